@@ -1,0 +1,295 @@
+"""The flights of 2013 through `etl`, a hand-written script and dbt-duckdb: whole processes, side by side.
+
+Usage: python benchmarks/flights.py [--rounds 5] [--until 2013-12-31] [--report FILE.md] [--work DIR]
+In each round every workload runs once through each contestant, one after another, so that noise on the
+machine hits all alike, and what each has published is compared. This process imports neither duckdb nor etl:
+the peak memory of a child includes what its parent held when it was started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from flights_dbt import write_project
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+OTHER_DOMAIN = shutil.ignore_patterns("*orders*", "*items*", "*sites*", "__pycache__")
+LAST_DAY, FLIGHTS_OF_THE_YEAR = date(2013, 12, 31), 336_776
+
+PRODUCT, SCRIPT, DBT = "etl", "hand-written script", "dbt-duckdb"
+FIRST = "all days, very first run"
+ALL = "all days, from nothing"
+DAY = "one new day"
+NOTHING = "nothing new"
+# workload, whom etl is measured against, the greatest ratio that is good enough
+GOALS = (
+    (ALL, SCRIPT, "2", 2.0),
+    (FIRST, SCRIPT, "3", 3.0),
+    (ALL, DBT, "1/2", 1 / 2),
+    (DAY, DBT, "1/5", 1 / 5),
+    (NOTHING, DBT, "1/8", 1 / 8),
+)
+
+_DELIVER = """
+import sys; from datetime import date; from pathlib import Path; from etl.sample import deliver
+deliver(Path(sys.argv[1]), date.fromisoformat(sys.argv[2]))
+"""
+_TOTALS = """
+import sys, json, duckdb
+con = duckdb.connect(sys.argv[1], read_only=True)
+print(json.dumps(con.execute('''
+    select
+        (select count(*) from marts.flights), sum(flights), sum(cancelled_flights), sum(arrived_flights),
+        sum(late_flights), sum(distance_miles), round(sum(avg_arr_delay_minutes), 3)
+    from marts.route_daily
+''').fetchone(), default=int))
+"""
+_VERSIONS = """
+import sys; from importlib.metadata import version
+print(', '.join(f'{name} {version(name)}' for name in sys.argv[1:]))
+"""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to the warehouse; `forget(everything)` undoes its runs, all or but for what it has compiled."""
+
+    name: str
+    command: list[str]
+    variables: dict[str, str]
+    published: Path
+    forget: Callable[[bool], None]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One process: wall clock, and the largest resident set of the process itself."""
+
+    seconds: float
+    peak_mb: float
+
+
+Run = tuple[str, Contestant, Measurement]
+Results = dict[tuple[str, str], list[Measurement]]
+
+
+def main() -> None:
+    """Measure, print the report and write it."""
+    options = _options()
+    if options.work:
+        options.work.mkdir(parents=True, exist_ok=True)
+        report = benchmark(options.work.resolve(), options.rounds, options.until)
+    else:
+        with tempfile.TemporaryDirectory(prefix="flights-") as folder:
+            report = benchmark(Path(folder).resolve(), options.rounds, options.until)
+    print(report)
+    if options.report:
+        options.report.write_text(report + "\n", encoding="utf-8")
+
+
+def benchmark(work: Path, rounds: int, until: date) -> str:
+    """Run every round in the folder `work` and return the report in Markdown."""
+    for name in ("project", "script", "dbt-project"):
+        shutil.rmtree(work / name, ignore_errors=True)
+    raw = _project(work / "project")
+    dbt = _dbt_environment(work / "dbt-environment")
+    _python(_DELIVER, str(raw), str(until))
+    contestants = [
+        _product(work / "project", until),
+        _script(work / "script", work / "project"),
+        _dbt(work / "dbt-project", work / "project", dbt),
+    ]
+    expected = _records(raw / "flights")
+    if until == LAST_DAY and expected != FLIGHTS_OF_THE_YEAR:
+        sys.exit(f"the sample has {expected:,} flights, not the {FLIGHTS_OF_THE_YEAR:,} of 2013")
+    results: Results = defaultdict(list)
+    for number in range(1, rounds + 1):
+        for workload, contestant, measurement in _round(contestants, raw, until):
+            results[workload, contestant.name].append(measurement)
+            seconds = f"{measurement.seconds:.2f} s, {measurement.peak_mb:.0f} MB"
+            print(f"round {number}, {workload}, {contestant.name}: {seconds}", file=sys.stderr, flush=True)
+            _verify(contestants if contestant is contestants[-1] else [contestant], expected)
+    return "\n".join([*_table(results), "", *_goals(results), "", *_conditions(dbt, rounds, until)])
+
+
+def _round(contestants: list[Contestant], raw: Path, until: date) -> Iterator[Run]:
+    """Run each workload once through each contestant; the last day goes and comes back in between."""
+    for workload in (FIRST, ALL):
+        for contestant in contestants:
+            contestant.forget(workload == FIRST)
+            yield workload, contestant, _run(contestant)
+    for source in ("flights", "weather"):
+        (raw / source / f"{until}.csv").unlink(missing_ok=True)
+    for contestant in contestants:
+        contestant.forget(False)
+        _run(contestant)
+    _python(_DELIVER, str(raw), str(until))
+    for workload in (DAY, NOTHING):
+        for contestant in contestants:
+            yield workload, contestant, _run(contestant)
+
+
+def _run(contestant: Contestant) -> Measurement:
+    """Run the contestant's command to its end; exit with the end of its output if it fails."""
+    with tempfile.TemporaryFile() as output:
+        started = perf_counter()
+        process = subprocess.Popen(
+            contestant.command, env=os.environ | contestant.variables, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            tail = "\n".join(output.read().decode(errors="replace").splitlines()[-40:])
+            sys.exit(f"{tail}\n{contestant.name} ended with {process.returncode}: {contestant.command}")
+    # Linux counts in KiB, macOS in bytes
+    return Measurement(seconds, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def _verify(contestants: list[Contestant], flights: int) -> None:
+    """Exit unless each contestant has published every flight once, and the same totals as the others."""
+    totals = {c.name: json.loads(_python(_TOTALS, str(c.published))) for c in contestants}
+    for name, values in totals.items():
+        if values[0] != flights:
+            sys.exit(f"{name} published {values[0]:,} flights of {flights:,}")
+    if len({tuple(values) for values in totals.values()}) > 1:
+        sys.exit(f"the contestants disagree on the totals of marts.route_daily: {totals}")
+
+
+def _project(folder: Path) -> Path:
+    """Make the project of the flights alone, from the default project's content; return its raw folder."""
+    for part, original in (("contracts", REPOSITORY / "etl" / "contracts"), ("sql", REPOSITORY / "sql")):
+        shutil.copytree(original, folder / part, ignore=OTHER_DOMAIN)
+    (folder / "luigi.cfg").write_text("[etl]\ncontracts = contracts\nsql = sql\n", encoding="utf-8")
+    return folder / "data" / "raw"
+
+
+def _product(project: Path, until: date) -> Contestant:
+    data = project / "data"
+
+    def forget(everything: bool) -> None:
+        (data / "warehouse.duckdb").unlink(missing_ok=True)
+        for folder in ("lake", "quarantine", "warehouse"):
+            shutil.rmtree(data / folder, ignore_errors=True)
+        if everything:
+            for path in data.glob("ledger.sqlite*"):
+                path.unlink()
+        else:
+            _empty_ledger(data / "ledger.sqlite")
+
+    luigi = str(Path(sys.executable).with_name("luigi"))
+    command = [luigi, "--module", "etl", "Nightly", "--date", str(until)]
+    return Contestant(PRODUCT, command, {"ETL_PROJECT": str(project)}, data / "warehouse.duckdb", forget)
+
+
+def _empty_ledger(ledger: Path) -> None:
+    """Leave nothing in the ledger but its cache of compiled contracts and parsed models."""
+    with closing(sqlite3.connect(ledger)) as con, con:
+        query = "select name from sqlite_master where type = 'table' and name <> 'cache'"
+        tables = con.execute(query).fetchall()
+        for (table,) in tables:
+            con.execute(f'delete from "{table}"')
+
+
+def _script(folder: Path, project: Path) -> Contestant:
+    folder.mkdir()
+    published = folder / "flights.duckdb"
+    arguments = [str(project / "data" / "raw"), str(project / "sql"), str(published)]
+    command = [sys.executable, str(Path(__file__).with_name("flights_script.py")), *arguments]
+    return Contestant(SCRIPT, command, {}, published, lambda everything: published.unlink(missing_ok=True))
+
+
+def _dbt(folder: Path, project: Path, dbt: Path) -> Contestant:
+    database = folder / "flights.duckdb"
+    write_project(folder, project / "data" / "raw", project / "sql", database, threads=os.cpu_count() or 1)
+
+    def forget(everything: bool) -> None:
+        for path in folder.glob("flights.duckdb*"):
+            path.unlink()
+        if everything:
+            shutil.rmtree(folder / "target", ignore_errors=True)
+
+    folders = [f"--project-dir={folder}", f"--profiles-dir={folder}", f"--log-path={folder / 'logs'}"]
+    return Contestant(DBT, [str(dbt / "bin" / "dbt"), "build", *folders], {}, database, forget)
+
+
+def _dbt_environment(folder: Path) -> Path:
+    """Make an environment of its own for dbt, which wants other versions than etl; once per work folder."""
+    if not (folder / "bin" / "dbt").exists():
+        print("making an environment for dbt ...", file=sys.stderr, flush=True)
+        python = str(folder / "bin" / "python")
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "dbt-core<1.12", "dbt-duckdb"], check=True)
+    return folder
+
+
+def _records(folder: Path) -> int:
+    """Count the records of all files; no cell of the sample holds a line end."""
+    return sum(path.read_bytes().count(b"\n") - 1 for path in folder.glob("*.csv"))
+
+
+def _python(code: str, *arguments: str, python: str = sys.executable) -> str:
+    done = subprocess.run([python, "-c", code, *arguments], stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.strip()
+
+
+def _seconds(results: Results, workload: str, name: str) -> float:
+    return median(measurement.seconds for measurement in results[workload, name])
+
+
+def _table(results: Results) -> Iterator[str]:
+    yield "| workload | contestant | seconds | ratio to script | ratio to dbt | peak MB |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: |"
+    for (workload, name), measured in results.items():
+        seconds = _seconds(results, workload, name)
+        ratios = [f"{seconds / _seconds(results, workload, other):.2f}" for other in (SCRIPT, DBT)]
+        peak = median(measurement.peak_mb for measurement in measured)
+        yield f"| {workload} | {name} | {seconds:.2f} | {' | '.join(ratios)} | {peak:.0f} |"
+
+
+def _goals(results: Results) -> Iterator[str]:
+    yield f"| goal of {PRODUCT} | measured | met |"
+    yield "| --- | ---: | --- |"
+    for workload, other, text, limit in GOALS:
+        ratio = _seconds(results, workload, PRODUCT) / _seconds(results, workload, other)
+        yield f"| {workload}: at most {text} of {other} | {ratio:.2f} | {'yes' if ratio <= limit else 'no'} |"
+
+
+def _conditions(dbt: Path, rounds: int, until: date) -> Iterator[str]:
+    yield f"Medians of {rounds} rounds, {os.cpu_count()} cores, deliveries of 2013-01-01 to {until}."
+    yield f"Python {sys.version.split()[0]}, {_python(_VERSIONS, 'luigi', 'duckdb', 'pandera')}; for dbt: "
+    yield f"{_python(_VERSIONS, 'dbt-core', 'dbt-duckdb', 'duckdb', python=str(dbt / 'bin' / 'python'))}."
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5)")
+    parser.add_argument("--until", type=date.fromisoformat, default=LAST_DAY, help="last day to deliver")
+    parser.add_argument("--report", type=Path, help="write the tables to this Markdown file too")
+    parser.add_argument("--work", type=Path, help="keep everything, dbt's environment too, in this folder")
+    options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error("--rounds must be 1 or more")
+    if not date(2013, 1, 2) <= options.until <= LAST_DAY:
+        parser.error(f"--until must be between 2013-01-02 and {LAST_DAY}")
+    return options
+
+
+if __name__ == "__main__":
+    main()

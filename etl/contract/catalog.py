@@ -1,0 +1,127 @@
+"""All sources and contracts of a project: read from its contracts folder, or from the compiled text of it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+import sys
+import traceback
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from etl.contract.compiler import compile_contract
+from etl.contract.contract import Contract
+from etl.contract.source import Source
+from etl.errors import ContractError, EtlError
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The sources by name, and the contracts of published tables by `schema.table`."""
+
+    sources: dict[str, Source]
+    tables: dict[str, Contract]
+
+    def to_json(self) -> str:
+        """Return the catalog as text that from_json() reads without importing pandera."""
+        sources = [source.to_dict() for source in self.sources.values()]
+        return json.dumps({"sources": sources, "tables": [c.to_dict() for c in self.tables.values()]})
+
+    @classmethod
+    def from_json(cls, text: str) -> Catalog:
+        """Return the catalog that to_json() wrote."""
+        data = json.loads(text)
+        sources = [Source.from_dict(source) for source in data["sources"]]
+        tables = [Contract.from_dict(table) for table in data["tables"]]
+        return cls({s.name: s for s in sources}, {t.name: t for t in tables})
+
+
+def catalog_key(folder: Path) -> str:
+    """Return a text that changes when a contract file, pandera or the compiler changes."""
+    digest = hashlib.sha256(f"{version('pandera')} {sys.version_info[:2]}".encode())
+    compiler = Path(__file__).parent
+    for base in (folder, compiler, compiler.parent / "formats"):
+        for path in sorted(base.rglob("*.py")):
+            digest.update(f"\0{path.relative_to(base)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def load_catalog(folder: Path) -> Catalog:
+    """Import every .py file of `folder` and compile what it declares.
+
+    A module-level Source is named by its variable; a DataFrameModel whose Config.name is `schema.table` is
+    the contract of that table. Raises ContractError naming the file.
+    """
+    if not folder.is_dir():
+        raise ContractError(f"the contracts folder {folder} does not exist; see [etl] contracts in luigi.cfg.")
+    sources: dict[str, Source] = {}
+    tables: dict[str, Contract] = {}
+    for path in sorted(folder.glob("*.py")):
+        module = _import(path, folder)
+        try:
+            for name, value in vars(module).items():
+                if isinstance(value, Source):
+                    _add_source(sources, name, value, path)
+                elif _is_table_contract(value, module):
+                    contract = compile_contract(value)
+                    _add_once(tables, contract.name, contract, path)
+        except ContractError as error:
+            raise ContractError(f"{path}: {error}") from error
+    return Catalog(sources, tables)
+
+
+def _import(path: Path, folder: Path) -> ModuleType:
+    # a package of its own per folder: contract files can import each other, projects cannot mix
+    package = f"_etl_contracts_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    parent = sys.modules.setdefault(package, ModuleType(package))
+    parent.__path__ = [str(folder)]
+    name = f"{package}.{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ContractError(f"{path} cannot be imported as a Python module.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except EtlError as error:
+        del sys.modules[name]
+        raise ContractError(f"{path}: {error}") from error
+    except Exception as error:
+        del sys.modules[name]
+        lines = [
+            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+        ]
+        line = lines[-1] if lines else getattr(error, "lineno", "?")
+        raise ContractError(f"{path}:{line}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _add_source(sources: dict[str, Source], name: str, source: Source, path: Path) -> None:
+    if source.name and source.name in sources:
+        return  # imported into a second file
+    if not _NAME.fullmatch(name):
+        raise ContractError(f"the source '{name}' needs a lower-case name: it becomes the table raw.{name}.")
+    source.name = name
+    _add_once(sources, name, source, path)
+
+
+def _add_once(items: dict[str, Any], name: str, value: Any, path: Path) -> None:
+    if name in items:
+        raise ContractError(f"'{name}' is declared twice.")
+    items[name] = value
+
+
+def _is_table_contract(value: object, module: ModuleType) -> bool:
+    if not isinstance(value, type) or value.__module__ != module.__name__:
+        return False
+    name = getattr(getattr(value, "Config", None), "name", None)
+    return isinstance(name, str) and "." in name

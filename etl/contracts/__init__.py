@@ -1,0 +1,1 @@
+"""What the default project accepts (a `Source` and its contract) and what its marts promise."""

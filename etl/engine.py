@@ -1,0 +1,85 @@
+"""DuckDB connections: the only place that opens one, so that every one has the project's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from etl.errors import ConfigError, StepError
+from etl.project import Project
+from etl.quoting import literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+#: The catalog name of build.duckdb while it is open for writing.
+BUILD = "build"
+
+
+@contextmanager
+def in_memory(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a private in-memory database; what does not fit in memory spills to the project's scratch."""
+    import duckdb
+
+    con = duckdb.connect(":memory:")
+    try:
+        _configure(con, project)
+        yield con
+    finally:
+        con.close()
+
+
+@contextmanager
+def building(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open build.duckdb for writing, made if it is not there, and close it; one process at a time may.
+
+    It is attached, since only ATTACH can choose a storage version that older clients read.
+    """
+    import duckdb
+
+    project.build.parent.mkdir(parents=True, exist_ok=True)
+    with in_memory(project) as con:
+        try:
+            version = literal(project.settings.storage_version)
+            con.execute(f"attach {literal(str(project.build))} as {BUILD} (storage_version {version})")
+        except duckdb.Error as error:
+            raise StepError(
+                f"{project.build} cannot be opened: {error}\n"
+                "It holds nothing that the lake does not: delete it, and the next run builds it anew."
+            ) from error
+        con.execute(f"use {BUILD}")
+        yield con
+        con.execute("use memory")
+        con.execute(f"detach {BUILD}")
+
+
+@contextmanager
+def reading(project: Project, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a published file read-only, with no access to anything outside of it."""
+    import duckdb
+
+    con = duckdb.connect(str(path), read_only=True)
+    try:
+        _configure(con, project)
+        con.execute("set enable_external_access = false")
+        yield con
+    finally:
+        con.close()
+
+
+def _configure(con: duckdb.DuckDBPyConnection, project: Project) -> None:
+    import duckdb
+
+    settings = project.settings
+    try:
+        con.execute(f"set TimeZone = {literal(settings.timezone)}")
+        con.execute(f"set temp_directory = {literal(str(project.scratch / 'spill'))}")
+        if settings.memory_limit:
+            con.execute(f"set memory_limit = {literal(settings.memory_limit)}")
+        if settings.threads:
+            con.execute(f"set threads = {settings.threads}")
+    except duckdb.Error as error:
+        raise ConfigError(f"{project.root}/luigi.cfg: DuckDB refuses a setting of [etl]: {error}") from error

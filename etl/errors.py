@@ -1,0 +1,76 @@
+"""Every way a command or a step of `etl` can fail on purpose.
+
+    EtlError
+    ├── ConfigError        luigi.cfg, the command line or the project folder is wrong
+    ├── ContractError      a contract or a source cannot be compiled
+    ├── ModelError         a file under sql/ is not a model or an audit
+    ├── AlreadyRunning     another run holds the project
+    └── StepError          a step of the run failed; what was published stays
+        ├── DeliveryError      a raw file was refused, or changed while it was read
+        ├── RecordsLost        records of a raw file are unaccounted for (law 1)
+        ├── WithdrawnError     too many published partitions of a source vanished at once
+        ├── TransformError     a model's SELECT failed in DuckDB
+        ├── AuditError         an error-severity check found offending rows
+        └── PublishError       a generation could not be written, found or switched to
+
+A message says what happened, where, why, and what to do next; it is the whole text a user sees.
+"""
+
+
+class EtlError(Exception):
+    """The root: catch it to handle everything that `etl` reports without a traceback."""
+
+    #: What the `etl` command exits with; Luigi's own runs use the same numbers.
+    exit_code = 30
+
+
+class ConfigError(EtlError):
+    """Raised when the project cannot be found, or one of its settings is wrong."""
+
+    exit_code = 35
+
+
+class ContractError(EtlError):
+    """Raised when a contract or a source cannot be loaded or compiled to SQL."""
+
+    exit_code = 35
+
+
+class ModelError(EtlError):
+    """Raised when a file under sql/ is not exactly one SELECT, or its dependencies do not resolve."""
+
+    exit_code = 35
+
+
+class AlreadyRunning(EtlError):
+    """Raised when another run of the same project is under way."""
+
+    exit_code = 10
+
+
+class StepError(EtlError):
+    """Raised when a step of the run fails for a reason that its message explains."""
+
+
+class DeliveryError(StepError):
+    """Raised when a raw file cannot be accepted as a partition."""
+
+
+class RecordsLost(StepError):
+    """Raised when the records of a file do not equal the rows in the lake plus those in quarantine."""
+
+
+class WithdrawnError(StepError):
+    """Raised when more published partitions of a source vanished from raw/ than the source allows."""
+
+
+class TransformError(StepError):
+    """Raised when DuckDB cannot build a model."""
+
+
+class AuditError(StepError):
+    """Raised when the candidate breaks an error-severity check; nothing is published."""
+
+
+class PublishError(StepError):
+    """Raised when a generation cannot be written, found or made the current one."""

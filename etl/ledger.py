@@ -1,0 +1,235 @@
+"""The ledger: a SQLite file of receipts, runs, checks and generations. Deleting it costs time, never data.
+
+A receipt says that a step is done for a fingerprint; it is written after the step's result is in place,
+so a run that is killed between the two does that step again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_SCHEMA = """
+create table if not exists receipts (
+    step text, name text, partition text, fingerprint text, outcome text, run_id text, finished_at text,
+    seconds real, details text, primary key (step, name, partition));
+create table if not exists runs (
+    run_id text primary key, batch_date text, started_at text, finished_at text, outcome text, pid integer,
+    git_commit text, versions text, summary text);
+create table if not exists problems (run_id text, step text, message text);
+create table if not exists checks (
+    name text primary key, table_name text, severity text, passed integer, failing integer, examples text,
+    run_id text, fingerprint text);
+create table if not exists generations (
+    generation text primary key, run_id text, published_at text, fingerprint text);
+create table if not exists files (
+    path text primary key, size integer, mtime_ns integer, inode integer, sha256 text);
+create table if not exists cache (name text primary key, key text, value text);
+"""
+
+#: How long a writer waits for another process's transaction, in seconds.
+_BUSY_SECONDS = 60
+
+
+class Key(NamedTuple):
+    """What a receipt is for: a step of the flow, the source or table, and the partition if it has one."""
+
+    step: str
+    name: str = ""
+    partition: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in self if part)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The proof that the step `key` is done for `fingerprint`; `outcome` is `done` or `refused`."""
+
+    key: Key
+    fingerprint: str
+    run_id: str
+    outcome: str = "done"
+    seconds: float = 0.0
+    details: dict[str, Any] = field(default_factory=dict)
+    finished_at: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The latest result of one audit, contract rule or law; `examples` is a bounded list of rows."""
+
+    name: str
+    table_name: str
+    severity: str
+    passed: bool
+    failing: int
+    examples: list[str]
+    run_id: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of the batch; `outcome` is empty while it is under way. Times are UTC, ISO 8601."""
+
+    run_id: str
+    batch_date: str
+    started_at: str
+    finished_at: str = ""
+    outcome: str = ""
+    pid: int = 0
+    git_commit: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+def now() -> str:
+    """Return the time in UTC as ISO 8601 with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def fingerprint(*parts: object) -> str:
+    """Return 16 hex digits that change when any of the JSON-able `parts` changes."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def stamp(path: Path) -> list[int]:
+    """Return size, mtime and inode of a file: equal stamps mean the same content; [] if there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return []
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+class Ledger:
+    """An open ledger; safe to use from forked children, each of which gets a connection of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._con: sqlite3.Connection | None = None
+        self._pid = 0
+
+    def receipts(self) -> dict[Key, Receipt]:
+        """Return every receipt."""
+        return {receipt.key: receipt for receipt in map(_receipt, self._all("select * from receipts"))}
+
+    def receipt(self, key: Key) -> Receipt | None:
+        """Return the receipt for `key`, or None."""
+        rows = self._all("select * from receipts where step = ? and name = ? and partition = ?", key)
+        return _receipt(rows[0]) if rows else None
+
+    def write(self, *receipts: Receipt) -> None:
+        """Replace the receipts of the same keys; all of them or none."""
+        self._many(
+            "insert or replace into receipts values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (*r.key, r.fingerprint, r.outcome, r.run_id, now(), r.seconds, json.dumps(r.details))
+                for r in receipts
+            ],
+        )
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Delete receipts, so that their steps are done again."""
+        self._many("delete from receipts where step = ? and name = ? and partition = ?", list(keys))
+
+    def cached(self, name: str, key: str) -> str | None:
+        """Return what was last stored under `name`, if it was stored for the same `key`."""
+        rows = self._all("select value from cache where name = ? and key = ?", (name, key))
+        return str(rows[0][0]) if rows else None
+
+    def cache(self, name: str, key: str, value: str) -> None:
+        """Store a text that can be computed anew from what `key` stands for."""
+        self._many("insert or replace into cache values (?, ?, ?)", [(name, key, value)])
+
+    def hashes(self) -> dict[tuple[str, int, int, int], str]:
+        """Return the SHA-256 of raw files by path, size, mtime and inode."""
+        rows = self._all("select path, size, mtime_ns, inode, sha256 from files")
+        return {(row[0], row[1], row[2], row[3]): row[4] for row in rows}
+
+    def remember_hashes(self, rows: Sequence[tuple[str, int, int, int, str]]) -> None:
+        """Store hashes, so that an unchanged file is not read again."""
+        self._many("insert or replace into files values (?, ?, ?, ?, ?)", rows)
+
+    def runs(self) -> list[Run]:
+        """Return every run, the newest first."""
+        rows = self._all("select * from runs order by started_at desc, run_id desc")
+        return [Run(*row[:7], versions=json.loads(row[7]), summary=json.loads(row[8])) for row in rows]
+
+    def write_run(self, run: Run) -> None:
+        """Insert or replace a run."""
+        row = {**asdict(run), "versions": json.dumps(run.versions), "summary": json.dumps(run.summary)}
+        marks = ", ".join(f":{column.name}" for column in fields(Run))
+        self._many(f"insert or replace into runs values ({marks})", [row])
+
+    def problems(self, run_id: str) -> list[tuple[str, str]]:
+        """Return step and message of everything that failed in a run, in order."""
+        query = "select step, message from problems where run_id = ? order by rowid"
+        return [(row[0], row[1]) for row in self._all(query, (run_id,))]
+
+    def note_problem(self, run_id: str, step: str, message: str) -> None:
+        """Record that a step failed."""
+        self._many("insert into problems values (?, ?, ?)", [(run_id, step, message)])
+
+    def checks(self) -> dict[str, Check]:
+        """Return the latest result of every check, by name."""
+        rows = self._all("select * from checks order by name")
+        return {row[0]: Check(*row[:3], bool(row[3]), row[4], json.loads(row[5]), *row[6:]) for row in rows}
+
+    def replace_checks(self, checks: Iterable[Check]) -> None:
+        """Make `checks` the only ones."""
+        rows = [(*vars(check).values(),) for check in checks]
+        with self._open() as con:
+            con.execute("delete from checks")
+            con.executemany(
+                "insert into checks values (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*row[:5], json.dumps(row[5]), *row[6:]) for row in rows],
+            )
+
+    def generations(self) -> list[tuple[str, str, str, str]]:
+        """Return generation, run, time of publishing and fingerprint, the newest first."""
+        rows = self._all("select generation, run_id, published_at, fingerprint from generations")
+        return sorted(((r[0], r[1], r[2], r[3]) for r in rows), reverse=True)
+
+    def write_generation(self, generation: str, run_id: str, content: str) -> None:
+        """Record that `generation` was published with the fingerprint `content`."""
+        self._many(
+            "insert or replace into generations values (?, ?, ?, ?)", [(generation, run_id, now(), content)]
+        )
+
+    def forget_generation(self, generation: str) -> None:
+        """Drop the record of a generation whose file was deleted."""
+        self._many("delete from generations where generation = ?", [(generation,)])
+
+    def _all(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        with closing(self._open().execute(sql, values)) as cursor:
+            return cursor.fetchall()
+
+    def _many(self, sql: str, rows: Sequence[Any]) -> None:
+        with self._open() as con:
+            con.executemany(sql, rows)
+
+    def _open(self) -> sqlite3.Connection:
+        # a SQLite connection must not cross a fork
+        if self._con is None or self._pid != os.getpid():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._con = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
+            self._con.execute("pragma journal_mode = wal")
+            self._con.execute("pragma synchronous = normal")
+            self._con.executescript(_SCHEMA)
+            self._pid = os.getpid()
+        return self._con
+
+
+def _receipt(row: tuple[Any, ...]) -> Receipt:
+    return Receipt(Key(*row[:3]), row[3], row[5], row[4], row[7], json.loads(row[8]), finished_at=row[6])

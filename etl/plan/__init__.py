@@ -1,0 +1,5 @@
+"""The plan: what tonight will do and why, fixed once at its start, as fingerprints to compare receipts with."""
+
+from etl.plan.plan import Plan, Scope, make_plan
+
+__all__ = ["Plan", "Scope", "make_plan"]

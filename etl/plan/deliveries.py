@@ -1,0 +1,116 @@
+"""What is in raw/ and what was taken before, put together: the partitions that the warehouse should hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+from etl.contract import Source
+from etl.ledger import Key, Ledger, Receipt
+from etl.plan.keys import extract_key
+from etl.project import Project
+from etl.stages import lake, raw
+from etl.stages.raw import Delivery
+
+#: A file this young may change again within the same time stamp, so its hash is not remembered.
+_SETTLED_NS = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which deliveries a run takes: those from `first` to `last`, of one source if `source` is given.
+
+    `force` does their steps, and those that depend on them, even if nothing changed. `allow_withdrawn` names
+    the sources (with commas) of which any number of partitions may vanish.
+    """
+
+    last: date
+    first: date = date.min
+    source: str = ""
+    force: bool = False
+    allow_withdrawn: str = ""
+
+    def takes(self, source: str, day: date) -> bool:
+        """Return whether a delivery is in the scope."""
+        return self.first <= day <= self.last and self.source in ("", source)
+
+
+class Deliveries:
+    """The deliveries to hold, by source and partition; and what became of those that were held before."""
+
+    def __init__(self, project: Project, ledger: Ledger, scope: Scope, receipts: Mapping[Key, Receipt]) -> None:
+        self._project, self._scope = project, scope
+        self._hashes = ledger.hashes()
+        self._new_hashes: list[tuple[str, int, int, int, str]] = []
+        self._before: dict[str, dict[date, Receipt]] = {}
+        for key, receipt in receipts.items():
+            if key.step == "extract":
+                self._before.setdefault(key.name, {})[date.fromisoformat(key.partition)] = receipt
+        #: Fingerprints of partitions that stay as they were taken, whatever lies in raw/ now.
+        self.kept: dict[Key, str] = {}
+        self._ledger = ledger
+
+    def find(self, source: Source) -> tuple[dict[date, Delivery], list[date]]:
+        """Return the deliveries to hold of one source, and the partitions whose files vanished from raw/."""
+        found = raw.find(source, self._project.raw, self._scope.last)
+        if not source.is_dated:
+            return self._snapshot(source, found), []
+        known = self._before.get(source.name, {})
+        gone = [day for day in known if day not in found and self._scope.takes(source.name, day)]
+        return self._dated(source, found), sorted(gone)
+
+    def remember(self) -> None:
+        """Store the new hashes, so that an unchanged file is read only once."""
+        self._ledger.remember_hashes(self._new_hashes)
+
+    def _dated(self, source: Source, found: dict[date, Delivery]) -> dict[date, Delivery]:
+        known = self._before.get(source.name, {})
+        definition = lake.definition(source)
+        taken = {}
+        for day, delivery in found.items():
+            if self._scope.takes(source.name, day):
+                taken[day] = self._hashed(delivery)
+            elif day in known and known[day].details["definition"] != definition:
+                # out of scope, but its columns may be others now: the table cannot hold both
+                taken[day] = self._hashed(delivery)
+            elif day in known:
+                taken[day] = self._keep(delivery, known[day])
+        return taken
+
+    def _snapshot(self, source: Source, found: dict[date, Delivery]) -> dict[date, Delivery]:
+        known = self._before.get(source.name, {})
+        newest = max(known, default=None)
+        if newest is None or (found and self._is_new(source, found, known[newest])):
+            taken = {d.date: self._hashed(d) for d in found.values() if self._takes_source(source)}
+            return {max(day, newest or day): replace(d, date=max(day, newest or day)) for day, d in taken.items()}
+        if found and self._takes_source(source):
+            (delivery,) = found.values()
+            return {newest: replace(self._hashed(delivery), date=newest)}
+        # what came stays when its file goes: a snapshot's lake is the record of it
+        details = known[newest].details
+        path = self._project.raw / details["file"]
+        if not lake.partition_file(self._project.lake, source, newest).exists():
+            return {}
+        gone = Delivery(source.name, newest, details["file"], path, 0, 0, 0)
+        return {newest: self._keep(gone, known[newest])}
+
+    def _is_new(self, source: Source, found: dict[date, Delivery], newest: Receipt) -> bool:
+        (delivery,) = found.values()
+        return self._takes_source(source) and self._hashed(delivery).sha256 != newest.details["sha256"]
+
+    def _takes_source(self, source: Source) -> bool:
+        return self._scope.source in ("", source.name)
+
+    def _keep(self, delivery: Delivery, receipt: Receipt) -> Delivery:
+        self.kept[extract_key(delivery.source, delivery.date)] = receipt.fingerprint
+        return replace(delivery, sha256=receipt.details["sha256"])
+
+    def _hashed(self, delivery: Delivery) -> Delivery:
+        known = self._hashes.get(delivery.stat_key)
+        if known is None:
+            known = self._hashes[delivery.stat_key] = raw.sha256(delivery.path)
+            if time.time_ns() - delivery.mtime_ns > _SETTLED_NS:
+                self._new_hashes.append((*delivery.stat_key, known))
+        return replace(delivery, sha256=known)

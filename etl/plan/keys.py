@@ -1,0 +1,25 @@
+"""What the steps of the flow are called in the ledger."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from etl.ledger import Key
+
+AUDIT = Key("audit")
+PUBLISH = Key("publish")
+
+
+def extract_key(source: str, day: date) -> Key:
+    """Return the key of a partition's receipt."""
+    return Key("extract", source, str(day))
+
+
+def load_key(source: str) -> Key:
+    """Return the key of a raw table's receipt."""
+    return Key("load", source)
+
+
+def transform_key(model: str) -> Key:
+    """Return the key of a model's receipt."""
+    return Key("transform", model)

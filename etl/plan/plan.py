@@ -1,0 +1,138 @@
+"""Making the plan, and what the rest of the run asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+
+from etl.contract import Catalog, Source, catalog_key, load_catalog
+from etl.errors import ConfigError
+from etl.ledger import Key, Ledger, Receipt
+from etl.models import Models, models_key, read_models
+from etl.plan.deliveries import Deliveries, Scope
+from etl.plan.keys import extract_key
+from etl.plan.stale import Held, Staleness, fingerprints
+from etl.project import Project
+from etl.stages import lake
+from etl.stages.raw import Delivery
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run will do: everything that a step depends on is fixed in here, and nothing else counts."""
+
+    project: Project
+    scope: Scope
+    run_id: str
+    catalog: Catalog
+    models: Models
+    #: The deliveries that the warehouse should hold, by source and partition.
+    held: Held
+    #: What each step's receipt must say for the step to be done.
+    fingerprints: Mapping[Key, str]
+    #: The steps to do, with the reason.
+    stale: Mapping[Key, str]
+    #: Those of them that are done only because the scope says `force`.
+    forced: frozenset[Key]
+    #: Published partitions whose files vanished, by source.
+    withdrawn: Mapping[str, Sequence[date]]
+    #: The newest expected day of each required source that has no delivery for it.
+    missing: Mapping[str, date]
+
+    def is_done(self, key: Key, receipt: Receipt | None) -> bool:
+        """Return whether `receipt` proves the step `key`; by this run, if it was stale at the start."""
+        if receipt is None or receipt.fingerprint != self.fingerprints[key]:
+            return False
+        return key not in self.stale or receipt.run_id == self.run_id
+
+    def stale_partitions(self, source: str) -> list[Delivery]:
+        """Return the deliveries of a source that are to be extracted."""
+        days = self.held[source].items()
+        return [delivery for day, delivery in days if extract_key(source, day) in self.stale]
+
+    @cached_property
+    def sources_of(self) -> Mapping[str, tuple[str, ...]]:
+        """The sources that each table depends on, through any number of models."""
+        found: dict[str, tuple[str, ...]] = {s.table: (s.name,) for s in self.catalog.sources.values()}
+        for model in self.models.models.values():
+            found[model.name] = tuple(sorted({name for read in model.reads for name in found[read]}))
+        return found
+
+
+def holes(days: Iterable[date]) -> list[date]:
+    """Return the days that lack between the first and the last of `days`."""
+    there = set(days)
+    if not there:
+        return []
+    first, last = min(there), max(there)
+    every = (first + timedelta(n) for n in range((last - first).days))
+    return [day for day in every if day not in there]
+
+
+def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Plan:
+    """Look at raw/, the contracts, the SQL and the ledger, and return what is to be done.
+
+    Raises ContractError, ModelError or ConfigError when a definition is wrong.
+    """
+    catalog, models = definitions(project, ledger)
+    if scope.source and scope.source not in catalog.sources:
+        raise ConfigError(f"there is no source {scope.source}; there are: {', '.join(catalog.sources)}.")
+    receipts = _receipts(project, ledger, catalog)
+    deliveries = Deliveries(project, ledger, scope, receipts)
+    found = {name: deliveries.find(source) for name, source in catalog.sources.items()}
+    deliveries.remember()
+    held = {name: taken for name, (taken, _) in found.items()}
+    withdrawn = {name: gone for name, (_, gone) in found.items()}
+    prints = fingerprints(catalog, models, held, deliveries.kept)
+    staleness = Staleness(project, scope, catalog, models, held, prints, receipts, withdrawn)
+    stale, forced = staleness.find()
+    missing = _missing(catalog, scope, held)
+    return Plan(project, scope, run_id, catalog, models, held, prints, stale, forced, withdrawn, missing)
+
+
+def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
+    """Return the project's sources, contracts, models and audits, from the ledger's cache if unchanged."""
+    key = catalog_key(project.contracts)
+    if text := ledger.cached("catalog", key):
+        catalog = Catalog.from_json(text)
+    else:
+        catalog = load_catalog(project.contracts)
+        ledger.cache("catalog", key, catalog.to_json())
+    tables = [source.table for source in catalog.sources.values()]
+    key = models_key(project.sql, tables)
+    if text := ledger.cached("models", key):
+        models = Models.from_json(text)
+    else:
+        models = read_models(project.sql, tables)
+        ledger.cache("models", key, models.to_json())
+    for name in catalog.tables:
+        if name not in models.models:
+            file = project.sql / f"{name.replace('.', '/')}.sql"
+            raise ConfigError(f"a contract is for the table {name}, but there is no {file} to make it.")
+    return catalog, models
+
+
+def _receipts(project: Project, ledger: Ledger, catalog: Catalog) -> Mapping[Key, Receipt]:
+    receipts = ledger.receipts()
+    if not any(key.step == "extract" for key in receipts) and project.lake.is_dir():
+        ledger.write(*lake.adopt(project, list(catalog.sources.values())))
+        receipts = ledger.receipts()
+    return receipts
+
+
+def _missing(catalog: Catalog, scope: Scope, held: Held) -> dict[str, date]:
+    # a backfill asks for given days: what else should be there is no question of it
+    if scope.first > date.min:
+        return {}
+    expected = {s.name: _expected(s, scope) for s in catalog.sources.values() if s.required}
+    return {name: day for name, day in expected.items() if not _is_there(catalog.sources[name], day, held)}
+
+
+def _expected(source: Source, scope: Scope) -> date:
+    return scope.last - timedelta(source.lag_days)
+
+
+def _is_there(source: Source, day: date, held: Held) -> bool:
+    return day in held[source.name] if source.is_dated else bool(held[source.name])

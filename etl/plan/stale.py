@@ -1,0 +1,108 @@
+"""The fingerprint of every step, and which steps are stale: their receipt, or what they made, is another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from etl.contract import Catalog
+from etl.ledger import Key, Receipt, fingerprint, stamp
+from etl.models import Models
+from etl.plan.deliveries import Scope
+from etl.plan.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
+from etl.project import Project
+from etl.stages import lake
+from etl.stages.raw import Delivery
+from etl.stages.warehouse import BUILD
+
+#: The deliveries to hold, by source and partition.
+Held = Mapping[str, Mapping[date, Delivery]]
+
+
+def fingerprints(catalog: Catalog, models: Models, held: Held, kept: Mapping[Key, str]) -> dict[Key, str]:
+    """Return the fingerprint of every step, upstream ones first; `kept` are those known already."""
+    prints: dict[Key, str] = {}
+    tables: dict[str, str] = {}
+    for name, source in catalog.sources.items():
+        definition = lake.definition(source)
+        days = {}
+        for day, delivery in held[name].items():
+            key = extract_key(name, day)
+            prints[key] = kept.get(key) or fingerprint(definition, delivery.file, str(day), delivery.sha256)
+            days[str(day)] = prints[key]
+        tables[source.table] = prints[load_key(name)] = fingerprint(
+            source.partition, source.contract.to_dict()["columns"], days
+        )
+    for model in models.models.values():
+        upstream = {read: tables[read] for read in model.reads}
+        content = fingerprint(model.normal, model.materialized, upstream)
+        tables[model.name] = prints[transform_key(model.name)] = content
+    contracts = {name: contract.to_dict() for name, contract in catalog.tables.items()}
+    audits = {name: (audit.normal, audit.severity) for name, audit in models.audits.items()}
+    prints[AUDIT] = prints[PUBLISH] = fingerprint(tables, contracts, audits)
+    return prints
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """What is compared to tell which steps are to be done."""
+
+    project: Project
+    scope: Scope
+    catalog: Catalog
+    models: Models
+    held: Held
+    prints: Mapping[Key, str]
+    receipts: Mapping[Key, Receipt]
+    withdrawn: Mapping[str, Sequence[date]]
+
+    def find(self) -> tuple[dict[Key, str], frozenset[Key]]:
+        """Return the stale steps with the reason, and those that only `force` makes stale."""
+        stale: dict[Key, str] = {}
+        forced: set[Key] = set()
+        intact = self._is_build_intact()
+        for key in self.prints:
+            reason = self._reason(key, intact)
+            if not reason and self._is_forced(key, forced):
+                forced.add(key)
+                reason = "forced"
+            if reason:
+                stale[key] = reason
+        return stale, frozenset(forced)
+
+    def _reason(self, key: Key, intact: bool) -> str:
+        receipt = self.receipts.get(key)
+        if receipt is None:
+            return "never done"
+        if receipt.fingerprint != self.prints[key]:
+            return "its definition or its input changed"
+        if key.step == "extract":
+            source = self.catalog.sources[key.name]
+            there = stamp(lake.partition_file(self.project.lake, source, date.fromisoformat(key.partition)))
+            return "" if there == receipt.details["lake"] else "the lake does not hold it as it was written"
+        if key == PUBLISH:
+            is_there = self.project.warehouse.is_symlink() and self.project.warehouse.is_file()
+            return "" if is_there else "nothing is published"
+        if key.step == "load" and self.withdrawn[key.name]:
+            return "partitions were withdrawn"
+        return "" if intact else "build.duckdb is not as it was left"
+
+    def _is_build_intact(self) -> bool:
+        receipt = self.receipts.get(BUILD)
+        there = stamp(self.project.build)
+        wal = self.project.build.with_name(self.project.build.name + ".wal")
+        return receipt is not None and there != [] and receipt.details["stamp"] == there and not wal.exists()
+
+    def _is_forced(self, key: Key, forced: set[Key]) -> bool:
+        if not self.scope.force:
+            return False
+        if key.step == "extract":
+            return self.scope.takes(key.name, date.fromisoformat(key.partition))
+        if key.step == "load":
+            return any(extract_key(key.name, day) in forced for day in self.held[key.name])
+        if key.step == "transform":
+            loads = {source.table: load_key(name) for name, source in self.catalog.sources.items()}
+            reads = self.models.models[key.name].reads
+            return any(loads.get(read, transform_key(read)) in forced for read in reads)
+        return bool(forced)

@@ -1,0 +1,175 @@
+"""Where a project is and how it is set: its root, its folders, the settings of [etl] in its luigi.cfg."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from configparser import ConfigParser, Error
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from etl.errors import ConfigError
+
+CONFIG = "luigi.cfg"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The keys of [etl]; a comment above each says what it does and when to change it."""
+
+    # Folder of the contracts (.py files), relative to the root.
+    contracts: str = "contracts"
+    # Folder of the models and audits, relative to the root.
+    sql: str = "sql"
+    # Folder of raw/, lake/, quarantine/, warehouse/; absolute, or relative to the root.
+    data: str = "data"
+    # Time zone of every DuckDB connection and of the default batch date; an IANA name.
+    timezone: str = "UTC"
+    # How many published generations stay on disk, the current one included.
+    keep_generations: int = 5
+    # Oldest DuckDB whose clients can open the published file.
+    storage_version: str = "v1.2.0"
+    # DuckDB's memory limit per process, such as 4GB; empty: DuckDB's own default.
+    memory_limit: str = ""
+    # DuckDB's threads per process; 0: one per core.
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Project:
+    """One folder with a luigi.cfg that has [etl]; every path of the package comes from here."""
+
+    root: Path
+    settings: Settings
+
+    @property
+    def contracts(self) -> Path:
+        return self.root / self.settings.contracts
+
+    @property
+    def sql(self) -> Path:
+        return self.root / self.settings.sql
+
+    @property
+    def data(self) -> Path:
+        return self.root / self.settings.data
+
+    @property
+    def raw(self) -> Path:
+        return self.data / "raw"
+
+    @property
+    def lake(self) -> Path:
+        return self.data / "lake"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.data / "quarantine"
+
+    @property
+    def build(self) -> Path:
+        return self.data / "warehouse" / "build.duckdb"
+
+    @property
+    def generations(self) -> Path:
+        return self.data / "warehouse" / "generations"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.data / "warehouse.duckdb"
+
+    @property
+    def ledger(self) -> Path:
+        return self.data / "ledger.sqlite"
+
+    @property
+    def lock(self) -> Path:
+        return self.data / ".lock"
+
+    @property
+    def scratch(self) -> Path:
+        """Half-written files; beside their final places, so that a rename moves them there."""
+        return self.data / ".scratch"
+
+    def today(self) -> date:
+        """Return the batch date of a run that starts now, in the project's time zone."""
+        return datetime.now(ZoneInfo(self.settings.timezone)).date()
+
+
+def find_root() -> Path:
+    """Return the project's root: ETL_PROJECT, else LUIGI_CONFIG_PATH's folder, else upwards from the cwd.
+
+    Raises ConfigError when none of the three is a folder whose luigi.cfg has an [etl] section.
+    """
+    if given := os.environ.get("ETL_PROJECT"):
+        return _root_with_config(Path(given), "ETL_PROJECT")
+    if given := os.environ.get("LUIGI_CONFIG_PATH"):
+        return _root_with_config(Path(given).parent, "LUIGI_CONFIG_PATH")
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if _has_section(folder / CONFIG):
+            return folder
+    raise ConfigError(
+        f"no project found: neither {here} nor a folder above it has a {CONFIG} with an [etl] section. "
+        "Go to the project's folder, set ETL_PROJECT to it, or make one with `etl init DIR`."
+    )
+
+
+def load_project(root: Path | str | None = None) -> Project:
+    """Return the project at `root`, by default at find_root(). Raises ConfigError for a wrong setting."""
+    folder = Path(root).resolve() if root else find_root()
+    return Project(folder, _settings(folder / CONFIG))
+
+
+def _root_with_config(folder: Path, variable: str) -> Path:
+    folder = folder.resolve()
+    if not _has_section(folder / CONFIG):
+        raise ConfigError(f"{variable} points to {folder}, which has no {CONFIG} with an [etl] section.")
+    return folder
+
+
+def _has_section(path: Path) -> bool:
+    return path.is_file() and _parse(path).has_section("etl")
+
+
+def _parse(path: Path) -> ConfigParser:
+    # no interpolation: other sections are Luigi's own and may use its ${ENV} syntax
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read(path, encoding="utf-8")
+    except (Error, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    return parser
+
+
+def _settings(path: Path) -> Settings:
+    parser = _parse(path)
+    given = dict(parser.items("etl")) if parser.has_section("etl") else {}
+    known = {field.name: field for field in fields(Settings)}
+    values: dict[str, str | int] = {}
+    for key, text in given.items():
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"Did you mean '{close[0]}'?" if close else f"Known keys: {', '.join(known)}."
+            raise ConfigError(f"{path}: [etl] has no key '{key}'. {hint}")
+        values[key] = _whole_number(path, key, text) if known[key].type == "int" else text
+    settings = Settings(**values)  # type: ignore[arg-type]
+    _check(path, settings)
+    return settings
+
+
+def _whole_number(path: Path, key: str, text: str) -> int:
+    if not text.isdecimal():
+        raise ConfigError(f"{path}: [etl] {key} = {text} is not a whole number.")
+    return int(text)
+
+
+def _check(path: Path, settings: Settings) -> None:
+    if settings.keep_generations < 1:
+        raise ConfigError(f"{path}: [etl] keep_generations must be 1 or more.")
+    try:
+        ZoneInfo(settings.timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigError(f"{path}: [etl] timezone = {settings.timezone} is not an IANA time zone.") from error

@@ -1,0 +1,196 @@
+"""One execution of the batch: the lock, the plan, the row in the ledger, and what is said at the end."""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from etl.errors import AlreadyRunning
+from etl.ledger import Key, Ledger, Receipt, Run, now
+from etl.plan import Plan, Scope, make_plan
+from etl.plan.keys import PUBLISH
+from etl.project import Project, load_project
+from etl.summary import summary
+
+log = logging.getLogger("etl")
+
+#: Runs of this process by id; forked children inherit them, and with them the lock.
+_active: dict[str, ActiveRun] = {}
+
+#: How often a child looks whether its parent is still there, in seconds.
+_WATCH_SECONDS = 0.2
+
+
+def new_run_id() -> str:
+    """Return an id that sorts by time: the UTC second, and four hex digits against a tie."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+@dataclass
+class ActiveRun:
+    """A run under way: it holds the project's lock until it is finished or its process ends."""
+
+    project: Project
+    ledger: Ledger
+    plan: Plan
+    row: Run
+    lock: int
+    pid: int
+    finished: bool = False
+
+    def is_done(self, *keys: Key) -> bool:
+        """Return whether every one of the steps has its receipt, without opening anything but the ledger."""
+        return all(self.plan.is_done(key, self.ledger.receipt(key)) for key in keys)
+
+    def is_all_done(self) -> bool:
+        """Return whether nothing is left to do."""
+        return self.is_done(*self.plan.stale)
+
+    def watch_parent(self) -> None:
+        """In a forked child: end this process, in whatever it does, when the parent that holds the run ends."""
+        if os.getpid() != self.pid:
+            threading.Thread(target=_end_with_parent, args=(self.pid,), daemon=True).start()
+
+    def finish(self) -> None:
+        """Write the outcome to the ledger, say it, and release the lock; once, and only in the parent."""
+        if self.finished or os.getpid() != self.pid:
+            return
+        self.finished = True
+        receipts = self.ledger.receipts()
+        outcome = _outcome(self, receipts)
+        row = replace(self.row, outcome=outcome, finished_at=now(), summary=_totals(self, receipts))
+        self.ledger.write_run(row)
+        for line in summary(self.plan, self.ledger, row, receipts):
+            log.info(line)
+        os.close(self.lock)
+        _active.pop(row.run_id, None)
+
+
+def active_run(root: str, run_id: str, scope: Scope | None = None) -> ActiveRun:
+    """Return the run of that id, begun if it is not under way: locked, planned, and noted in the ledger.
+
+    Raises AlreadyRunning if another process holds the project, and what make_plan() raises.
+    """
+    if run_id not in _active:
+        project = load_project(root)
+        for other in list(_active.values()):
+            other.finish()
+        lock = take_lock(project, run_id)
+        try:
+            _active[run_id] = _begin(project, run_id, scope or Scope(project.today()), lock)
+        except BaseException:
+            os.close(lock)
+            raise
+    return _active[run_id]
+
+
+def take_lock(project: Project, run_id: str) -> int:
+    """Lock the project and return the descriptor; the lock ends when all processes that have it are gone.
+
+    Raises AlreadyRunning that says who holds it.
+    """
+    project.lock.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(project.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 1000, 0).decode()
+        os.close(descriptor)
+        raise AlreadyRunning(f"another run of {project.root} is under way: {_holder(holder)}") from None
+    text = json.dumps({"run_id": run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": now()})
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, text.encode(), 0)
+    return descriptor
+
+
+def _holder(text: str) -> str:
+    try:
+        who = json.loads(text)
+        return f"run {who['run_id']}, process {who['pid']} on {who['host']}, since {who['since']}."
+    except (ValueError, KeyError):
+        return "it has only just begun."
+
+
+def _begin(project: Project, run_id: str, scope: Scope, lock: int) -> ActiveRun:
+    ledger = Ledger(project.ledger)
+    for earlier in ledger.runs():
+        if not earlier.outcome:
+            ledger.write_run(replace(earlier, outcome="killed"))
+    # whoever wrote here is gone: this process has the lock
+    shutil.rmtree(project.scratch, ignore_errors=True)
+    project.scratch.mkdir(parents=True, exist_ok=True)
+    row = Run(
+        run_id,
+        str(scope.last),
+        now(),
+        pid=os.getpid(),
+        git_commit=_git_commit(project),
+        versions=_versions(),
+    )
+    ledger.write_run(row)
+    try:
+        plan = make_plan(project, ledger, scope, run_id)
+    except BaseException:
+        ledger.write_run(replace(row, outcome="failed", finished_at=now()))
+        raise
+    run = ActiveRun(project, ledger, plan, row, lock, os.getpid())
+    atexit.register(run.finish)
+    return run
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os._exit(1)
+
+
+def _git_commit(project: Project) -> str:
+    command = ["git", "-C", str(project.root), "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for name in ("etl", "luigi", "duckdb", "pandera"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _outcome(run: ActiveRun, receipts: dict[Key, Receipt]) -> str:
+    plan = run.plan
+    if not all(plan.is_done(key, receipts.get(key)) for key in plan.stale):
+        return "missing data" if plan.missing and not run.ledger.problems(plan.run_id) else "failed"
+    return "published" if PUBLISH in plan.stale else "unchanged"
+
+
+def _totals(run: ActiveRun, receipts: dict[Key, Receipt]) -> dict[str, Any]:
+    """Return what the run did: records in, rows out and rejected, and seconds, by step."""
+    mine = [receipt for receipt in receipts.values() if receipt.run_id == run.plan.run_id]
+    seconds: dict[str, float] = defaultdict(float)
+    for receipt in mine:
+        seconds[receipt.key.step] += receipt.seconds
+    extracted = [receipt.details for receipt in mine if receipt.key.step == "extract"]
+    counts = {name: sum(d[name] for d in extracted) for name in ("records", "rows", "rejected")}
+    return {**counts, "seconds": {step: round(value, 3) for step, value in seconds.items()}}

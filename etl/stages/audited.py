@@ -1,0 +1,171 @@
+"""audited: the candidate keeps its contracts, passes sql/audits, and obeys the laws, or is not published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from etl.contract import Contract, Rule, Source
+from etl.errors import AuditError
+from etl.ledger import Check, Key, Ledger, Receipt, fingerprint
+from etl.models import Audit
+from etl.project import Project
+from etl.quoting import qualified
+from etl.stages.warehouse import open_build, remove_obsolete
+
+if TYPE_CHECKING:
+    import duckdb
+
+_EXAMPLES = 3
+_EXAMPLE_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What build.duckdb should hold: fingerprints by table, and what arrived tonight by table."""
+
+    sources: Sequence[Source]
+    contracts: Mapping[str, Contract]
+    audits: Sequence[Audit]
+    models: Sequence[str]
+    tables: Mapping[str, str]
+    arrivals: Mapping[str, Sequence[str]]
+    #: Rows that break a warn-severity rule of a raw contract, counted when they were extracted.
+    warnings: Mapping[str, Mapping[str, int]]
+
+
+def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, content: str) -> Receipt:
+    """Check the candidate and return the receipt, which is written; every result is in etl.checks.
+
+    A check whose tables are unchanged since it passed is not repeated. Raises AuditError that names every
+    error-severity check that found offending rows, with examples; warnings are only recorded.
+    """
+    started = perf_counter()
+    with open_build(project, ledger, run_id) as con:
+        remove_obsolete(con, [s.name for s in candidate.sources], candidate.models)
+        checks = _Checks(con, ledger.checks(), run_id)
+        for table, contract in candidate.contracts.items():
+            _check_contract(checks, con, table, contract, candidate.tables[table])
+        for item in candidate.audits:
+            tables = {name: candidate.tables[name] for name in item.reads}
+            checks.query(item.name, item.reads[0], item.severity, item.sql, [item.normal, tables])
+        for source in candidate.sources:
+            _check_raw(checks, con, source, candidate)
+        _store(con, checks.done)
+    ledger.replace_checks(checks.done)
+    failed = [check for check in checks.done if not check.passed and check.severity == "error"]
+    if failed:
+        raise AuditError("\n".join(_described(check, candidate) for check in failed))
+    receipt = Receipt(Key("audit"), content, run_id, seconds=perf_counter() - started)
+    ledger.write(receipt)
+    return receipt
+
+
+class _Checks:
+    """The checks done so far; one that passed before on the same content is taken over."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, before: Mapping[str, Check], run_id: str) -> None:
+        self.con, self.before, self.run_id = con, before, run_id
+        self.done: list[Check] = []
+
+    def known(self, name: str, content: str) -> bool:
+        """Take over the earlier result of a check, if it passed on this content."""
+        earlier = self.before.get(name)
+        if earlier is None or earlier.fingerprint != content or not earlier.passed:
+            return False
+        self.done.append(earlier)
+        return True
+
+    def add(
+        self, name: str, table: str, severity: str, failing: int, examples: Sequence[str], content: str
+    ) -> None:
+        check = Check(name, table, severity, failing == 0, failing, list(examples), self.run_id, content)
+        self.done.append(check)
+
+    def query(self, name: str, table: str, severity: str, sql: str, parts: object) -> None:
+        """Run a SELECT of offending rows."""
+        content = fingerprint(parts, severity)
+        if self.known(name, content):
+            return
+        failing = self.con.execute(f"select count(*) from (\n{sql}\n)").fetchall()[0][0]
+        examples = _examples(self.con, f"(\n{sql}\n)") if failing else []
+        self.add(name, table, severity, failing, examples, content)
+
+
+def _check_contract(
+    checks: _Checks, con: duckdb.DuckDBPyConnection, table: str, contract: Contract, content: str
+) -> None:
+    columns = [(row[0], row[1]) for row in con.execute(f"describe {qualified(table)}").fetchall()]
+    key = fingerprint(contract.to_dict(), content)
+    for problem in contract.structure_problems(columns):
+        checks.add(f"{table}.{problem.column}.{problem.rule}", table, "error", 1, [problem.message], key)
+    present = {name for name, _ in columns}
+    missing = {column.name for column in contract.columns} - present
+    rules = [rule for rule in contract.rules if rule.column not in missing]
+    rules = [rule for rule in rules if not checks.known(f"{table}.{rule.name}", key)]
+    for rule, failing in zip(rules, _count(con, table, rules), strict=True):
+        examples = _examples(con, f"{qualified(table)} where not ({rule.sql})") if failing else []
+        checks.add(f"{table}.{rule.name}", table, rule.severity, failing, examples, key)
+    for unique in contract.uniques:
+        if not missing & set(unique.columns):
+            names = ", ".join(contract.key(unique))
+            sql = f"select {names}, count(*) as rows from {qualified(table)} group by {names} having count(*) > 1"
+            checks.query(f"{table}.{unique.name}", table, unique.severity, sql, key)
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: str, rules: Sequence[Rule]) -> Sequence[int]:
+    """Return how many rows break each rule; one scan for all of them."""
+    if not rules:
+        return []
+    counts = ", ".join(f"count(*) filter (not ({rule.sql}))" for rule in rules)
+    return [int(n) for n in con.execute(f"select {counts} from {qualified(table)}").fetchall()[0]]
+
+
+def _check_raw(checks: _Checks, con: duckdb.DuckDBPyConnection, source: Source, candidate: Candidate) -> None:
+    content = candidate.tables[source.table]
+    for rule in (rule for rule in source.contract.rules if rule.severity == "warn"):
+        failing = candidate.warnings.get(source.name, {}).get(rule.name, 0)
+        where = f"{qualified(source.table)} where not ({rule.sql})"
+        examples = _examples(con, where) if failing else []
+        checks.add(f"{source.table}.{rule.name}", source.table, "warn", failing, examples, content)
+    row = con.execute(
+        f"select (select count(*) from {qualified(source.table)}), coalesce(sum(rows), 0)::bigint, "
+        "coalesce(sum(rejected), 0)::bigint, (select count(*) from etl.rejects where source = $1) "
+        "from etl.partitions where source = $1",
+        [source.name],
+    ).fetchall()[0]
+    loaded, rows, rejected, quarantined = row
+    examples = [f"{rows:,} rows in the lake, {loaded:,} in {source.table}; "
+                f"{rejected:,} rejected, {quarantined:,} in etl.rejects"]  # fmt: skip
+    lost = abs(loaded - rows) + abs(rejected - quarantined)
+    checks.add(f"{source.table}.nothing_lost", source.table, "error", lost, examples if lost else [], content)
+
+
+def _examples(con: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+    cursor = con.execute(f"select columns(*)::varchar from {relation} limit {_EXAMPLES}")
+    names = [column[0] for column in cursor.description]
+    rows = [", ".join(f"{n} = {v}" for n, v in zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return [row[:_EXAMPLE_CHARACTERS] for row in rows]
+
+
+def _store(con: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> None:
+    con.execute("begin; delete from etl.checks")
+    con.executemany(
+        "insert into etl.checks values (?, ?, ?, ?, ?, ?, ?)",
+        [[c.name, c.table_name, c.severity, c.passed, c.failing, c.examples, c.run_id] for c in checks],
+    )
+    con.execute("commit")
+
+
+def _described(check: Check, candidate: Candidate) -> str:
+    why = next((f": {audit.why}" for audit in candidate.audits if audit.name == check.name), "")
+    lines = [f"{check.name} found {check.failing:,} offending rows in {check.table_name}{why}"]
+    lines += [f"    {example}" for example in check.examples]
+    reads = next((a.reads for a in candidate.audits if a.name == check.name), (check.table_name,))
+    arrivals = sorted({text for table in reads for text in candidate.arrivals.get(table, ())})
+    if arrivals:
+        more = f" and {len(arrivals) - 3} more" if len(arrivals) > 3 else ""
+        lines.append(f"    new since it was last published: {'; '.join(arrivals[:3])}{more}")
+    return "\n".join(lines)

@@ -1,0 +1,26 @@
+"""Where the files of the lake and of quarantine are, and what is in the latter; light to import."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from etl.contract import Source
+
+#: The columns of quarantine files and of the table etl.rejects.
+REJECTS = {
+    "source": "varchar",
+    "date": "date",
+    "file": "varchar",
+    "line": "bigint",
+    "rule": "varchar",
+    "column_name": "varchar",
+    "message": "varchar",
+    "text": "varchar",
+    "run_id": "varchar",
+}
+
+
+def partition_file(base: Path, source: Source, day: date) -> Path:
+    """Return the file of one partition below `base`, the lake or quarantine."""
+    return base / source.name / f"{source.partition}={day}" / "data.parquet"

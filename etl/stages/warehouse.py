@@ -1,0 +1,256 @@
+"""warehouse: partitions into raw.*, models on top of them, all in build.duckdb, one transaction each.
+
+build.duckdb itself says what it holds (etl._loaded, etl.models), in the same transaction as the data; a step
+compares that with what is wanted and does the difference. So a killed step, an old copy and a missing file
+are all mended by running again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from etl import engine
+from etl.contract import Source
+from etl.errors import TransformError, WithdrawnError
+from etl.ledger import Key, Ledger, Receipt, stamp
+from etl.models import Model
+from etl.project import Project
+from etl.quoting import identifier, literal, qualified
+from etl.stages.lake.layout import REJECTS, partition_file
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: The receipt of build.duckdb as this project left it; if the file has changed since, its steps run again.
+BUILD = Key("build")
+
+_TABLES = {
+    "etl.runs": "run_id varchar, started_at timestamptz, finished_at timestamptz, outcome varchar, "
+    "batch_date date, git_commit varchar",
+    "etl.partitions": "source varchar, date date, file varchar, sha256 varchar, rows bigint, rejected bigint, "
+    "loaded_at timestamptz, run_id varchar",
+    "etl.models": "name varchar, materialized varchar, fingerprint varchar, rows bigint, seconds double, "
+    "built_at timestamptz, run_id varchar",
+    "etl.checks": "name varchar, table_name varchar, severity varchar, passed boolean, failing bigint, "
+    "examples varchar[], run_id varchar",
+    "etl.rejects": ", ".join(f"{name} {type}" for name, type in REJECTS.items()),
+    "etl._loaded": "source varchar, date date, fingerprint varchar",
+    "etl._tables": "source varchar, definition varchar",
+}
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition as raw.<source> should hold it; `fingerprint` is that of its extract receipt."""
+
+    date: date
+    fingerprint: str
+    file: str
+    sha256: str
+    rows: int
+    rejected: int
+
+
+@contextmanager
+def open_build(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open build.duckdb with the tables of the schema etl; note its stamp when it is closed again."""
+    try:
+        with engine.building(project) as con:
+            con.execute("create schema if not exists raw; create schema if not exists etl")
+            for name, columns in _TABLES.items():
+                con.execute(f"create table if not exists {name} ({columns})")
+            yield con
+    finally:
+        ledger.write(Receipt(BUILD, "", run_id, details={"stamp": stamp(project.build)}))
+
+
+def load(
+    project: Project,
+    source: Source,
+    partitions: Sequence[Partition],
+    ledger: Ledger,
+    run_id: str,
+    content: str,
+    *,
+    anew: frozenset[date] = frozenset(),
+    withdrawn: Sequence[date] = (),
+    allow_withdrawn: bool = False,
+) -> Receipt:
+    """Make raw.<source> hold exactly `partitions`, in one transaction; return the receipt, which is written.
+
+    Those in `anew` are loaded even if they are there already. Raises WithdrawnError if more partitions than
+    the source's max_withdrawn would go because their files vanished.
+    """
+    if len(withdrawn) > source.max_withdrawn and not allow_withdrawn:
+        raise WithdrawnError(_too_many(source, withdrawn))
+    started = perf_counter()
+    with open_build(project, ledger, run_id) as con, _transaction(con):
+        _define(con, source)
+        loaded = dict(
+            con.execute("select date, fingerprint from etl._loaded where source = ?", [source.name]).fetchall()
+        )
+        wanted = {partition.date: partition for partition in partitions}
+        stale = [day for day, p in wanted.items() if loaded.get(day) != p.fingerprint or day in anew]
+        _delete(con, source, [*stale, *(day for day in loaded if day not in wanted)])
+        _insert(con, project, source, [wanted[day] for day in stale], run_id)
+    receipt = Receipt(
+        Key("load", source.name),
+        content,
+        run_id,
+        seconds=perf_counter() - started,
+        details={"loaded": len(stale), "rows": sum(wanted[day].rows for day in stale)},
+    )
+    ledger.write(receipt)
+    return receipt
+
+
+def transform(
+    project: Project,
+    models: Sequence[Model],
+    content: dict[str, str],
+    ledger: Ledger,
+    run_id: str,
+    *,
+    anew: frozenset[str] = frozenset(),
+) -> list[Receipt]:
+    """Build `models`, which are in order, each in one transaction; return the receipts, which are written.
+
+    `content` is the fingerprint of each. One that fails stops no other: TransformError comes at the end.
+    """
+    receipts, problems = [], []
+    with open_build(project, ledger, run_id) as con:
+        import duckdb
+
+        for model in models:
+            try:
+                details = _build(con, model, content[model.name], run_id, model.name in anew)
+                key = Key("transform", model.name)
+                receipts.append(
+                    Receipt(key, content[model.name], run_id, seconds=details["seconds"], details=details)
+                )
+            except duckdb.Error as error:
+                problems.append(f"{model.name} ({model.file}) could not be built: {error}")
+    ledger.write(*receipts)
+    if problems:
+        raise TransformError("\n".join(problems))
+    return receipts
+
+
+def remove_obsolete(con: duckdb.DuckDBPyConnection, sources: Sequence[str], models: Sequence[str]) -> None:
+    """Drop the tables and views that no source and no model of the project makes any more."""
+    query = "select name, materialized from etl.models where not list_contains(?, name)"
+    for name, kind in con.execute(query, [list(models)]).fetchall():
+        con.execute(f"drop {kind} if exists {qualified(name)}")
+        con.execute("delete from etl.models where name = ?", [name])
+    query = "select source from etl._tables where not list_contains(?, source)"
+    for (name,) in con.execute(query, [list(sources)]).fetchall():
+        con.execute(f"drop table if exists raw.{identifier(name)}")
+        for table in ("_tables", "_loaded", "partitions", "rejects"):
+            con.execute(f"delete from etl.{table} where source = ?", [name])
+
+
+def _define(con: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Make the table of a source; if it has other columns than the contract now says, make it anew."""
+    columns = {column.name: column.type for column in source.contract.columns}
+    columns |= {source.partition: columns.get(source.partition, "DATE")}
+    columns |= {"_file": "VARCHAR", "_loaded_at": "TIMESTAMP WITH TIME ZONE"}
+    definition = ", ".join(f"{identifier(name)} {type}" for name, type in columns.items())
+    table = qualified(source.table)
+    row = con.execute("select definition from etl._tables where source = ?", [source.name]).fetchall()
+    if row != [(definition,)]:
+        for name in ("_loaded", "partitions", "rejects", "_tables"):
+            con.execute(f"delete from etl.{name} where source = ?", [source.name])
+        con.execute(f"create or replace table {table} ({definition})")
+        con.execute("insert into etl._tables values (?, ?)", [source.name, definition])
+
+
+def _delete(con: duckdb.DuckDBPyConnection, source: Source, dates: Sequence[date]) -> None:
+    if not dates:
+        return
+    days = literal(list(dates))
+    table, column = qualified(source.table), identifier(source.partition)
+    con.execute(f"delete from {table} where list_contains({days}, {column})")
+    for name in ("_loaded", "partitions", "rejects"):
+        con.execute(f"delete from etl.{name} where source = ? and list_contains({days}, date)", [source.name])
+
+
+def _insert(
+    con: duckdb.DuckDBPyConnection,
+    project: Project,
+    source: Source,
+    partitions: Sequence[Partition],
+    run_id: str,
+) -> None:
+    files = [str(partition_file(project.lake, source, p.date)) for p in partitions if p.rows]
+    if files:
+        con.execute(
+            f"insert into {qualified(source.table)} by name select *, now() as _loaded_at "
+            f"from read_parquet({literal(files)}, hive_partitioning = false)"
+        )
+    rejects = [str(partition_file(project.quarantine, source, p.date)) for p in partitions if p.rejected]
+    if rejects:
+        con.execute(
+            f"insert into etl.rejects by name from read_parquet({literal(rejects)}, hive_partitioning = false)"
+        )
+    columns = [[getattr(p, name) for p in partitions] for name in Partition.__dataclass_fields__]
+    dates, fingerprints, *others = columns
+    if partitions:
+        con.execute(
+            "insert into etl.partitions select ?, unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), now(), ?",
+            [source.name, dates, *others, run_id],
+        )
+        con.execute("insert into etl._loaded select ?, unnest(?), unnest(?)", [source.name, dates, fingerprints])
+
+
+def _build(con: duckdb.DuckDBPyConnection, model: Model, content: str, run_id: str, anew: bool) -> dict[str, Any]:
+    started = perf_counter()
+    known = con.execute(
+        "select fingerprint, materialized, rows, seconds from etl.models where name = ?", [model.name]
+    ).fetchall()
+    if known and known[0][0] == content and not anew:
+        return {"rows": known[0][2], "seconds": known[0][3], "built": False}
+    name = qualified(model.name)
+    with _transaction(con):
+        con.execute(f"create schema if not exists {identifier(model.name.split('.')[0])}")
+        if known and known[0][1] != model.materialized:
+            con.execute(f"drop {known[0][1]} {name}")
+        con.execute(f"create or replace {model.materialized} {name} as\n{model.sql}")
+        # a view has no rows of its own, and to count them would be to run it
+        rows = _count(con, name) if model.materialized == "table" else None
+        con.execute("delete from etl.models where name = ?", [model.name])
+        seconds = perf_counter() - started
+        con.execute(
+            "insert into etl.models values (?, ?, ?, ?, ?, now(), ?)",
+            [model.name, model.materialized, content, rows, seconds, run_id],
+        )
+    return {"rows": rows, "seconds": seconds, "built": True}
+
+
+def _count(con: duckdb.DuckDBPyConnection, name: str) -> int:
+    return int(con.execute(f"select count(*) from {name}").fetchall()[0][0])
+
+
+@contextmanager
+def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    con.execute("begin")
+    try:
+        yield
+    except BaseException:
+        con.execute("rollback")
+        raise
+    con.execute("commit")
+
+
+def _too_many(source: Source, withdrawn: Sequence[date]) -> str:
+    days = ", ".join(map(str, withdrawn[:3]))
+    return (
+        f"{source.name}: the files of {len(withdrawn)} published partitions vanished from data/raw "
+        f"({days}{', ...' if len(withdrawn) > 3 else ''}), more than max_withdrawn = {source.max_withdrawn}. "
+        "Is a folder not mounted? If they were meant to go: "
+        f"luigi --module etl Nightly --allow-withdrawn {source.name}"
+    )

@@ -1,0 +1,121 @@
+"""The steps of a run: what the plan says about one, handed to the stage that does it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from time import perf_counter
+
+from etl.ledger import Receipt, now
+from etl.plan import Plan
+from etl.plan.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
+from etl.run import ActiveRun
+from etl.stages import audited, lake, published, warehouse
+
+log = logging.getLogger("etl")
+
+
+def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
+    """Take deliveries of one source into the lake."""
+    started, plan = perf_counter(), run.plan
+    deliveries = [plan.held[source][day] for day in dates]
+    content = {day: plan.fingerprints[extract_key(source, day)] for day in dates}
+    receipts = lake.extract(
+        run.project, plan.catalog.sources[source], deliveries, content, run.ledger, plan.run_id
+    )
+    rows = sum(receipt.details["rows"] for receipt in receipts)
+    rejected = sum(receipt.details["rejected"] for receipt in receipts)
+    what = f"{len(dates):,} partitions" if len(dates) > 1 else f"partition {dates[0]}"
+    _said("extracted", f"{source}: {what}, {rows:,} rows, {rejected:,} rejected", started)
+
+
+def load(run: ActiveRun, source: str) -> None:
+    """Make raw.<source> hold what the lake holds."""
+    started, plan = perf_counter(), run.plan
+    before = run.ledger.receipts()
+    held = {day: before[extract_key(source, day)] for day in plan.held[source]}
+    receipt = warehouse.load(
+        run.project,
+        plan.catalog.sources[source],
+        [_partition(day, extracted) for day, extracted in held.items()],
+        run.ledger,
+        plan.run_id,
+        plan.fingerprints[load_key(source)],
+        anew=frozenset(day for day in held if extract_key(source, day) in plan.forced),
+        withdrawn=plan.withdrawn[source],
+        allow_withdrawn=source in plan.scope.allow_withdrawn.split(","),
+    )
+    counts = receipt.details
+    _said("loaded", f"raw.{source}: {counts['loaded']:,} partitions, {counts['rows']:,} rows", started)
+
+
+def transform(run: ActiveRun, names: Sequence[str]) -> None:
+    """Build models that do not read one another."""
+    started, plan = perf_counter(), run.plan
+    content = {name: plan.fingerprints[transform_key(name)] for name in names}
+    anew = frozenset(name for name in names if transform_key(name) in plan.forced)
+    models = [plan.models.models[name] for name in names]
+    warehouse.transform(run.project, models, content, run.ledger, plan.run_id, anew=anew)
+    _said("built", ", ".join(names), started)
+
+
+def audit(run: ActiveRun) -> None:
+    """Check the candidate."""
+    started, plan = perf_counter(), run.plan
+    candidate = audited.Candidate(
+        sources=list(plan.catalog.sources.values()),
+        contracts=plan.catalog.tables,
+        audits=list(plan.models.audits.values()),
+        models=list(plan.models.models),
+        tables=_tables(plan),
+        arrivals=_arrivals(plan),
+        warnings=_warnings(run),
+    )
+    audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
+    _said("audited", f"{len(run.ledger.checks()):,} checks", started)
+
+
+def publish(run: ActiveRun) -> None:
+    """Make the candidate the current generation."""
+    started, plan = perf_counter(), run.plan
+    row = replace(run.row, outcome="published", finished_at=now())
+    published.publish(run.project, run.ledger, row, plan.fingerprints[PUBLISH])
+    _said("published", f"generation {plan.run_id}", started)
+
+
+def _partition(day: date, extracted: Receipt) -> warehouse.Partition:
+    facts = extracted.details
+    return warehouse.Partition(
+        day, extracted.fingerprint, facts["file"], facts["sha256"], facts["rows"], facts["rejected"]
+    )
+
+
+def _tables(plan: Plan) -> dict[str, str]:
+    raw = {s.table: plan.fingerprints[load_key(s.name)] for s in plan.catalog.sources.values()}
+    return raw | {name: plan.fingerprints[transform_key(name)] for name in plan.models.models}
+
+
+def _arrivals(plan: Plan) -> dict[str, list[str]]:
+    """Return what is new tonight, as text, by the tables that it ends up in."""
+    new = {
+        name: [f"{name} {delivery.date} ({delivery.file})" for delivery in plan.stale_partitions(name)]
+        for name in plan.catalog.sources
+    }
+    return {table: [text for name in names for text in new[name]] for table, names in plan.sources_of.items()}
+
+
+def _warnings(run: ActiveRun) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    receipts = run.ledger.receipts()
+    for source, days in run.plan.held.items():
+        counts = found.setdefault(source, {})
+        for day in days:
+            for rule, count in receipts[extract_key(source, day)].details["warnings"].items():
+                counts[rule] = counts.get(rule, 0) + count
+    return found
+
+
+def _said(done: str, what: str, started: float) -> None:
+    log.info("%s %s in %.2f s", done, what, perf_counter() - started)

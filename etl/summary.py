@@ -1,0 +1,63 @@
+"""What a run says when it is over: lines that answer, at 7 a.m., is it there, is all of it there, what now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+
+from etl.ledger import Key, Ledger, Receipt, Run
+from etl.plan.plan import Plan, holes
+from etl.stages.published import current
+
+_LISTED = 5
+
+
+def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt]) -> Iterator[str]:
+    """Yield the lines about a finished run."""
+    yield _headline(plan, run)
+    for name in plan.catalog.sources:
+        yield from _source(plan, name, receipts)
+    if run.outcome == "published":
+        warned = [check for check in ledger.checks().values() if not check.passed]
+        for check in warned:
+            examples = f", such as {check.examples[0]}" if check.examples else ""
+            yield f"  warning: {check.name} found {check.failing:,} rows{examples}"
+    if run.outcome not in ("published", "unchanged"):
+        generation = current(plan.project)
+        there = f"generation {generation} stays published" if generation else "nothing is published yet"
+        yield f"  {there}; what is done is kept, and the next run goes on from there"
+
+
+def days(dates: Sequence[date]) -> str:
+    """Return a few dates as text: all, or the first ones and how many more."""
+    listed = ", ".join(map(str, dates[:_LISTED]))
+    return f"{listed} and {len(dates) - _LISTED} more" if len(dates) > _LISTED else listed
+
+
+def _headline(plan: Plan, run: Run) -> str:
+    if run.outcome == "published":
+        return f"published {run.run_id} as {plan.project.warehouse}"
+    if run.outcome == "unchanged":
+        return f"nothing new up to {plan.scope.last}: {plan.project.warehouse} is up to date"
+    return f"run {run.run_id} of {run.batch_date}: {run.outcome}; nothing was published"
+
+
+def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[str]:
+    mine = [r for r in receipts.values() if r.key[:2] == ("extract", name) and r.run_id == plan.run_id]
+    done = [receipt for receipt in mine if receipt.outcome == "done"]
+    if done:
+        rows = sum(receipt.details["rows"] for receipt in done)
+        rejected = sum(receipt.details["rejected"] for receipt in done)
+        hint = f" (etl quarantine {name})" if rejected else ""
+        partitions = "1 partition" if len(done) == 1 else f"{len(done):,} partitions"
+        yield f"  {name}: {partitions} taken, {rows:,} rows, {rejected:,} rejected{hint}"
+    for receipt in mine:
+        if receipt.outcome == "refused":
+            details = receipt.details
+            yield f"  {name}: {details['file']} is refused and left out: {details['refused']}"
+    if gone := plan.withdrawn[name]:
+        yield f"  {name}: withdrawn, the file is gone from raw/: {days(gone)}"
+    if plan.catalog.sources[name].is_dated and (lacking := holes(plan.held[name])):
+        yield f"  {name}: no delivery for {days(lacking)}"
+    if name in plan.missing:
+        yield f"  {name}: required, but its delivery of {plan.missing[name]} is missing"

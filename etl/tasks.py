@@ -1,0 +1,292 @@
+"""The Luigi graph: a task is named for what exists when it is done; the steps do the work.
+
+RawFile -> LakePartition -> LoadedTable -> BuiltModel -> AuditedWarehouse -> PublishedWarehouse -> Nightly
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import date
+from math import ceil
+from typing import Any, TypeVar
+
+import luigi
+from luigi.interface import PidLockAlreadyTakenExit, core
+from luigi.parameter import ParameterVisibility
+
+from etl import luigi_setup, sample, steps
+from etl.errors import AlreadyRunning, EtlError
+from etl.ledger import Key
+from etl.plan import Scope
+from etl.plan.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
+from etl.project import find_root, load_project
+from etl.run import ActiveRun, active_run, new_run_id
+
+log = logging.getLogger("etl")
+luigi_setup.configure()
+
+
+class Step(luigi.Task):
+    """A task of one run of one project; both are part of its identity on a shared scheduler."""
+
+    project = luigi.Parameter(positional=False, visibility=ParameterVisibility.HIDDEN)
+    run_id = luigi.Parameter(positional=False, visibility=ParameterVisibility.HIDDEN)
+
+    @classmethod
+    def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
+        """Give the task that was asked for, which has none, its project and a new run."""
+        given = {} if "run_id" in kwargs else {"project": _root(), "run_id": new_run_id()}
+        return super().get_param_values(params, args, {**given, **kwargs})  # type: ignore[no-untyped-call]
+
+    @property
+    def scope(self) -> Scope | None:
+        """Which deliveries a run takes that begins with this task; None: all up to today."""
+        return None
+
+    @property
+    def keys(self) -> list[Key]:
+        """The receipts that prove this task done."""
+        return []
+
+    @property
+    def active(self) -> ActiveRun:
+        """The run that this task belongs to; the first task that asks begins it."""
+        return active_run(self.project, self.run_id, self.scope)
+
+    def complete(self) -> bool:
+        """Compare the ledger with the plan; nothing else is opened."""
+        try:
+            return self.active.is_done(*self.keys)
+        except AlreadyRunning as error:
+            log.error("%s", error)
+            raise PidLockAlreadyTakenExit from None
+        except EtlError as error:
+            log.error("the run cannot begin: %s", error)
+            raise
+
+    def run(self) -> None:
+        """Do the step; a failure is said and noted before Luigi hears of it."""
+        self.active.watch_parent()
+        try:
+            self.do(self.active)
+        except Exception as error:
+            self.active.ledger.note_problem(self.run_id, self.task_family, str(error))
+            log.error("%s failed: %s", self.task_family, error)
+            raise
+
+    def do(self, run: ActiveRun) -> None:
+        """Do the work of the step, if the task has any of its own."""
+
+    def other(self, kind: type[_Task], **values: Any) -> _Task:
+        """Return a task of the same run."""
+        return kind(project=self.project, run_id=self.run_id, **values)
+
+
+_Task = TypeVar("_Task", bound=Step)
+
+
+class WarehouseStep(Step):
+    """A step that opens build.duckdb: one at a time per project, on any scheduler."""
+
+    @property
+    def resources(self) -> dict[str, int]:
+        """The project's single writer."""
+        return {f"warehouse {self.project}": 1}
+
+
+class RawFile(luigi.ExternalTask, Step):
+    """A delivery; missing only if its source requires it."""
+
+    source = luigi.Parameter()
+    date = luigi.DateParameter()
+
+    def complete(self) -> bool:
+        """Tell whether the file was there when the run was planned."""
+        return self.date in self.active.plan.held[self.source]
+
+
+class LakePartition(Step):
+    """Partitions of one source in the lake; Luigi joins as many `dates` as keep every worker busy."""
+
+    source = luigi.Parameter()
+    dates = luigi.Parameter(batch_method=",".join)
+
+    @property
+    def max_batch_size(self) -> int:
+        """The largest source's stale partitions, shared evenly among the workers; Luigi asks once for all."""
+        plan = self.active.plan
+        return ceil(max(len(plan.stale_partitions(name)) for name in plan.held) / core().workers)
+
+    @property
+    def days(self) -> list[date]:
+        """The dates of the batch."""
+        return [date.fromisoformat(day) for day in self.dates.split(",")]
+
+    @property
+    def keys(self) -> list[Key]:
+        return [extract_key(self.source, day) for day in self.days]
+
+    def requires(self) -> Iterator[Step]:
+        return (self.other(RawFile, source=self.source, date=day) for day in self.days)
+
+    def do(self, run: ActiveRun) -> None:
+        steps.extract(run, self.source, self.days)
+
+
+class LoadedTable(WarehouseStep):
+    """The table raw.<source>, holding exactly the partitions of the lake."""
+
+    source = luigi.Parameter()
+
+    @property
+    def keys(self) -> list[Key]:
+        return [load_key(self.source)]
+
+    def requires(self) -> Iterator[Step]:
+        stale = self.active.plan.stale_partitions(self.source)
+        return (self.other(LakePartition, source=self.source, dates=str(d.date)) for d in stale)
+
+    def do(self, run: ActiveRun) -> None:
+        steps.load(run, self.source)
+
+
+class BuiltModel(WarehouseStep):
+    """A model's table or view; Luigi joins the `name`s of models that wait for nothing more."""
+
+    name = luigi.Parameter(batch_method=",".join)
+
+    @property
+    def keys(self) -> list[Key]:
+        return [transform_key(name) for name in self.name.split(",")]
+
+    def requires(self) -> Iterator[Step]:
+        plan = self.active.plan
+        tables = {read for name in self.name.split(",") for read in plan.models.models[name].reads}
+        return (self.other(kind, **values) for kind, values in _makers(self.active, tables))
+
+    def do(self, run: ActiveRun) -> None:
+        steps.transform(run, self.name.split(","))
+
+
+class AuditedWarehouse(WarehouseStep):
+    """A candidate that passed every error-severity check."""
+
+    @property
+    def keys(self) -> list[Key]:
+        return [AUDIT]
+
+    def requires(self) -> Iterator[Step]:
+        tables = self.active.plan.sources_of
+        return (self.other(kind, **values) for kind, values in _makers(self.active, tables))
+
+    def do(self, run: ActiveRun) -> None:
+        steps.audit(run)
+
+
+class PublishedWarehouse(WarehouseStep):
+    """The generation that analysts open."""
+
+    @property
+    def keys(self) -> list[Key]:
+        return [PUBLISH]
+
+    def requires(self) -> Iterator[Step]:
+        yield self.other(AuditedWarehouse)
+        for source, day in self.active.plan.missing.items():
+            yield self.other(RawFile, source=source, date=day)
+
+    def do(self, run: ActiveRun) -> None:
+        steps.publish(run)
+
+
+class Batch(Step):
+    """Everything that is stale; what Nightly and Backfill have in common."""
+
+    @property
+    def keys(self) -> list[Key]:
+        return list(self.active.plan.stale)
+
+    def complete(self) -> bool:
+        """Tell whether nothing is stale and nothing required is missing."""
+        return super().complete() and not self.active.plan.missing
+
+    def requires(self) -> Iterator[Step]:
+        plan = self.active.plan
+        yield self.other(PublishedWarehouse)
+        yield self.other(AuditedWarehouse)
+        for kind, values in _makers(self.active, plan.sources_of):
+            yield self.other(kind, **values)
+        for source in plan.catalog.sources:
+            for delivery in plan.stale_partitions(source):
+                yield self.other(LakePartition, source=source, dates=str(delivery.date))
+
+
+class Nightly(Batch):
+    """Every delivery up to `date` that is new or changed, published; by default up to today."""
+
+    date = luigi.DateParameter(positional=False, description="the batch date; default: today")
+    allow_withdrawn = luigi.Parameter(
+        default="",
+        positional=False,
+        description="sources, with commas, of which more than max_withdrawn files may be gone",
+    )
+
+    @classmethod
+    def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
+        return super().get_param_values(params, args, {"date": _today(), **kwargs})
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.date, allow_withdrawn=self.allow_withdrawn)
+
+
+class Backfill(Batch):
+    """The deliveries from `start` to `stop`, of all sources or one; `force` takes them again."""
+
+    start = luigi.DateParameter(positional=False, description="the first date")
+    stop = luigi.DateParameter(positional=False, description="the last date")
+    source = luigi.Parameter(default="", positional=False, description="one source; default: all")
+    force = luigi.BoolParameter(positional=False, description="also what is done and unchanged")
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.stop, first=self.start, source=self.source, force=self.force)
+
+
+class DeliveredSample(luigi.Task):
+    """The real flights of 2013 up to `until`, dropped into data/raw as a sender would."""
+
+    until = luigi.DateParameter(positional=False, description="the last day to deliver, in 2013")
+
+    def complete(self) -> bool:
+        return not sample.missing(load_project().raw, self.until)
+
+    def run(self) -> None:
+        written = sample.deliver(load_project().raw, self.until)
+        log.info("delivered %s files up to %s", f"{len(written):,}", self.until)
+
+
+def _makers(run: ActiveRun, tables: Any) -> Iterator[tuple[type[Step], dict[str, str]]]:
+    """Yield task and parameters for what must still be made of `tables`."""
+    plan = run.plan
+    sources = {source.table: name for name, source in plan.catalog.sources.items()}
+    for table in sorted(tables):
+        if table in sources and load_key(sources[table]) in plan.stale:
+            yield LoadedTable, {"source": sources[table]}
+        elif table not in sources and transform_key(table) in plan.stale:
+            yield BuiltModel, {"name": table}
+
+
+def _root() -> str:
+    try:
+        return str(find_root())
+    except EtlError:
+        return ""  # said by the first complete(), where Luigi can turn it into an exit code
+
+
+def _today() -> date:
+    try:
+        return load_project().today()
+    except EtlError:
+        return date.today()

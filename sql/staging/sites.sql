@@ -1,0 +1,7 @@
+-- The sites that orders come from, with their numbers. Grain: site_key, the words of the site in lower case.
+-- materialized: view
+select
+    trim(regexp_replace(lower(site), '[\s,]+', ' ', 'g')) as site_key,
+    site,
+    site_nb
+from raw.sites
