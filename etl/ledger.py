@@ -12,7 +12,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -164,7 +164,7 @@ class Ledger:
     def runs(self) -> list[Run]:
         """Return every run, the newest first."""
         rows = self._all("select * from runs order by started_at desc, run_id desc")
-        return [Run(*row[:7], versions=json.loads(row[7]), summary=json.loads(row[8])) for row in rows]
+        return [Run(**_record(Run, row, "versions", "summary")) for row in rows]
 
     def write_run(self, run: Run) -> None:
         """Insert or replace a run."""
@@ -184,7 +184,8 @@ class Ledger:
     def checks(self) -> dict[str, Check]:
         """Return the latest result of every check, by name."""
         rows = self._all("select * from checks order by name")
-        return {row[0]: Check(*row[:3], bool(row[3]), row[4], json.loads(row[5]), *row[6:]) for row in rows}
+        checks = [Check(**_record(Check, row, "examples")) for row in rows]
+        return {check.name: replace(check, passed=bool(check.passed)) for check in checks}
 
     def replace_checks(self, checks: Iterable[Check]) -> None:
         """Make `checks` the only ones."""
@@ -229,6 +230,11 @@ class Ledger:
             self._con.executescript(_SCHEMA)
             self._pid = os.getpid()
         return self._con
+
+
+def _record(kind: type[Run] | type[Check], row: Sequence[Any], *texts: str) -> dict[str, Any]:
+    values = dict(zip((column.name for column in fields(kind)), row, strict=True))
+    return values | {name: json.loads(values[name]) for name in texts}
 
 
 def _receipt(row: tuple[Any, ...]) -> Receipt:

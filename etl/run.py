@@ -99,6 +99,16 @@ def active_run(root: str, run_id: str, scope: Scope | None = None) -> ActiveRun:
     return _active[run_id]
 
 
+def progress() -> tuple[int, int]:
+    """Return how many steps of the run in this process are done, and how many there are to do."""
+    done = total = 0
+    for run in list(_active.values()):
+        receipts = Ledger(run.project.ledger).receipts()
+        done += sum(run.plan.is_done(key, receipts.get(key)) for key in run.plan.stale)
+        total += len(run.plan.stale)
+    return done, total
+
+
 def take_lock(project: Project, run_id: str) -> int:
     """Lock the project and return the descriptor; the lock ends when all processes that have it are gone.
 

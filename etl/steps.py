@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from time import perf_counter
 
-from etl.ledger import Receipt, now
+from etl.ledger import Key, Receipt, now
 from etl.plan import Plan
 from etl.plan.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.run import ActiveRun
@@ -31,24 +31,14 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     _said("extracted", f"{source}: {what}, {rows:,} rows, {rejected:,} rejected", started)
 
 
-def load(run: ActiveRun, source: str) -> None:
-    """Make raw.<source> hold what the lake holds."""
+def load(run: ActiveRun, sources: Sequence[str]) -> None:
+    """Make each raw.<source> hold what the lake holds."""
     started, plan = perf_counter(), run.plan
-    before = run.ledger.receipts()
-    held = {day: before[extract_key(source, day)] for day in plan.held[source]}
-    receipt = warehouse.load(
-        run.project,
-        plan.catalog.sources[source],
-        [_partition(day, extracted) for day, extracted in held.items()],
-        run.ledger,
-        plan.run_id,
-        plan.fingerprints[load_key(source)],
-        anew=frozenset(day for day in held if extract_key(source, day) in plan.forced),
-        withdrawn=plan.withdrawn[source],
-        allow_withdrawn=source in plan.scope.allow_withdrawn.split(","),
-    )
-    counts = receipt.details
-    _said("loaded", f"raw.{source}: {counts['loaded']:,} partitions, {counts['rows']:,} rows", started)
+    receipts = run.ledger.receipts()
+    contents = [_table(plan, name, receipts) for name in sources]
+    loaded = warehouse.load(run.project, contents, run.ledger, plan.run_id)
+    tables = ", ".join(f"raw.{receipt.key.name} {receipt.details['rows']:,} rows" for receipt in loaded)
+    _said("loaded", tables, started)
 
 
 def transform(run: ActiveRun, names: Sequence[str]) -> None:
@@ -83,6 +73,18 @@ def publish(run: ActiveRun) -> None:
     row = replace(run.row, outcome="published", finished_at=now())
     published.publish(run.project, run.ledger, row, plan.fingerprints[PUBLISH])
     _said("published", f"generation {plan.run_id}", started)
+
+
+def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehouse.Table:
+    held = {day: receipts[extract_key(source, day)] for day in plan.held[source]}
+    return warehouse.Table(
+        plan.catalog.sources[source],
+        plan.fingerprints[load_key(source)],
+        {day: _partition(day, extracted) for day, extracted in held.items()},
+        anew=frozenset(day for day in held if extract_key(source, day) in plan.forced),
+        withdrawn=plan.withdrawn[source],
+        allow_withdrawn=source in plan.scope.allow_withdrawn.split(","),
+    )
 
 
 def _partition(day: date, extracted: Receipt) -> warehouse.Partition:

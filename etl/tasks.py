@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from math import ceil
 from typing import Any, TypeVar
 
@@ -32,6 +33,12 @@ class Step(luigi.Task):
 
     project = luigi.Parameter(positional=False, visibility=ParameterVisibility.HIDDEN)
     run_id = luigi.Parameter(positional=False, visibility=ParameterVisibility.HIDDEN)
+
+    @classmethod
+    @cache
+    def get_params(cls) -> Any:
+        """Return the parameters of the class; Luigi looks for them anew, at 0.1 ms, many times per task."""
+        return super().get_params()  # type: ignore[no-untyped-call]
 
     @classmethod
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
@@ -89,13 +96,12 @@ _Task = TypeVar("_Task", bound=Step)
 class WarehouseStep(Step):
     """A step that opens build.duckdb: one at a time per project, on any scheduler."""
 
-    @property
-    def resources(self) -> dict[str, int]:
-        """The project's single writer."""
+    def process_resources(self) -> dict[str, int]:
+        """Return the project's single writer."""
         return {f"warehouse {self.project}": 1}
 
 
-class RawFile(luigi.ExternalTask, Step):
+class RawFile(luigi.ExternalTask, Step):  # type: ignore[misc]
     """A delivery; missing only if its source requires it."""
 
     source = luigi.Parameter()
@@ -109,11 +115,13 @@ class RawFile(luigi.ExternalTask, Step):
 class LakePartition(Step):
     """Partitions of one source in the lake; Luigi joins as many `dates` as keep every worker busy."""
 
+    # the earlier stage goes first, so that the next one has more to join
+    priority = 2
     source = luigi.Parameter()
     dates = luigi.Parameter(batch_method=",".join)
 
     @property
-    def max_batch_size(self) -> int:
+    def max_batch_size(self) -> float:  # type: ignore[override]
         """The largest source's stale partitions, shared evenly among the workers; Luigi asks once for all."""
         plan = self.active.plan
         return ceil(max(len(plan.stale_partitions(name)) for name in plan.held) / core().workers)
@@ -135,20 +143,22 @@ class LakePartition(Step):
 
 
 class LoadedTable(WarehouseStep):
-    """The table raw.<source>, holding exactly the partitions of the lake."""
+    """The table raw.<source>, holding exactly the partitions of the lake; Luigi joins several `source`s."""
 
-    source = luigi.Parameter()
+    priority = 1
+    source = luigi.Parameter(batch_method=",".join)
 
     @property
     def keys(self) -> list[Key]:
-        return [load_key(self.source)]
+        return [load_key(source) for source in self.source.split(",")]
 
     def requires(self) -> Iterator[Step]:
-        stale = self.active.plan.stale_partitions(self.source)
-        return (self.other(LakePartition, source=self.source, dates=str(d.date)) for d in stale)
+        for source in self.source.split(","):
+            for delivery in self.active.plan.stale_partitions(source):
+                yield self.other(LakePartition, source=source, dates=str(delivery.date))
 
     def do(self, run: ActiveRun) -> None:
-        steps.load(run, self.source)
+        steps.load(run, self.source.split(","))
 
 
 class BuiltModel(WarehouseStep):
@@ -217,7 +227,8 @@ class Batch(Step):
         yield self.other(AuditedWarehouse)
         for kind, values in _makers(self.active, plan.sources_of):
             yield self.other(kind, **values)
-        for source in plan.catalog.sources:
+        # of the others, LoadedTable asks for the partitions
+        for source in (name for name in plan.held if load_key(name) not in plan.stale):
             for delivery in plan.stale_partitions(source):
                 yield self.other(LakePartition, source=source, dates=str(delivery.date))
 

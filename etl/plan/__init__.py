@@ -1,5 +1,6 @@
 """The plan: what tonight will do and why, fixed once at its start, as fingerprints to compare receipts with."""
 
-from etl.plan.plan import Plan, Scope, make_plan
+from etl.plan.deliveries import Scope
+from etl.plan.plan import Plan, make_plan
 
 __all__ = ["Plan", "Scope", "make_plan"]

@@ -7,7 +7,8 @@ are all mended by running again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl import engine
 from etl.contract import Source
-from etl.errors import TransformError, WithdrawnError
+from etl.errors import StepError, TransformError, WithdrawnError
 from etl.ledger import Key, Ledger, Receipt, stamp
 from etl.models import Model
 from etl.project import Project
@@ -56,6 +57,21 @@ class Partition:
     rejected: int
 
 
+@dataclass(frozen=True)
+class Table:
+    """raw.<source> as it should be, for the fingerprint `content`.
+
+    The partitions in `anew` are loaded even if they are there; those in `withdrawn` have lost their files.
+    """
+
+    source: Source
+    content: str
+    partitions: Mapping[date, Partition]
+    anew: frozenset[date] = frozenset()
+    withdrawn: Sequence[date] = ()
+    allow_withdrawn: bool = False
+
+
 @contextmanager
 def open_build(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open build.duckdb with the tables of the schema etl; note its stamp when it is closed again."""
@@ -69,44 +85,52 @@ def open_build(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb
         ledger.write(Receipt(BUILD, "", run_id, details={"stamp": stamp(project.build)}))
 
 
-def load(
-    project: Project,
-    source: Source,
-    partitions: Sequence[Partition],
-    ledger: Ledger,
-    run_id: str,
-    content: str,
-    *,
-    anew: frozenset[date] = frozenset(),
-    withdrawn: Sequence[date] = (),
-    allow_withdrawn: bool = False,
-) -> Receipt:
-    """Make raw.<source> hold exactly `partitions`, in one transaction; return the receipt, which is written.
+def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str) -> list[Receipt]:
+    """Make each table hold exactly its partitions, in one transaction; return the receipts, written.
 
-    Those in `anew` are loaded even if they are there already. Raises WithdrawnError if more partitions than
-    the source's max_withdrawn would go because their files vanished.
+    What was withdrawn leaves the lake too. One table that fails stops no other; StepError comes at the end,
+    such as WithdrawnError for a source of which more files than its max_withdrawn are gone.
     """
-    if len(withdrawn) > source.max_withdrawn and not allow_withdrawn:
-        raise WithdrawnError(_too_many(source, withdrawn))
-    started = perf_counter()
-    with open_build(project, ledger, run_id) as con, _transaction(con):
+    receipts: list[Receipt] = []
+    failed: list[StepError] = []
+    with open_build(project, ledger, run_id) as con:
+        for table in tables:
+            try:
+                receipts.append(_load(con, project, table, run_id))
+            except StepError as error:
+                failed.append(error)
+    for table in tables:
+        if any(receipt.key.name == table.source.name for receipt in receipts):
+            _forget_withdrawn(project, table, ledger)
+    ledger.write(*receipts)
+    if failed:
+        raise failed[0] if len(failed) == 1 else StepError("\n".join(map(str, failed)))
+    return receipts
+
+
+def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id: str) -> Receipt:
+    source, started = table.source, perf_counter()
+    if len(table.withdrawn) > source.max_withdrawn and not table.allow_withdrawn:
+        raise WithdrawnError(_too_many(source, table.withdrawn))
+    with _transaction(con):
         _define(con, source)
-        loaded = dict(
-            con.execute("select date, fingerprint from etl._loaded where source = ?", [source.name]).fetchall()
-        )
-        wanted = {partition.date: partition for partition in partitions}
-        stale = [day for day, p in wanted.items() if loaded.get(day) != p.fingerprint or day in anew]
-        _delete(con, source, [*stale, *(day for day in loaded if day not in wanted)])
-        _insert(con, project, source, [wanted[day] for day in stale], run_id)
-    receipt = Receipt(
-        Key("load", source.name),
-        content,
-        run_id,
-        seconds=perf_counter() - started,
-        details={"loaded": len(stale), "rows": sum(wanted[day].rows for day in stale)},
-    )
-    ledger.write(receipt)
-    return receipt
+        query = "select date, fingerprint from etl._loaded where source = ?"
+        loaded = dict(con.execute(query, [source.name]).fetchall())
+        stale = [
+            p for p in table.partitions.values() if loaded.get(p.date) != p.fingerprint or p.date in table.anew
+        ]
+        _delete(con, source, [*(p.date for p in stale), *(day for day in loaded if day not in table.partitions)])
+        _insert(con, project, source, stale, run_id)
+    details = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale)}
+    seconds = perf_counter() - started
+    return Receipt(Key("load", source.name), table.content, run_id, seconds=seconds, details=details)
+
+
+def _forget_withdrawn(project: Project, table: Table, ledger: Ledger) -> None:
+    for day in table.withdrawn:
+        for base in (project.lake, project.quarantine):
+            shutil.rmtree(partition_file(base, table.source, day).parent, ignore_errors=True)
+    ledger.forget(Key("extract", table.source.name, str(day)) for day in table.withdrawn)
 
 
 def transform(

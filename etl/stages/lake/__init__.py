@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from etl import engine
@@ -86,6 +88,7 @@ class _Extraction:
     ledger: Ledger
     problems: list[str] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
+    started: float = field(default_factory=perf_counter)
     careful: list[tuple[Delivery, tuple[str, ...]]] = field(default_factory=list)
 
     def run(self, deliveries: Sequence[Delivery]) -> None:
@@ -123,14 +126,15 @@ class _Extraction:
         except duckdb.Error:
             # one of them is the cause: alone, each gets its own verdict
             results = [None] * len(chunk)
-        placed: list[Receipt] = []
-        for item, extracted in zip(chunk, results, strict=True):
-            if extracted is None:
-                self.careful.append((item.delivery, columns))
-            else:
-                with self._noting(item.delivery):
-                    placed.append(place(self.batch, extracted))
-        self._write(placed)
+        self.careful += [(i.delivery, columns) for i, r in zip(chunk, results, strict=True) if r is None]
+        with ThreadPoolExecutor() as pool:
+            placed = pool.map(self._placed, (extracted for extracted in results if extracted))
+            self._write([receipt for receipt in placed if receipt])
+
+    def _placed(self, extracted: Extracted) -> Receipt | None:
+        with self._noting(extracted.delivery):
+            return place(self.batch, extracted)
+        return None
 
     def _finish(self, extracted: Extracted) -> None:
         receipt = place(self.batch, extracted)
@@ -145,8 +149,12 @@ class _Extraction:
             self._write([receipt])
 
     def _write(self, receipts: Sequence[Receipt]) -> None:
-        self.ledger.write(*receipts)
-        self.receipts += receipts
+        """Write the receipts of what was done since the last ones; they share the time that it took."""
+        now = perf_counter()
+        timed = [replace(receipt, seconds=(now - self.started) / len(receipts)) for receipt in receipts]
+        self.started = now
+        self.ledger.write(*timed)
+        self.receipts += timed
 
     @contextmanager
     def _noting(self, delivery: Delivery) -> Iterator[None]:
