@@ -38,14 +38,13 @@ def main() -> None:
 def run(date: datetime | None, workers: int, allow_withdrawn: str) -> None:
     """Take what is new up to a date, and publish it: the same as `luigi --module etl Nightly`."""
     from etl.progress import showing_progress
+    from etl.tasks import run_luigi
 
-    arguments = ["--module", "etl", "Nightly", "--workers", str(workers)]
+    arguments = ["Nightly", "--workers", str(workers)]
     arguments += ["--date", f"{date:%Y-%m-%d}"] if date else []
     arguments += ["--allow-withdrawn", allow_withdrawn] if allow_withdrawn else []
     with showing_progress():
-        from luigi.retcodes import run_with_retcodes
-
-        run_with_retcodes(arguments)
+        run_luigi(arguments)
 
 
 @cli.command()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-
-from luigi.configuration import LuigiConfigParser, add_config_path, get_config
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol
 
 from etl.errors import EtlError
 from etl.project import CONFIG, find_root
@@ -21,12 +22,19 @@ EXIT_CODES = {
 }
 
 
-def configure() -> None:
+class Config(Protocol):
+    """What is used of Luigi's configuration."""
+
+    def set(self, section: str, option: str, value: str) -> Any:
+        """Override an option."""
+
+    def has_option(self, section: str, option: str) -> bool:
+        """Return whether a luigi.cfg has the option."""
+
+
+def configure(config: Config, add_config_path: Callable[[str], object]) -> None:
     """Set exit codes, completeness checks and logging; read the project's luigi.cfg from any cwd."""
-    config = get_config()
-    if not isinstance(config, LuigiConfigParser):
-        raise EtlError("etl reads luigi.cfg; unset LUIGI_CONFIG_PARSER.")
-    config_of_project(config)
+    _read_project_config(add_config_path)
     for name, code in EXIT_CODES.items():
         config.set("retcode", name, str(code))
     config.set("worker", "check_complete_on_run", "true")
@@ -41,14 +49,10 @@ def configure() -> None:
     _log_to_stderr()
 
 
-def config_of_project(config: LuigiConfigParser) -> None:
-    """Read the project's luigi.cfg last, so that no other folder's settings override it."""
-    try:
-        path = find_root() / CONFIG
-    except EtlError:
-        return  # said when a task needs the project
-    if str(path) not in config._config_paths:
-        add_config_path(str(path))
+def _read_project_config(add_config_path: Callable[[str], object]) -> None:
+    # last, so that no other folder's settings override it
+    with suppress(EtlError):  # said when a task needs the project
+        add_config_path(str(find_root() / CONFIG))
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -190,8 +190,10 @@ def _versions() -> dict[str, str]:
 
 def _outcome(run: ActiveRun, receipts: dict[Key, Receipt]) -> str:
     plan = run.plan
+    if plan.missing and not run.ledger.problems(plan.run_id):
+        return "missing data"
     if not all(plan.is_done(key, receipts.get(key)) for key in plan.stale):
-        return "missing data" if plan.missing and not run.ledger.problems(plan.run_id) else "failed"
+        return "failed"
     return "published" if PUBLISH in plan.stale else "unchanged"
 
 

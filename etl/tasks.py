@@ -6,15 +6,17 @@ RawFile -> LakePartition -> LoadedTable -> BuiltModel -> AuditedWarehouse -> Pub
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cache
 from math import ceil
 from typing import Any, TypeVar
 
 import luigi
+from luigi.configuration import add_config_path, get_config
 from luigi.interface import PidLockAlreadyTakenExit, core
 from luigi.parameter import ParameterVisibility
+from luigi.retcodes import run_with_retcodes
 
 from etl import luigi_setup, sample, steps
 from etl.errors import AlreadyRunning, EtlError
@@ -25,7 +27,7 @@ from etl.project import find_root, load_project
 from etl.run import ActiveRun, active_run, new_run_id
 
 log = logging.getLogger("etl")
-luigi_setup.configure()
+luigi_setup.configure(get_config(), add_config_path)
 
 
 class Step(luigi.Task):
@@ -84,6 +86,10 @@ class Step(luigi.Task):
 
     def do(self, run: ActiveRun) -> None:
         """Do the work of the step, if the task has any of its own."""
+
+    def missing(self) -> Iterator[Step]:
+        """Yield the required deliveries that are not there."""
+        return (self.other(RawFile, source=name, date=day) for name, day in self.active.plan.missing.items())
 
     def other(self, kind: type[_Task], **values: Any) -> _Task:
         """Return a task of the same run."""
@@ -203,8 +209,7 @@ class PublishedWarehouse(WarehouseStep):
 
     def requires(self) -> Iterator[Step]:
         yield self.other(AuditedWarehouse)
-        for source, day in self.active.plan.missing.items():
-            yield self.other(RawFile, source=source, date=day)
+        yield from self.missing()
 
     def do(self, run: ActiveRun) -> None:
         steps.publish(run)
@@ -225,6 +230,8 @@ class Batch(Step):
         plan = self.active.plan
         yield self.other(PublishedWarehouse)
         yield self.other(AuditedWarehouse)
+        # also when what is published is complete without them
+        yield from self.missing()
         for kind, values in _makers(self.active, plan.sources_of):
             yield self.other(kind, **values)
         # of the others, LoadedTable asks for the partitions
@@ -276,6 +283,11 @@ class DeliveredSample(luigi.Task):
     def run(self) -> None:
         written = sample.deliver(load_project().raw, self.until)
         log.info("delivered %s files up to %s", f"{len(written):,}", self.until)
+
+
+def run_luigi(arguments: Sequence[str]) -> None:
+    """Run Luigi as its own command does: it ends the process with the exit code."""
+    run_with_retcodes(["--module", "etl", *arguments])
 
 
 def _makers(run: ActiveRun, tables: Any) -> Iterator[tuple[type[Step], dict[str, str]]]:

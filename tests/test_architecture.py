@@ -1,0 +1,116 @@
+"""The layout shows the flow: who may import whom, how large things get, and what every public name says."""
+
+import ast
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+import etl
+
+ROOT = Path(etl.__file__).parent
+SUPPORT = {"errors", "quoting", "project", "engine", "contract", "formats", "models", "ledger"}
+# part of the package -> the parts, and the libraries outside the standard one, that it may import
+ALLOWED = {
+    "errors": set(),
+    "quoting": set(),
+    "project": {"errors"},
+    "engine": {"errors", "quoting", "project", "duckdb"},
+    "contract": {"errors", "quoting", "formats", "pandera", "pandas", "numpy", "pyarrow", "duckdb"},
+    "formats": {"errors", "quoting", "duckdb", "pyarrow"},
+    "models": {"errors", "quoting", "duckdb"},
+    "ledger": {"errors"},
+    "sample": {"errors"},
+    "stages.raw": {"contract", "project"},
+    "stages.lake": {*SUPPORT, "stages.raw", "duckdb", "pyarrow"},
+    "stages.warehouse": {*SUPPORT, "stages.lake", "duckdb", "pyarrow"},
+    "stages.audited": {*SUPPORT, "stages.warehouse", "duckdb", "pyarrow"},
+    "stages.published": {*SUPPORT, "stages.audited", "stages.warehouse", "duckdb", "pyarrow"},
+    "plan": {*SUPPORT, "stages.raw", "stages.lake", "stages.warehouse"},
+    "summary": {"plan", "ledger", "stages.published"},
+    "run": {"errors", "ledger", "plan", "project", "summary"},
+    "steps": {"ledger", "plan", "run", "stages.lake", "stages.warehouse", "stages.audited", "stages.published"},
+    "luigi_setup": {"errors", "project"},
+    "tasks": {"luigi", "errors", "ledger", "luigi_setup", "plan", "project", "run", "sample", "steps"},
+    "progress": {"run", "rich"},
+}
+ANYTHING = {"cli", "status", "contracts", "template", "__init__"}
+
+
+def part(path: Path) -> str:
+    names = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(names[:2]) if names[0] == "stages" and len(names) > 1 else names[0]
+
+
+def modules() -> list[Path]:
+    return [path for path in sorted(ROOT.rglob("*.py")) if "template" not in path.parts]
+
+
+def imported(path: Path) -> set[str]:
+    """Return the parts and libraries that a module imports anywhere, the standard library left out."""
+    import sys
+
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            head, *rest = name.split(".")
+            if head == "etl" and rest:
+                found.add(".".join(rest[:2]) if rest[0] == "stages" else rest[0])
+            elif head not in sys.stdlib_module_names:
+                found.add(head)
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_only_what_its_place_in_the_flow_allows(path):
+    own = part(path)
+    if own in ANYTHING or path == ROOT / "stages" / "__init__.py":
+        return
+    assert imported(path) - {own} <= ALLOWED[own]
+
+
+def test_only_the_tasks_import_luigi():
+    assert [part(path) for path in modules() if "luigi" in imported(path)] == ["tasks"]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_stays_small(path):
+    assert len(path.read_text().splitlines()) <= 350
+
+
+def functions() -> list[tuple[str, int]]:
+    found = []
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                name = f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+                found.append((name, (node.end_lineno or 0) - node.lineno + 1))
+    return found
+
+
+def test_functions_are_short():
+    lengths = sorted(length for _, length in functions())
+    assert [name for name, length in functions() if length > 60] == []
+    assert median(lengths) <= 12
+    assert lengths[int(len(lengths) * 0.9)] <= 30
+
+
+def test_every_public_class_and_function_says_what_it_does():
+    silent = []
+    for path in modules():
+        for node in ast.parse(path.read_text()).body:
+            named = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            if named and not ast.get_docstring(node):
+                silent.append(f"{path.relative_to(ROOT)} {node.name}")
+    assert silent == []
+
+
+def test_the_public_names_are_there_and_sorted():
+    assert etl.__all__ == sorted(etl.__all__)
+    assert [name for name in etl.__all__ if not hasattr(etl, name)] == []
