@@ -10,6 +10,7 @@
         ├── RecordsLost        records of a raw file are unaccounted for (law 1)
         ├── WithdrawnError     too many published partitions of a source vanished at once
         ├── TransformError     a model's SELECT failed in DuckDB
+        ├── LedgerError        the ledger cannot be read or written
         ├── AuditError         an error-severity check found offending rows
         └── PublishError       a generation could not be written, found or switched to
 
@@ -66,6 +67,10 @@ class WithdrawnError(StepError):
 
 class TransformError(StepError):
     """Raised when DuckDB cannot build a model."""
+
+
+class LedgerError(StepError):
+    """Raised when the ledger is no SQLite file any more, or the disk that holds it is full."""
 
 
 class AuditError(StepError):

@@ -10,12 +10,14 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from etl.errors import LedgerError
 
 _SCHEMA = """
 create table if not exists receipts (
@@ -190,7 +192,7 @@ class Ledger:
     def replace_checks(self, checks: Iterable[Check]) -> None:
         """Make `checks` the only ones."""
         rows = [(*vars(check).values(),) for check in checks]
-        with self._open() as con:
+        with self._explaining(), self._open() as con:
             con.execute("delete from checks")
             con.executemany(
                 "insert into checks values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -213,23 +215,37 @@ class Ledger:
         self._many("delete from generations where generation = ?", [(generation,)])
 
     def _all(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
-        with closing(self._open().execute(sql, values)) as cursor:
+        with self._explaining(), closing(self._open().execute(sql, values)) as cursor:
             return cursor.fetchall()
 
     def _many(self, sql: str, rows: Sequence[Any]) -> None:
-        with self._open() as con:
+        with self._explaining(), self._open() as con:
             con.executemany(sql, rows)
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise LedgerError(
+                f"the ledger {self.path} cannot be used: {error}. If the disk is full, make room; if the file "
+                "is damaged, delete it: the next run makes it anew from the lake."
+            ) from error
 
     def _open(self) -> sqlite3.Connection:
         # a SQLite connection must not cross a fork
         if self._con is None or self._pid != os.getpid():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._con = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
-            self._con.execute("pragma journal_mode = wal")
-            self._con.execute("pragma synchronous = normal")
-            self._con.executescript(_SCHEMA)
-            self._pid = os.getpid()
+            self._con, self._pid = _connect(self.path), os.getpid()
         return self._con
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    con = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+    con.execute("pragma journal_mode = wal")
+    con.execute("pragma synchronous = normal")
+    con.executescript(_SCHEMA)
+    return con
 
 
 def _record(kind: type[Run] | type[Check], row: Sequence[Any], *texts: str) -> dict[str, Any]:

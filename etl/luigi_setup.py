@@ -40,6 +40,10 @@ def configure(config: Config, add_config_path: Callable[[str], object]) -> None:
     config.set("worker", "check_complete_on_run", "true")
     # our lock is per project; Luigi's is per command line, and would stop another project
     config.set("core", "no_lock", "true")
+    # a pool of processes that plan would each begin a run of their own
+    config.set("core", "parallel_scheduling", "false")
+    # a worker that waits for what failed to be tried again is a night that does not end
+    config.set("worker", "keep_alive", "false")
     wants_server = any(argument.startswith("--scheduler-") for argument in sys.argv)
     if not config.has_option("core", "local_scheduler") and not wants_server:
         config.set("core", "local_scheduler", "true")

@@ -30,6 +30,9 @@ _VOLATILE = {
     "uuidv7", "gen_random_uuid", "nextval", "currval", "txid_current",
 }  # fmt: skip
 
+# functions without brackets, which the parser takes for columns
+_VOLATILE_WORDS = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+
 
 @dataclass(frozen=True)
 class Model:
@@ -153,7 +156,7 @@ class _Query:
 
     def error(self, what: str, position: int = 0) -> ModelError:
         line = self.text.encode()[:position].count(b"\n") + 1
-        return ModelError(f"{self.file}:{line}: {what}.")
+        return ModelError(f"{self.file}:{line}: {what}{'' if what.endswith('?') else '.'}")
 
     def _parse_error(self, tree: dict[str, Any]) -> str:
         if tree["error_type"] == "not implemented":
@@ -223,6 +226,9 @@ def _refused(node: Mapping[str, Any]) -> str:
         return f"{function}() hides what a model depends on; read a raw table or a model"
     if str(node.get("function_name", "")).lower() in _VOLATILE:
         return f"{node['function_name']}() gives another result each night; take the value from the data"
+    names = node.get("column_names") or [""]
+    if node.get("type") == "COLUMN_REF" and len(names) == 1 and names[0].lower() in _VOLATILE_WORDS:
+        return f"{names[0]} gives another result each night; take the value from the data"
     if node.get("sample"):
         return "a sample gives another result each night; select the rows by a condition"
     return ""

@@ -15,12 +15,13 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from etl.errors import AlreadyRunning
+from etl.errors import AlreadyRunning, LedgerError
 from etl.ledger import Key, Ledger, Receipt, Run, now
 from etl.plan import Plan, Scope, make_plan
 from etl.plan.keys import PUBLISH
@@ -32,13 +33,16 @@ log = logging.getLogger("etl")
 #: Runs of this process by id; forked children inherit them, and with them the lock.
 _active: dict[str, ActiveRun] = {}
 
+#: Up to so many receipts are asked for one by one.
+_FEW = 20
+
 #: How often a child looks whether its parent is still there, in seconds.
 _WATCH_SECONDS = 0.2
 
 
 def new_run_id() -> str:
-    """Return an id that sorts by time: the UTC second, and four hex digits against a tie."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    """Return an id that sorts by time: UTC to the millisecond, and four hex digits against a tie."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"[:-3] + f"Z-{secrets.token_hex(2)}"
 
 
 @dataclass
@@ -51,34 +55,44 @@ class ActiveRun:
     row: Run
     lock: int
     pid: int
+    #: Whether it was asked for everything that is stale, rather than for one task.
+    is_whole: bool
     finished: bool = False
 
     def is_done(self, *keys: Key) -> bool:
         """Return whether every one of the steps has its receipt, without opening anything but the ledger."""
-        return all(self.plan.is_done(key, self.ledger.receipt(key)) for key in keys)
-
-    def is_all_done(self) -> bool:
-        """Return whether nothing is left to do."""
-        return self.is_done(*self.plan.stale)
+        receipts = self.ledger.receipts() if len(keys) > _FEW else {key: self.ledger.receipt(key) for key in keys}
+        return all(self.plan.is_done(key, receipts.get(key)) for key in keys)
 
     def watch_parent(self) -> None:
         """In a forked child: end this process, in whatever it does, when the parent that holds the run ends."""
         if os.getpid() != self.pid:
             threading.Thread(target=_end_with_parent, args=(self.pid,), daemon=True).start()
 
+    def note_problem(self, step: str, error: Exception) -> None:
+        """Record that a step failed, if the ledger still can."""
+        with suppress(LedgerError):
+            self.ledger.note_problem(self.plan.run_id, step, str(error))
+
     def finish(self) -> None:
         """Write the outcome to the ledger, say it, and release the lock; once, and only in the parent."""
         if self.finished or os.getpid() != self.pid:
             return
         self.finished = True
+        try:
+            self._write_outcome()
+        except LedgerError as error:
+            log.error("%s", error)
+        os.close(self.lock)
+        _active.pop(self.row.run_id, None)
+
+    def _write_outcome(self) -> None:
         receipts = self.ledger.receipts()
         outcome = _outcome(self, receipts)
         row = replace(self.row, outcome=outcome, finished_at=now(), summary=_totals(self, receipts))
         self.ledger.write_run(row)
         for line in summary(self.plan, self.ledger, row, receipts):
             log.info(line)
-        os.close(self.lock)
-        _active.pop(row.run_id, None)
 
 
 def active_run(root: str, run_id: str, scope: Scope | None = None) -> ActiveRun:
@@ -92,7 +106,7 @@ def active_run(root: str, run_id: str, scope: Scope | None = None) -> ActiveRun:
             other.finish()
         lock = take_lock(project, run_id)
         try:
-            _active[run_id] = _begin(project, run_id, scope or Scope(project.today()), lock)
+            _active[run_id] = _begin(project, run_id, scope, lock)
         except BaseException:
             os.close(lock)
             raise
@@ -136,7 +150,8 @@ def _holder(text: str) -> str:
         return "it has only just begun."
 
 
-def _begin(project: Project, run_id: str, scope: Scope, lock: int) -> ActiveRun:
+def _begin(project: Project, run_id: str, asked: Scope | None, lock: int) -> ActiveRun:
+    scope = asked or Scope(project.today())
     ledger = Ledger(project.ledger)
     for earlier in ledger.runs():
         if not earlier.outcome:
@@ -158,7 +173,7 @@ def _begin(project: Project, run_id: str, scope: Scope, lock: int) -> ActiveRun:
     except BaseException:
         ledger.write_run(replace(row, outcome="failed", finished_at=now()))
         raise
-    run = ActiveRun(project, ledger, plan, row, lock, os.getpid())
+    run = ActiveRun(project, ledger, plan, row, lock, os.getpid(), is_whole=asked is not None)
     atexit.register(run.finish)
     return run
 
@@ -193,7 +208,8 @@ def _outcome(run: ActiveRun, receipts: dict[Key, Receipt]) -> str:
     if plan.missing and not run.ledger.problems(plan.run_id):
         return "missing data"
     if not all(plan.is_done(key, receipts.get(key)) for key in plan.stale):
-        return "failed"
+        is_partial = not run.is_whole and not run.ledger.problems(plan.run_id)
+        return "partial" if is_partial else "failed"
     return "published" if PUBLISH in plan.stale else "unchanged"
 
 

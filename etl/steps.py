@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from time import perf_counter
 
+from etl.errors import StepError
 from etl.ledger import Key, Receipt, now
 from etl.plan import Plan
 from etl.plan.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
@@ -60,7 +62,7 @@ def audit(run: ActiveRun) -> None:
         audits=list(plan.models.audits.values()),
         models=list(plan.models.models),
         tables=_tables(plan),
-        arrivals=_arrivals(plan),
+        arrivals=_arrivals(run),
         warnings=_warnings(run),
     )
     audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
@@ -73,6 +75,18 @@ def publish(run: ActiveRun) -> None:
     row = replace(run.row, outcome="published", finished_at=now())
     published.publish(run.project, run.ledger, row, plan.fingerprints[PUBLISH])
     _said("published", f"generation {plan.run_id}", started)
+
+
+def explained(error: Exception, run: ActiveRun) -> Exception:
+    """Return what a user can cause, such as a full disk, as a StepError that says so; a fault as it is."""
+    is_duckdb = type(error).__module__.split(".")[0] in ("duckdb", "_duckdb")
+    if isinstance(error, OSError) or is_duckdb:
+        free = shutil.disk_usage(run.project.data).free / 1e6
+        return StepError(
+            f"{type(error).__name__}: {error}\n{free:,.0f} MB are free where {run.project.data} is. "
+            "If that is too little, make room; the next run goes on from here."
+        )
+    return error
 
 
 def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehouse.Table:
@@ -99,10 +113,16 @@ def _tables(plan: Plan) -> dict[str, str]:
     return raw | {name: plan.fingerprints[transform_key(name)] for name in plan.models.models}
 
 
-def _arrivals(plan: Plan) -> dict[str, list[str]]:
-    """Return what is new tonight, as text, by the tables that it ends up in."""
+def _arrivals(run: ActiveRun) -> dict[str, list[str]]:
+    """Return what came since the last publish, as text, by the tables that it ends up in."""
+    plan, receipts = run.plan, run.ledger.receipts()
+    published_at = max((at for _, _, at, _ in run.ledger.generations()), default="")
     new = {
-        name: [f"{name} {delivery.date} ({delivery.file})" for delivery in plan.stale_partitions(name)]
+        name: [
+            f"{name} {day} ({delivery.file})"
+            for day, delivery in plan.held[name].items()
+            if receipts[extract_key(name, day)].finished_at > published_at
+        ]
         for name in plan.catalog.sources
     }
     return {table: [text for name in names for text in new[name]] for table, names in plan.sources_of.items()}

@@ -73,16 +73,22 @@ class Step(luigi.Task):
         except EtlError as error:
             log.error("the run cannot begin: %s", error)
             raise
+        except Exception:
+            # Luigi only warns of it, and warnings are not shown
+            log.exception("the run cannot go on; this is a fault of etl: please report it")
+            raise
 
     def run(self) -> None:
         """Do the step; a failure is said and noted before Luigi hears of it."""
-        self.active.watch_parent()
+        run = self.active
+        run.watch_parent()
         try:
-            self.do(self.active)
+            self.do(run)
         except Exception as error:
-            self.active.ledger.note_problem(self.run_id, self.task_family, str(error))
-            log.error("%s failed: %s", self.task_family, error)
-            raise
+            explained = steps.explained(error, run)
+            log.error("%s failed: %s", self.task_family, explained)
+            run.note_problem(self.task_family, explained)
+            raise explained from error
 
     def do(self, run: ActiveRun) -> None:
         """Do the work of the step, if the task has any of its own."""

@@ -9,6 +9,7 @@ import pytest
 import etl
 
 ROOT = Path(etl.__file__).parent
+STAGES = ("raw", "lake", "warehouse", "audited", "published")
 SUPPORT = {"errors", "quoting", "project", "engine", "contract", "formats", "models", "ledger"}
 # part of the package -> the parts, and the libraries outside the standard one, that it may import
 ALLOWED = {
@@ -29,7 +30,16 @@ ALLOWED = {
     "plan": {*SUPPORT, "stages.raw", "stages.lake", "stages.warehouse"},
     "summary": {"plan", "ledger", "stages.published"},
     "run": {"errors", "ledger", "plan", "project", "summary"},
-    "steps": {"ledger", "plan", "run", "stages.lake", "stages.warehouse", "stages.audited", "stages.published"},
+    "steps": {
+        "errors",
+        "ledger",
+        "plan",
+        "run",
+        "stages.lake",
+        "stages.warehouse",
+        "stages.audited",
+        "stages.published",
+    },
     "luigi_setup": {"errors", "project"},
     "tasks": {"luigi", "errors", "ledger", "luigi_setup", "plan", "project", "run", "sample", "steps"},
     "progress": {"run", "rich"},

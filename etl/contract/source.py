@@ -6,11 +6,13 @@ import re
 from typing import Any
 
 from etl.contract.compiler import compile_contract
-from etl.contract.contract import Contract
+from etl.contract.contract import Column, Contract
 from etl.errors import ContractError
 from etl.formats import Csv, Format, format_from, format_to
 
 DATE = "{date}"
+#: What extraction and loading call their own columns, in lower case.
+_OWN_COLUMN = re.compile(r"_file|_loaded_at|file_index|_record|_keeps|_broken|_text_\d+")
 
 
 class Source:
@@ -78,3 +80,22 @@ class Source:
             raise ContractError(f"Source(files={self.files!r}) cannot be both required and optional.")
         if not 0 <= self.max_reject_ratio <= 1:
             raise ContractError(f"Source(files={self.files!r}): max_reject_ratio is a share from 0 to 1.")
+        if self.lag_days < 0 or self.max_withdrawn < 0:
+            raise ContractError(f"Source(files={self.files!r}): lag_days and max_withdrawn are 0 or more.")
+        if not re.fullmatch(r"[A-Za-z_]\w*", self.partition) or _OWN_COLUMN.fullmatch(self.partition.lower()):
+            raise ContractError(
+                f"Source(files={self.files!r}): partition={self.partition!r} cannot name a column."
+            )
+        for column in self.contract.columns:
+            self._check_column(column)
+
+    def _check_column(self, column: Column) -> None:
+        where = f"Source(files={self.files!r}): column {column.name!r} of contract {self.contract.name}"
+        if _OWN_COLUMN.fullmatch(column.name.lower()):
+            raise ContractError(f"{where} has a name that etl needs for itself; rename the column.")
+        is_partition = column.name.lower() == self.partition.lower()
+        if is_partition and (column.name, column.type) != (self.partition, "DATE"):
+            raise ContractError(
+                f"{where} is {column.type}, but the partition column {self.partition!r} is a DATE; "
+                "give the source another partition=, or the column another type or spelling."
+            )

@@ -11,6 +11,7 @@ import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from etl.errors import ContractError
 from etl.formats import splitter
@@ -33,13 +34,19 @@ class Csv:
     header: bool = True
     null: str | Sequence[str] = ""
 
+    # empty: DuckDB takes the first line end that it finds, which may be one within a quoted cell
+    _line_end: ClassVar[str] = ""
+
     def __post_init__(self) -> None:
         # lists come back from JSON
         object.__setattr__(self, "null", self.null if isinstance(self.null, str) else tuple(self.null))
-        if not 1 <= len(self.delimiter) <= 4 or set(self.delimiter) & {"\n", "\r", "\0", self.quote}:
-            raise ContractError(f"Csv(delimiter={self.delimiter!r}) is not 1 to 4 characters within a line.")
-        if len(self.quote) > 1 or self.quote in ("\n", "\r", "\0"):
-            raise ContractError(f"Csv(quote={self.quote!r}) is not one character or empty.")
+        # the limits are those of DuckDB's reader
+        if not 1 <= len(self.delimiter.encode()) <= 4 or set(self.delimiter) & {"\n", "\r", "\0", self.quote}:
+            raise ContractError(f"Csv(delimiter={self.delimiter!r}) is not 1 to 4 bytes within a line.")
+        if len(self.quote.encode()) > 1 or self.quote in ("\n", "\r", "\0"):
+            raise ContractError(f"Csv(quote={self.quote!r}) is not one ASCII character or empty.")
+        if not self._nulls or any(self._is_ambiguous(text) for text in self._nulls if text):
+            raise ContractError(f"Csv(null={self.null!r}) is empty or holds the delimiter or the quote.")
 
     def columns(self, path: Path, expected: Sequence[str]) -> list[str]:
         """Return the header's names, unquoted, or `expected` if the dialect has no header."""
@@ -76,9 +83,10 @@ class Csv:
             "quote": literal(self.quote),
             "escape": literal(self.quote),
             "header": literal(self.header),
-            "nullstr": literal([self.null] if isinstance(self.null, str) else list(self.null)),
+            "nullstr": literal(self._nulls),
             "allow_quoted_nulls": "false",
             "strict_mode": "true",
+            **({"new_line": literal(self._line_end)} if self._line_end else {}),
         }
         files = literal([str(path) for path in paths])
         return f"read_csv({files}, {', '.join(f'{name} = {value}' for name, value in options.items())})"
@@ -103,11 +111,18 @@ class Csv:
             for record in records:
                 source.seek(record.start)
                 file.write(source.read(record.end - record.start).rstrip(b"\r\n") + b"\n")
-        return replace(self, header=False)
+        return _Copy(**vars(replace(self, header=False)))
 
     def text(self, content: bytes) -> str:
         """Return a record's original text, without its line end, undecodable bytes as \\xNN."""
         return content.decode("utf-8", "backslashreplace").rstrip("\r\n")
+
+    @property
+    def _nulls(self) -> list[str]:
+        return [self.null] if isinstance(self.null, str) else list(self.null)
+
+    def _is_ambiguous(self, null: str) -> bool:
+        return self.delimiter in null or null in self.delimiter or bool(self.quote and self.quote in null)
 
     def _count(self, path: Path) -> tuple[int, int] | None:
         """Return lines and delimiters, or None for a file that counting cannot prove."""
@@ -130,6 +145,13 @@ class Csv:
         if decoder.getstate()[0] or not (returns == pairs and returns in (0, newlines)):
             return None
         return newlines + (last not in (b"", b"\n")), delimiters
+
+
+@dataclass(frozen=True)
+class _Copy(Csv):
+    """The dialect of what rewrite() writes."""
+
+    _line_end: ClassVar[str] = r"\n"
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, block: bytes) -> bool:

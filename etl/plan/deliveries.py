@@ -77,7 +77,10 @@ class Deliveries:
                 taken[day] = self._hashed(delivery)
             elif day in known:
                 taken[day] = self._keep(delivery, known[day])
-        return taken
+        for day in known:
+            if day not in found and not self._scope.takes(source.name, day):
+                taken |= self._kept_without_file(source, day, known[day])
+        return dict(sorted(taken.items()))
 
     def _snapshot(self, source: Source, found: dict[date, Delivery]) -> dict[date, Delivery]:
         known = self._before.get(source.name, {})
@@ -89,12 +92,7 @@ class Deliveries:
             (delivery,) = found.values()
             return {newest: replace(self._hashed(delivery), date=newest)}
         # what came stays when its file goes: a snapshot's lake is the record of it
-        details = known[newest].details
-        path = self._project.raw / details["file"]
-        if not lake.partition_file(self._project.lake, source, newest).exists():
-            return {}
-        gone = Delivery(source.name, newest, details["file"], path, 0, 0, 0)
-        return {newest: self._keep(gone, known[newest])}
+        return self._kept_without_file(source, newest, known[newest])
 
     def _is_new(self, source: Source, found: dict[date, Delivery], newest: Receipt) -> bool:
         (delivery,) = found.values()
@@ -106,6 +104,12 @@ class Deliveries:
     def _keep(self, delivery: Delivery, receipt: Receipt) -> Delivery:
         self.kept[extract_key(delivery.source, delivery.date)] = receipt.fingerprint
         return replace(delivery, sha256=receipt.details["sha256"])
+
+    def _kept_without_file(self, source: Source, day: date, receipt: Receipt) -> dict[date, Delivery]:
+        if not lake.partition_file(self._project.lake, source, day).exists():
+            return {}
+        file = receipt.details["file"]
+        return {day: self._keep(Delivery(source.name, day, file, self._project.raw / file, 0, 0, 0), receipt)}
 
     def _hashed(self, delivery: Delivery) -> Delivery:
         known = self._hashes.get(delivery.stat_key)

@@ -79,8 +79,11 @@ class Staleness:
             return "its definition or its input changed"
         if key.step == "extract":
             source = self.catalog.sources[key.name]
-            there = stamp(lake.partition_file(self.project.lake, source, date.fromisoformat(key.partition)))
-            return "" if there == receipt.details["lake"] else "the lake does not hold it as it was written"
+            for base in (self.project.lake, self.project.quarantine):
+                there = stamp(lake.partition_file(base, source, date.fromisoformat(key.partition)))
+                if there != receipt.details[base.name]:
+                    return f"{base} does not hold it as it was written"
+            return ""
         if key == PUBLISH:
             is_there = self.project.warehouse.is_symlink() and self.project.warehouse.is_file()
             return "" if is_there else "nothing is published"

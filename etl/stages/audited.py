@@ -50,7 +50,7 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
             _check_contract(checks, con, table, contract, candidate.tables[table])
         for item in candidate.audits:
             tables = {name: candidate.tables[name] for name in item.reads}
-            checks.query(item.name, item.reads[0], item.severity, item.sql, [item.normal, tables])
+            checks.query(item.name, ", ".join(item.reads[:1]), item.severity, item.sql, [item.normal, tables])
         for source in candidate.sources:
             _check_raw(checks, con, source, candidate)
         _store(con, checks.done)

@@ -29,7 +29,7 @@ def extract_carefully(batch: Batch, columns: Sequence[str], delivery: Delivery) 
     source = batch.source
     records = list(source.format.records(delivery.path, len(columns)))
     sound = [record for record in records if not record.problem]
-    rules = [*select.rules(source, columns, [delivery.date]), *_unique_rules(source)]
+    rules = [*select.rules(source, columns, [delivery.date]), *_unique_rules(source, columns)]
     _read(batch, columns, delivery, sound, rules)
     rejects = _rejects(batch, delivery, records, sound, rules)
     if _is_over(source, len(records), len(rejects)):
@@ -112,11 +112,14 @@ def _with_text(source: Source, delivery: Delivery, records: Sequence[Record]) ->
     return found
 
 
-def _unique_rules(source: Source) -> list[Rule]:
+def _unique_rules(source: Source, columns: Sequence[str]) -> list[Rule]:
     rules = []
+    # a text that is no value is null by now, but no duplicate of a null
+    readable = {rule.column: rule.sql for rule in select.dtype_rules(source, columns)}
     for unique in source.contract.uniques:
         if unique.severity == "error":
-            sql = f"count(*) over (partition by {', '.join(source.contract.key(unique))}) = 1"
+            names = [*source.contract.key(unique), *(readable[c] for c in unique.columns if c in readable)]
+            sql = f"count(*) over (partition by {', '.join(names)}) = 1"
             column = unique.columns[0] if len(unique.columns) == 1 else None
             message = f"more than one record has the same {', '.join(unique.columns)}"
             rules.append(Rule(unique.name, sql, column, message))

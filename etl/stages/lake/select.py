@@ -40,19 +40,28 @@ def typed(source: Source, texts: Texts, extra: str = "file_index") -> str:
 
 def rules(source: Source, columns: Sequence[str], dates: Sequence[date]) -> list[Rule]:
     """Return the error-severity rules of a row, `column.dtype` first; `dates` by `file_index`."""
-    present = {name: f"_text_{position}" for position, name in enumerate(columns)}
-    found = []
-    for column in source.contract.columns:
-        if column.name in present and column.type != "VARCHAR":
-            sql = f"{present[column.name]} is null or {identifier(column.name)} is not null"
-            message = f"{column.name} is not a {column.type}"
-            found.append(Rule(f"{column.name}.dtype", sql, column.name, message))
+    found = dtype_rules(source, columns)
     if _has(source.contract, source.partition):
-        days = f"({literal(list(dates))})[file_index + 1]"
+        days = f"({literal(list(dates))})[(file_index + 1)::bigint]"
         sql = f"{identifier(source.partition)} is not distinct from {days}"
         message = f"{source.partition} is not the date of the file"
         found.append(Rule(PARTITION_RULE, sql, source.partition, message))
     return found + [rule for rule in source.contract.rules if rule.severity == "error"]
+
+
+def dtype_rules(source: Source, columns: Sequence[str]) -> list[Rule]:
+    """Return the rules that a text is a value of its column's type."""
+    present = dict(zip(columns, text_names(columns), strict=True))
+    return [
+        Rule(
+            f"{column.name}.dtype",
+            f"({present[column.name]} is null or {identifier(column.name)} is not null)",
+            column.name,
+            f"{column.name} is not a {column.type}",
+        )
+        for column in source.contract.columns
+        if column.name in present and column.type != "VARCHAR"
+    ]
 
 
 def keeps(rules: Sequence[Rule]) -> str:
