@@ -27,7 +27,8 @@ _TABLE_FUNCTIONS = {"generate_series", "range", "unnest", "repeat", "generate_su
 _VOLATILE = {
     "now", "current_date", "current_time", "current_timestamp", "get_current_timestamp", "get_current_time",
     "localtime", "localtimestamp", "transaction_timestamp", "today", "random", "setseed", "uuid", "uuidv4",
-    "uuidv7", "gen_random_uuid", "nextval", "currval", "txid_current",
+    "uuidv7", "gen_random_uuid", "nextval", "currval", "setval", "txid_current", "current_transaction_id",
+    "current_connection_id", "current_query", "current_query_id",
 }  # fmt: skip
 
 # functions without brackets, which the parser takes for columns
@@ -102,14 +103,20 @@ def read_models(folder: Path, tables: Sequence[str]) -> Models:
         for path in sorted(folder.rglob("*.sql")):
             file = f"{folder.name}/{path.relative_to(folder).as_posix()}"
             name = _name(path.relative_to(folder), file)
-            text = path.read_text(encoding="utf-8")
-            query = _Query(con, file, text)
+            query = _Query(con, file, _text(path, file))
             if name.startswith(f"{_AUDITS}."):
                 audits[name] = _audit(name, query)
             else:
                 models[name] = _model(name, query)
             query.check_tables({*tables, *models, *_names(folder)})
     return Models(_ordered(models), audits)
+
+
+def _text(path: Path, file: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{file}: is not UTF-8 text: {error}.") from error
 
 
 def _names(folder: Path) -> Iterator[str]:
@@ -176,6 +183,8 @@ def _audit(name: str, query: _Query) -> Audit:
     match = re.match(r"-- (fail|warn): (\S.*)", query.text)
     if not match:
         raise query.error("an audit's first line is `-- fail: why it matters` or `-- warn: why it matters`")
+    if not query.tables:
+        raise query.error("reads no table; an audit is a SELECT of offending rows")
     severity = "error" if match[1] == "fail" else "warn"
     return Audit(name, query.file, query.sql, query.normal, query.reads(), severity, match[2].strip())
 
@@ -224,7 +233,11 @@ def _refused(node: Mapping[str, Any]) -> str:
     function = str((node.get("function") or {}).get("function_name", "")).lower()
     if node.get("type") == "TABLE_FUNCTION" and function not in _TABLE_FUNCTIONS:
         return f"{function}() hides what a model depends on; read a raw table or a model"
-    if str(node.get("function_name", "")).lower() in _VOLATILE:
+    if node.get("type") == "SHOW_REF":
+        return "describe, summarize and show hide what a model depends on; select from a raw table or a model"
+    name = str(node.get("function_name", "")).lower()
+    # age() of one timestamp is that until today
+    if name in _VOLATILE or (name == "age" and len(node.get("arguments", [])) == 1):
         return f"{node['function_name']}() gives another result each night; take the value from the data"
     names = node.get("column_names") or [""]
     if node.get("type") == "COLUMN_REF" and len(names) == 1 and names[0].lower() in _VOLATILE_WORDS:

@@ -56,7 +56,7 @@ class ActiveRun:
     lock: int
     pid: int
     #: Whether it was asked for everything that is stale, rather than for one task.
-    is_whole: bool
+    is_whole: bool = True
     finished: bool = False
 
     def is_done(self, *keys: Key) -> bool:
@@ -170,6 +170,9 @@ def _begin(project: Project, run_id: str, asked: Scope | None, lock: int) -> Act
     ledger.write_run(row)
     try:
         plan = make_plan(project, ledger, scope, run_id)
+        # or, if this run ends halfway, the next one would believe them of a build.duckdb that began anew;
+        # what does not speak of build.duckdb stays: the lake has stamps, and a generation is never written again
+        ledger.forget(key for key in plan.stale if key.step not in ("extract", "publish"))
     except BaseException:
         ledger.write_run(replace(row, outcome="failed", finished_at=now()))
         raise

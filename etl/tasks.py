@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import cache
 from math import ceil
@@ -15,7 +16,6 @@ from typing import Any, TypeVar
 import luigi
 from luigi.configuration import add_config_path, get_config
 from luigi.interface import PidLockAlreadyTakenExit, core
-from luigi.parameter import ParameterVisibility
 from luigi.retcodes import run_with_retcodes
 
 from etl import luigi_setup, sample, steps
@@ -33,8 +33,9 @@ luigi_setup.configure(get_config(), add_config_path)
 class Step(luigi.Task):
     """A task of one run of one project; both are part of its identity on a shared scheduler."""
 
-    project = luigi.Parameter(positional=False, visibility=ParameterVisibility.HIDDEN)
-    run_id = luigi.Parameter(positional=False, visibility=ParameterVisibility.HIDDEN)
+    # public, since Luigi leaves hidden parameters out of a task's id, whatever it says of their significance
+    project = luigi.Parameter(positional=False, description="set by etl")
+    run_id = luigi.Parameter(positional=False, description="set by etl")
 
     @classmethod
     @cache
@@ -65,18 +66,13 @@ class Step(luigi.Task):
 
     def complete(self) -> bool:
         """Compare the ledger with the plan; nothing else is opened."""
-        try:
+        with _saying():
             return self.active.is_done(*self.keys)
-        except AlreadyRunning as error:
-            log.error("%s", error)
-            raise PidLockAlreadyTakenExit from None
-        except EtlError as error:
-            log.error("the run cannot begin: %s", error)
-            raise
-        except Exception:
-            # Luigi only warns of it, and warnings are not shown
-            log.exception("the run cannot go on; this is a fault of etl: please report it")
-            raise
+
+    def deps(self) -> Any:
+        """Return what Luigi must have done before."""
+        with _saying():
+            return super().deps()  # type: ignore[no-untyped-call]
 
     def run(self) -> None:
         """Do the step; a failure is said and noted before Luigi hears of it."""
@@ -109,8 +105,8 @@ class WarehouseStep(Step):
     """A step that opens build.duckdb: one at a time per project, on any scheduler."""
 
     def process_resources(self) -> dict[str, int]:
-        """Return the project's single writer."""
-        return {f"warehouse {self.project}": 1}
+        """Return the run's single writer; a killed run's, which a scheduler still believes in, is another."""
+        return {f"warehouse {self.project} {self.run_id}": 1}
 
 
 class RawFile(luigi.ExternalTask, Step):  # type: ignore[misc]
@@ -294,6 +290,22 @@ class DeliveredSample(luigi.Task):
 def run_luigi(arguments: Sequence[str]) -> None:
     """Run Luigi as its own command does: it ends the process with the exit code."""
     run_with_retcodes(["--module", "etl", *arguments])
+
+
+@contextmanager
+def _saying() -> Iterator[None]:
+    """Say why a run cannot be planned: Luigi only warns of it, and its warnings are not shown."""
+    try:
+        yield
+    except AlreadyRunning as error:
+        log.error("%s", error)
+        raise PidLockAlreadyTakenExit from None
+    except EtlError as error:
+        log.error("the run cannot begin: %s", error)
+        raise
+    except Exception:
+        log.exception("the run cannot begin; this is a fault of etl: please report it")
+        raise
 
 
 def _makers(run: ActiveRun, tables: Any) -> Iterator[tuple[type[Step], dict[str, str]]]:

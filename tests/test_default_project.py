@@ -161,9 +161,7 @@ def test_a_site_takes_the_spelling_of_its_list(warehouse: Warehouse, site: str) 
 
 
 def test_what_the_lists_do_not_know_is_kept_without_a_number(warehouse: Warehouse) -> None:
-    warehouse.build_with(
-        "insert into raw.orders values (1, '2018-05-25', 'vinyl', 'Oslo, Norway', '2018-05-25')"
-    )
+    warehouse.build_with("insert into raw.orders values (1, '2018-05-25', 'vinyl', 'Oslo, Norway', '2018-05-25')")
 
     assert order(warehouse, 1) == [("vinyl", None, "Oslo, Norway", None)]
     assert warehouse.audit("items_unknown") == [("vinyl", 1, 1)]
@@ -182,9 +180,7 @@ def test_a_flight_gets_its_airline_plane_destination_and_weather(warehouse: Ware
 def test_the_hour_that_the_clock_tells_twice_is_two_hours_of_weather(warehouse: Warehouse) -> None:
     warehouse.build()
 
-    assert warehouse.run(
-        "select flight, temp_fahrenheit from marts.flights where flight < 3 order by all"
-    ) == [
+    assert warehouse.run("select flight, temp_fahrenheit from marts.flights where flight < 3 order by all") == [
         (1, 52.0),
         (2, 50.0),
     ]
@@ -301,9 +297,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "fault"), [(name, fault) for name, faults in FAULTS.items() for fault in faults]
-)
+@pytest.mark.parametrize(("name", "fault"), [(name, fault) for name, faults in FAULTS.items() for fault in faults])
 def test_a_fail_audit_bites(warehouse: Warehouse, name: str, fault: str) -> None:
     warehouse.build()
 

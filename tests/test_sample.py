@@ -96,9 +96,7 @@ def test_missing_knows_the_year_without_opening_the_package(tmp_path: Path) -> N
     assert len(sample.missing(tmp_path, date(2012, 12, 31))) == 3
 
 
-def test_without_the_package_the_error_says_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_package_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample, "find_spec", lambda name: None)
 
     with pytest.raises(ConfigError, match=r'pip install "etl\[sample\]"'):

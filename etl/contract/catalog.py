@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import json
 import re
@@ -63,8 +64,7 @@ def load_catalog(folder: Path) -> Catalog:
         raise ContractError(f"the contracts folder {folder} does not exist; see [etl] contracts in luigi.cfg.")
     sources: dict[str, Source] = {}
     tables: dict[str, Contract] = {}
-    for path in sorted(folder.glob("*.py")):
-        module = _import(path, folder)
+    for path, module in _modules(folder):
         try:
             for name, value in vars(module).items():
                 if isinstance(value, Source):
@@ -77,12 +77,23 @@ def load_catalog(folder: Path) -> Catalog:
     return Catalog(sources, tables)
 
 
-def _import(path: Path, folder: Path) -> ModuleType:
+def _modules(folder: Path) -> list[tuple[Path, ModuleType]]:
     # a package of its own per folder: contract files can import each other, projects cannot mix
     package = f"_etl_contracts_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
-    parent = sys.modules.setdefault(package, ModuleType(package))
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        del sys.modules[name]  # read before; the files may be others now
+    parent = sys.modules[package] = ModuleType(package)
     parent.__path__ = [str(folder)]
-    name = f"{package}.{path.stem}"
+    importlib.invalidate_caches()
+    # Python takes its cached bytecode for a file of the same size and second to be that of the file
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        return [(path, _import(path, f"{package}.{path.stem}")) for path in sorted(folder.glob("*.py"))]
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def _import(path: Path, name: str) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

@@ -17,7 +17,7 @@ _SHAPES = {
     "DATE": _DAY,
     "TIME": _TIME,
     "TIMESTAMP": f"{_DAY}[ T]{_TIME}",
-    "TIMESTAMP WITH TIME ZONE": rf"{_DAY}[ T]{_TIME}(Z|[+-]\d{{2}}(:?\d{{2}})?)?",
+    "TIMESTAMP WITH TIME ZONE": rf"{_DAY}[ T]{_TIME}(Z|[+-][01]\d(:?[0-5]\d)?)?",
     "BOOLEAN": r"(?i)true|false|t|f|1|0",
 }
 _KINDS = {
@@ -37,6 +37,9 @@ def parsed(text: str, type: str) -> str:
         return text
     shape = _shape(type)
     cast = f"try_cast({text} as {type})"
+    if type in ("FLOAT", "DOUBLE"):
+        # 1e400 would become infinite without a word
+        cast = f"case when isfinite({cast}) or not regexp_matches({text}, '[0-9]') then {cast} end"
     return f"case when regexp_full_match({text}, {literal(shape)}) then {cast} end" if shape else cast
 
 

@@ -43,6 +43,8 @@ class Plan:
 
     def is_done(self, key: Key, receipt: Receipt | None) -> bool:
         """Return whether `receipt` proves the step `key`; by this run, if it was stale at the start."""
+        if key not in self.fingerprints:
+            raise ConfigError(self._unknown(key))
         if receipt is None or receipt.fingerprint != self.fingerprints[key]:
             return False
         return key not in self.stale or receipt.run_id == self.run_id
@@ -51,6 +53,13 @@ class Plan:
         """Return the deliveries of a source that are to be extracted."""
         days = self.held[source].items()
         return [delivery for day, delivery in days if extract_key(source, day) in self.stale]
+
+    def _unknown(self, key: Key) -> str:
+        if key.step == "transform":
+            return f"there is no model {key.name}; there are: {', '.join(self.models.models)}."
+        if key.name not in self.catalog.sources:
+            return f"there is no source {key.name}; there are: {', '.join(self.catalog.sources)}."
+        return f"{key.name} has no delivery of {key.partition}."
 
     @cached_property
     def sources_of(self) -> Mapping[str, tuple[str, ...]]:

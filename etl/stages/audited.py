@@ -86,12 +86,22 @@ class _Checks:
 
     def query(self, name: str, table: str, severity: str, sql: str, parts: object) -> None:
         """Run a SELECT of offending rows."""
+        import duckdb
+
         content = fingerprint(parts, severity)
         if self.known(name, content):
             return
-        failing = self.con.execute(f"select count(*) from (\n{sql}\n)").fetchall()[0][0]
-        examples = _examples(self.con, f"(\n{sql}\n)") if failing else []
-        self.add(name, table, severity, failing, examples, content)
+        try:
+            failing = self.con.execute(f"select count(*) from (\n{sql}\n)").fetchall()[0][0]
+            examples = _examples(self.con, f"(\n{sql}\n)") if failing else []
+        except duckdb.Error as error:
+            self.add_refused(name, table, error, content)
+        else:
+            self.add(name, table, severity, failing, examples, content)
+
+    def add_refused(self, name: str, table: str, error: Exception, content: str) -> None:
+        """Take a check that DuckDB cannot run for a failed one, whatever its severity."""
+        self.add(name, table, "error", 1, [f"it cannot be run: {error}"[:_EXAMPLE_CHARACTERS]], content)
 
 
 def _check_contract(
@@ -105,9 +115,7 @@ def _check_contract(
     missing = {column.name for column in contract.columns} - present
     rules = [rule for rule in contract.rules if rule.column not in missing]
     rules = [rule for rule in rules if not checks.known(f"{table}.{rule.name}", key)]
-    for rule, failing in zip(rules, _count(con, table, rules), strict=True):
-        examples = _examples(con, f"{qualified(table)} where not ({rule.sql})") if failing else []
-        checks.add(f"{table}.{rule.name}", table, rule.severity, failing, examples, key)
+    _check_rules(checks, con, table, rules, key)
     for unique in contract.uniques:
         if not missing & set(unique.columns):
             names = ", ".join(contract.key(unique))
@@ -115,8 +123,28 @@ def _check_contract(
             checks.query(f"{table}.{unique.name}", table, unique.severity, sql, key)
 
 
+def _check_rules(
+    checks: _Checks, con: duckdb.DuckDBPyConnection, table: str, rules: Sequence[Rule], content: str
+) -> None:
+    """Check rules in one scan; or one by one, if DuckDB cannot run one of them on such a table."""
+    import duckdb
+
+    try:
+        counts = _count(con, table, rules)
+    except duckdb.Error as error:
+        if len(rules) == 1:
+            checks.add_refused(f"{table}.{rules[0].name}", table, error, content)
+        else:
+            for rule in rules:
+                _check_rules(checks, con, table, [rule], content)
+        return
+    for rule, failing in zip(rules, counts, strict=True):
+        examples = _examples(con, f"{qualified(table)} where not ({rule.sql})") if failing else []
+        checks.add(f"{table}.{rule.name}", table, rule.severity, failing, examples, content)
+
+
 def _count(con: duckdb.DuckDBPyConnection, table: str, rules: Sequence[Rule]) -> Sequence[int]:
-    """Return how many rows break each rule; one scan for all of them."""
+    """Return how many rows break each rule."""
     if not rules:
         return []
     counts = ", ".join(f"count(*) filter (not ({rule.sql}))" for rule in rules)

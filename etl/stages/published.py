@@ -52,7 +52,8 @@ def rollback(project: Project, generation: str = "") -> str:
     if not generation:
         older = [name for name in there if now is None or name < now]
         if not older:
-            raise PublishError(f"there is no generation before {now}; see `etl generations`.")
+            before = f"there is no generation before {now}; see `etl generations`."
+            raise PublishError(before if now else "nothing is published yet.")
         generation = older[-1]
     if generation not in there:
         raise PublishError(f"there is no generation {generation}; there are: {', '.join(there) or 'none'}.")

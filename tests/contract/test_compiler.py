@@ -42,9 +42,7 @@ class Flights(pa.DataFrameModel):
     """
 
     carrier: str = pa.Field(str_length=2, description="IATA code")
-    dep_delay: pd.Int64Dtype = pa.Field(
-        nullable=True, ge=-60, metadata={"sql_warn": {"late": "dep_delay < 600"}}
-    )
+    dep_delay: pd.Int64Dtype = pa.Field(nullable=True, ge=-60, metadata={"sql_warn": {"late": "dep_delay < 600"}})
     tail: str | None = pa.Field(unique=True, nullable=True, isin=["b", "a"], raise_warning=True)
 
     class Config:
@@ -203,9 +201,7 @@ def greater_than(n: Any) -> Any:
         (str, pa.Check.eq("\ud800"), "surrogate"),
     ],
 )
-def test_a_check_that_would_mean_something_else_in_sql_is_refused(
-    dtype: Any, check: pa.Check, why: str
-) -> None:
+def test_a_check_that_would_mean_something_else_in_sql_is_refused(dtype: Any, check: pa.Check, why: str) -> None:
     assert why in refusal(table(dtype, check))
 
 
@@ -337,9 +333,7 @@ def test_a_set_of_values_gives_the_same_sql_in_every_process() -> None:
         "print(compile_contract(s).rules[1].sql, compile_contract(s).rules[1].message)"
     )
     runs = [
-        subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True
-        )
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True)
         for seed in "12"
     ]
     assert runs[0].stdout == "\"n\" in ('a', 'b', 'c', 'd') isin(['a', 'b', 'c', 'd'])\n" == runs[1].stdout

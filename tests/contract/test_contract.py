@@ -46,9 +46,7 @@ def test_the_ddl_makes_the_table_that_the_contract_wants() -> None:
 def test_a_missing_column_is_a_problem_only_if_it_is_required() -> None:
     assert ORDERS.structure_problems(AS_PROMISED[:2]) == []
     assert ORDERS.structure_problems(AS_PROMISED[:1]) == [
-        Problem(
-            "column_in_dataframe", "amount", "column 'amount' (DECIMAL(15,2)) of contract orders is missing"
-        )
+        Problem("column_in_dataframe", "amount", "column 'amount' (DECIMAL(15,2)) of contract orders is missing")
     ]
 
 

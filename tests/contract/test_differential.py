@@ -54,9 +54,7 @@ KINDS = {
     "UInt64": Kind(pd.UInt64Dtype, "UInt64", [0, 1, 2**63, 2**64 - 1], [-1, 0, 1, 2**64 - 1], masked=True),
     "float": Kind(float, "float64", [*FLOATS, math.nan], [*FLOATS, 0, 1]),
     "Float64": Kind(pd.Float64Dtype, "Float64", FLOATS, [*FLOATS, 1], masked=True),
-    "float32": Kind(
-        np.float32, "float32", [0.5, 1.5, math.inf, math.nan, float(np.float32(0.1))], [0.5, 1.5, 1]
-    ),
+    "float32": Kind(np.float32, "float32", [0.5, 1.5, math.inf, math.nan, float(np.float32(0.1))], [0.5, 1.5, 1]),
     "bool": Kind(pd.BooleanDtype, "boolean", [True, False], [True, False], masked=True),
     "str": Kind(str, "str", [], []),
     "date": Kind(dt.date, "object", DAYS, DAYS),
@@ -144,9 +142,7 @@ def checks(draw: st.DrawFn, kind: Kind, name: str) -> pa.Check:
     if what == "length":
         low, high = sorted([draw(st.integers(0, 3)), draw(st.integers(0, 3))])
         bounds = {"min_value": low, "max_value": high, "exact_value": low}
-        chosen = draw(
-            st.sampled_from([["min_value"], ["max_value"], ["min_value", "max_value"], ["exact_value"]])
-        )
+        chosen = draw(st.sampled_from([["min_value"], ["max_value"], ["min_value", "max_value"], ["exact_value"]]))
         return pa.Check.str_length(**{bound: bounds[bound] for bound in chosen}, **options)
     if what in ("isin", "notin"):
         return getattr(pa.Check, what)(draw(st.lists(operands, max_size=3)), **options)
@@ -205,9 +201,7 @@ def broken_in_pandera(case: Case) -> set[tuple[str, int]]:
     else:
         return set()
     broken = set()
-    for column, check, number, row in found[["column", "check", "check_number", "index"]].itertuples(
-        index=False
-    ):
+    for column, check, number, row in found[["column", "check", "check_number", "index"]].itertuples(index=False):
         if pd.isna(row):  # one null among null keys: pandera fails the column, and names no row
             assert check in ("field_uniqueness", "multiple_fields_uniqueness"), (column, check)
             continue
@@ -231,9 +225,7 @@ def broken_in_duckdb(contract: Contract, case: Case) -> set[tuple[str, int]]:
         key = contract.key(unique)
         # pandera's report leaves out the keys that are null in every column
         shown = " or ".join(f"{column} is not null" for column in key)
-        counted = (
-            f"select row, {shown} as shown, count(*) over (partition by {', '.join(key)}) as n from rows"
-        )
+        counted = f"select row, {shown} as shown, count(*) over (partition by {', '.join(key)}) as n from rows"
         selects.append(f"select {literal(unique.name)}, row from ({counted}) where shown and n > 1")
     return set(CON.execute(" union all ".join(selects)).fetchall()) if selects else set()
 

@@ -45,7 +45,9 @@ WEATHER_HEADER = (
 
 def flights_of(day: int, first_number: int = 100) -> str:
     """Return a day of January 2013 with thirty flights, the first of them cancelled."""
-    lines = [f"2013,1,{day},NA,900,NA,NA,1200,NA,UA,{first_number},NA,EWR,SJU,NA,1608,9,0,2013-01-0{day}T14:00:00Z"]
+    lines = [
+        f"2013,1,{day},NA,900,NA,NA,1200,NA,UA,{first_number},NA,EWR,SJU,NA,1608,9,0,2013-01-0{day}T14:00:00Z"
+    ]
     for n in range(1, 30):
         carrier, origin = ("UA", "AA", "B6")[n % 3], ("EWR", "JFK", "LGA")[n % 3]
         hour, delay = 6 + n % 12, (n * 7 + day) % 50
@@ -156,7 +158,9 @@ class Project:
     def sql(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the published warehouse, as an analyst does."""
         with duckdb.connect(str(self.warehouse.resolve()), read_only=True) as con:
-            return con.execute(query).fetchall()
+            # through Arrow, since DuckDB makes Python values of a timestamptz only with pytz
+            table = con.sql(query).to_arrow_table()
+        return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
     def ledger(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the ledger."""
@@ -165,20 +169,19 @@ class Project:
 
     def content(self) -> dict[str, list[str]]:
         """Return what is published: per table, order-free, floats to 9 digits, without `_` columns."""
-        found = {}
-        with duckdb.connect(str(self.warehouse.resolve()), read_only=True) as con:
-            con.execute("set TimeZone = 'UTC'")
-            tables = con.execute(
-                "select table_schema || '.' || table_name, list(column_name order by ordinal_position) "
-                "from information_schema.columns where table_schema in ('raw', 'staging', 'marts') "
-                "and column_name not like '\\_%' escape '\\' group by all"
-            ).fetchall()
-            tables.append(("etl.rejects", "source date file line rule column_name message text".split()))
-            for table, columns in tables:
-                names = ", ".join(f'"{name}"' for name in columns)
-                rows = con.execute(f"select {names} from {table}").fetchall()
-                found[table] = sorted(str([_plain(value) for value in row]) for row in rows)
-        return found
+        tables = self.sql(
+            "select table_schema || '.' || table_name, list(column_name order by ordinal_position) "
+            "from information_schema.columns where table_schema in ('raw', 'staging', 'marts') "
+            "and column_name[1] <> '_' group by all"
+        )
+        tables.append(
+            ("etl.rejects", ["source", "date", "file", "line", "rule", "column_name", "message", "text"])
+        )
+        selects = {table: ", ".join(f'"{name}"' for name in columns) for table, columns in tables}
+        rows = {table: self.sql(f"select {names} from {table}") for table, names in selects.items()}
+        return {
+            table: sorted(str([_plain(value) for value in row]) for row in found) for table, found in rows.items()
+        }
 
     def receipts(self, step: str) -> dict[str, str]:
         """Return when each receipt of a step was written, by name and partition."""
@@ -340,9 +343,10 @@ class Scheduler:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Start it, and return when it answers."""
+        options = ["--address", "127.0.0.1", "--port", str(self.port), "--state-path", str(self.state)]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from luigi.cmdline import luigid; luigid()"]
-            + ["--address", "127.0.0.1", "--port", str(self.port), "--state-path", str(self.state)],
+            [sys.executable, "-c", "from luigi.cmdline import luigid; luigid()", *options],
             cwd=self.state.parent,
             env=environment(),
             stdout=subprocess.DEVNULL,
@@ -351,10 +355,12 @@ class Scheduler:
         wait_for(self.answers)
 
     def answers(self) -> bool:
+        """Return whether anyone listens on the port."""
         with closing(socket.socket()) as client:
             return client.connect_ex(("127.0.0.1", self.port)) == 0
 
     def kill(self) -> None:
+        """End it at once."""
         if self.process:
             self.process.kill()
             self.process.wait()

@@ -84,16 +84,17 @@ def check_unchanged(delivery: Delivery) -> None:
 def place(batch: Batch, extracted: Extracted) -> Receipt:
     """Move one partition's rows and rejects into place and return its receipt, which is not yet written.
 
-    A refused partition leaves the lake: what an earlier file gave is not what this one says.
+    A refused partition leaves the lake: what an earlier file gave is not what this one says. Not so a
+    snapshot, whose refusal stops the publish: its lake is the only record of what came before.
     """
     delivery = extracted.delivery
     check_unchanged(delivery)
     quarantine = _quarantine(batch, extracted)
     lake = partition_file(batch.project.lake, batch.source, delivery.date)
-    if extracted.rows_file is None:
-        shutil.rmtree(lake.parent, ignore_errors=True)
-    else:
+    if extracted.rows_file is not None:
         _move(extracted.rows_file, lake)
+    elif batch.source.is_dated or batch.source.optional:
+        shutil.rmtree(lake.parent, ignore_errors=True)
     details: dict[str, Any] = {
         **_facts(batch, extracted),
         "refused": extracted.refused,

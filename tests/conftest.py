@@ -1,0 +1,14 @@
+"""What all tests share: a project of one's own, and no other project found by accident."""
+
+import pytest
+from hypothesis import settings
+
+# the speed of a machine is no property of the code
+settings.register_profile("etl", deadline=None, print_blob=True)
+settings.load_profile("etl")
+
+
+@pytest.fixture(autouse=True)
+def _no_project_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ETL_PROJECT", raising=False)
+    monkeypatch.delenv("LUIGI_CONFIG_PATH", raising=False)

@@ -1,0 +1,146 @@
+"""A night may be killed at any instant: the next one ends in the same content, and no analyst notices.
+
+ETL_TEST_KILLS sets how many kills each of the four random tests makes (default 2).
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+KILLS = int(os.environ.get("ETL_TEST_KILLS", "2"))
+SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
+READER = """
+import pathlib, sys, duckdb
+warehouse, seen = pathlib.Path(sys.argv[1]), set()
+polls = 0
+while not pathlib.Path(sys.argv[2]).exists():
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        seen.add(con.execute(
+            "select (select count(*) from raw.orders), (select count(*) from marts.orders), "
+            "(select sum(rows)::int from etl.partitions where source = 'orders'), "
+            "(select bool_or(outcome = 'published') from etl.runs), "
+            "(select bool_and(passed) from etl.checks where severity = 'error')"
+        ).fetchone())
+    polls += 1
+assert polls > 10, polls
+print(sorted(seen))
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_killed_first_nights_end_in_what_an_undisturbed_one_holds(
+    flights_project, undisturbed, tools, workers
+) -> None:
+    for _ in range(KILLS):
+        moment = killed_at_random(flights_project, undisturbed.seconds, tools, "--workers", workers)
+
+        flights_project.published("--workers", workers)
+
+        assert flights_project.content() == undisturbed.flights, f"killed after {moment:.3f} s"
+        assert flights_project.leftovers() == []
+        flights_project.forget("lake", "quarantine", "warehouse*")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_readers_see_whole_generations_while_nights_with_corrections_are_killed(
+    make_project, undisturbed, tools, tmp_path, workers
+) -> None:
+    project, whole, counts = make_project(), make_project("other"), []
+    sample = (project.raw / "orders" / "2018-05-25.psv").read_text()
+    versions = [sample, "".join(f"{n}|2018-05-25|book|Doha, Qatar\n" for n in range(1, 200))]
+    contents = []
+    for version in versions:
+        whole.deliver("orders/2018-05-25.psv", version)
+        whole.published()
+        contents.append(whole.content())
+        (count,) = whole.sql("select count(*) from raw.orders")
+        (mart,) = whole.sql("select count(*) from marts.orders")
+        counts.append((*count, *mart, *count, True, True))
+    project.published()
+    reader = subprocess.Popen(
+        [sys.executable, "-c", READER, str(project.warehouse), str(tmp_path / "stop")],
+        env=tools.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for n in range(1, KILLS + 1):
+        project.deliver("orders/2018-05-25.psv", versions[n % 2])
+        moment = killed_at_random(project, undisturbed.seconds * 0.7, tools, "--workers", workers)
+
+        project.published("--workers", workers)
+
+        assert project.content() == contents[n % 2], f"killed after {moment:.3f} s"
+        assert project.leftovers() == []
+    (tmp_path / "stop").touch()
+    seen, problems = reader.communicate(timeout=20)
+    assert reader.returncode == 0, problems
+    assert seen.strip() == str(sorted(counts))
+
+
+def killed_at_random(project, seconds: float, tools, *arguments: str) -> float:
+    """Start a night, kill it and all its children at a random moment, and return that."""
+    moment = random.uniform(0.15, seconds)
+    process = project.start("Nightly", "--date", tools.DATE, *arguments)
+    time.sleep(moment)
+    tools.kill(process)
+    return moment
+
+
+@pytest.mark.parametrize("how", SIGNALS)
+def test_children_end_with_their_parent_and_the_lock_is_free(slow_project, undisturbed, tools, how) -> None:
+    process = slow_project.start("Nightly", "--date", tools.DATE, "--workers", "2")
+    tools.wait_for(lambda: slow_project.data.joinpath("warehouse", "build.duckdb").exists())
+    children = tools.wait_for(lambda: children_of(process.pid))
+
+    os.kill(process.pid, how)
+    process.communicate(timeout=20)
+
+    assert process.returncode != 0
+    tools.wait_for(lambda: not any(map(is_alive, children)))
+    slow_project.edit("sql/marts/slow.sql", "20000000000", "2")
+    slow_project.published()
+    assert slow_project.sql("select count(*) from marts.orders") == [(len(undisturbed.orders["marts.orders"]),)]
+    assert slow_project.leftovers() == []
+
+
+@pytest.mark.parametrize("how", SIGNALS)
+def test_a_night_that_is_asked_to_stop_is_not_green(slow_project, tools, how) -> None:
+    process = slow_project.start("Nightly", "--date", tools.DATE)
+    tools.wait_for(lambda: slow_project.data.joinpath("warehouse", "build.duckdb").exists())
+    tools.wait_for(lambda: slow_project.receipts("load").keys() >= {"orders"})
+
+    process.send_signal(how)
+    process.communicate(timeout=20)
+
+    assert process.returncode != 0
+    assert not slow_project.warehouse.exists()
+    slow_project.edit("sql/marts/slow.sql", "20000000000", "2")
+    slow_project.published()
+    assert slow_project.sql("select outcome from etl.runs order by started_at")[-1:] == [("published",)]
+    assert slow_project.sql("select outcome from etl.runs order by started_at")[0] != ("",)
+
+
+@pytest.fixture
+def slow_project(project):
+    """A project of which one model takes minutes."""
+    (project.root / "sql" / "marts" / "slow.sql").write_text(
+        "-- One row.\nselect sum(hash(n)) as n from range(20000000000) as t(n)\n"
+    )
+    return project
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes whose parent is `pid`."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process is there and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,0 +1,150 @@
+"""Generations: whole, read-only, one of them current by a symlink; what an open reader sees stays."""
+
+import os
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from etl.errors import PublishError
+from etl.ledger import Ledger, Run
+from etl.project import Project
+from etl.stages import published, warehouse
+from tests import tiny
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return tiny.project(tmp_path, settings="keep_generations = 3\n")
+
+
+def publish(project: Project, number: int) -> str:
+    """Publish a build with the table marts.n that holds `number`; return the generation."""
+    ledger = Ledger(project.ledger)
+    run = Run(f"run-{number}", "2024-03-01", f"2024-03-01T01:00:0{number}+00:00", outcome="published")
+    with warehouse.open_build(project, ledger, run.run_id) as con:
+        con.execute(f"create schema if not exists marts; create or replace table marts.n as select {number} as n")
+    ledger.write_run(run)
+    return str(published.publish(project, ledger, run, f"content-{number}").details["generation"])
+
+
+def seen(project: Project) -> int:
+    """What an analyst sees who opens the warehouse now."""
+    return int(tiny.published(project, "select n from warehouse.marts.n")[0][0])
+
+
+def test_a_generation_is_a_read_only_file_that_a_symlink_names(project: Project) -> None:
+    assert publish(project, 1) == "run-1"
+
+    assert project.warehouse.is_symlink()
+    assert not os.path.isabs(os.readlink(project.warehouse))
+    assert project.warehouse.resolve() == project.generations / "run-1" / "warehouse.duckdb"
+    assert project.warehouse.stat().st_mode & 0o777 == 0o444
+    assert seen(project) == 1
+    assert published.current(project) == "run-1"
+
+
+def test_the_link_still_works_when_the_whole_project_is_moved(project: Project, tmp_path: Path) -> None:
+    publish(project, 1)
+
+    moved = project.data.rename(tmp_path / "moved")
+
+    assert tiny.ask(moved / "warehouse.duckdb", "select n from warehouse.marts.n") == [(1,)]
+
+
+def test_an_open_reader_keeps_what_it_sees_while_new_readers_see_the_new(project: Project) -> None:
+    publish(project, 1)
+
+    with duckdb.connect(str(project.warehouse), read_only=True) as reader:
+        assert reader.execute("select n from marts.n").fetchall() == [(1,)]
+        for number in range(2, 7):
+            publish(project, number)
+        assert reader.execute("select n from marts.n").fetchall() == [(1,)]
+        with duckdb.connect() as other:
+            other.execute(f"attach '{project.warehouse.resolve()}' as w (read_only)")
+            assert other.execute("select n from w.marts.n").fetchall() == [(6,)]
+
+
+def test_the_last_generations_are_kept_and_the_ledger_knows_them(project: Project) -> None:
+    for number in range(1, 6):
+        publish(project, number)
+
+    assert published.generations(project) == ["run-3", "run-4", "run-5"]
+    assert [row[0] for row in Ledger(project.ledger).generations()] == ["run-5", "run-4", "run-3"]
+    assert [path.name for path in project.generations.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_rollback_goes_to_the_generation_before_or_to_the_one_that_is_named(project: Project) -> None:
+    for number in (1, 2, 3):
+        publish(project, number)
+
+    assert published.rollback(project) == "run-2"
+    assert seen(project) == 2
+    assert published.rollback(project) == "run-1"
+    assert published.rollback(project, "run-3") == "run-3"
+    assert seen(project) == 3
+
+
+def test_after_a_rollback_the_next_publish_is_the_current_one(project: Project) -> None:
+    for number in (1, 2, 3):
+        publish(project, number)
+    published.rollback(project, "run-1")
+
+    publish(project, 4)
+
+    assert seen(project) == 4
+    assert published.generations(project) == ["run-2", "run-3", "run-4"]
+
+
+def test_a_rollback_to_nowhere_says_what_there_is(project: Project) -> None:
+    with pytest.raises(PublishError, match="nothing is published"):
+        published.rollback(project)
+    publish(project, 1)
+    with pytest.raises(PublishError, match="there is no generation before run-1; see `etl generations`"):
+        published.rollback(project)
+    with pytest.raises(PublishError, match=r"there is no generation run-9; there are: run-1\."):
+        published.rollback(project, "run-9")
+    with pytest.raises(PublishError, match=r"there is no generation \.\./run-1"):
+        published.rollback(project, "../run-1")
+    assert seen(project) == 1
+
+
+def test_what_a_killed_publish_left_behind_is_no_generation(project: Project) -> None:
+    publish(project, 1)
+    half = project.generations / ".new"
+    half.mkdir()
+    (half / "warehouse.duckdb").write_bytes(b"half")
+
+    assert published.generations(project) == ["run-1"]
+    publish(project, 2)
+    assert published.generations(project) == ["run-1", "run-2"]
+
+
+def test_before_the_first_publish_there_is_nothing(project: Project) -> None:
+    assert published.current(project) is None
+    assert published.generations(project) == []
+
+
+def test_an_analyst_can_ask_how_fresh_and_how_clean_the_data_is(tmp_path: Path) -> None:
+    project = tiny.project(tmp_path, raw={**tiny.SALES, "sales/2024-03-03.csv": "id,item\nx,book\n4,pen\n"})
+    run = tiny.night(project)
+
+    columns = tiny.published(
+        project,
+        "select table_name, list(column_name order by ordinal_position) from information_schema.columns "
+        "where table_catalog = 'warehouse' and table_schema = 'etl' and table_name[1] <> '_' group by all",
+    )
+    assert dict(columns) == {
+        "runs": ["run_id", "started_at", "finished_at", "outcome", "batch_date", "git_commit"],
+        "partitions": ["source", "date", "file", "sha256", "rows", "rejected", "loaded_at", "run_id"],
+        "models": ["name", "materialized", "fingerprint", "rows", "seconds", "built_at", "run_id"],
+        "checks": ["name", "table_name", "severity", "passed", "failing", "examples", "run_id"],
+        "rejects": ["source", "date", "file", "line", "rule", "column_name", "message", "text", "run_id"],
+    }
+    assert tiny.published(project, "select run_id, outcome, finished_at is not null from etl.runs") == [
+        (run.run_id, "published", True)
+    ]
+    assert tiny.published(project, "select sum(rows), sum(rejected), count(*) from etl.partitions") == [(4, 1, 3)]
+    assert tiny.published(project, "select line, text from etl.rejects") == [(2, "x,book")]
+    assert tiny.published(project, "select name, rows from etl.models") == [("marts.items", 2)]
+    assert tiny.published(project, "select bool_and(passed) from etl.checks") == [(True,)]

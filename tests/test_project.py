@@ -1,0 +1,109 @@
+"""Where the project is found, and what its [etl] may say."""
+
+from pathlib import Path
+
+import pytest
+
+from etl.errors import ConfigError
+from etl.project import Settings, find_root, load_project
+
+
+def folder(path: Path, text: str = "[etl]\n") -> Path:
+    """Make a folder with a luigi.cfg."""
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "luigi.cfg").write_text(text)
+    return path
+
+
+def test_the_root_is_the_nearest_parent_whose_luigi_cfg_has_the_section(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = folder(tmp_path / "project")
+    inner = folder(root / "sql" / "marts", "[core]\n")
+
+    monkeypatch.chdir(inner)
+
+    assert find_root() == root
+
+
+def test_luigi_config_path_goes_before_the_parents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = folder(tmp_path / "other")
+    monkeypatch.chdir(folder(tmp_path / "here"))
+
+    monkeypatch.setenv("LUIGI_CONFIG_PATH", str(other / "luigi.cfg"))
+
+    assert find_root() == other
+
+
+def test_etl_project_goes_before_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = folder(tmp_path / "first"), folder(tmp_path / "second")
+    monkeypatch.chdir(tmp_path)
+
+    monkeypatch.setenv("LUIGI_CONFIG_PATH", str(second / "luigi.cfg"))
+    monkeypatch.setenv("ETL_PROJECT", "first")
+
+    assert find_root() == first
+
+
+@pytest.mark.parametrize("variable", ["ETL_PROJECT", "LUIGI_CONFIG_PATH"])
+def test_a_variable_that_points_nowhere_is_an_error_and_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.chdir(folder(tmp_path / "here"))
+
+    monkeypatch.setenv(variable, str(tmp_path / "nowhere" / "luigi.cfg"))
+
+    with pytest.raises(ConfigError, match=f"{variable} points to .*nowhere.*no luigi.cfg with an "):
+        find_root()
+
+
+def test_without_a_project_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigError, match=r"no project found: .*ETL_PROJECT.*`etl init DIR`"):
+        find_root()
+
+
+def test_all_paths_follow_from_the_root_and_the_data_folder(tmp_path: Path) -> None:
+    project = load_project(folder(tmp_path, "[etl]\ndata = /mnt/data\nsql = models\n"))
+
+    assert project.sql == tmp_path / "models"
+    assert project.contracts == tmp_path / "contracts"
+    data = Path("/mnt/data")
+    assert (project.raw, project.lake, project.quarantine) == (data / "raw", data / "lake", data / "quarantine")
+    assert project.build == data / "warehouse" / "build.duckdb"
+    assert project.generations == data / "warehouse" / "generations"
+    assert project.warehouse == data / "warehouse.duckdb"
+    assert project.ledger == data / "ledger.sqlite"
+
+
+def test_what_is_not_said_has_its_default_and_other_sections_are_luigis(tmp_path: Path) -> None:
+    project = load_project(folder(tmp_path, "[etl]\nthreads = 2\n[core]\nlog_level = ${LEVEL} %(x)s\n"))
+
+    assert project.settings == Settings(threads=2)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("contract = x", r"\[etl\] has no key 'contract'. Did you mean 'contracts'\?"),
+        ("zzz = x", r"\[etl\] has no key 'zzz'. Known keys: contracts, sql, data, "),
+        ("threads = two", r"\[etl\] threads = two is not a whole number"),
+        ("keep_generations = -1", r"\[etl\] keep_generations = -1 is not a whole number"),
+        ("keep_generations = 0", r"\[etl\] keep_generations must be 1 or more"),
+        ("timezone = Mars/Olympus", r"\[etl\] timezone = Mars/Olympus is not an IANA time zone"),
+        ("timezone = ../x", r"\[etl\] timezone = \.\./x is not an IANA time zone"),
+        ("[broken", "cannot be read"),
+        ("threads = 1\nthreads = 2", "cannot be read"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{tmp_path}/luigi\.cfg:? {message}"):
+        load_project(folder(tmp_path, f"[etl]\n{line}\n"))
+
+
+def test_the_batch_date_is_that_of_the_projects_time_zone(tmp_path: Path) -> None:
+    east = load_project(folder(tmp_path / "east", "[etl]\ntimezone = Pacific/Kiritimati\n"))
+    west = load_project(folder(tmp_path / "west", "[etl]\ntimezone = Pacific/Pago_Pago\n"))
+
+    assert (east.today() - west.today()).days >= 1  # 25 hours lie between them

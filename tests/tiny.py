@@ -1,0 +1,162 @@
+"""A tiny project in a temporary folder: one source of sales, and the steps of a night without Luigi."""
+
+import itertools
+import os
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from etl import steps
+from etl.contract import Column, Contract, Rule, Source, Unique
+from etl.ledger import Key, Ledger, Receipt, Run, fingerprint, now
+from etl.plan import Plan, Scope, make_plan
+from etl.plan.keys import AUDIT, PUBLISH
+from etl.project import Project, load_project
+from etl.run import ActiveRun
+from etl.stages import lake, raw
+from etl.stages.raw import Delivery
+
+CONTRACTS = """
+import pandera.pandas as pa
+from etl import Source
+
+class Sales(pa.DataFrameModel):
+    id: int = pa.Field(unique=True)
+    item: str = pa.Field(nullable=True)
+
+sales = Source(contract=Sales, files="sales/{date}.csv")
+"""
+SQL = {"marts/items.sql": "select item, count(*) as sales from raw.sales group by item"}
+SALES = {"sales/2024-03-01.csv": "id,item\n1,book\n2,pen\n", "sales/2024-03-02.csv": "id,item\n3,book\n"}
+DAY = date(2024, 3, 1)
+
+#: What CONTRACTS says, with a price more; compiled, so that a test of a stage needs no pandera.
+CONTRACT = Contract(
+    "Sales",
+    columns=(
+        Column("id", "BIGINT", False),
+        Column("item", "VARCHAR", True),
+        Column("price", "DECIMAL(9,2)", True),
+    ),
+    rules=(
+        Rule("id.not_nullable", '"id" is not null', "id", "is null"),
+        Rule("price.ge", '"price" >= 0', "price", "greater_than_or_equal_to(0)"),
+        Rule("price.dear", '"price" < 1000', "price", "", "warn"),
+    ),
+    uniques=(Unique("id.unique", ("id",)),),
+)
+HEADER = "id,item,price\n"
+
+_numbers = itertools.count()
+
+
+def project(
+    root: Path,
+    contracts: str = CONTRACTS,
+    sql: Mapping[str, str] = SQL,
+    raw: Mapping[str, str | bytes] = SALES,
+    settings: str = "threads = 1\n",
+) -> Project:
+    """Write a project's files and return it."""
+    files = {"luigi.cfg": f"[etl]\n{settings}", "contracts/all.py": contracts}
+    files |= {f"sql/{path}": text for path, text in sql.items()}
+    for path, text in files.items():
+        _write(root / path, text)
+    (root / "sql").mkdir(exist_ok=True)
+    made = load_project(root)
+    deliver(made, raw)
+    return made
+
+
+def deliver(project: Project, files: Mapping[str, str | bytes]) -> None:
+    """Put files into raw/, as a sender does."""
+    for path, content in files.items():
+        _write(project.raw / path, content)
+
+
+def sales(**options: Any) -> Source:
+    """Return the source of sales, with other options."""
+    values = {"contract": CONTRACT, "files": "sales/{date}.csv", "name": "sales"}
+    return Source(**{**values, **options})
+
+
+def found(project: Project, source: Source) -> list[Delivery]:
+    """Return the deliveries of a source."""
+    return list(raw.find(source, project.raw, DAY).values())
+
+
+def take(project: Project, source: Source, deliveries: list[Delivery] | None = None) -> list[Receipt]:
+    """Extract deliveries, by default all that are there."""
+    given = found(project, source) if deliveries is None else deliveries
+    content = {delivery.date: fingerprint(raw.sha256(delivery.path)) for delivery in given}
+    return lake.extract(project, source, given, content, Ledger(project.ledger), "run-1")
+
+
+def rows_of(project: Project, day: date = DAY, columns: str = "*") -> list[tuple[Any, ...]]:
+    """Return what the lake holds of a day of sales."""
+    return _parquet(project.lake, day, columns)
+
+
+def rejects_of(project: Project, day: date = DAY, columns: str = "line, rule, text") -> list[tuple[Any, ...]]:
+    """Return what quarantine holds of a day of sales."""
+    return _parquet(project.quarantine, day, columns)
+
+
+def plan(project: Project, last: date = date(2024, 3, 31), **scope: Any) -> Plan:
+    """Plan a night."""
+    return make_plan(project, Ledger(project.ledger), Scope(last, **scope), f"run-{next(_numbers):04}")
+
+
+def night(project: Project, last: date = date(2024, 3, 31), **scope: Any) -> Plan:
+    """Do every stale step, in order, as the tasks do; return the plan that was followed."""
+    planned = plan(project, last, **scope)
+    row = Run(planned.run_id, str(last), now())
+    run = ActiveRun(project, Ledger(project.ledger), planned, row, lock=-1, pid=os.getpid())
+    run.ledger.write_run(row)
+    for source in planned.catalog.sources:
+        if days := [delivery.date for delivery in planned.stale_partitions(source)]:
+            steps.extract(run, source, days)
+    if sources := [key.name for key in planned.stale if key.step == "load"]:
+        steps.load(run, sources)
+    for key in planned.stale:
+        if key.step == "transform":
+            steps.transform(run, [key.name])
+    if AUDIT in planned.stale:
+        steps.audit(run)
+    if PUBLISH in planned.stale:
+        steps.publish(run)
+    return planned
+
+
+def published(project: Project, query: str) -> list[tuple[Any, ...]]:
+    """Ask the published warehouse."""
+    return ask(project.warehouse, query)
+
+
+def ask(path: Path, query: str) -> list[tuple[Any, ...]]:
+    """Ask a database file."""
+    with duckdb.connect(str(path), read_only=True) as con:
+        return con.execute(query).fetchall()
+
+
+def stale(planned: Plan) -> list[str]:
+    """Return the stale steps of a plan as text."""
+    return [str(key) for key in planned.stale]
+
+
+def extract_key(day: str, source: str = "sales") -> Key:
+    return Key("extract", source, day)
+
+
+def _parquet(base: Path, day: date, columns: str) -> list[tuple[Any, ...]]:
+    (file,) = (base / "sales").glob(f"*={day}/data.parquet")
+    with duckdb.connect() as con:
+        return con.execute(f"select {columns} from read_parquet('{file}', hive_partitioning = false)").fetchall()
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
