@@ -45,6 +45,8 @@ def building(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             version = literal(project.settings.storage_version)
             con.execute(f"attach {literal(str(project.build))} as {BUILD} (storage_version {version})")
+        except duckdb.InvalidInputException as error:
+            raise ConfigError(f"{project.root}/luigi.cfg: [etl] storage_version: {error}") from error
         except duckdb.Error as error:
             raise StepError(
                 f"{project.build} cannot be opened: {error}\n"

@@ -120,6 +120,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._con: sqlite3.Connection | None = None
+        self._inherited: list[sqlite3.Connection | None] = []
         self._pid = 0
 
     def receipts(self) -> dict[Key, Receipt]:
@@ -233,8 +234,9 @@ class Ledger:
             ) from error
 
     def _open(self) -> sqlite3.Connection:
-        # a SQLite connection must not cross a fork
         if self._con is None or self._pid != os.getpid():
+            # a SQLite connection must not be used across a fork, nor closed on the other side
+            self._inherited.append(self._con)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._con, self._pid = _connect(self.path), os.getpid()
         return self._con

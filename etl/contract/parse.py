@@ -9,8 +9,9 @@ import re
 
 from etl.quoting import literal
 
-_DAY = r"\d{4}-\d{2}-\d{2}"
-_TIME = r"\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?"
+# DuckDB takes the year 0 for 1 BC, and 24:00 for the next day
+_DAY = r"(\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})-\d{2}-\d{2}"
+_TIME = r"([01]\d|2[0-3]):\d{2}(:\d{2}(\.\d{1,6})?)?"
 _SHAPES = {
     "INTEGER": r"[+-]?\d+",
     "FLOAT": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?([nN][aA][nN]|[iI]nf(inity)?)",

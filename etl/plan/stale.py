@@ -78,21 +78,22 @@ class Staleness:
         if receipt.fingerprint != self.prints[key]:
             return "its definition or its input changed"
         if key.step == "extract":
-            source, day = self.catalog.sources[key.name], date.fromisoformat(key.partition)
-            for base in (self.project.lake, self.project.quarantine):
-                # without its file, a snapshot is what the lake holds; nothing could be extracted again
-                if base == self.project.quarantine and not self.held[key.name][day].inode:
-                    continue
-                there = stamp(lake.partition_file(base, source, day))
-                if there != receipt.details[base.name]:
-                    return f"{base} does not hold it as it was written"
-            return ""
+            return self._extract_reason(key, receipt)
         if key == PUBLISH:
             is_there = self.project.warehouse.is_symlink() and self.project.warehouse.is_file()
             return "" if is_there else "nothing is published"
         if key.step == "load" and self.withdrawn[key.name]:
             return "partitions were withdrawn"
         return "" if intact else "build.duckdb is not as it was left"
+
+    def _extract_reason(self, key: Key, receipt: Receipt) -> str:
+        source, day = self.catalog.sources[key.name], date.fromisoformat(key.partition)
+        # without its file, it is what the lake holds: nothing could be extracted again
+        is_in_raw = self.held[key.name][day].inode != 0
+        for base in (self.project.lake, self.project.quarantine) if is_in_raw else ():
+            if stamp(lake.partition_file(base, source, day)) != receipt.details[base.name]:
+                return f"{base} does not hold it as it was written"
+        return ""
 
     def _is_build_intact(self) -> bool:
         receipt = self.receipts.get(BUILD)

@@ -91,6 +91,8 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
     What was withdrawn leaves the lake too. One table that fails stops no other; StepError comes at the end,
     such as WithdrawnError for a source of which more files than its max_withdrawn are gone.
     """
+    import duckdb
+
     receipts: list[Receipt] = []
     failed: list[StepError] = []
     with open_build(project, ledger, run_id) as con:
@@ -99,6 +101,8 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
                 receipts.append(_load(con, project, table, run_id))
             except StepError as error:
                 failed.append(error)
+            except duckdb.Error as error:
+                failed.append(StepError(f"{table.source.table} could not be loaded: {error}"))
     for table in tables:
         if any(receipt.key.name == table.source.name for receipt in receipts):
             _forget_withdrawn(project, table, ledger)

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -55,29 +55,27 @@ def extract(
 
 def adopt(project: Project, sources: Sequence[Source]) -> list[Receipt]:
     """Return receipts for what lies in the lake, from the Parquet files' own metadata: a ledger was lost."""
+    import duckdb
+
     receipts: list[Receipt] = []
     with engine.in_memory(project) as con:
         for source in sources:
-            files = [str(path) for path in (project.lake / source.name).glob("*/data.parquet")]
-            if files:
-                receipts += _adopted(con, project, source, files)
+            for path in sorted((project.lake / source.name).glob("*/data.parquet")):
+                # what is no Parquet file of ours is extracted again
+                with suppress(duckdb.Error, KeyError, ValueError):
+                    receipts += _adopted(con, project, source, path)
     return receipts
 
 
-def _adopted(
-    con: duckdb.DuckDBPyConnection, project: Project, source: Source, files: Sequence[str]
-) -> Iterator[Receipt]:
-    query = f"select file_name, decode(key), decode(value) from parquet_kv_metadata({literal(files)})"
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    for file, key, value in con.execute(query).fetchall():
-        found[file][key] = value
-    for file, values in found.items():
-        facts = json.loads(values["facts"])
-        rejects = stamp(partition_file(project.quarantine, source, date.fromisoformat(values["date"])))
-        if rejects or not facts["rejected"]:
-            details = {**facts, "refused": "", "lake": stamp(Path(file)), "quarantine": rejects}
-            key = Key("extract", source.name, values["date"])
-            yield Receipt(key, values["fingerprint"], values["run_id"], details=details)
+def _adopted(con: duckdb.DuckDBPyConnection, project: Project, source: Source, path: Path) -> Iterator[Receipt]:
+    query = f"select decode(key), decode(value) from parquet_kv_metadata({literal(str(path))})"
+    values = dict(con.execute(query).fetchall())
+    facts = json.loads(values["facts"])
+    rejects = stamp(partition_file(project.quarantine, source, date.fromisoformat(values["date"])))
+    if rejects or not facts["rejected"]:
+        details = {**facts, "refused": "", "lake": stamp(path), "quarantine": rejects}
+        key = Key("extract", source.name, values["date"])
+        yield Receipt(key, values["fingerprint"], values["run_id"], details=details)
 
 
 @dataclass
