@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from etl.errors import ConfigError, StepError
+from etl.errors import ConfigError, EtlError, StepError
 from etl.project import Project
 from etl.quoting import literal
 
@@ -45,13 +45,8 @@ def building(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             version = literal(project.settings.storage_version)
             con.execute(f"attach {literal(str(project.build))} as {BUILD} (storage_version {version})")
-        except duckdb.InvalidInputException as error:
-            raise ConfigError(f"{project.root}/luigi.cfg: [etl] storage_version: {error}") from error
         except duckdb.Error as error:
-            raise StepError(
-                f"{project.build} cannot be opened: {error}\n"
-                "It holds nothing that the lake does not: delete it, and the next run builds it anew."
-            ) from error
+            raise _not_opened(project, error) from error
         con.execute(f"use {BUILD}")
         yield con
         con.execute("use memory")
@@ -70,6 +65,19 @@ def reading(project: Project, path: Path) -> Iterator[duckdb.DuckDBPyConnection]
         yield con
     finally:
         con.close()
+
+
+def _not_opened(project: Project, error: duckdb.Error) -> EtlError:
+    import duckdb
+
+    if isinstance(error, duckdb.InvalidInputException):
+        return ConfigError(f"{project.root}/luigi.cfg: [etl] storage_version: {error}")
+    if "Conflicting lock" in str(error):
+        return StepError(f"{project.build} is open in another process; close it there: {error}")
+    return StepError(
+        f"{project.build} cannot be opened: {error}\n"
+        "It holds nothing that the lake does not: delete it, and the next run builds it anew."
+    )
 
 
 def _configure(con: duckdb.DuckDBPyConnection, project: Project) -> None:

@@ -18,6 +18,11 @@ A message says what happened, where, why, and what to do next; it is the whole t
 """
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun as a message says them: `1 record`, `1,204 records`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 class EtlError(Exception):
     """The root: catch it to handle everything that `etl` reports without a traceback."""
 

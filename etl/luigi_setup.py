@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from etl.errors import EtlError
-from etl.project import CONFIG, find_root
+from etl.project import CONFIG, find_root, has_option
 
 #: Luigi's own are 0 for everything but a crash.
 EXIT_CODES = {
@@ -44,8 +44,7 @@ def configure(config: Config, add_config_path: Callable[[str], object]) -> None:
     config.set("core", "parallel_scheduling", "false")
     # a worker that waits for what failed to be tried again is a night that does not end
     config.set("worker", "keep_alive", "false")
-    wants_server = any(argument.startswith("--scheduler-") for argument in sys.argv)
-    if not config.has_option("core", "local_scheduler") and not wants_server:
+    if not _wants_server():
         config.set("core", "local_scheduler", "true")
     if not config.has_option("core", "log_level"):
         config.set("core", "log_level", "ERROR")
@@ -57,6 +56,15 @@ def _read_project_config(add_config_path: Callable[[str], object]) -> None:
     # last, so that no other folder's settings override it
     with suppress(EtlError):  # said when a task needs the project
         add_config_path(str(find_root() / CONFIG))
+
+
+def _wants_server() -> bool:
+    """Return whether the command line, or the project's own luigi.cfg, speaks of a scheduler."""
+    if any(argument.startswith("--scheduler-") for argument in sys.argv):
+        return True
+    with suppress(EtlError):
+        return has_option(find_root() / CONFIG, "core", "local_scheduler")
+    return False
 
 
 def _is_news(record: logging.LogRecord) -> bool:

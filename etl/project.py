@@ -120,7 +120,15 @@ def find_root() -> Path:
 def load_project(root: Path | str | None = None) -> Project:
     """Return the project at `root`, by default at find_root(). Raises ConfigError for a wrong setting."""
     folder = Path(root).resolve() if root else find_root()
-    return Project(folder, _settings(folder / CONFIG))
+    project = Project(folder, _settings(folder / CONFIG))
+    if project.data.exists() and not project.data.is_dir():
+        raise ConfigError(f"{project.data} is a file; it must be the folder of the data, or set [etl] data.")
+    return project
+
+
+def has_option(path: Path, section: str, option: str) -> bool:
+    """Return whether a luigi.cfg sets an option of any section."""
+    return _parse(path).has_option(section, option)
 
 
 def _root_with_config(folder: Path, variable: str) -> Path:

@@ -80,13 +80,11 @@ def publish(run: ActiveRun) -> None:
 def explained(error: Exception, run: ActiveRun) -> Exception:
     """Return what a user can cause, such as a full disk, as a StepError that says so; a fault as it is."""
     is_duckdb = type(error).__module__.split(".")[0] in ("duckdb", "_duckdb")
-    if isinstance(error, OSError) or is_duckdb:
-        free = shutil.disk_usage(run.project.data).free / 1e6
-        return StepError(
-            f"{type(error).__name__}: {error}\n{free:,.0f} MB are free where {run.project.data} is. "
-            "If that is too little, make room; the next run goes on from here."
-        )
-    return error
+    if not isinstance(error, OSError) and not is_duckdb:
+        return error
+    free = shutil.disk_usage(run.project.data).free / 1e6
+    hint = f"{free:,.0f} MB are free there: make room" if "space" in str(error).lower() else "Mend the cause"
+    return StepError(f"{error}\n{hint}; the next run goes on from here.")
 
 
 def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehouse.Table:

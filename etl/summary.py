@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
+from etl.errors import counted
 from etl.ledger import Key, Ledger, Receipt, Run
+from etl.plan.keys import load_key
 from etl.plan.plan import Plan, holes
 from etl.stages.published import current
 
@@ -14,14 +16,14 @@ _LISTED = 5
 
 def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt]) -> Iterator[str]:
     """Yield the lines about a finished run."""
-    yield _headline(plan, run)
+    yield _headline(plan, run, any(receipt.run_id == run.run_id for receipt in receipts.values()))
     for name in plan.catalog.sources:
         yield from _source(plan, name, receipts)
     if run.outcome == "published":
         warned = [check for check in ledger.checks().values() if not check.passed]
         for check in warned:
             examples = f", such as {check.examples[0]}" if check.examples else ""
-            yield f"  warning: {check.name} found {check.failing:,} rows{examples}"
+            yield f"  warning: {check.name} found {counted(check.failing, 'row')}{examples}"
     if run.outcome not in ("published", "unchanged"):
         generation = current(plan.project)
         there = f"generation {generation} stays published" if generation else "nothing is published yet"
@@ -34,9 +36,11 @@ def days(dates: Sequence[date]) -> str:
     return f"{listed} and {len(dates) - _LISTED} more" if len(dates) > _LISTED else listed
 
 
-def _headline(plan: Plan, run: Run) -> str:
+def _headline(plan: Plan, run: Run, has_worked: bool) -> str:
     if run.outcome == "published":
         return f"published {run.run_id} as {plan.project.warehouse}"
+    if run.outcome == "unchanged" and has_worked:
+        return f"nothing new to publish up to {plan.scope.last}: {plan.project.warehouse} holds all of it already"
     if run.outcome == "unchanged":
         return f"nothing new up to {plan.scope.last}: {plan.project.warehouse} is up to date"
     return f"run {run.run_id} of {run.batch_date}: {run.outcome}; nothing was published"
@@ -49,14 +53,17 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
         rows = sum(receipt.details["rows"] for receipt in done)
         rejected = sum(receipt.details["rejected"] for receipt in done)
         hint = f" (etl quarantine {name})" if rejected else ""
-        partitions = "1 partition" if len(done) == 1 else f"{len(done):,} partitions"
-        yield f"  {name}: {partitions} taken, {rows:,} rows, {rejected:,} rejected{hint}"
+        taken = f"{counted(len(done), 'partition')} taken, {counted(rows, 'row')}"
+        yield f"  {name}: {taken}, {rejected:,} rejected{hint}"
     for receipt in mine:
         if receipt.outcome == "refused":
             details = receipt.details
             yield f"  {name}: {details['file']} is refused and left out: {details['refused']}"
-    if gone := plan.withdrawn[name]:
+    gone, loaded = plan.withdrawn[name], receipts.get(load_key(name))
+    if gone and plan.is_done(load_key(name), loaded):
         yield f"  {name}: withdrawn, the file is gone from raw/: {days(gone)}"
+    if name in plan.lost:
+        yield f"  {name}: its file is gone from raw/, and the lake does not hold it any more: the table is empty"
     if plan.catalog.sources[name].is_dated and (lacking := holes(plan.held[name])):
         yield f"  {name}: no delivery for {days(lacking)}"
     if name in plan.missing:

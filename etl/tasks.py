@@ -82,7 +82,7 @@ class Step(luigi.Task):
             self.do(run)
         except Exception as error:
             explained = steps.explained(error, run)
-            log.error("%s failed: %s", self.task_family, explained)
+            log.error("failed: %s", explained)
             run.note_problem(self.task_family, explained)
             raise explained from error
 
@@ -109,11 +109,22 @@ class WarehouseStep(Step):
         return {f"warehouse {self.project} {self.run_id}": 1}
 
 
+class DateParameter(luigi.DateParameter):
+    """A date on the command line; what is none is a message and Luigi's exit code for a wrong option."""
+
+    def parse(self, s: str) -> date:
+        try:
+            return super().parse(s)  # type: ignore[no-untyped-call, no-any-return]
+        except ValueError:
+            log.error("%s is not a date such as 2018-05-24", s)
+            raise SystemExit(2) from None
+
+
 class RawFile(luigi.ExternalTask, Step):  # type: ignore[misc]
     """A delivery; missing only if its source requires it."""
 
     source = luigi.Parameter()
-    date = luigi.DateParameter()
+    date = DateParameter()
 
     def complete(self) -> bool:
         """Tell whether the file was there when the run was planned."""
@@ -245,7 +256,7 @@ class Batch(Step):
 class Nightly(Batch):
     """Every delivery up to `date` that is new or changed, published; by default up to today."""
 
-    date = luigi.DateParameter(positional=False, description="the batch date; default: today")
+    date = DateParameter(positional=False, description="the batch date; default: today")
     allow_withdrawn = luigi.Parameter(
         default="",
         positional=False,
@@ -264,8 +275,8 @@ class Nightly(Batch):
 class Backfill(Batch):
     """The deliveries from `start` to `stop`, of all sources or one; `force` takes them again."""
 
-    start = luigi.DateParameter(positional=False, description="the first date")
-    stop = luigi.DateParameter(positional=False, description="the last date")
+    start = DateParameter(positional=False, description="the first date")
+    stop = DateParameter(positional=False, description="the last date")
     source = luigi.Parameter(default="", positional=False, description="one source; default: all")
     force = luigi.BoolParameter(positional=False, description="also what is done and unchanged")
 
@@ -277,7 +288,7 @@ class Backfill(Batch):
 class DeliveredSample(luigi.Task):
     """The real flights of 2013 up to `until`, dropped into data/raw as a sender would."""
 
-    until = luigi.DateParameter(positional=False, description="the last day to deliver, in 2013")
+    until = DateParameter(positional=False, description="the last day to deliver, in 2013")
 
     def complete(self) -> bool:
         return not sample.missing(load_project().raw, self.until)

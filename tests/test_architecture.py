@@ -28,7 +28,7 @@ ALLOWED = {
     "stages.audited": {*SUPPORT, "stages.warehouse", "duckdb", "pyarrow"},
     "stages.published": {*SUPPORT, "stages.audited", "stages.warehouse", "duckdb", "pyarrow"},
     "plan": {*SUPPORT, "stages.raw", "stages.lake", "stages.warehouse"},
-    "summary": {"plan", "ledger", "stages.published"},
+    "summary": {"errors", "plan", "ledger", "stages.published"},
     "run": {"errors", "ledger", "plan", "project", "summary"},
     "steps": {
         "errors",

@@ -40,6 +40,8 @@ class Plan:
     withdrawn: Mapping[str, Sequence[date]]
     #: The newest expected day of each required source that has no delivery for it.
     missing: Mapping[str, date]
+    #: Snapshot sources that had a delivery once, and have it neither in raw/ nor in the lake.
+    lost: frozenset[str]
 
     def is_done(self, key: Key, receipt: Receipt | None) -> bool:
         """Return whether `receipt` proves the step `key`; by this run, if it was stale at the start."""
@@ -86,8 +88,7 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Pl
     Raises ContractError, ModelError or ConfigError when a definition is wrong.
     """
     catalog, models = definitions(project, ledger)
-    if scope.source and scope.source not in catalog.sources:
-        raise ConfigError(f"there is no source {scope.source}; there are: {', '.join(catalog.sources)}.")
+    _check_names(scope, catalog)
     receipts = _receipts(project, ledger, catalog)
     deliveries = Deliveries(project, ledger, scope, receipts)
     found = {name: deliveries.find(source) for name, source in catalog.sources.items()}
@@ -98,7 +99,15 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Pl
     staleness = Staleness(project, scope, catalog, models, held, prints, receipts, withdrawn)
     stale, forced = staleness.find()
     missing = _missing(catalog, scope, held)
-    return Plan(project, scope, run_id, catalog, models, held, prints, stale, forced, withdrawn, missing)
+    taken = {key.name for key in receipts if key.step == "extract"}
+    lost = frozenset(n for n, s in catalog.sources.items() if not s.is_dated and n in taken and not held[n])
+    return Plan(project, scope, run_id, catalog, models, held, prints, stale, forced, withdrawn, missing, lost)
+
+
+def _check_names(scope: Scope, catalog: Catalog) -> None:
+    for name in filter(None, [scope.source, *scope.allow_withdrawn.split(",")]):
+        if name not in catalog.sources:
+            raise ConfigError(f"there is no source {name}; there are: {', '.join(catalog.sources)}.")
 
 
 def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:

@@ -8,12 +8,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from etl.contract import Contract, Rule, Source
-from etl.errors import AuditError
+from etl.errors import AuditError, counted
 from etl.ledger import Check, Key, Ledger, Receipt, fingerprint
 from etl.models import Audit
 from etl.project import Project
 from etl.quoting import qualified
-from etl.stages.warehouse import open_build, remove_obsolete
+from etl.stages.warehouse import contents, open_build, remove_obsolete
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,6 +45,7 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
     started = perf_counter()
     with open_build(project, ledger, run_id) as con:
         remove_obsolete(con, [s.name for s in candidate.sources], candidate.models)
+        _check_complete(con, candidate, ledger)
         checks = _Checks(con, ledger.checks(), run_id)
         for table, contract in candidate.contracts.items():
             _check_contract(checks, con, table, contract, candidate.tables[table])
@@ -102,6 +103,17 @@ class _Checks:
     def add_refused(self, name: str, table: str, error: Exception, content: str) -> None:
         """Take a check that DuckDB cannot run for a failed one, whatever its severity."""
         self.add(name, table, "error", 1, [f"it cannot be run: {error}"[:_EXAMPLE_CHARACTERS]], content)
+
+
+def _check_complete(con: duckdb.DuckDBPyConnection, candidate: Candidate, ledger: Ledger) -> None:
+    """Raise if a table is not the one that was planned, whatever the receipts say; they are dropped."""
+    held = contents(con)
+    wrong = [name for name, content in candidate.tables.items() if held.get(name) != content]
+    if wrong:
+        ledger.forget(Key("load", name.removeprefix("raw.")) for name in wrong)
+        ledger.forget(Key("transform", name) for name in wrong)
+        names = ", ".join(wrong)
+        raise AuditError(f"build.duckdb does not hold {names} as planned; run again to build them anew.")
 
 
 def _check_contract(
@@ -189,7 +201,9 @@ def _store(con: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> None:
 
 def _described(check: Check, candidate: Candidate) -> str:
     why = next((f": {audit.why}" for audit in candidate.audits if audit.name == check.name), "")
-    lines = [f"{check.name} found {check.failing:,} offending rows in {check.table_name}{why}"]
+    where = next((f" ({audit.file})" for audit in candidate.audits if audit.name == check.name), "")
+    rows = counted(check.failing, "offending row")
+    lines = [f"{check.name} found {rows} in {check.table_name}{why}{where}"]
     lines += [f"    {example}" for example in check.examples]
     reads = next((a.reads for a in candidate.audits if a.name == check.name), (check.table_name,))
     arrivals = sorted({text for table in reads for text in candidate.arrivals.get(table, ())})

@@ -41,7 +41,7 @@ _TABLES = {
     "examples varchar[], run_id varchar",
     "etl.rejects": ", ".join(f"{name} {type}" for name, type in REJECTS.items()),
     "etl._loaded": "source varchar, date date, fingerprint varchar",
-    "etl._tables": "source varchar, definition varchar",
+    "etl._tables": "source varchar, definition varchar, content varchar",
 }
 
 
@@ -125,6 +125,7 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
         ]
         _delete(con, source, [*(p.date for p in stale), *(day for day in loaded if day not in table.partitions)])
         _insert(con, project, source, stale, run_id)
+        con.execute("update etl._tables set content = ? where source = ?", [table.content, source.name])
     details = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale)}
     seconds = perf_counter() - started
     return Receipt(Key("load", source.name), table.content, run_id, seconds=seconds, details=details)
@@ -182,6 +183,12 @@ def remove_obsolete(con: duckdb.DuckDBPyConnection, sources: Sequence[str], mode
             con.execute(f"delete from etl.{table} where source = ?", [name])
 
 
+def contents(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the fingerprint of every table and view that build.duckdb holds, by its own word."""
+    raw = "select 'raw.' || source, content from etl._tables"
+    return dict(con.execute(f"select name, fingerprint from etl.models union all {raw}").fetchall())
+
+
 def _define(con: duckdb.DuckDBPyConnection, source: Source) -> None:
     """Make the table of a source; if it has other columns than the contract now says, make it anew."""
     columns = {column.name: column.type for column in source.contract.columns}
@@ -194,7 +201,7 @@ def _define(con: duckdb.DuckDBPyConnection, source: Source) -> None:
         for name in ("_loaded", "partitions", "rejects", "_tables"):
             con.execute(f"delete from etl.{name} where source = ?", [source.name])
         con.execute(f"create or replace table {table} ({definition})")
-        con.execute("insert into etl._tables values (?, ?)", [source.name, definition])
+        con.execute("insert into etl._tables values (?, ?, '')", [source.name, definition])
 
 
 def _delete(con: duckdb.DuckDBPyConnection, source: Source, dates: Sequence[date]) -> None:

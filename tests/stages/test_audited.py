@@ -41,14 +41,21 @@ def mart(project: Project, sql: str) -> None:
         con.execute("insert into etl.models values ('marts.items', 'table', 'f', 1, 0, now(), 'run-1')")
 
 
+def held(project: Project) -> dict[str, str]:
+    """Return what build.duckdb says that it holds."""
+    with warehouse.open_build(project, Ledger(project.ledger), "run-1") as con:
+        return warehouse.contents(con)
+
+
 def check(project: Project, run_id: str = "run-1", **options: Any) -> dict[str, Check]:
     """Audit; return the checks."""
+    tables = held(project)
     values: dict[str, Any] = {
         "sources": [tiny.sales()],
         "contracts": {},
         "audits": [],
-        "models": ["marts.items"],
-        "tables": {"raw.sales": "s1", "marts.items": "i1"},
+        "models": [name for name in tables if name != "raw.sales"],
+        "tables": tables,
         "arrivals": {},
         "warnings": {},
     }
@@ -112,7 +119,7 @@ def test_a_key_that_is_there_twice_is_an_error(project: Project) -> None:
 
     message = failure(project, contracts={"marts.items": ITEMS})
 
-    assert message == "marts.items.item.unique found 1 offending rows in marts.items\n    item = book, rows = 2"
+    assert message == "marts.items.item.unique found 1 offending row in marts.items\n    item = book, rows = 2"
 
 
 def test_a_warning_is_recorded_and_stops_nothing(project: Project) -> None:
@@ -138,7 +145,7 @@ def test_a_table_of_another_shape_is_an_error_in_words(project: Project, sql: st
 
     message = failure(project, contracts={"marts.items": ITEMS})
 
-    assert f"{name} found 1 offending rows in marts.items\n    {text}" in message
+    assert f"{name} found 1 offending row in marts.items\n    {text}" in message
 
 
 def test_a_rule_over_a_missing_column_is_a_failed_check_and_no_crash(project: Project) -> None:
@@ -147,26 +154,30 @@ def test_a_rule_over_a_missing_column_is_a_failed_check_and_no_crash(project: Pr
 
     message = failure(project, contracts={"marts.items": row_rule})
 
-    assert "marts.items.both found 1 offending rows" in message
+    assert "marts.items.both found 1 offending row" in message
     assert "marts.items.n.column_in_dataframe found 1" in message
 
 
 def test_an_audit_says_why_it_matters(project: Project) -> None:
     message = failure(project, audits=[an_audit("select id from raw.sales where id = 1")])
 
-    assert message == "audits.a found 1 offending rows in raw.sales: because\n    id = 1"
+    assert message == "audits.a found 1 offending row in raw.sales: because (sql/audits/a.sql)\n    id = 1"
 
 
 def test_an_audit_that_cannot_be_run_is_named_even_if_it_only_warns(project: Project) -> None:
     message = failure(project, audits=[an_audit("select no_such_column from raw.sales", "warn")])
 
-    assert message.startswith("audits.a found 1 offending rows in raw.sales: because\n    it cannot be run: ")
+    assert message.startswith(
+        "audits.a found 1 offending row in raw.sales: because (sql/audits/a.sql)\n    it cannot be run: "
+    )
 
 
 def test_a_check_of_unchanged_tables_is_taken_over(project: Project) -> None:
     first = check(project, audits=[an_audit("from raw.sales where id > 9")])
     same = check(project, "run-2", audits=[an_audit("from raw.sales where id > 9")])
-    changed = check(project, "run-3", audits=[an_audit("from raw.sales where id > 9")], tables={"raw.sales": "s2"})
+    with warehouse.open_build(project, Ledger(project.ledger), "run-3") as con:
+        con.execute("update etl._tables set content = 'another'")
+    changed = check(project, "run-3", audits=[an_audit("from raw.sales where id > 9")])
 
     runs = [checks["audits.a"].run_id for checks in (first, same, changed)]
     assert runs == ["run-1", "run-1", "run-3"]
@@ -186,6 +197,13 @@ def test_warnings_of_raw_rows_are_those_counted_when_they_were_extracted(project
     assert found.examples[0].startswith("id = 1, item = book, price = 5000.00, delivery_date = 2024-03-01")
 
 
+def test_a_table_that_is_not_the_planned_one_is_never_published_and_is_built_again(project: Project) -> None:
+    message = failure(project, tables={"raw.sales": "planned"})
+
+    assert message == "build.duckdb does not hold raw.sales as planned; run again to build them anew."
+    assert Ledger(project.ledger).receipt(Key("load", "sales")) is None
+
+
 def test_a_row_that_is_lost_on_the_way_stops_the_publish(project: Project) -> None:
     with warehouse.open_build(project, Ledger(project.ledger), "run-1") as con:
         con.execute("delete from raw.sales where id = 1")
@@ -193,7 +211,7 @@ def test_a_row_that_is_lost_on_the_way_stops_the_publish(project: Project) -> No
     message = failure(project)
 
     assert message == (
-        "raw.sales.nothing_lost found 1 offending rows in raw.sales\n"
+        "raw.sales.nothing_lost found 1 offending row in raw.sales\n"
         "    2 rows in the lake, 1 in raw.sales; 1 rejected, 1 in etl.rejects"
     )
 

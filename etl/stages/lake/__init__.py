@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from etl import engine
 from etl.contract import Source
-from etl.errors import DeliveryError, StepError
+from etl.errors import DeliveryError, StepError, counted
 from etl.ledger import Key, Ledger, Receipt, stamp
 from etl.project import Project
 from etl.quoting import literal
@@ -140,7 +140,7 @@ class _Extraction:
             delivery = extracted.delivery
             self.problems.append(
                 f"{delivery.source} {delivery.date}: {delivery.file} is refused: {extracted.refused}. "
-                f"All {extracted.records:,} records are in quarantine (etl quarantine {delivery.source}). "
+                f"Its {counted(extracted.records, 'record')}: in quarantine (etl quarantine {delivery.source}). "
                 "Have the file delivered again, or adapt the contract or the source."
             )
         else:
