@@ -26,7 +26,7 @@ def foreign(tmp_path):
     """A folder whose luigi.cfg wants other things than we do."""
     folder = tmp_path / "foreign"
     folder.mkdir()
-    (folder / "luigi.cfg").write_text(FOREIGN)
+    (folder / "luigi.cfg").write_text(f"{FOREIGN}local_scheduler = false\n")
     return folder
 
 
@@ -174,6 +174,31 @@ def test_a_backfill_of_an_unknown_source_is_35_with_the_known_ones(project) -> N
 
     assert night.exit_code == 35, str(night)
     assert "there is no source order; there are: orders, items, sites" in night.output
+    assert "Traceback" not in night.output
+
+
+def test_a_date_that_is_none_is_2_and_a_message(project) -> None:
+    night = project.nightly(date="2018-05-32")
+
+    assert night.exit_code == 2, str(night)
+    assert "2018-05-32 is not a date such as 2018-05-24" in night.output
+    assert "Traceback" not in night.output
+
+
+def test_withdrawing_from_an_unknown_source_is_35_with_the_known_ones(project) -> None:
+    night = project.nightly("--allow-withdrawn", "order")
+
+    assert night.exit_code == 35, str(night)
+    assert "there is no source order; there are: " in night.output
+
+
+def test_data_that_is_a_file_is_35_and_named(project) -> None:
+    project.edit("luigi.cfg", "[etl]", "[etl]\ndata = luigi.cfg")
+
+    night = project.nightly()
+
+    assert night.exit_code == 35, str(night)
+    assert "luigi.cfg is a file; it must be the folder of the data" in night.output
     assert "Traceback" not in night.output
 
 
