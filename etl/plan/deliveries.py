@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from etl.contract import Source
-from etl.ledger import Key, Ledger, Receipt
+from etl.ledger import Key, Ledger, Receipt, stamp
 from etl.plan.keys import extract_key
 from etl.project import Project
 from etl.stages import lake, raw
@@ -72,11 +72,11 @@ class Deliveries:
         for day, delivery in found.items():
             if self._scope.takes(source.name, day):
                 taken[day] = self._hashed(delivery)
-            elif day in known and known[day].details["definition"] != definition:
-                # out of scope, but its columns may be others now: the table cannot hold both
-                taken[day] = self._hashed(delivery)
-            elif day in known:
+            elif day in known and self._is_as_taken(source, known[day], definition):
                 taken[day] = self._keep(delivery, known[day])
+            elif day in known:
+                # out of scope; but its columns may be others now, or its partition is gone
+                taken[day] = self._hashed(delivery)
         for day in known:
             if day not in found and not self._scope.takes(source.name, day):
                 taken |= self._kept_without_file(source, day, known[day])
@@ -97,6 +97,11 @@ class Deliveries:
     def _is_new(self, source: Source, found: dict[date, Delivery], newest: Receipt) -> bool:
         (delivery,) = found.values()
         return self._takes_source(source) and self._hashed(delivery).sha256 != newest.details["sha256"]
+
+    def _is_as_taken(self, source: Source, receipt: Receipt, definition: str) -> bool:
+        file = lake.partition_file(self._project.lake, source, date.fromisoformat(receipt.key.partition))
+        is_there: bool = receipt.details["lake"] == stamp(file)
+        return is_there and receipt.details["definition"] == definition
 
     def _takes_source(self, source: Source) -> bool:
         return self._scope.source in ("", source.name)
