@@ -33,7 +33,7 @@ create table if not exists checks (
 create table if not exists generations (
     generation text primary key, run_id text, published_at text, fingerprint text);
 create table if not exists files (
-    path text primary key, size integer, mtime_ns integer, inode integer, sha256 text);
+    path text primary key, size integer, changed_ns integer, inode integer, sha256 text);
 create table if not exists cache (name text primary key, key text, value text);
 """
 
@@ -156,8 +156,8 @@ class Ledger:
         self._many("insert or replace into cache values (?, ?, ?)", [(name, key, value)])
 
     def hashes(self) -> dict[tuple[str, int, int, int], str]:
-        """Return the SHA-256 of raw files by path, size, mtime and inode."""
-        rows = self._all("select path, size, mtime_ns, inode, sha256 from files")
+        """Return the SHA-256 of raw files by path, size, time of change and inode."""
+        rows = self._all("select path, size, changed_ns, inode, sha256 from files")
         return {(row[0], row[1], row[2], row[3]): row[4] for row in rows}
 
     def remember_hashes(self, rows: Sequence[tuple[str, int, int, int, str]]) -> None:

@@ -97,6 +97,8 @@ def read_models(folder: Path, tables: Sequence[str]) -> Models:
     """
     import duckdb
 
+    if not folder.is_dir():
+        raise ModelError(f"the folder of the models, {folder}, does not exist; see [etl] sql in luigi.cfg.")
     models: dict[str, Model] = {}
     audits: dict[str, Audit] = {}
     with duckdb.connect(":memory:") as con:

@@ -26,6 +26,7 @@ from etl.ledger import Key, Ledger, Receipt, Run, now
 from etl.plan import Plan, Scope, make_plan
 from etl.plan.keys import PUBLISH
 from etl.project import Project, load_project
+from etl.stages.published import current
 from etl.summary import summary
 
 log = logging.getLogger("etl")
@@ -155,7 +156,8 @@ def _begin(project: Project, run_id: str, asked: Scope | None, lock: int) -> Act
     ledger = Ledger(project.ledger)
     for earlier in ledger.runs():
         if not earlier.outcome:
-            ledger.write_run(replace(earlier, outcome="killed"))
+            is_published = current(project) == earlier.run_id
+            ledger.write_run(replace(earlier, outcome="published" if is_published else "killed"))
     # whoever wrote here is gone: this process has the lock
     shutil.rmtree(project.scratch, ignore_errors=True)
     project.scratch.mkdir(parents=True, exist_ok=True)

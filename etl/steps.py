@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date
 from time import perf_counter
 
-from etl.errors import StepError
+from etl.errors import StepError, counted
 from etl.ledger import Key, Receipt, now
 from etl.plan import Plan
 from etl.plan.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
@@ -39,8 +39,9 @@ def load(run: ActiveRun, sources: Sequence[str]) -> None:
     receipts = run.ledger.receipts()
     contents = [_table(plan, name, receipts) for name in sources]
     loaded = warehouse.load(run.project, contents, run.ledger, plan.run_id)
-    tables = ", ".join(f"raw.{receipt.key.name} {receipt.details['rows']:,} rows" for receipt in loaded)
-    _said("loaded", tables, started)
+    rows = {receipt.key.name: receipt.details["rows"] for receipt in loaded if receipt.details["loaded"]}
+    tables = ", ".join(f"raw.{name} {counted(count, 'row')}" for name, count in rows.items())
+    _said("loaded", tables or "nothing: no partition is new", started)
 
 
 def transform(run: ActiveRun, names: Sequence[str]) -> None:
@@ -49,8 +50,9 @@ def transform(run: ActiveRun, names: Sequence[str]) -> None:
     content = {name: plan.fingerprints[transform_key(name)] for name in names}
     anew = frozenset(name for name in names if transform_key(name) in plan.forced)
     models = [plan.models.models[name] for name in names]
-    warehouse.transform(run.project, models, content, run.ledger, plan.run_id, anew=anew)
-    _said("built", ", ".join(names), started)
+    receipts = warehouse.transform(run.project, models, content, run.ledger, plan.run_id, anew=anew)
+    built = [receipt.key.name for receipt in receipts if receipt.details["built"]]
+    _said("built", ", ".join(built) or "nothing: all of it was there", started)
 
 
 def audit(run: ActiveRun) -> None:
@@ -64,6 +66,7 @@ def audit(run: ActiveRun) -> None:
         tables=_tables(plan),
         arrivals=_arrivals(run),
         warnings=_warnings(run),
+        is_build_trusted=plan.is_build_intact,
     )
     audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
     _said("audited", f"{len(run.ledger.checks()):,} checks", started)
@@ -88,7 +91,9 @@ def explained(error: Exception, run: ActiveRun) -> Exception:
 
 
 def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehouse.Table:
-    held = {day: receipts[extract_key(source, day)] for day in plan.held[source]}
+    held: Mapping[date, Receipt] = {day: receipts[extract_key(source, day)] for day in plan.held[source]}
+    if not plan.catalog.sources[source].is_dated:
+        held = _accepted(source, held, receipts)
     return warehouse.Table(
         plan.catalog.sources[source],
         plan.fingerprints[load_key(source)],
@@ -97,6 +102,21 @@ def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehous
         withdrawn=plan.withdrawn[source],
         allow_withdrawn=source in plan.scope.allow_withdrawn.split(","),
     )
+
+
+def _accepted(
+    source: str, held: Mapping[date, Receipt], receipts: Mapping[Key, Receipt]
+) -> Mapping[date, Receipt]:
+    """Return a snapshot's newest partition that was not refused, in place of one that was."""
+    if not any(receipt.outcome == "refused" for receipt in held.values()):
+        return held
+    done = {
+        date.fromisoformat(key.partition): receipt
+        for key, receipt in receipts.items()
+        if key[:2] == ("extract", source) and receipt.outcome == "done"
+    }
+    newest = max(done, key=lambda day: (done[day].run_id, day), default=None)
+    return held if newest is None else {newest: done[newest]}
 
 
 def _partition(day: date, extracted: Receipt) -> warehouse.Partition:

@@ -7,7 +7,7 @@ from datetime import date
 
 from etl.errors import counted
 from etl.ledger import Key, Ledger, Receipt, Run
-from etl.plan.keys import load_key
+from etl.plan.keys import PUBLISH, load_key
 from etl.plan.plan import Plan, holes
 from etl.stages.published import current
 
@@ -16,7 +16,9 @@ _LISTED = 5
 
 def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt]) -> Iterator[str]:
     """Yield the lines about a finished run."""
-    yield _headline(plan, run, any(receipt.run_id == run.run_id for receipt in receipts.values()))
+    has_worked = any(receipt.run_id == run.run_id for receipt in receipts.values())
+    newest = receipts[PUBLISH].details["generation"] if PUBLISH in receipts else ""
+    yield _headline(plan, run, has_worked, newest)
     for name in plan.catalog.sources:
         yield from _source(plan, name, receipts)
     if run.outcome == "published":
@@ -36,9 +38,14 @@ def days(dates: Sequence[date]) -> str:
     return f"{listed} and {len(dates) - _LISTED} more" if len(dates) > _LISTED else listed
 
 
-def _headline(plan: Plan, run: Run, has_worked: bool) -> str:
+def _headline(plan: Plan, run: Run, has_worked: bool, newest: str) -> str:
     if run.outcome == "published":
         return f"published {run.run_id} as {plan.project.warehouse}"
+    generation = current(plan.project)
+    if run.outcome == "unchanged" and generation not in (None, newest):
+        return (
+            f"nothing new up to {plan.scope.last}; rolled back to {generation}, which stays until something is new"
+        )
     if run.outcome == "unchanged" and has_worked:
         return f"nothing new to publish up to {plan.scope.last}: {plan.project.warehouse} holds all of it already"
     if run.outcome == "unchanged":
@@ -62,6 +69,12 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
     gone, loaded = plan.withdrawn[name], receipts.get(load_key(name))
     if gone and plan.is_done(load_key(name), loaded):
         yield f"  {name}: withdrawn, the file is gone from raw/: {days(gone)}"
+    kept = [day for day, d in plan.held[name].items() if not plan.catalog.sources[name].is_dated and not d.inode]
+    if kept:
+        yield f"  {name}: its file is gone from raw/; what came on {days(kept)} stays"
+    for receipt in done:
+        if receipt.details["records"] and not receipt.details["rows"]:
+            yield f"  {name}: nothing of {receipt.details['file']} keeps the contract"
     if name in plan.lost:
         yield f"  {name}: its file is gone from raw/, and the lake does not hold it any more: the table is empty"
     if plan.catalog.sources[name].is_dated and (lacking := holes(plan.held[name])):

@@ -291,10 +291,12 @@ class DeliveredSample(luigi.Task):
     until = DateParameter(positional=False, description="the last day to deliver, in 2013")
 
     def complete(self) -> bool:
-        return not sample.missing(load_project().raw, self.until)
+        with _saying():
+            return not sample.missing(load_project().raw, self.until)
 
     def run(self) -> None:
-        written = sample.deliver(load_project().raw, self.until)
+        with _saying():
+            written = sample.deliver(load_project().raw, self.until)
         log.info("delivered %s files up to %s", f"{len(written):,}", self.until)
 
 

@@ -29,7 +29,7 @@ ALLOWED = {
     "stages.published": {*SUPPORT, "stages.audited", "stages.warehouse", "duckdb", "pyarrow"},
     "plan": {*SUPPORT, "stages.raw", "stages.lake", "stages.warehouse"},
     "summary": {"errors", "plan", "ledger", "stages.published"},
-    "run": {"errors", "ledger", "plan", "project", "summary"},
+    "run": {"stages.published", "errors", "ledger", "plan", "project", "summary"},
     "steps": {
         "errors",
         "ledger",

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from etl.errors import ConfigError, WithdrawnError
+from etl.errors import ConfigError, DeliveryError, ModelError, WithdrawnError
 from etl.ledger import Ledger
 from etl.plan import Plan
 from etl.plan.plan import holes
-from etl.project import Project
+from etl.project import Project, load_project
 from tests import tiny
 
 SITES = """
@@ -216,12 +216,69 @@ def test_a_snapshot_with_new_content_is_the_partition_of_the_batch_date_and_the_
     assert len(list(project.lake.glob("sites/*/data.parquet"))) == 2
 
 
-def test_a_snapshot_that_comes_late_is_not_dated_before_an_earlier_one(project: Project) -> None:
+def test_the_snapshot_that_came_last_is_loaded_whatever_its_batch_date_and_no_record_is_lost(
+    project: Project,
+) -> None:
     tiny.deliver(project, {"sites.csv": "site\nBergen\n"})
 
     tiny.night(project, date(2024, 3, 1))
 
-    assert tiny.published(project, "select site, snapshot_date from raw.sites") == [("Bergen", date(2024, 3, 5))]
+    assert tiny.published(project, "select site, snapshot_date from raw.sites") == [("Bergen", date(2024, 3, 1))]
+    assert len(list(project.lake.glob("sites/*/data.parquet"))) == 2
+    assert tiny.stale(tiny.plan(project, date(2024, 3, 20))) == []
+
+
+def test_a_snapshot_that_is_gone_cannot_be_taken_by_another_contract(project: Project) -> None:
+    (project.raw / "sites.csv").unlink()
+    contracts = project.contracts / "all.py"
+    contracts.write_text(contracts.read_text().replace('"sites.csv"', '"sites.csv", max_reject_ratio=0.5'))
+
+    with pytest.raises(
+        DeliveryError, match=r"sites 2024-03-05: the contract or the source changed, but sites\.csv"
+    ):
+        tiny.plan(project, date(2024, 3, 20))
+
+
+@pytest.mark.parametrize("day", [date(2024, 3, 5), date(2024, 3, 20)])
+def test_a_refused_optional_snapshot_leaves_the_one_before_it(tmp_path: Path, day: date) -> None:
+    contracts = SITES.replace('"sites.csv"', '"sites.csv", optional=True')
+    project = tiny.project(tmp_path, contracts, SITES_SQL, {**MARCH, "sites.csv": "site\nOslo\n"})
+    tiny.night(project, date(2024, 3, 4))
+    tiny.deliver(project, {"sites.csv": "place\nBergen\n"})
+
+    tiny.night(project, day)
+
+    assert tiny.published(project, "select site from marts.sites") == [("Oslo",)]
+    assert tiny.published(project, "select date, rule, text from etl.rejects where source = 'sites'") == []
+    assert (project.quarantine / "sites" / f"snapshot_date={day}" / "data.parquet").exists()
+
+
+def test_what_says_nothing_about_the_rows_makes_nothing_stale(project: Project) -> None:
+    contracts = project.contracts / "all.py"
+    contracts.write_text(contracts.read_text().replace('files="sites.csv"', 'files="sites.csv", max_withdrawn=9'))
+
+    assert tiny.stale(tiny.plan(project)) == []
+
+
+def test_another_time_zone_makes_everything_stale(project: Project) -> None:
+    (project.root / "luigi.cfg").write_text("[etl]\ntimezone = Asia/Tokyo\n")
+
+    stale = tiny.stale(tiny.plan(load_project(project.root)))
+
+    assert "extract sales 2024-03-01" in stale
+    assert "transform marts.sites" in stale
+
+
+def test_a_missing_sql_folder_drops_nothing(project: Project) -> None:
+    (project.root / "luigi.cfg").write_text("[etl]\nsql = sqll\n")
+
+    with pytest.raises(ModelError, match="sqll, does not exist"):
+        tiny.plan(load_project(project.root))
+
+
+def test_a_backfill_that_ends_before_it_begins_is_refused(project: Project) -> None:
+    with pytest.raises(ConfigError, match="the first date, 2024-03-05, is after the last, 2024-03-01"):
+        tiny.plan(project, date(2024, 3, 1), first=date(2024, 3, 5))
 
 
 def test_a_snapshot_whose_file_is_gone_stays(project: Project) -> None:
@@ -316,7 +373,7 @@ def test_a_required_source_lacks_its_newest_expected_day(
     assert tiny.plan(project, last, first=date(2024, 3, 1)).missing == {}
 
 
-def test_a_required_snapshot_is_missing_only_if_it_never_came(tmp_path: Path) -> None:
+def test_a_required_snapshot_is_missing_if_it_is_not_in_raw(tmp_path: Path) -> None:
     contracts = tiny.CONTRACTS.replace('sales/{date}.csv")', 'sales.csv", required=True)')
     project = tiny.project(tmp_path, contracts, raw={})
     assert tiny.plan(project, date(2024, 3, 5)).missing == {"sales": date(2024, 3, 5)}
@@ -325,6 +382,10 @@ def test_a_required_snapshot_is_missing_only_if_it_never_came(tmp_path: Path) ->
 
     assert tiny.night(project, date(2024, 3, 5)).missing == {}
     assert tiny.plan(project, date(2024, 3, 9)).missing == {}
+
+    (project.raw / "sales.csv").unlink()
+
+    assert tiny.plan(project, date(2024, 3, 9)).missing == {"sales": date(2024, 3, 9)}
 
 
 def test_holes_are_the_days_between_the_first_and_the_last() -> None:

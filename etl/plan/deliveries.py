@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from etl.contract import Source
+from etl.errors import DeliveryError
 from etl.ledger import Key, Ledger, Receipt, stamp
 from etl.plan.keys import extract_key
 from etl.project import Project
@@ -67,7 +68,7 @@ class Deliveries:
 
     def _dated(self, source: Source, found: dict[date, Delivery]) -> dict[date, Delivery]:
         known = self._before.get(source.name, {})
-        definition = lake.definition(source)
+        definition = lake.definition(source, self._project.settings.timezone)
         taken = {}
         for day, delivery in found.items():
             if self._scope.takes(source.name, day):
@@ -84,10 +85,10 @@ class Deliveries:
 
     def _snapshot(self, source: Source, found: dict[date, Delivery]) -> dict[date, Delivery]:
         known = self._before.get(source.name, {})
-        newest = max(known, default=None)
+        # the one that came last, whatever batch date its run was given; run ids sort by time
+        newest = max(known, key=lambda day: (known[day].run_id, day), default=None)
         if newest is None or (found and self._is_new(source, found, known[newest])):
-            taken = {d.date: self._hashed(d) for d in found.values() if self._takes_source(source)}
-            return {max(day, newest or day): replace(d, date=max(day, newest or day)) for day, d in taken.items()}
+            return {d.date: self._hashed(d) for d in found.values() if self._takes_source(source)}
         if found and self._takes_source(source):
             (delivery,) = found.values()
             return {newest: replace(self._hashed(delivery), date=newest)}
@@ -99,9 +100,12 @@ class Deliveries:
         return self._takes_source(source) and self._hashed(delivery).sha256 != newest.details["sha256"]
 
     def _is_as_taken(self, source: Source, receipt: Receipt, definition: str) -> bool:
-        file = lake.partition_file(self._project.lake, source, date.fromisoformat(receipt.key.partition))
-        is_there: bool = receipt.details["lake"] == stamp(file)
-        return is_there and receipt.details["definition"] == definition
+        day = date.fromisoformat(receipt.key.partition)
+        is_there = all(
+            receipt.details[base.name] == stamp(lake.partition_file(base, source, day))
+            for base in (self._project.lake, self._project.quarantine)
+        )
+        return is_there and bool(receipt.details["definition"] == definition)
 
     def _takes_source(self, source: Source) -> bool:
         return self._scope.source in ("", source.name)
@@ -114,12 +118,26 @@ class Deliveries:
         if not lake.partition_file(self._project.lake, source, day).exists():
             return {}
         file = receipt.details["file"]
+        if receipt.details["definition"] != lake.definition(source, self._project.settings.timezone):
+            raise DeliveryError(
+                f"{source.name} {day}: the contract or the source changed, but {file} is gone from raw/, so it "
+                "cannot be taken by what they say now. Have it delivered again."
+            )
         return {day: self._keep(Delivery(source.name, day, file, self._project.raw / file, 0, 0, 0), receipt)}
 
     def _hashed(self, delivery: Delivery) -> Delivery:
         known = self._hashes.get(delivery.stat_key)
         if known is None:
-            known = self._hashes[delivery.stat_key] = raw.sha256(delivery.path)
-            if time.time_ns() - delivery.mtime_ns > _SETTLED_NS:
+            known = self._hashes[delivery.stat_key] = self._sha256(delivery)
+            if time.time_ns() - delivery.changed_ns > _SETTLED_NS:
                 self._new_hashes.append((*delivery.stat_key, known))
         return replace(delivery, sha256=known)
+
+    def _sha256(self, delivery: Delivery) -> str:
+        try:
+            return raw.sha256(delivery.path)
+        except OSError as error:
+            where = f"{delivery.source} {delivery.date}: {delivery.file}"
+            raise DeliveryError(
+                f"{where} cannot be read: {error}. Mend its permissions or deliver it anew."
+            ) from error

@@ -34,6 +34,8 @@ class Plan:
     fingerprints: Mapping[Key, str]
     #: The steps to do, with the reason.
     stale: Mapping[Key, str]
+    #: Whether build.duckdb is as the last run left it.
+    is_build_intact: bool
     #: Those of them that are done only because the scope says `force`.
     forced: frozenset[Key]
     #: Published partitions whose files vanished, by source.
@@ -88,23 +90,39 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Pl
     Raises ContractError, ModelError or ConfigError when a definition is wrong.
     """
     catalog, models = definitions(project, ledger)
-    _check_names(scope, catalog)
+    _check_scope(scope, catalog)
     receipts = _receipts(project, ledger, catalog)
     deliveries = Deliveries(project, ledger, scope, receipts)
     found = {name: deliveries.find(source) for name, source in catalog.sources.items()}
     deliveries.remember()
     held = {name: taken for name, (taken, _) in found.items()}
     withdrawn = {name: gone for name, (_, gone) in found.items()}
-    prints = fingerprints(catalog, models, held, deliveries.kept)
+    prints = fingerprints(catalog, models, held, deliveries.kept, project.settings.timezone)
     staleness = Staleness(project, scope, catalog, models, held, prints, receipts, withdrawn)
     stale, forced = staleness.find()
     missing = _missing(catalog, scope, held)
     taken = {key.name for key in receipts if key.step == "extract"}
     lost = frozenset(n for n, s in catalog.sources.items() if not s.is_dated and n in taken and not held[n])
-    return Plan(project, scope, run_id, catalog, models, held, prints, stale, forced, withdrawn, missing, lost)
+    return Plan(
+        project,
+        scope,
+        run_id,
+        catalog,
+        models,
+        held,
+        prints,
+        stale,
+        staleness.is_build_intact(),
+        forced,
+        withdrawn,
+        missing,
+        lost,
+    )
 
 
-def _check_names(scope: Scope, catalog: Catalog) -> None:
+def _check_scope(scope: Scope, catalog: Catalog) -> None:
+    if scope.first > scope.last:
+        raise ConfigError(f"the first date, {scope.first}, is after the last, {scope.last}.")
     for name in filter(None, [scope.source, *scope.allow_withdrawn.split(",")]):
         if name not in catalog.sources:
             raise ConfigError(f"there is no source {name}; there are: {', '.join(catalog.sources)}.")
@@ -153,4 +171,6 @@ def _expected(source: Source, scope: Scope) -> date:
 
 
 def _is_there(source: Source, day: date, held: Held) -> bool:
-    return day in held[source.name] if source.is_dated else bool(held[source.name])
+    if source.is_dated:
+        return day in held[source.name]
+    return any(delivery.inode for delivery in held[source.name].values())

@@ -20,23 +20,25 @@ from etl.stages.warehouse import BUILD
 Held = Mapping[str, Mapping[date, Delivery]]
 
 
-def fingerprints(catalog: Catalog, models: Models, held: Held, kept: Mapping[Key, str]) -> dict[Key, str]:
+def fingerprints(
+    catalog: Catalog, models: Models, held: Held, kept: Mapping[Key, str], timezone: str
+) -> dict[Key, str]:
     """Return the fingerprint of every step, upstream ones first; `kept` are those known already."""
     prints: dict[Key, str] = {}
     tables: dict[str, str] = {}
     for name, source in catalog.sources.items():
-        definition = lake.definition(source)
+        definition = lake.definition(source, timezone)
         days = {}
         for day, delivery in held[name].items():
             key = extract_key(name, day)
             prints[key] = kept.get(key) or fingerprint(definition, delivery.file, str(day), delivery.sha256)
             days[str(day)] = prints[key]
         tables[source.table] = prints[load_key(name)] = fingerprint(
-            source.partition, source.contract.to_dict()["columns"], days
+            source.partition, [(column.name, column.type) for column in source.contract.columns], days
         )
     for model in models.models.values():
         upstream = {read: tables[read] for read in model.reads}
-        content = fingerprint(model.normal, model.materialized, upstream)
+        content = fingerprint(model.normal, model.materialized, upstream, timezone)
         tables[model.name] = prints[transform_key(model.name)] = content
     contracts = {name: contract.to_dict() for name, contract in catalog.tables.items()}
     audits = {name: (audit.normal, audit.severity) for name, audit in models.audits.items()}
@@ -61,7 +63,7 @@ class Staleness:
         """Return the stale steps with the reason, and those that only `force` makes stale."""
         stale: dict[Key, str] = {}
         forced: set[Key] = set()
-        intact = self._is_build_intact()
+        intact = self.is_build_intact()
         for key in self.prints:
             reason = self._reason(key, intact)
             if not reason and self._is_forced(key, forced):
@@ -95,7 +97,8 @@ class Staleness:
                 return f"{base} does not hold it as it was written"
         return ""
 
-    def _is_build_intact(self) -> bool:
+    def is_build_intact(self) -> bool:
+        """Return whether build.duckdb is as the last run left it."""
         receipt = self.receipts.get(BUILD)
         there = stamp(self.project.build)
         wal = self.project.build.with_name(self.project.build.name + ".wal")

@@ -22,14 +22,15 @@ class Delivery:
     file: str
     path: Path
     size: int
-    mtime_ns: int
+    #: The later of content and metadata change: an mtime alone can be set back.
+    changed_ns: int
     inode: int
     sha256: str = ""
 
     @property
     def stat_key(self) -> tuple[str, int, int, int]:
         """What stays the same while the file's content does."""
-        return (self.file, self.size, self.mtime_ns, self.inode)
+        return (self.file, self.size, self.changed_ns, self.inode)
 
 
 def find(source: Source, raw: Path, batch_date: date) -> dict[date, Delivery]:
@@ -41,12 +42,14 @@ def find(source: Source, raw: Path, batch_date: date) -> dict[date, Delivery]:
     for path, text in _matches(raw, source.files.split("/")):
         day = _date(text) if source.is_dated else batch_date
         if day is not None:
-            status = path.stat()
-            found[day] = Delivery(
-                source.name, day, path.relative_to(raw).as_posix(), path,
-                status.st_size, status.st_mtime_ns, status.st_ino,
-            )  # fmt: skip
+            found[day] = Delivery(source.name, day, path.relative_to(raw).as_posix(), path, *state(path))
     return dict(sorted(found.items()))
+
+
+def state(path: Path) -> tuple[int, int, int]:
+    """Return size, time of the last change and inode of a raw file."""
+    status = path.stat()
+    return status.st_size, max(status.st_mtime_ns, status.st_ctime_ns), status.st_ino
 
 
 def sha256(path: Path) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl.contract import Source
 from etl.errors import DeliveryError
+from etl.formats import format_to
 from etl.ledger import Key, Receipt, fingerprint, stamp
 from etl.project import Project
 from etl.quoting import literal
 from etl.stages.lake.layout import REJECTS, partition_file
-from etl.stages.raw import Delivery
+from etl.stages.raw import Delivery, state
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,9 +29,13 @@ VERSION = 1
 _REJECTS_PER_INSERT = 50_000
 
 
-def definition(source: Source) -> str:
+def definition(source: Source, timezone: str) -> str:
     """Return the fingerprint of what decides, beside a file's content, what becomes of it."""
-    return fingerprint(source.to_dict(), VERSION)
+    contract = source.contract
+    columns = [(column.name, column.type, column.required) for column in contract.columns]
+    rules = [*map(asdict, contract.rules), *map(asdict, contract.uniques)]
+    options = (source.files, source.partition, source.optional, source.max_reject_ratio)
+    return fingerprint(options, format_to(source.format), columns, rules, timezone, VERSION)
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Batch:
     @cached_property
     def definition(self) -> str:
         """The fingerprint of the source's definition."""
-        return definition(self.source)
+        return definition(self.source, self.project.settings.timezone)
 
 
 class Reject(NamedTuple):
@@ -74,7 +79,7 @@ class Extracted:
 
 def check_unchanged(delivery: Delivery) -> None:
     """Raise DeliveryError if a raw file is not the one that the run was planned with."""
-    if stamp(delivery.path) != [delivery.size, delivery.mtime_ns, delivery.inode]:
+    if not delivery.path.exists() or state(delivery.path) != (delivery.size, delivery.changed_ns, delivery.inode):
         raise DeliveryError(
             f"{delivery.source} {delivery.date}: {delivery.file} changed while it was read. "
             "Nothing of it was taken; the next run reads it again."
@@ -85,7 +90,7 @@ def place(batch: Batch, extracted: Extracted) -> Receipt:
     """Move one partition's rows and rejects into place and return its receipt, which is not yet written.
 
     A refused partition leaves the lake: what an earlier file gave is not what this one says. Not so a
-    snapshot, whose refusal stops the publish: its lake is the only record of what came before.
+    snapshot's: its lake is the only record of what came before.
     """
     delivery = extracted.delivery
     check_unchanged(delivery)
@@ -93,7 +98,7 @@ def place(batch: Batch, extracted: Extracted) -> Receipt:
     lake = partition_file(batch.project.lake, batch.source, delivery.date)
     if extracted.rows_file is not None:
         _move(extracted.rows_file, lake)
-    elif batch.source.is_dated or batch.source.optional:
+    elif batch.source.is_dated:
         shutil.rmtree(lake.parent, ignore_errors=True)
     details: dict[str, Any] = {
         **_facts(batch, extracted),
