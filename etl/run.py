@@ -22,9 +22,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from etl.errors import AlreadyRunning, LedgerError
+from etl.keys import PUBLISH
 from etl.ledger import Key, Ledger, Receipt, Run, now
 from etl.plan import Plan, Scope, make_plan
-from etl.plan.keys import PUBLISH
 from etl.project import Project, load_project
 from etl.stages.published import current
 from etl.summary import summary

@@ -10,9 +10,9 @@ from datetime import date
 from time import perf_counter
 
 from etl.errors import StepError, counted
+from etl.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.ledger import Key, Receipt, now
 from etl.plan import Plan
-from etl.plan.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.run import ActiveRun
 from etl.stages import audited, lake, published, warehouse
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from etl.errors import counted
+from etl.keys import PUBLISH, load_key
 from etl.ledger import Key, Ledger, Receipt, Run
-from etl.plan.keys import PUBLISH, load_key
 from etl.plan.plan import Plan, holes
 from etl.stages.published import current
 

@@ -20,9 +20,9 @@ from luigi.retcodes import run_with_retcodes
 
 from etl import luigi_setup, sample, steps
 from etl.errors import AlreadyRunning, EtlError
+from etl.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.ledger import Key
 from etl.plan import Scope
-from etl.plan.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.project import find_root, load_project
 from etl.run import ActiveRun, active_run, new_run_id
 

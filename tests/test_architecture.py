@@ -10,7 +10,7 @@ import etl
 
 ROOT = Path(etl.__file__).parent
 STAGES = ("raw", "lake", "warehouse", "audited", "published")
-SUPPORT = {"errors", "quoting", "project", "engine", "contract", "formats", "models", "ledger"}
+SUPPORT = {"errors", "quoting", "project", "engine", "contract", "formats", "models", "ledger", "keys"}
 # part of the package -> the parts, and the libraries outside the standard one, that it may import
 ALLOWED = {
     "errors": set(),
@@ -21,6 +21,7 @@ ALLOWED = {
     "formats": {"errors", "quoting", "duckdb", "pyarrow"},
     "models": {"errors", "quoting", "duckdb"},
     "ledger": {"errors"},
+    "keys": {"ledger"},
     "sample": {"errors"},
     "stages.raw": {"contract", "project"},
     "stages.lake": {*SUPPORT, "stages.raw", "duckdb", "pyarrow"},
@@ -28,9 +29,10 @@ ALLOWED = {
     "stages.audited": {*SUPPORT, "stages.warehouse", "duckdb", "pyarrow"},
     "stages.published": {*SUPPORT, "stages.audited", "stages.warehouse", "duckdb", "pyarrow"},
     "plan": {*SUPPORT, "stages.raw", "stages.lake", "stages.warehouse"},
-    "summary": {"errors", "plan", "ledger", "stages.published"},
-    "run": {"stages.published", "errors", "ledger", "plan", "project", "summary"},
+    "summary": {"keys", "errors", "plan", "ledger", "stages.published"},
+    "run": {"keys", "stages.published", "errors", "ledger", "plan", "project", "summary"},
     "steps": {
+        "keys",
         "errors",
         "ledger",
         "plan",
@@ -41,7 +43,7 @@ ALLOWED = {
         "stages.published",
     },
     "luigi_setup": {"errors", "project"},
-    "tasks": {"luigi", "errors", "ledger", "luigi_setup", "plan", "project", "run", "sample", "steps"},
+    "tasks": {"keys", "luigi", "errors", "ledger", "luigi_setup", "plan", "project", "run", "sample", "steps"},
     "progress": {"run", "rich"},
 }
 ANYTHING = {"__init__", "__main__", "cli", "contracts", "status"}

@@ -11,9 +11,9 @@ import duckdb
 
 from etl import steps
 from etl.contract import Column, Contract, Rule, Source, Unique
+from etl.keys import AUDIT, PUBLISH
 from etl.ledger import Key, Ledger, Receipt, Run, fingerprint, now
 from etl.plan import Plan, Scope, make_plan
-from etl.plan.keys import AUDIT, PUBLISH
 from etl.project import Project, load_project
 from etl.run import ActiveRun
 from etl.stages import lake, raw

@@ -9,8 +9,8 @@ from datetime import date
 
 from etl.contract import Source
 from etl.errors import DeliveryError
+from etl.keys import extract_key
 from etl.ledger import Key, Ledger, Receipt, stamp
-from etl.plan.keys import extract_key
 from etl.project import Project
 from etl.stages import lake, raw
 from etl.stages.raw import Delivery

@@ -9,10 +9,10 @@ from functools import cached_property
 
 from etl.contract import Catalog, Source, catalog_key, load_catalog
 from etl.errors import ConfigError
+from etl.keys import extract_key
 from etl.ledger import Key, Ledger, Receipt
 from etl.models import Models, models_key, read_models
 from etl.plan.deliveries import Deliveries, Scope
-from etl.plan.keys import extract_key
 from etl.plan.stale import Held, Staleness, fingerprints
 from etl.project import Project
 from etl.stages import lake

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from etl.contract import Catalog
+from etl.keys import AUDIT, BUILD, PUBLISH, extract_key, load_key, transform_key
 from etl.ledger import Key, Receipt, fingerprint, stamp
 from etl.models import Models
 from etl.plan.deliveries import Scope
-from etl.plan.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.project import Project
 from etl.stages import lake
 from etl.stages.raw import Delivery
-from etl.stages.warehouse import BUILD
 
 #: The deliveries to hold, by source and partition.
 Held = Mapping[str, Mapping[date, Delivery]]

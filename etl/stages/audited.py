@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from etl.contract import Contract, Rule, Source
 from etl.errors import AuditError, counted
-from etl.ledger import Check, Key, Ledger, Receipt, fingerprint
+from etl.keys import AUDIT, load_key, transform_key
+from etl.ledger import Check, Ledger, Receipt, fingerprint
 from etl.models import Audit
 from etl.project import Project
 from etl.quoting import qualified
@@ -61,7 +62,7 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
     failed = [check for check in checks.done if not check.passed and check.severity == "error"]
     if failed:
         raise AuditError("\n".join(_described(check, candidate) for check in failed))
-    receipt = Receipt(Key("audit"), content, run_id, seconds=perf_counter() - started)
+    receipt = Receipt(AUDIT, content, run_id, seconds=perf_counter() - started)
     ledger.write(receipt)
     return receipt
 
@@ -115,8 +116,8 @@ def _check_complete(con: duckdb.DuckDBPyConnection, candidate: Candidate, ledger
     held = contents(con)
     wrong = [name for name, content in candidate.tables.items() if held.get(name) != content]
     if wrong:
-        ledger.forget(Key("load", name.removeprefix("raw.")) for name in wrong)
-        ledger.forget(Key("transform", name) for name in wrong)
+        ledger.forget(load_key(name.removeprefix("raw.")) for name in wrong)
+        ledger.forget(transform_key(name) for name in wrong)
         names = ", ".join(wrong)
         raise AuditError(f"build.duckdb does not hold {names} as planned; run again to build them anew.")
 

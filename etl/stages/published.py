@@ -10,7 +10,8 @@ from pathlib import Path
 from time import perf_counter
 
 from etl.errors import PublishError
-from etl.ledger import Key, Ledger, Receipt, Run
+from etl.keys import PUBLISH
+from etl.ledger import Ledger, Receipt, Run
 from etl.project import Project
 from etl.stages.warehouse import open_build
 
@@ -32,7 +33,7 @@ def publish(project: Project, ledger: Ledger, run: Run, content: str) -> Receipt
     ledger.write_generation(generation, run.run_id, content)
     _prune(project, ledger, generation)
     receipt = Receipt(
-        Key("publish"),
+        PUBLISH,
         content,
         run.run_id,
         seconds=perf_counter() - started,

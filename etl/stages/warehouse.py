@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from etl import engine
 from etl.contract import Source
 from etl.errors import StepError, TransformError, WithdrawnError
-from etl.ledger import Key, Ledger, Receipt, stamp
+from etl.keys import BUILD, extract_key, load_key, transform_key
+from etl.ledger import Ledger, Receipt, stamp
 from etl.models import Model
 from etl.project import Project
 from etl.quoting import identifier, literal, qualified
@@ -26,9 +27,6 @@ from etl.stages.lake.layout import REJECTS, partition_file
 
 if TYPE_CHECKING:
     import duckdb
-
-#: The receipt of build.duckdb as this project left it; if the file has changed since, its steps run again.
-BUILD = Key("build")
 
 _TABLES = {
     "etl.runs": "run_id varchar, started_at timestamptz, finished_at timestamptz, outcome varchar, "
@@ -128,14 +126,14 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
         con.execute("update etl._tables set content = ? where source = ?", [table.content, source.name])
     details = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale)}
     seconds = perf_counter() - started
-    return Receipt(Key("load", source.name), table.content, run_id, seconds=seconds, details=details)
+    return Receipt(load_key(source.name), table.content, run_id, seconds=seconds, details=details)
 
 
 def _forget_withdrawn(project: Project, table: Table, ledger: Ledger) -> None:
     for day in table.withdrawn:
         for base in (project.lake, project.quarantine):
             shutil.rmtree(partition_file(base, table.source, day).parent, ignore_errors=True)
-    ledger.forget(Key("extract", table.source.name, str(day)) for day in table.withdrawn)
+    ledger.forget(extract_key(table.source.name, day) for day in table.withdrawn)
 
 
 def transform(
@@ -158,7 +156,7 @@ def transform(
         for model in models:
             try:
                 details = _build(con, model, content[model.name], run_id, model.name in anew)
-                key = Key("transform", model.name)
+                key = transform_key(model.name)
                 receipts.append(
                     Receipt(key, content[model.name], run_id, seconds=details["seconds"], details=details)
                 )

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from etl import engine
 from etl.contract import Source
 from etl.errors import DeliveryError, StepError, counted
-from etl.ledger import Key, Ledger, Receipt, stamp
+from etl.keys import extract_key
+from etl.ledger import Ledger, Receipt, stamp
 from etl.project import Project
 from etl.quoting import literal
 from etl.stages.lake.careful import extract_carefully, refuse
@@ -71,10 +72,11 @@ def _adopted(con: duckdb.DuckDBPyConnection, project: Project, source: Source, p
     query = f"select decode(key), decode(value) from parquet_kv_metadata({literal(str(path))})"
     values = dict(con.execute(query).fetchall())
     facts = json.loads(values["facts"])
-    rejects = stamp(partition_file(project.quarantine, source, date.fromisoformat(values["date"])))
+    day = date.fromisoformat(values["date"])
+    rejects = stamp(partition_file(project.quarantine, source, day))
     if rejects or not facts["rejected"]:
         details = {**facts, "refused": "", "lake": stamp(path), "quarantine": rejects}
-        key = Key("extract", source.name, values["date"])
+        key = extract_key(source.name, day)
         yield Receipt(key, values["fingerprint"], values["run_id"], details=details)
 
 

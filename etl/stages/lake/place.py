@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from etl.contract import Source
 from etl.errors import DeliveryError
 from etl.formats import format_to
-from etl.ledger import Key, Receipt, fingerprint, stamp
+from etl.keys import extract_key
+from etl.ledger import Receipt, fingerprint, stamp
 from etl.project import Project
 from etl.quoting import literal
 from etl.stages.lake.layout import REJECTS, partition_file
@@ -107,7 +108,7 @@ def place(batch: Batch, extracted: Extracted) -> Receipt:
         "quarantine": stamp(quarantine),
     }
     outcome = "refused" if extracted.refused else "done"
-    key = Key("extract", batch.source.name, str(delivery.date))
+    key = extract_key(batch.source.name, delivery.date)
     return Receipt(key, batch.content[delivery.date], batch.run_id, outcome, details=details)
 
 
