@@ -16,7 +16,7 @@ nightly: .venv/installed
 	@echo "  $(BIN)/etl sql 'select airline_name, count(*) as flights, avg(arr_delay_minutes) as avg_arr_delay_minutes from marts.flights group by all order by flights desc'"
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: .venv/installed
 	$(BIN)/ruff check .

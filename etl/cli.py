@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 import click
 
 from etl.errors import EtlError
+from etl.quarantine_cli import quarantine
+from etl.screen import show_table, shown
 
 _SHOWN_ROWS = 100
 
@@ -20,6 +21,9 @@ _SHOWN_ROWS = 100
 @click.version_option(package_name="etl")
 def cli() -> None:
     """Raw files to a published, audited DuckDB warehouse."""
+
+
+cli.add_command(quarantine)
 
 
 def main() -> None:
@@ -61,27 +65,10 @@ def status(as_json: bool) -> None:
     click.echo(f"generation  {found['generation'] or 'nothing is published yet'}")
     click.echo(f"last run    {_when(last) if last else 'never'}")
     names = ("source", "newest", "partitions", "rows", "rejected", "refused", "holes")
-    _table(names, [[_text(source[name]) for name in names] for source in found["sources"]])
-
-
-@cli.command()
-@click.argument("source", required=False, default="")
-@click.option("--json", "as_json", is_flag=True, help="Print every record as JSON.")
-def quarantine(source: str, as_json: bool) -> None:
-    """Show rejected records: counts by source, date and rule, or the records of one SOURCE."""
-    from etl.status import quarantine_counts, quarantined
-
-    if as_json:
-        click.echo(json.dumps(quarantined(source), indent=2, default=str))
-    elif source:
-        names = ("date", "line", "rule", "message", "text")
-        records = quarantined(source)
-        _table(names, [[str(record[name]) for name in names] for record in records[:_SHOWN_ROWS]])
-        if len(records) > _SHOWN_ROWS:
-            click.echo(f"... and {len(records) - _SHOWN_ROWS:,} more; --json prints all")
-    else:
-        names = ("source", "date", "file", "rule", "records")
-        _table(names, [[_text(row[name]) for name in names] for row in quarantine_counts()])
+    show_table(names, [[shown(source[name]) for name in names] for source in found["sources"]])
+    for source in found["sources"]:
+        for note in source["notes"]:
+            click.echo(f"{source['source']}: {note}")
 
 
 @cli.command()
@@ -96,7 +83,7 @@ def generations() -> None:
     for name in reversed(published.generations(project)):
         size = (project.generations / name / published.FILE).stat().st_size
         rows.append([name, f"{size / 1e6:,.1f} MB", "current" if name == now else ""])
-    _table(("generation", "size", ""), rows)
+    show_table(("generation", "size", ""), rows)
 
 
 @cli.command()
@@ -127,9 +114,19 @@ def sql(query: str, as_json: bool) -> None:
     names, rows = ask(query)
     if as_json:
         return click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str))
-    _table(names, [["" if value is None else str(value) for value in row] for row in rows[:_SHOWN_ROWS]])
+    show_table(names, [["" if value is None else str(value) for value in row] for row in rows[:_SHOWN_ROWS]])
     if len(rows) > _SHOWN_ROWS:
         click.echo(f"... and {len(rows) - _SHOWN_ROWS:,} more rows; --json prints all")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--delimiter", default="", metavar="TEXT", help="What separates the cells; default: a guess.")
+def sniff(file: Path, delimiter: str) -> None:
+    """Propose a source and its contract for deliveries like FILE, as Python to correct and save."""
+    from etl.sniff import propose
+
+    click.echo(propose(file, delimiter), nl=False)
 
 
 @cli.command()
@@ -145,27 +142,3 @@ def init(folder: Path) -> None:
 def _when(run: dict[str, Any]) -> str:
     outcome = run["outcome"] or "under way"
     return f"{outcome}, batch date {run['batch_date']}, begun {run['started_at'][:19]}Z"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        more = f" and {len(value) - 3} more" if len(value) > 3 else ""
-        return ", ".join(map(str, value[:3])) + more
-    return f"{value:,}" if isinstance(value, int) else str(value or "")
-
-
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    if not rows:
-        return click.echo("nothing to show")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    # a pipe or a file gets whole lines, however long
-    width = None if sys.stdout.isatty() else 1000
-    Console(width=width, soft_wrap=width is not None).print(table)

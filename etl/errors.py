@@ -7,6 +7,7 @@
     ├── AlreadyRunning     another run holds the project
     └── StepError          a step of the run failed; what was published stays
         ├── DeliveryError      a raw file was refused, or changed while it was read
+        │   └── UnreadableError    a raw file has no records that its format can find
         ├── RecordsLost        records of a raw file are unaccounted for (law 1)
         ├── WithdrawnError     too many published partitions of a source vanished at once
         ├── TransformError     a model's SELECT failed in DuckDB
@@ -60,6 +61,10 @@ class StepError(EtlError):
 
 class DeliveryError(StepError):
     """Raised when a raw file cannot be accepted as a partition."""
+
+
+class UnreadableError(DeliveryError):
+    """Raised when a raw file is not of its format at all, such as a damaged archive."""
 
 
 class RecordsLost(StepError):

@@ -69,6 +69,11 @@ class Project:
         return self.data / "quarantine"
 
     @property
+    def corrections(self) -> Path:
+        """What people decided about records in quarantine; kept like raw/."""
+        return self.data / "corrections"
+
+    @property
     def build(self) -> Path:
         return self.data / "warehouse" / "build.duckdb"
 

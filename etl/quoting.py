@@ -2,6 +2,8 @@
 
 import datetime as dt
 import enum
+import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -37,6 +39,11 @@ def literal(value: object) -> str:
     if isinstance(value, dt.date | dt.time | dt.timedelta):
         return _moment(value)
     return literal(_unboxed(value))
+
+
+def paths(values: Iterable[object]) -> str:
+    """A list of files for DuckDB's readers, to which `[`, `*` and `?` are wildcards: each names itself only."""
+    return literal([re.sub(r"[\[*?]", r"[\g<0>]", str(value)) for value in values])
 
 
 def _text(value: str) -> str:

@@ -27,7 +27,7 @@ from etl.ledger import Key, Ledger, Receipt, Run, now
 from etl.plan import Plan, Scope, make_plan
 from etl.project import Project, load_project
 from etl.stages.published import current
-from etl.summary import summary
+from etl.summary import notes, summary
 
 log = logging.getLogger("etl")
 
@@ -103,8 +103,7 @@ def active_run(root: str, run_id: str, scope: Scope | None = None) -> ActiveRun:
     """
     if run_id not in _active:
         project = load_project(root)
-        for other in list(_active.values()):
-            other.finish()
+        finish_runs()
         lock = take_lock(project, run_id)
         try:
             _active[run_id] = _begin(project, run_id, scope, lock)
@@ -112,6 +111,12 @@ def active_run(root: str, run_id: str, scope: Scope | None = None) -> ActiveRun:
             os.close(lock)
             raise
     return _active[run_id]
+
+
+def finish_runs() -> None:
+    """Finish the runs of this process: their outcome is written and said, and their locks are released."""
+    for run in list(_active.values()):
+        run.finish()
 
 
 def progress() -> tuple[int, int]:
@@ -160,7 +165,7 @@ def _begin(project: Project, run_id: str, asked: Scope | None, lock: int) -> Act
             ledger.write_run(replace(earlier, outcome="published" if is_published else "killed"))
     # whoever wrote here is gone: this process has the lock
     shutil.rmtree(project.scratch, ignore_errors=True)
-    project.scratch.mkdir(parents=True, exist_ok=True)
+    project.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     row = Run(
         run_id,
         str(scope.last),
@@ -225,5 +230,10 @@ def _totals(run: ActiveRun, receipts: dict[Key, Receipt]) -> dict[str, Any]:
     for receipt in mine:
         seconds[receipt.key.step] += receipt.seconds
     extracted = [receipt.details for receipt in mine if receipt.key.step == "extract"]
-    counts = {name: sum(d[name] for d in extracted) for name in ("records", "rows", "rejected")}
-    return {**counts, "seconds": {step: round(value, 3) for step, value in seconds.items()}}
+    counts = {name: sum(d[name] for d in extracted) for name in ("records", "rows", "rejected", "discarded")}
+    said = {name: notes(taken) for name, taken in run.plan.taken.items()}
+    return {
+        **counts,
+        "notes": {name: texts for name, texts in said.items() if texts},
+        "seconds": {step: round(value, 3) for step, value in seconds.items()},
+    }

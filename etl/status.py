@@ -14,14 +14,16 @@ from etl.errors import ConfigError, EtlError, PublishError
 from etl.ledger import Ledger, Receipt
 from etl.plan.plan import definitions, holes
 from etl.project import CONFIG, load_project
-from etl.quoting import literal
 from etl.stages import published
 
 _TEMPLATE = Path(__file__).parent / "template"
 
 
 def project_status() -> dict[str, Any]:
-    """Return, per source, its newest partition, holes, rows and rejects; the last run and the generation."""
+    """Return, per source, its newest partition, holes, rows and rejects; the last run and the generation.
+
+    `notes` are what the last run had to say of deliveries that do not count, or that were sent twice.
+    """
     project = load_project()
     ledger = Ledger(project.ledger)
     catalog, _ = definitions(project, ledger)
@@ -30,26 +32,16 @@ def project_status() -> dict[str, Any]:
         if key.step == "extract" and key.name in taken:
             taken[key.name].append(receipt)
     runs = ledger.runs()
+    notes: dict[str, list[str]] = next((run.summary["notes"] for run in runs if "notes" in run.summary), {})
     return {
         "project": str(project.root),
         "generation": published.current(project),
         "last_run": asdict(runs[0]) if runs else None,
-        "sources": [_source(name, s.is_dated, taken[name]) for name, s in catalog.sources.items()],
+        "sources": [
+            {**_source(name, s.is_dated, taken[name]), "notes": notes.get(name, [])}
+            for name, s in catalog.sources.items()
+        ],
     }
-
-
-def quarantine_counts() -> list[dict[str, Any]]:
-    """Return how many records are in quarantine by source, date, file and rule."""
-    return _ask_quarantine(
-        "select source, date::varchar as date, file, rule, count(*) as records "
-        "from {records} group by all order by all",
-        "",
-    )
-
-
-def quarantined(source: str) -> list[dict[str, Any]]:
-    """Return the records in quarantine, of one source or of all ("")."""
-    return _ask_quarantine("from {records} order by source, date, line", source)
 
 
 def ask(query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -90,20 +82,7 @@ def _source(name: str, is_dated: bool, receipts: Sequence[Receipt]) -> dict[str,
         "partitions": len(days),
         "rows": sum(receipt.details["rows"] for receipt in receipts),
         "rejected": sum(receipt.details["rejected"] for receipt in receipts),
+        "discarded": sum(receipt.details.get("discarded", 0) for receipt in receipts),
         "refused": sorted(receipt.key.partition for receipt in refused),
         "holes": [str(day) for day in holes(days)] if is_dated else [],
     }
-
-
-def _ask_quarantine(query: str, source: str) -> list[dict[str, Any]]:
-    project = load_project()
-    files = [str(path) for path in sorted(project.quarantine.glob(f"{source or '*'}/*/data.parquet"))]
-    if source and source not in definitions(project, Ledger(project.ledger))[0].sources:
-        raise ConfigError(f"there is no source {source}.")
-    if not files:
-        return []
-    records = f"read_parquet({literal(files)}, hive_partitioning = false)"
-    with engine.in_memory(project) as con:
-        found = con.execute(query.format(records=records))
-        names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

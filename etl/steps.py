@@ -121,9 +121,8 @@ def _accepted(
 
 def _partition(day: date, extracted: Receipt) -> warehouse.Partition:
     facts = extracted.details
-    return warehouse.Partition(
-        day, extracted.fingerprint, facts["file"], facts["sha256"], facts["rows"], facts["rejected"]
-    )
+    counts = (facts["records"], facts["rows"], facts["rejected"], facts.get("discarded", 0))
+    return warehouse.Partition(day, extracted.fingerprint, facts["file"], facts["sha256"], *counts)
 
 
 def _tables(plan: Plan) -> dict[str, str]:

@@ -8,6 +8,7 @@ from datetime import date
 from etl.errors import counted
 from etl.keys import PUBLISH, load_key
 from etl.ledger import Key, Ledger, Receipt, Run
+from etl.plan.deliveries import Taken
 from etl.plan.plan import Plan, holes
 from etl.stages.published import current
 
@@ -32,10 +33,22 @@ def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt
         yield f"  {there}; what is done is kept, and the next run goes on from there"
 
 
+def notes(taken: Taken) -> list[str]:
+    """Return what is to be said of deliveries of a source that are there, but not, or not quite, as expected."""
+    found = [f"{day} {text}" for day, text in sorted(taken.waiting.items())]
+    more = [f"... and {len(found) - _LISTED:,} more of that kind"] if len(found) > _LISTED else []
+    lists = (("not taken", taken.left_out), ("sent again?", taken.repeats))
+    return [*found[:_LISTED], *more, *(f"{what}: {_few(texts)}" for what, texts in lists if texts)]
+
+
 def days(dates: Sequence[date]) -> str:
     """Return a few dates as text: all, or the first ones and how many more."""
-    listed = ", ".join(map(str, dates[:_LISTED]))
-    return f"{listed} and {len(dates) - _LISTED} more" if len(dates) > _LISTED else listed
+    return _few(list(map(str, dates)))
+
+
+def _few(texts: Sequence[str]) -> str:
+    listed = ", ".join(texts[:_LISTED])
+    return f"{listed} and {len(texts) - _LISTED:,} more" if len(texts) > _LISTED else listed
 
 
 def _headline(plan: Plan, run: Run, has_worked: bool, newest: str) -> str:
@@ -61,7 +74,9 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
         rejected = sum(receipt.details["rejected"] for receipt in done)
         hint = f" (etl quarantine {name})" if rejected else ""
         taken = f"{counted(len(done), 'partition')} taken, {counted(rows, 'row')}"
-        yield f"  {name}: {taken}, {rejected:,} rejected{hint}"
+        discarded = sum(receipt.details["discarded"] for receipt in done)
+        given_up = f", {discarded:,} discarded" if discarded else ""
+        yield f"  {name}: {taken}, {rejected:,} rejected{given_up}{hint}"
     for receipt in mine:
         if receipt.outcome == "refused":
             details = receipt.details
@@ -69,15 +84,22 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
     gone, loaded = plan.withdrawn[name], receipts.get(load_key(name))
     if gone and plan.is_done(load_key(name), loaded):
         yield f"  {name}: withdrawn, the file is gone from raw/: {days(gone)}"
-    kept = [day for day, d in plan.held[name].items() if not plan.catalog.sources[name].is_dated and not d.inode]
-    if kept:
+    waiting = plan.taken[name].waiting
+    kept = [
+        day for day, d in plan.held[name].items() if not plan.catalog.sources[name].is_dated and not d.is_in_raw
+    ]
+    if kept and not waiting and plan.scope.source in ("", name):
         yield f"  {name}: its file is gone from raw/; what came on {days(kept)} stays"
     for receipt in done:
         if receipt.details["records"] and not receipt.details["rows"]:
             yield f"  {name}: nothing of {receipt.details['file']} keeps the contract"
-    if name in plan.lost:
+    if name in plan.lost and not waiting:
         yield f"  {name}: its file is gone from raw/, and the lake does not hold it any more: the table is empty"
-    if plan.catalog.sources[name].is_dated and (lacking := holes(plan.held[name])):
+    yield from (f"  {name}: {note}" for note in notes(plan.taken[name]))
+    lacking = holes(plan.held[name]) if plan.catalog.sources[name].is_dated else []
+    if lacking := [day for day in lacking if day not in waiting]:
         yield f"  {name}: no delivery for {days(lacking)}"
     if name in plan.missing:
-        yield f"  {name}: required, but its delivery of {plan.missing[name]} is missing"
+        day = plan.missing[name]
+        why = f": it {waiting[day]}" if day in waiting else ""
+        yield f"  {name}: required, but its delivery of {day} is missing{why}"

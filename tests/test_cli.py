@@ -41,8 +41,10 @@ def test_status_tells_how_fresh_and_how_clean_each_source_is(shop):
         "partitions": 3,
         "rows": 4,
         "rejected": 2,
+        "discarded": 0,
         "refused": [],
         "holes": ["2024-03-03"],
+        "notes": [],
     }
 
 
@@ -56,24 +58,6 @@ def test_status_of_a_project_that_never_ran_is_no_error(tmp_path, monkeypatch):
     project = tiny.project(tmp_path)
     monkeypatch.setenv("ETL_PROJECT", str(project.root))
     assert "nothing is published yet" in answer("status")
-
-
-def test_quarantine_counts_by_source_date_and_rule(shop):
-    text = answer("quarantine")
-    assert "sales   2024-03-04  sales/2024-03-04.csv  id.dtype  1" in text
-    assert "sales   2024-03-04  sales/2024-03-04.csv  record    1" in text
-
-
-def test_quarantine_of_a_source_shows_line_rule_reason_and_text(shop):
-    first, second = json.loads(answer("quarantine", "sales", "--json"))
-    assert (first["line"], first["rule"], first["text"]) == (3, "id.dtype", "four,pen")
-    assert (second["line"], second["message"]) == (4, "3 cells where the contract has 2")
-    assert "id.dtype: id is not a BIGINT" in answer("quarantine", "sales")
-
-
-def test_quarantine_of_an_unknown_source_says_so(shop):
-    with pytest.raises(ConfigError, match="there is no source nope"):
-        answer("quarantine", "nope")
 
 
 def test_sql_answers_from_the_current_generation(shop):

@@ -1,16 +1,19 @@
 """What a night finds to do, and why: everything that is new or changed, what depends on it, and nothing else."""
 
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from etl.errors import ConfigError, DeliveryError, ModelError, WithdrawnError
-from etl.ledger import Ledger
+from etl.keys import BUILD
+from etl.ledger import Ledger, stamp
 from etl.plan import Plan
 from etl.plan.plan import holes
 from etl.project import Project, load_project
+from etl.stages import warehouse
 from tests import tiny
 
 SITES = """
@@ -465,3 +468,20 @@ def test_a_step_is_done_only_by_the_run_that_found_it_stale(project: Project) ->
     receipt = Ledger(project.ledger).receipt(key)
     assert done.is_done(key, receipt)
     assert not planned.is_done(key, receipt)
+
+
+def test_a_build_file_of_an_older_version_is_loaded_anew(tmp_path):
+    project = tiny.project(tmp_path)
+    tiny.night(project)
+    ledger = Ledger(project.ledger)
+    with warehouse.open_build(project, ledger, "run-1") as con:
+        con.execute(
+            "alter table etl.rejects drop column discarded; alter table etl.partitions drop column records"
+        )
+    ledger.write(replace(ledger.receipt(BUILD), details={"stamp": stamp(project.build)}))
+
+    night = tiny.night(project)
+
+    assert "load sales" in tiny.stale(night)
+    assert tiny.published(project, "select sum(records), sum(discarded) from etl.partitions") == [(3, 0)]
+    assert tiny.stale(tiny.plan(project)) == []

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.quoting import identifier, literal, qualified
+from etl.quoting import identifier, literal, paths, qualified
 
 CON = duckdb.connect()
 
@@ -108,3 +108,11 @@ def test_a_moment_keeps_its_instant_whatever_its_time_zone(moment: dt.datetime) 
 def test_a_value_without_an_exact_literal_is_refused(value: object, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         literal(value)
+
+
+def test_a_path_with_wildcards_names_one_file(tmp_path):
+    for name in ("a[1].csv", "a*.csv", "a?.csv", "a1.csv"):
+        (tmp_path / name).write_text(f"x\n{name}\n")
+
+    for name in ("a[1].csv", "a*.csv", "a?.csv"):
+        assert duckdb.execute(f"from read_csv({paths([tmp_path / name])})").fetchall() == [(name,)]

@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import duckdb
 
 from etl import steps
 from etl.contract import Column, Contract, Rule, Source, Unique
+from etl.corrections import Correction, add_corrections, corrections_file, corrections_hash, record_hash
 from etl.keys import AUDIT, PUBLISH
 from etl.ledger import Key, Ledger, Receipt, Run, fingerprint, now
 from etl.plan import Plan, Scope, make_plan
@@ -89,10 +91,32 @@ def found(project: Project, source: Source) -> list[Delivery]:
 
 
 def take(project: Project, source: Source, deliveries: list[Delivery] | None = None) -> list[Receipt]:
-    """Extract deliveries, by default all that are there."""
+    """Extract deliveries, by default all that are there, with what was decided about their records."""
     given = found(project, source) if deliveries is None else deliveries
-    content = {delivery.date: fingerprint(raw.sha256(delivery.path)) for delivery in given}
+    given = with_corrections(project, source, given)
+    content = {
+        delivery.date: fingerprint([raw.sha256(file.path) for file in delivery.files], delivery.corrections)
+        for delivery in given
+    }
     return lake.extract(project, source, given, content, Ledger(project.ledger), "run-1")
+
+
+def with_corrections(project: Project, source: Source, deliveries: list[Delivery]) -> list[Delivery]:
+    """Return deliveries as a plan has them that is made now."""
+    decided = corrections_hash(project, source, [delivery.date for delivery in deliveries])
+    return [replace(delivery, corrections=decided.get(delivery.date, "")) for delivery in deliveries]
+
+
+def decide(project: Project, source: Source, *decisions: tuple[int, str, str], day: date = DAY) -> None:
+    """Write corrections down: line, original text, and the new one, or with ! the reason to discard it."""
+    items = []
+    for line, original, text in decisions:
+        what = (
+            {"action": "discard", "reason": text[1:]} if text[:1] == "!" else {"action": "replace", "text": text}
+        )
+        where = {"file": f"sales/{day}.csv", "line": line, "sha256": record_hash(original, None)}
+        items.append(Correction(**where, **what, by="ann", at="2024-04-01T09:00:00"))
+    add_corrections(corrections_file(project, source, day), items, project.scratch)
 
 
 def rows_of(project: Project, day: date = DAY, columns: str = "*") -> list[tuple[Any, ...]]:
@@ -154,7 +178,8 @@ def extract_key(day: str, source: str = "sales") -> Key:
 def _parquet(base: Path, day: date, columns: str) -> list[tuple[Any, ...]]:
     (file,) = (base / "sales").glob(f"*={day}/data.parquet")
     with duckdb.connect() as con:
-        return con.execute(f"select {columns} from read_parquet('{file}', hive_partitioning = false)").fetchall()
+        query = f"select {columns} from read_parquet(?, hive_partitioning = false)"
+        return con.execute(query, [str(file)]).fetchall()
 
 
 def _write(path: Path, content: str | bytes) -> None:

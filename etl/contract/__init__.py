@@ -1,7 +1,19 @@
 """Contracts as data: a pandera model compiled to types, DDL and SQL rules, and the sources that use them."""
 
 from etl.contract.catalog import Catalog, catalog_key, load_catalog
-from etl.contract.contract import Column, Contract, Rule, Unique
+from etl.contract.contract import Column, Contract, PythonRule, Rule, Unique
+from etl.contract.custom import sql_check
 from etl.contract.source import Source
 
-__all__ = ["Catalog", "Column", "Contract", "Rule", "Source", "Unique", "catalog_key", "load_catalog"]
+__all__ = [
+    "Catalog",
+    "Column",
+    "Contract",
+    "PythonRule",
+    "Rule",
+    "Source",
+    "Unique",
+    "catalog_key",
+    "load_catalog",
+    "sql_check",
+]

@@ -1,9 +1,12 @@
 """Binds rules to an empty table of their contract, so that a bad rule fails when it is compiled."""
 
+import datetime as dt
+import enum
+import json
 from typing import Any
 
-from etl.contract.contract import Contract
-from etl.quoting import identifier
+from etl.contract.contract import Column, Contract
+from etl.contract.parse import value
 
 
 def check_expression(sql: object, contract: Contract) -> None:
@@ -39,11 +42,55 @@ def check_rules(contract: Contract) -> None:
         raise ValueError(f"{name}DuckDB refuses it: {_brief(error)}") from error
 
 
+def canonical_type(type: str) -> str:
+    """The type as DuckDB's `describe` spells it; ValueError if DuckDB has no such type."""
+    import duckdb
+
+    if "(" not in type and "[" not in type:
+        return type
+    try:
+        with duckdb.connect(":memory:", config={"threads": "1"}) as con:
+            con.execute(f"create table types (value {type})")
+            return str(con.execute("describe types").fetchall()[0][1])
+    except duckdb.Error as error:
+        raise ValueError(f"DuckDB has no type {type}: {_brief(error)}") from error
+
+
+def default_text(default: Any, column: Column) -> str:
+    """A default value as the raw text that is parsed to it; ValueError if there is none for the column."""
+    import duckdb
+
+    text = _raw_text(default, column)
+    found = value(None, Column(column.name, column.type, True, default=text, format=column.format))
+    try:
+        with duckdb.connect(":memory:", config={"threads": "1"}) as con:
+            fits = con.execute(f"select ({found}) is not null").fetchall()[0][0]
+    except (duckdb.Error, ValueError) as error:
+        raise ValueError(f"default={default!r}: {_brief(error)}") from error
+    if not fits:
+        raise ValueError(f"default={default!r} is no value of type {column.type}")
+    return text
+
+
+def _raw_text(default: Any, column: Column) -> str:
+    if isinstance(default, enum.Enum):
+        default = default.value
+    if column.format and isinstance(default, dt.date):
+        return default.strftime(column.format)
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, dict | list | tuple):
+        return json.dumps(default)
+    if isinstance(default, dt.timedelta):
+        return f"{default // dt.timedelta(microseconds=1)} microseconds"
+    return str(default)
+
+
 def _empty_table(contract: Contract) -> Any:
     import duckdb
 
     con = duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": "1"})
-    columns = ", ".join(f"{identifier(column.name)} {column.type}" for column in contract.columns)
+    columns = ", ".join(f"{column.sql} {column.type}" for column in contract.columns)
     con.execute(f"create table contract ({columns})")
     return con
 

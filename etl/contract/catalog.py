@@ -16,11 +16,16 @@ from types import ModuleType
 from typing import Any
 
 from etl.contract.compiler import compile_contract
-from etl.contract.contract import Contract
+from etl.contract.contract import Contract, PythonRule
+from etl.contract.functions import FOLDERS, code_digest
 from etl.contract.source import Source
 from etl.errors import ContractError, EtlError
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
+#: What is imported, by contracts folder: its catalog_key().
+_imported: dict[Path, str] = {}
+#: The custom checks that contract files registered with pandera, which takes each name once.
+_registered: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -71,15 +76,66 @@ def load_catalog(folder: Path) -> Catalog:
                     _add_source(sources, name, value, path)
                 elif _is_table_contract(value, module):
                     contract = compile_contract(value)
+                    _check_table(contract)
                     _add_once(tables, contract.name, contract, path)
         except ContractError as error:
             raise ContractError(f"{path}: {error}") from error
+    for contract in [*(source.contract for source in sources.values()), *tables.values()]:
+        for rule in contract.python:
+            try:
+                load_model(folder, rule)
+            except ContractError as error:
+                raise ContractError(f"contract {contract.name}, check {rule.name}: {error}") from error
     return Catalog(sources, tables)
+
+
+def load_model(folder: Path, rule: PythonRule) -> Any:
+    """Return the pandera model that a Python rule belongs to, importing the contracts folder if need be.
+
+    Raises ContractError if it is not there by that name, or its file is another one by now.
+    """
+    if _imported.get(folder) != catalog_key(folder):
+        _modules(folder)
+    module = _package(folder) + rule.module if rule.module.startswith(".") else rule.module
+    try:
+        found: Any = importlib.import_module(module) if module else None
+        for name in rule.model.split("."):
+            found = getattr(found, name)
+    except (ImportError, AttributeError) as error:
+        raise ContractError(
+            "it is Python, and its model cannot be found again by name when it is to run; write the model as a "
+            "class at the top of a file in the contracts folder"
+        ) from error
+    if code_digest(module) != rule.code:
+        raise ContractError("its file changed since the contract was read; run again to read it anew")
+    return found
+
+
+def _package(folder: Path) -> str:
+    return FOLDERS + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+
+
+def _check_table(contract: Contract) -> None:
+    """Raise ContractError for what has a meaning in a raw file only."""
+    where = f"contract {contract.name}"
+    if contract.drops_extra:
+        raise ContractError(f"{where}: strict='filter' would drop columns of a table that is built; use True")
+    for column in contract.columns:
+        if column.default is not None:
+            raise ContractError(
+                f"{where}, column {column.name!r}: default= fills no table; use coalesce() in its model"
+            )
+        if column.format or column.aliases or column.clean:
+            raise ContractError(
+                f'{where}, column {column.name!r}: metadata "clean", "format" and "aliases" are for raw files, '
+                "and this is the contract of a published table; do it in the table's SELECT"
+            )
 
 
 def _modules(folder: Path) -> list[tuple[Path, ModuleType]]:
     # a package of its own per folder: contract files can import each other, projects cannot mix
-    package = f"_etl_contracts_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    package = _package(folder)
+    key, known = catalog_key(folder), _forget_checks()
     for name in [name for name in sys.modules if name.split(".")[0] == package]:
         del sys.modules[name]  # read before; the files may be others now
     parent = sys.modules[package] = ModuleType(package)
@@ -88,9 +144,26 @@ def _modules(folder: Path) -> list[tuple[Path, ModuleType]]:
     # Python takes its cached bytecode for a file of the same size and second to be that of the file
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        return [(path, _import(path, f"{package}.{path.stem}")) for path in sorted(folder.glob("*.py"))]
+        modules = [(path, _import(path, f"{package}.{path.stem}")) for path in sorted(folder.glob("*.py"))]
     finally:
         sys.dont_write_bytecode = before
+        _registered.update(_custom_checks().keys() - known)
+    _imported[folder] = key
+    return modules
+
+
+def _custom_checks() -> dict[str, Any]:
+    pandera = sys.modules.get("pandera.api.checks")
+    return pandera.Check.REGISTERED_CUSTOM_CHECKS if pandera else {}
+
+
+def _forget_checks() -> set[str]:
+    """Take back what contract files registered, so that they can be read again; return the names left."""
+    checks = _custom_checks()
+    for name in _registered:
+        checks.pop(name, None)
+    _registered.clear()
+    return set(checks)
 
 
 def _import(path: Path, name: str) -> ModuleType:

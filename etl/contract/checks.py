@@ -1,6 +1,7 @@
 """pandera's built-in checks as DuckDB SQL, with the operands held to the column's type."""
 
 import datetime as dt
+import enum
 import math
 import struct
 from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +38,7 @@ def check_sql(kind: str, arguments: Mapping[str, Any], column: str, type: str, i
 def _expression(kind: str, arguments: Mapping[str, Any], column: str, type: str) -> str:
     if kind in _OPERATORS:
         operator, name = _OPERATORS[kind]
-        return _compare(column, type, operator, arguments[name])
+        return compare(column, type, operator, arguments[name])
     if kind in _OTHERS:
         if kind.startswith("str_") and type != "VARCHAR":
             raise ValueError(f"it works on text, and the column is {type}")
@@ -47,7 +48,8 @@ def _expression(kind: str, arguments: Mapping[str, Any], column: str, type: str)
     raise ValueError("only pandera's built-in checks can be compiled to SQL")
 
 
-def _compare(column: str, type: str, operator: str, value: Any) -> str:
+def compare(column: str, type: str, operator: str, value: Any) -> str:
+    """The comparison of a column with a value as numpy makes it; ValueError if SQL has none."""
     if type in INTEGERS.values() and isinstance(value, float) and not math.isnan(value):
         return f"{column}::double {operator} {literal(value)}"  # as numpy compares integers with a float
     return f"{column} {operator} {operand(value, type)}"
@@ -56,22 +58,22 @@ def _compare(column: str, type: str, operator: str, value: Any) -> str:
 def _in_range(
     column: str, type: str, min_value: Any, max_value: Any, include_min: bool = True, include_max: bool = True
 ) -> str:
-    low = _compare(column, type, ">=" if include_min else ">", min_value)
-    return f"({low} and {_compare(column, type, '<=' if include_max else '<', max_value)})"
+    low = compare(column, type, ">=" if include_min else ">", min_value)
+    return f"({low} and {compare(column, type, '<=' if include_max else '<', max_value)})"
 
 
 def _isin(column: str, type: str, allowed_values: Iterable[Any]) -> str:
-    values = _operands(allowed_values, type)
+    values = operands(allowed_values, type)
     return f"{column} in ({values})" if values else f"nullif({column} is null, true)"
 
 
 def _notin(column: str, type: str, forbidden_values: Iterable[Any]) -> str:
-    values = _operands(forbidden_values, type)
+    values = operands(forbidden_values, type)
     return f"{column} not in ({values})" if values else "true"
 
 
-def _operands(values: Iterable[Any], type: str) -> str:
-    """Sorted, so that a set gives the same SQL, and the same fingerprint, in every process."""
+def operands(values: Iterable[Any], type: str) -> str:
+    """The values of a list as SQL, sorted: a set gives the same fingerprint in every process."""
     return ", ".join(sorted({operand(value, type) for value in values if not _is_null(value)}))
 
 
@@ -80,7 +82,7 @@ def _str_length(
 ) -> str:
     bounds = [("=", exact_value)] if exact_value is not None else [(">=", min_value), ("<=", max_value)]
     length = f"length({column})"
-    parts = [_compare(length, "BIGINT", operator, value) for operator, value in bounds if value is not None]
+    parts = [compare(length, "BIGINT", operator, value) for operator, value in bounds if value is not None]
     if not parts:
         raise ValueError("it has no bound; give min_value, max_value or exact_value")
     return "(" + " and ".join(parts) + ")"
@@ -100,6 +102,8 @@ _OTHERS: dict[str, Callable[..., str]] = {
 
 def operand(value: Any, type: str) -> str:
     """A value as SQL that compares with the column as it does in pandas; ValueError if it cannot."""
+    if isinstance(value, enum.Enum):
+        value = value.value
     if hasattr(value, "dtype") and hasattr(value, "item"):
         value = value.item()
     family = type.partition("(")[0]

@@ -1,61 +1,69 @@
 """Compiles a pandera model into a `Contract`: what pandera says, as SQL, or an error, never a silent pass."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from etl.contract.binding import check_expression, check_rules
+from etl.contract.binding import canonical_type, check_expression, check_rules, default_text
 from etl.contract.checks import check_sql
-from etl.contract.contract import Column, Contract, Rule, Severity, Unique
-from etl.contract.types import duckdb_type
+from etl.contract.cleansing import clean_of
+from etl.contract.contract import Column, Contract, PythonRule, Rule, Severity, Unique
+from etl.contract.metadata import COLUMN_KEYS, MODEL_KEYS, checked_metadata, column_facts
+from etl.contract.python_checks import Subject, compile_python
+from etl.contract.types import categories, duckdb_type
 from etl.errors import ContractError
 from etl.quoting import identifier
 
 _REMEDY = 'write it as an sql rule: metadata={"sql": {"rule_name": "a boolean expression"}}'
-# Settings that would change rows or results, by the values that do no harm beside None.
-_SCHEMA_SETTINGS: dict[str, tuple[Any, ...]] = {
-    "dtype": (),
-    "index": (),
-    "parsers": ([],),
-    "drop_invalid_rows": (False,),
-    "add_missing_columns": (False,),
-    "on_missing_columns": (),
-    "report_duplicates": ("all",),
+_CLEAN = 'declare it as cleansing: metadata={"clean": ...}'
+# Settings that would change rows or results: the values that do no harm beside None, and what to do instead.
+_SCHEMA_SETTINGS: dict[str, tuple[tuple[Any, ...], str]] = {
+    "dtype": ((), "give each column its own type"),
+    "index": ((), "a table has none; make it a column"),
+    "parsers": (([],), _CLEAN),
+    "drop_invalid_rows": ((False,), "rows that break a rule go to quarantine; take it out"),
+    "on_missing_columns": ((), "a column that may be absent is `X | None`; take it out"),
 }
-_COLUMN_SETTINGS: dict[str, tuple[Any, ...]] = {
-    "regex": (False,),
-    "default": (),
-    "parsers": ([],),
-    "drop_invalid_rows": (False,),
-    "report_duplicates": ("all",),
+_COLUMN_SETTINGS: dict[str, tuple[tuple[Any, ...], str]] = {
+    "parsers": (([],), _CLEAN),
+    "drop_invalid_rows": ((False,), "rows that break a rule go to quarantine; take it out"),
+    "on_missing": ((), "a column that may be absent is `X | None`; take it out"),
 }
 
 
 def compile_contract(model: Any, name: str | None = None) -> Contract:
     """The contract that a `pandera.pandas` model or schema states; its name is the model's if none is given.
 
-    `coerce` is ignored, since raw files are parsed from text. ContractError for all that SQL cannot keep.
+    `coerce=True` says what extraction does in any case: raw text is parsed as the type of its column, in the
+    declared formats. ContractError for all that can be kept neither in SQL nor row by row in Python.
     """
     schema = _schema(model, name)
     name = name or str(schema.name or "unnamed")
     with _place(name):
         _refuse_settings(schema, _SCHEMA_SETTINGS)
-        if schema.strict not in (True, False, None):
-            raise ValueError(f"strict={schema.strict!r} would drop columns; use strict=True, or leave it out")
+        _check_attached(model, schema)
+        metadata = checked_metadata(_metadata(model), MODEL_KEYS)
+        if schema.strict not in (True, False, None, "filter"):
+            raise ValueError(f"strict={schema.strict!r} is none of True, False, 'filter'")
         if not schema.columns:
             raise ValueError("it has no columns; a table has at least one")
-        for check in schema.checks:
-            raise ValueError(f"check {check.name!r} over whole rows is Python; {_REMEDY} in Config")
     contract = Contract(
         name=name,
         columns=tuple(_columns(schema, name)),
-        strict=bool(schema.strict),
+        strict=schema.strict is True,
         ordered=bool(schema.ordered),
-        description=_first_line(schema.description),
+        description=_first_line(schema.description or schema.title),
+        drops_extra=schema.strict == "filter",
     )
     contract = replace(contract, uniques=tuple(_uniques(schema, contract)))
-    contract = replace(contract, rules=tuple(_numbered(_rules(schema, contract, _metadata(model)))))
+    rules = list(_numbered(_rules(model, schema, contract, metadata)))
+    contract = replace(
+        contract,
+        rules=tuple(rule for rule in rules if isinstance(rule, Rule)),
+        python=tuple(rule for rule in rules if isinstance(rule, PythonRule)),
+    )
     with _place(name):
         check_rules(contract)
     return contract
@@ -78,34 +86,70 @@ def _schema(model: Any, name: str | None) -> Any:
     return schema
 
 
+def _check_attached(model: Any, schema: Any) -> None:
+    """ValueError for a `@check(..., regex=True)` that matches no column, which pandera lets pass."""
+    from pandera.api.dataframe.model_components import CHECK_KEY
+
+    collect: Any = getattr(model, "_collect_check_infos", lambda _: [])
+    for info in collect(CHECK_KEY):
+        patterns = [str(field) for field in info.fields]
+        if info.regex and not any(re.match(p, str(name)) for p in patterns for name in schema.columns):
+            name = getattr(info.check_fn, "__name__", "without a name")
+            raise ValueError(
+                f"check {name} is for columns like {patterns}, and there is none; correct the pattern"
+            )
+
+
 def _columns(schema: Any, contract: str) -> Iterator[Column]:
     seen: dict[str, str] = {}
-    for name, column in schema.columns.items():
+    for name, spec in schema.columns.items():
         with _place(contract, name):
             if not isinstance(name, str) or not identifier(name):
                 raise ValueError("its name is not text; DuckDB's columns are named by text")
             if name.lower() in seen:
                 raise ValueError(f"DuckDB cannot tell it from {seen[name.lower()]!r}: names ignore case")
             seen[name.lower()] = name
-            _refuse_settings(column, _COLUMN_SETTINGS)
-            yield Column(
-                name=name,
-                type=duckdb_type(column.dtype),
-                nullable=bool(column.nullable),
-                required=bool(column.required),
-                description=_first_line(column.description or column.title),
-            )
+            _refuse_settings(spec, _COLUMN_SETTINGS)
+            yield _column(schema, spec, name)
+    aliases = [alias for spec in schema.columns.values() for alias in (spec.metadata or {}).get("aliases", ())]
+    if doubled := [alias for alias in aliases if aliases.count(alias) > 1 or alias in schema.columns]:
+        raise ContractError(f"contract {contract}: the alias {doubled[0]!r} names two columns")
+
+
+def _column(schema: Any, spec: Any, name: str) -> Column:
+    type = canonical_type(duckdb_type(spec.dtype))
+    facts = column_facts(checked_metadata(spec.metadata, COLUMN_KEYS), name, type)
+    column = Column(
+        name=name,
+        type=type,
+        nullable=bool(spec.nullable),
+        required=bool(spec.required),
+        description=_first_line(spec.description or spec.title),
+        regex=bool(spec.regex),
+        clean=clean_of(spec.metadata, type),
+        **facts,
+    )
+    if spec.default is not None:
+        column = replace(column, default=default_text(spec.default, column))
+    if schema.add_missing_columns and column.required:
+        if column.default is None and not column.nullable:
+            raise ValueError("add_missing_columns needs a default for it, since it is not nullable")
+        column = replace(column, required=False)
+    return column
 
 
 def _uniques(schema: Any, contract: Contract) -> Iterator[Unique]:
-    yield from (Unique(f"{name}.unique", (name,)) for name, column in schema.columns.items() if column.unique)
+    for name, spec in schema.columns.items():
+        if spec.unique:
+            yield Unique(f"{name}.unique", (name,), report=spec.report_duplicates)
     lists = schema.unique or []
     for columns in [lists] if all(isinstance(item, str) for item in lists) else lists:
-        unknown = [column for column in columns if column not in schema.columns]
+        unknown = [c for c in columns if c not in schema.columns or schema.columns[c].regex]
         if unknown:
             raise ContractError(f"contract {contract.name}: unique names {unknown}; name columns that it has")
         if columns:
-            yield Unique(f"unique({', '.join(columns)})", tuple(columns))
+            names = tuple(columns)
+            yield Unique(f"unique({', '.join(columns)})", names, report=schema.report_duplicates)
 
 
 def _metadata(model: Any) -> Any:
@@ -113,35 +157,58 @@ def _metadata(model: Any) -> Any:
     return getattr(getattr(model, "__config__", model), "metadata", None)
 
 
-def _rules(schema: Any, contract: Contract, metadata: Any) -> Iterator[Rule]:
+def _rules(model: Any, schema: Any, contract: Contract, metadata: Any) -> Iterator[Rule | PythonRule]:
     for column in contract.columns:
         spec = schema.columns[column.name]
         if not column.nullable:
             yield _not_nullable(column)
-        for check in spec.checks:
+        if (allowed := categories(spec.dtype)) is not None:
+            sql = check_sql("isin", {"allowed_values": allowed}, column.sql, column.type)
+            yield Rule(f"{column.name}.categories", sql, column.name, f"is none of {allowed}")
+        for position, check in enumerate(spec.checks):
             with _place(contract.name, column.name, str(check.name or "without a name")):
-                yield _rule(check, column)
+                yield _rule(_subject(model, schema, contract, column, check, position))
+        if column.regex and any(key in (spec.metadata or {}) for key in MODEL_KEYS):
+            raise ContractError(
+                f"contract {contract.name}, column {column.name!r}: an sql rule cannot name the columns of a "
+                "pattern; write a pandera check"
+            )
         yield from _sql_rules(spec.metadata, contract, column.name)
+    for position, check in enumerate(schema.checks):
+        with _place(contract.name, None, str(check.name or "without a name"), _REMEDY + " in Config"):
+            yield compile_python(_subject(model, schema, contract, None, check, position))
     yield from _sql_rules(metadata, contract, None)
 
 
+def _subject(
+    model: Any, schema: Any, contract: Contract, column: Column | None, check: Any, position: int
+) -> Subject:
+    # a schema that is no class has no name by which it could be found again
+    module, name = (model.__module__, model.__qualname__) if isinstance(model, type) else ("", "")
+    return Subject(check, position, contract, schema, column, module, name)
+
+
 def _not_nullable(column: Column) -> Rule:
-    name = identifier(column.name)
+    name = column.sql
     present = f"{name} is not null"
     if column.type in ("DOUBLE", "FLOAT"):
         present = f"({present} and not isnan({name}))"  # pandera counts NaN as null
     return Rule(f"{column.name}.not_nullable", present, column.name, "is null")
 
 
-def _rule(check: Any, column: Column) -> Rule:
+def _rule(subject: Subject) -> Rule | PythonRule:
     from pandera.api.function_dispatch import Dispatcher
 
+    check, column = subject.check, subject.column
+    assert column is not None
     function = check._check_fn
-    if not isinstance(function, Dispatcher) or check.groupby is not None or check.element_wise:
-        raise ValueError("it is Python; only built-in checks, without groupby and element_wise, become SQL")
+    if not isinstance(function, Dispatcher):
+        return compile_python(subject)
+    if check.groupby is not None or check.element_wise:
+        raise ValueError("a built-in check with groupby or element_wise=True is another one; take that out")
     # A check that its author renamed keeps its kind in its function's name only.
     kind = str(function.__name__)
-    sql = check_sql(kind, check.statistics or {}, identifier(column.name), column.type, check.ignore_na)
+    sql = check_sql(kind, check.statistics or {}, column.sql, column.type, check.ignore_na)
     severity: Severity = "warn" if check.raise_warning else "error"
     return Rule(f"{column.name}.{check.name or kind}", sql, column.name, _message(check, kind), severity)
 
@@ -168,7 +235,7 @@ def _sql_rules(metadata: Any, contract: Contract, column: str | None) -> Iterato
             yield Rule(f"{column}.{name}" if column else name, f"({sql})", column, sql, severity)
 
 
-def _numbered(rules: Iterable[Rule]) -> Iterator[Rule]:
+def _numbered(rules: Iterable[Rule | PythonRule]) -> Iterator[Rule | PythonRule]:
     """The rules under names that differ: the second `price.in_range` is `price.in_range#2`."""
     counts: dict[str, int] = {}
     for rule in rules:
@@ -176,11 +243,11 @@ def _numbered(rules: Iterable[Rule]) -> Iterator[Rule]:
         yield rule if count == 1 else replace(rule, name=f"{rule.name}#{count}")
 
 
-def _refuse_settings(spec: Any, settings: dict[str, tuple[Any, ...]]) -> None:
-    for setting, harmless in settings.items():
+def _refuse_settings(spec: Any, settings: dict[str, tuple[tuple[Any, ...], str]]) -> None:
+    for setting, (harmless, instead) in settings.items():
         value = getattr(spec, setting, None)
         if value is not None and value not in harmless:
-            raise ValueError(f"{setting} is not supported: it has no meaning for a table in SQL; take it out")
+            raise ValueError(f"{setting} is not supported for a table in SQL; {instead}")
 
 
 @contextmanager

@@ -4,9 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from etl.contract.cleansing import NOTHING, Clean
 from etl.quoting import identifier, qualified
 
+#: Begins the name that stands for a column known by its pattern only: a character that no one types.
+PATTERN = "\ue000"
+
 Severity = Literal["error", "warn"]
+Report = Literal["all", "exclude_first", "exclude_last"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,25 @@ class Column:
     nullable: bool
     required: bool = True
     description: str = ""
+    # What an empty or absent cell is taken for: a text, as it would stand in a raw file.
+    default: str | None = None
+    # What one of its numbers counts: "minutes", "USD".
+    unit: str = ""
+    # How values that tell of a person are masked: "hash", "partial" or "drop"; empty if they do not.
+    pii: str = ""
+    # Other names under which a raw file's header may call it.
+    aliases: tuple[str, ...] = ()
+    # strptime format of a DATE or TIMESTAMP in raw text; ISO 8601 if empty.
+    format: str = ""
+    # What is done to a raw cell before the rules see it.
+    clean: Clean = NOTHING
+    # Whether `name` is a pattern that stands for every column it matches; see expanded().
+    regex: bool = False
+
+    @property
+    def sql(self) -> str:
+        """The column in rules; of a pattern, a name that expanded() replaces and no table has."""
+        return identifier(PATTERN + self.name if self.regex else self.name)
 
 
 @dataclass(frozen=True)
@@ -36,12 +60,36 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class PythonRule:
+    """A check that only Python can judge; `python_rules.prepare` makes a Rule of it.
+
+    `module`, `model` and `position` say where its function is found again; `code` changes when the text of
+    its module does. It judges `columns`; one column if `column` is given, of whose spec `spec` is the name.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    module: str
+    model: str
+    position: int
+    code: str
+    column: str | None = None
+    spec: str = ""
+    message: str = ""
+    severity: Severity = "error"
+
+
+@dataclass(frozen=True)
 class Unique:
-    """Columns whose values together name one row; nulls count as equal, as in `group by`."""
+    """Columns whose values together name one row; nulls count as equal, as in `group by`.
+
+    `report` says which of several equal rows are offending: all, all but the first, or all but the last.
+    """
 
     name: str
     columns: tuple[str, ...]
     severity: Severity = "error"
+    report: Report = "all"
 
 
 @dataclass(frozen=True)
@@ -64,6 +112,9 @@ class Contract:
     strict: bool = False
     ordered: bool = False
     description: str = ""
+    python: tuple[PythonRule, ...] = ()
+    # Of a raw file: columns that the contract does not know are left out rather than refused.
+    drops_extra: bool = False
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError if the contract has none."""
@@ -99,11 +150,36 @@ class Contract:
     def from_dict(cls, data: Mapping[str, Any]) -> "Contract":
         """The contract that `to_dict` was taken from."""
         parts = {
-            "columns": tuple(Column(**column) for column in data["columns"]),
+            "columns": tuple(map(_column, data["columns"])),
             "rules": tuple(Rule(**rule) for rule in data["rules"]),
             "uniques": tuple(Unique(**{**u, "columns": tuple(u["columns"])}) for u in data["uniques"]),
+            "python": tuple(PythonRule(**{**r, "columns": tuple(r["columns"])}) for r in data["python"]),
         }
         return cls(**{**data, **parts})
+
+    def definition(self) -> list[Any]:
+        """What decides which rows are kept and what is in them; descriptions and units do not."""
+        columns = [
+            (c.name, c.type, c.required, c.default, c.format, c.aliases, c.pii, c.regex, asdict(c.clean))
+            for c in self.columns
+        ]
+        header = (self.strict, self.ordered, self.drops_extra)
+        return [header, columns, *map(asdict, self.rules), *map(asdict, self.uniques), *map(asdict, self.python)]
+
+    def notes(self) -> dict[str, dict[str, str]]:
+        """What is known about columns beside their types, by column: description, unit and pii."""
+        kinds = ("description", "unit", "pii")
+        found = {c.name: {kind: getattr(c, kind) for kind in kinds if getattr(c, kind)} for c in self.columns}
+        return {name: notes for name, notes in found.items() if notes}
+
+    def comments(self) -> dict[str, str]:
+        """The notes of each column as one line of text, for the comments of a table."""
+        found = {}
+        for name, notes in self.notes().items():
+            parts = [notes.get("description", "")]
+            parts += [f"[{kind}: {notes[kind]}]" for kind in ("unit", "pii") if kind in notes]
+            found[name] = " ".join(part for part in parts if part)
+        return found
 
     def _missing(self, actual: list[tuple[str, str]]) -> Iterator[Problem]:
         have = {name for name, _ in actual}
@@ -134,3 +210,7 @@ class Contract:
             if name in types and types[name] != found:
                 message = f"column {name!r} is {found}; contract {self.name} says {types[name]}"
                 yield Problem("dtype", name, message)
+
+
+def _column(data: Mapping[str, Any]) -> Column:
+    return Column(**{**data, "aliases": tuple(data["aliases"]), "clean": Clean(**data["clean"])})

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import re
 
+from etl.contract.contract import Column
+from etl.contract.nested import nested, parsed_json
+from etl.contract.spelling import formatted_moment, respelled_number
+from etl.formats.format import Values
 from etl.quoting import literal
 
 # DuckDB takes the year 0 for 1 BC, and 24:00 for the next day
@@ -26,22 +30,61 @@ _KINDS = {
     **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"), "INTEGER"),
     **dict.fromkeys(("FLOAT", "DOUBLE"), "FLOAT"),
 }
+_PLAIN = Values()
 
 
-def parsed(text: str, type: str) -> str:
+def value(cell: str | None, column: Column, values: Values = _PLAIN) -> str:
+    """Return the expression of a column's value for the varchar expression of its raw cell.
+
+    A cell that is null, and one that the file lacks (None), takes the column's default. `values` says how
+    the sender writes numbers and dates.
+    """
+    if column.default is not None:
+        cell = literal(column.default) if cell is None else f"coalesce({cell}, {literal(column.default)})"
+    return f"null::{column.type}" if cell is None else parsed(cell, column.type, column.format, values)
+
+
+def parsed(text: str, type: str, format: str = "", values: Values = _PLAIN) -> str:
     """Return an expression of DuckDB `type` for the varchar expression `text`; null where it is no such value.
 
     Numbers are plain decimal, with no rounding: a DECIMAL takes no more digits than its scale has. Dates and
-    timestamps are ISO 8601; a timestamp with no offset is in the connection's TimeZone.
+    timestamps are ISO 8601, or in the strptime `format`; a timestamp with no offset is in the connection's
+    TimeZone. Lists, structs and maps are JSON. `values` says how the sender writes them otherwise.
     """
     if type == "VARCHAR":
         return text
+    if nested(type):
+        return parsed_json(text, type, parsed)
+    if type in ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"):
+        format = format or (values.date_format if type == "DATE" else values.timestamp_format)
+    if format:
+        return formatted_moment(text, type, format)
+    if type in _KINDS or type.startswith("DECIMAL"):
+        text = respelled_number(text, values)
     shape = _shape(type)
     cast = f"try_cast({text} as {type})"
     if type in ("FLOAT", "DOUBLE"):
         # 1e400 would become infinite without a word
         cast = f"case when isfinite({cast}) or not regexp_matches({text}, '[0-9]') then {cast} end"
-    return f"case when regexp_full_match({text}, {literal(shape)}) then {cast} end" if shape else cast
+    if not shape:
+        return cast
+    # a regular expression costs twice what the cast does: only texts that are written otherwise need it
+    sure = _is_as_duckdb_writes(text, type, cast)
+    first = f"when {sure} then {cast} " if sure else ""
+    return f"case {first}when regexp_full_match({text}, {literal(shape)}) then {cast} end"
+
+
+def _is_as_duckdb_writes(text: str, type: str, cast: str) -> str:
+    """Return a cheap test that only texts of the type's shape can pass, if not all; empty if there is none."""
+    written = f"{cast}::varchar"
+    if _KINDS.get(type) == "INTEGER":
+        return f"{written} = {text}"
+    if type in ("DATE", "TIMESTAMP"):
+        # outside of these years DuckDB writes (BC), infinity, or more than four digits
+        years = f"{cast} >= '0001-01-01'::{type} and {cast} < '10000-01-01'::{type}"
+        return f"{written} = {text} and {years}"
+    # 17 and 17.0 are beginnings of 17.00
+    return f"starts_with({written}, {text})" if type.startswith("DECIMAL") else ""
 
 
 def _shape(type: str) -> str:

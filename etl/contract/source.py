@@ -7,23 +7,48 @@ from typing import Any
 
 from etl.contract.compiler import compile_contract
 from etl.contract.contract import Column, Contract
+from etl.contract.files import FILE, FilePattern, file_pattern
+from etl.contract.masking import mask_problem
 from etl.errors import ContractError
 from etl.formats import Csv, Format, format_from, format_to
 
-DATE = "{date}"
+#: What a file without records can be.
+EMPTY = ("auto", "partition", "error", "skip")
+#: What a file with the content of another one can be.
+SAME = ("warn", "refuse", "allow")
 #: What extraction and loading call their own columns, in lower case.
-_OWN_COLUMN = re.compile(r"_file|_loaded_at|file_index|_record|_keeps|_broken|_text_\d+")
+_OWN_COLUMN = re.compile(
+    r"_file|_loaded_at|_extra|_behind|_delivery|_first|_file_number|file_index|_record|_keeps|_broken|_(text|key)_\d+"
+)
+EXTRAS = ("refuse", "ignore", "keep")
+DUPLICATES = ("quarantine", "first", "last")
+
+
+def is_own_column(name: str) -> bool:
+    """Tell whether etl itself has columns of that name, in whatever case."""
+    return _OWN_COLUMN.fullmatch(name.lower()) is not None
 
 
 class Source:
-    """Deliveries of one kind, each file a partition: of its date, or of the batch date for a snapshot.
+    """Deliveries of one kind, each a partition: of its date, or of the batch date for a snapshot.
 
     `contract` is a pandera DataFrameModel (or a compiled Contract). `files` is a path below data/raw; with
-    `{date}` (YYYY-MM-DD) in it the source is dated, without it a snapshot. `partition` names the column that
-    holds the partition's date. `required`: without its newest expected day, `lag_days` before the batch
-    date, nothing is published. `optional`: a refused partition is left out instead of stopping the publish.
-    `max_reject_ratio`: from 1,000 records up, a partition with more rejected records than this is refused.
+    `{date}` (YYYY-MM-DD; or another spelling, `{date:%Y%m%d}`) in it the source is dated, without it a
+    snapshot. With the wildcards `*` and `?` all files of a date are one partition. `partition` names the
+    column that holds the partition's date. `required`: without its newest expected day, `lag_days` before
+    the batch date, nothing is published. `optional`: a refused partition is left out instead of stopping
+    the publish. `max_reject_ratio`: from 1,000 records up, a partition with more rejected records than this
+    is refused; `max_rejects` is the same as a number, at any size. `extra`: what becomes of columns that the
+    contract does not have: `refuse` the file, `ignore` them, or `keep` them as JSON text in `_extra`.
+    `duplicates`: of records with the same unique key, `quarantine` all, or all but the `first` or `last` one.
     `max_withdrawn`: how many published partitions may vanish from raw/ at once.
+    `marker` names the file that says a delivery is complete: a path with the same `{date}`, or `{file}.done`
+    beside each file. `settle_seconds`: how long a file must not have changed to be complete. All files of a
+    delivery must be, else it does not count yet. `empty` says what a file without records is: an empty
+    "partition", an "error", or nothing at all ("skip"); with "auto" the header alone makes an empty
+    partition, and zero bytes are an error where a header belongs. `same_content` says what becomes of a file
+    with the content of an earlier date's, or of another file of its own date: it is taken with a warning, or
+    of its own date left out with one ("warn"); an error ("refuse"); or taken like any other ("allow").
     Raises ContractError if an option or the contract is wrong.
     """
 
@@ -38,19 +63,33 @@ class Source:
         optional: bool = False,
         lag_days: int = 0,
         max_reject_ratio: float = 0.01,
+        max_rejects: int | None = None,
+        extra: str = "refuse",
+        duplicates: str = "quarantine",
         max_withdrawn: int = 3,
+        marker: str = "",
+        settle_seconds: float = 0,
+        empty: str = "auto",
+        same_content: str = "warn",
         name: str = "",
     ) -> None:
         self.contract = contract if isinstance(contract, Contract) else compile_contract(contract)
         self.files = files
-        self.is_dated = DATE in files
+        self.is_dated = self._pattern("files", files).date_format != ""
         self.partition = partition or ("delivery_date" if self.is_dated else "snapshot_date")
         self.format: Format = format or Csv()
         self.required = required
         self.optional = optional
         self.lag_days = lag_days
         self.max_reject_ratio = max_reject_ratio
+        self.max_rejects = max_rejects
+        self.extra = extra
+        self.duplicates = duplicates
         self.max_withdrawn = max_withdrawn
+        self.marker = marker
+        self.settle_seconds = settle_seconds
+        self.empty = empty
+        self.same_content = same_content
         self.name = name
         self._check()
 
@@ -71,31 +110,67 @@ class Source:
         return f"raw.{self.name}"
 
     def _check(self) -> None:
-        parts = self.files.split("/")
-        if self.files.startswith("/") or any(part in ("", ".", "..") for part in parts):
-            raise ContractError(f"Source(files={self.files!r}) is not a relative path below data/raw.")
-        if self.files.count(DATE) > 1 or re.search(r"[*?\[\]\0]", self.files):
-            raise ContractError(f"Source(files={self.files!r}) may hold {{date}} once, and no wildcards.")
         if self.required and self.optional:
             raise ContractError(f"Source(files={self.files!r}) cannot be both required and optional.")
         if not 0 <= self.max_reject_ratio <= 1:
             raise ContractError(f"Source(files={self.files!r}): max_reject_ratio is a share from 0 to 1.")
+        if self.max_rejects is not None and self.max_rejects < 0:
+            raise ContractError(f"Source(files={self.files!r}): max_rejects is 0 or more.")
+        for option, choices in (("extra", EXTRAS), ("duplicates", DUPLICATES)):
+            if getattr(self, option) not in choices:
+                raise ContractError(f"Source(files={self.files!r}): {option} is one of {', '.join(choices)}.")
         if self.lag_days < 0 or self.max_withdrawn < 0:
             raise ContractError(f"Source(files={self.files!r}): lag_days and max_withdrawn are 0 or more.")
-        if not re.fullmatch(r"[A-Za-z_]\w*", self.partition) or _OWN_COLUMN.fullmatch(self.partition.lower()):
+        if not re.fullmatch(r"[A-Za-z_]\w*", self.partition) or is_own_column(self.partition):
             raise ContractError(
                 f"Source(files={self.files!r}): partition={self.partition!r} cannot name a column."
             )
+        self._check_delivered()
         for column in self.contract.columns:
             self._check_column(column)
 
+    def _check_delivered(self) -> None:
+        """Check the options that say when files count, and which of them."""
+        if self.marker:
+            marker = self._pattern("marker", self.marker.replace(FILE, "file"))
+            is_beside = self.marker.startswith(FILE) and len(marker.segments) == 1 and not marker.date_format
+            if marker.is_wild or self.marker == FILE or (FILE in self.marker and not is_beside):
+                raise ContractError(
+                    f"Source(marker={self.marker!r}) is neither a path without wildcards, such as "
+                    "orders/{date}/_SUCCESS, nor an ending of each file's own name, such as {file}.done."
+                )
+            if not is_beside and (marker.date_format != "") != self.is_dated:
+                raise ContractError(
+                    f"Source(marker={self.marker!r}) needs {{date}} if, and only if, files={self.files!r} has it."
+                )
+        if not 0 <= self.settle_seconds < float("inf"):
+            raise ContractError(f"Source(files={self.files!r}): settle_seconds is a number of seconds, 0 or more.")
+        for option, value, known in (("empty", self.empty, EMPTY), ("same_content", self.same_content, SAME)):
+            if value not in known:
+                raise ContractError(
+                    f"Source(files={self.files!r}): {option}={value!r} is none of {', '.join(known)}."
+                )
+
+    @staticmethod
+    def _pattern(option: str, path: str) -> FilePattern:
+        try:
+            return file_pattern(path)
+        except ValueError as error:
+            raise ContractError(f"Source({option}={path!r}) {error}.") from None
+
     def _check_column(self, column: Column) -> None:
         where = f"Source(files={self.files!r}): column {column.name!r} of contract {self.contract.name}"
-        if _OWN_COLUMN.fullmatch(column.name.lower()):
+        if is_own_column(column.name):
             raise ContractError(f"{where} has a name that etl needs for itself; rename the column.")
+        if column.regex:
+            raise ContractError(
+                f"{where} is a pattern (regex=True): the columns of a raw file are to be known; name each of them."
+            )
         is_partition = column.name.lower() == self.partition.lower()
         if is_partition and (column.name, column.type) != (self.partition, "DATE"):
             raise ContractError(
                 f"{where} is {column.type}, but the partition column {self.partition!r} is a DATE; "
                 "give the source another partition=, or the column another type or spelling."
             )
+        if problem := mask_problem(column, is_partition):
+            raise ContractError(f"{where} {problem}.")

@@ -1,165 +1,116 @@
-"""Delimited text: the declared dialect, and the proof that DuckDB reads a file right.
-
-DuckDB's reader shifts or swallows records of malformed files without a word, so it only gets files, or
-copies of those parts of files, whose records are known to be sound.
-"""
+"""Delimited text: the dialect that a source declares, and how DuckDB is told to read it."""
 
 from __future__ import annotations
 
-import codecs
-import mmap
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
 
 from etl.errors import ContractError
-from etl.formats import splitter
-from etl.formats.format import Record
-from etl.quoting import literal
+from etl.formats import redaction
+from etl.formats.csv_file import CsvFile
+from etl.formats.csv_reader import CsvReader
+from etl.formats.head import Layout
+from etl.formats.plain import TextFile, exact_encoding, plain
+from etl.formats.scanner import Dialect
 
-_BLOCK_BYTES = 1 << 24
+_LINE_ENDS = ("\n", "\r", "\0")
 
 
 @dataclass(frozen=True)
-class Csv:
-    """The dialect of a source's files: UTF-8, with or without a byte order mark.
+class Csv(TextFile):
+    """The dialect of a source's files; nothing is sniffed.
 
-    `quote` may be empty: then nothing quotes. A cell equal to (one of) `null` is null, unless it is quoted.
-    Without a header the columns come in the contract's order. Raises ContractError for a wrong option.
+    `delimiter` is 1 to 4 bytes. `quote` may be empty: then nothing quotes. In a quoted cell a quote is doubled,
+    or follows `escape`. `header` is whether there is a header line, or how many lines it has (their names are
+    joined by a space); with `names` the columns are named here, in the file's order, and the header is not read.
+    Without either the columns come in the contract's order. `preamble` lines above the header are no records,
+    nor is the `footer`: that many last lines, or the last lines that match a regular expression; nor are lines
+    that start with `comment`. A cell equal to (one of) `null` is null, unless it is quoted. With
+    `trailing_delimiter` every line ends in one. Raises ContractError for a wrong option.
     """
 
     delimiter: str = ","
     quote: str = '"'
-    header: bool = True
+    header: bool | int = True
     null: str | Sequence[str] = ""
-
-    # empty: DuckDB takes the first line end that it finds, which may be one within a quoted cell
-    _line_end: ClassVar[str] = ""
+    escape: str = ""
+    names: Sequence[str] = ()
+    preamble: int = 0
+    footer: int | str = 0
+    comment: str = ""
+    trailing_delimiter: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         # lists come back from JSON
         object.__setattr__(self, "null", self.null if isinstance(self.null, str) else tuple(self.null))
+        object.__setattr__(self, "names", tuple(self.names))
+        self._check_marks()
+        self._check_lines()
+
+    def _check_marks(self) -> None:
         # the limits are those of DuckDB's reader
-        if not 1 <= len(self.delimiter.encode()) <= 4 or set(self.delimiter) & {"\n", "\r", "\0", self.quote}:
+        if not 1 <= len(self.delimiter.encode()) <= 4 or set(self.delimiter) & {*_LINE_ENDS, self.quote}:
             raise ContractError(f"Csv(delimiter={self.delimiter!r}) is not 1 to 4 bytes within a line.")
-        if len(self.quote.encode()) > 1 or self.quote in ("\n", "\r", "\0"):
-            raise ContractError(f"Csv(quote={self.quote!r}) is not one ASCII character or empty.")
-        if not self._nulls or any(self._is_ambiguous(text) for text in self._nulls if text):
+        for name in ("quote", "escape"):
+            mark = getattr(self, name)
+            if len(mark.encode()) > 1 or mark in _LINE_ENDS:
+                raise ContractError(f"Csv({name}={mark!r}) is not one ASCII character or empty.")
+        if self.escape and (not self.quote or self.escape in self.delimiter):
+            raise ContractError(f"Csv(escape={self.escape!r}) needs a quote, and must not be in the delimiter.")
+        if not self.nulls or any(self._is_ambiguous(text) for text in self.nulls if text):
             raise ContractError(f"Csv(null={self.null!r}) is empty or holds the delimiter or the quote.")
+        if set(self.comment) & {*_LINE_ENDS, self.quote} or self.comment.startswith(self.delimiter):
+            raise ContractError(f"Csv(comment={self.comment!r}) cannot begin a line of comment.")
 
-    def columns(self, path: Path, expected: Sequence[str]) -> list[str]:
-        """Return the header's names, unquoted, or `expected` if the dialect has no header."""
-        if not self.header:
-            return list(expected)
-        with path.open("rb") as file:
-            line = file.readline().removeprefix(codecs.BOM_UTF8).splitlines()
-        return splitter.cells(line[0], self.delimiter, self.quote) if line else []
-
-    def prove(self, path: Path, width: int) -> int | None:
-        """Return the number of records if every one has `width` cells for certain, else None.
-
-        In a file without quotes, blank lines, mixed line ends or invalid text, delimiters = lines x
-        (width - 1) leaves nothing that DuckDB's strict mode would not refuse. Other files are split.
-        """
-        counted = self._count(path)
-        if counted is not None:
-            lines, delimiters = counted
-            return max(lines - self.header, 0) if delimiters == lines * (width - 1) else None
-        records = 0
-        for record in self.records(path, width):
-            if record.problem:
-                return None
-            records += 1
-        return records
-
-    def relation(self, paths: Sequence[Path], columns: Sequence[str]) -> str:
-        """Return a read_csv() call with every option given: nothing is sniffed, ignored or padded."""
-        types = ", ".join(f"{literal(name)}: 'varchar'" for name in columns)
-        options = {
-            "columns": f"{{{types}}}",
-            "auto_detect": "false",
-            "delim": literal(self.delimiter),
-            "quote": literal(self.quote),
-            "escape": literal(self.quote),
-            "header": literal(self.header),
-            "nullstr": literal(self._nulls),
-            "allow_quoted_nulls": "false",
-            "strict_mode": "true",
-            **({"new_line": literal(self._line_end)} if self._line_end else {}),
-        }
-        files = literal([str(path) for path in paths])
-        return f"read_csv({files}, {', '.join(f'{name} = {value}' for name, value in options.items())})"
-
-    def records(self, path: Path, width: int | None) -> Iterator[Record]:
-        """Yield the records below the header, sound or not; blank lines are none."""
-        if path.stat().st_size == 0:
-            return
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            start = len(codecs.BOM_UTF8) if content[:3] == codecs.BOM_UTF8 else 0
-            is_header = self.header
-            for record in splitter.split(content, start, self.delimiter, self.quote, width):
-                if not content[record.start : record.end].strip(b"\r\n"):
-                    continue
-                if not is_header:
-                    yield record
-                is_header = False
-
-    def rewrite(self, path: Path, records: Sequence[Record], target: Path) -> Csv:
-        """Copy sound records to `target`, each ended by a line feed; return the dialect that reads it."""
-        with path.open("rb") as source, target.open("wb") as file:
-            for record in records:
-                source.seek(record.start)
-                file.write(source.read(record.end - record.start).rstrip(b"\r\n") + b"\n")
-        return _Copy(**vars(replace(self, header=False)))
-
-    def text(self, content: bytes) -> str:
-        """Return a record's original text, without its line end, undecodable bytes as \\xNN."""
-        return content.decode("utf-8", "backslashreplace").rstrip("\r\n")
+    def _check_lines(self) -> None:
+        for name in ("header", "preamble", "footer"):
+            number = getattr(self, name)
+            if not (name == "footer" and isinstance(number, str)) and number not in range(1001):
+                raise ContractError(f"Csv({name}={number!r}) is not a number of lines from 0 to 1000.")
+        if isinstance(self.footer, str):
+            try:
+                re.compile(self.footer)
+            except re.error as error:
+                raise ContractError(f"Csv(footer={self.footer!r}) is no regular expression: {error}.") from error
+        if len(set(self.names)) < len(self.names):
+            raise ContractError(f"Csv(names={list(self.names)}) names a column twice.")
 
     @property
-    def _nulls(self) -> list[str]:
-        return [self.null] if isinstance(self.null, str) else list(self.null)
+    def nulls(self) -> tuple[str, ...]:
+        """The texts that stand for null."""
+        return (self.null,) if isinstance(self.null, str) else tuple(self.null)
+
+    def open(self, path: Path, expected: Sequence[str], scratch: Path) -> CsvFile:
+        """Take a file apart; the copies that this may need are at `scratch`."""
+        text = plain(path, self.encoding, self.compression, scratch)
+        encoding = exact_encoding(path, self.encoding, self.compression)
+        layout = Layout(self.header, self.preamble, self.footer, self.names)
+        return CsvFile(text, self._dialect(None), layout, self._reader(), expected, encoding, scratch)
+
+    def record_format(self, columns: Sequence[str]) -> Csv:
+        """Return the dialect of a record's text alone: the same, with nothing around the records."""
+        alone = {"header": False, "names": tuple(columns), "preamble": 0, "footer": 0, "comment": ""}
+        return replace(self, **alone, encoding="utf-8", compression="none")  # type: ignore[arg-type]
+
+    def redacted(
+        self, text: str, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]
+    ) -> str | None:
+        """Return a record's text with the cells of `hidden` columns replaced; None where they cannot be told."""
+        dialect = redaction.Dialect(self.delimiter, self.quote, self.escape, self.nulls, self.trailing_delimiter)
+        return redaction.redacted_cells(text, columns, hidden, dialect)
+
+    def _dialect(self, width: int | None) -> Dialect:
+        marks = (self.delimiter, self.quote, "" if self.escape == self.quote else self.escape, self.comment)
+        delimiter, quote, escape, comment = (mark.encode() for mark in marks)
+        return Dialect(delimiter, quote, escape, comment, width)
+
+    def _reader(self) -> CsvReader:
+        return CsvReader(
+            self.delimiter, self.quote, self.escape or self.quote, self.nulls, trailing=self.trailing_delimiter
+        )
 
     def _is_ambiguous(self, null: str) -> bool:
         return self.delimiter in null or null in self.delimiter or bool(self.quote and self.quote in null)
-
-    def _count(self, path: Path) -> tuple[int, int] | None:
-        """Return lines and delimiters, or None for a file that counting cannot prove."""
-        newlines = returns = pairs = delimiters = 0
-        last = b""
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        delimiter, quote = self.delimiter.encode(), self.quote.encode()
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                seam = last + block
-                if b"\0" in block or (quote and quote in block) or b"\n\n" in seam or b"\n\r" in seam:
-                    return None
-                newlines += block.count(b"\n")
-                returns += block.count(b"\r")
-                pairs += seam.count(b"\r\n")
-                delimiters += block.count(delimiter)
-                if not _decodes(decoder, block):
-                    return None
-                last = block[-1:]
-        if decoder.getstate()[0] or not (returns == pairs and returns in (0, newlines)):
-            return None
-        return newlines + (last not in (b"", b"\n")), delimiters
-
-
-@dataclass(frozen=True)
-class _Copy(Csv):
-    """The dialect of what rewrite() writes."""
-
-    _line_end: ClassVar[str] = r"\n"
-
-
-def _decodes(decoder: codecs.IncrementalDecoder, block: bytes) -> bool:
-    # ASCII, most of the world's raw files, is told ten times faster than it is decoded
-    if block.isascii() and not decoder.getstate()[0]:
-        return True
-    try:
-        decoder.decode(block)
-    except UnicodeDecodeError:
-        return False
-    return True

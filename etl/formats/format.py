@@ -1,40 +1,127 @@
-"""What a raw format must be able to do: tell the columns, prove a file sound, read it, take it apart."""
+"""What a raw format must be able to do: take a file apart into records, and hand the sound ones to DuckDB."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from etl.errors import ContractError
 
-class Record(NamedTuple):
-    """One record of a raw file, by its place; `problem` is empty if it has the right shape."""
 
-    #: Physical line of its first byte, from 1.
+class Place(NamedTuple):
+    """A record as it was delivered, for people: where it is and what it says."""
+
+    #: Physical line, row of a sheet, or element, from 1.
     line: int
-    #: First byte and the byte after the last, line end included.
-    start: int
-    end: int
-    problem: str = ""
+    #: The original text without its line end; undecodable bytes as \\xNN.
+    text: str
+    #: The original bytes, where the text does not say all of them.
+    raw: bytes | None = None
+
+
+class Fault(NamedTuple):
+    """A record with what is wrong with its shape; `problem` is empty for a sound one."""
+
+    place: Place
+    problem: str
+
+
+class Reader(Protocol):
+    """How DuckDB reads files that hold nothing but sound records; equal readers read alike."""
+
+    def relation(self, paths: Sequence[Path], names: Sequence[str]) -> str:
+        """Return the SQL of a relation: the cells as varchar columns `names`, and `file_index` from 0."""
+
+    def numbered(self, path: Path, names: Sequence[str]) -> str:
+        """Return the SQL of a relation of one file: the cells, and `_record`, from 0 in the file's order."""
+
+
+class Opened(Protocol):
+    """A file taken apart: every record is either sound, and read by `reader` from `file`, or broken.
+
+    `columns` are those of the file, in its order. `extras` are names of further cells, which the relation
+    then has as one JSON object in the column `_extra`.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    @property
+    def extras(self) -> tuple[str, ...]: ...
+    @property
+    def sound(self) -> int: ...
+    @property
+    def broken(self) -> int: ...
+    @property
+    def reader(self) -> Reader: ...
+    @property
+    def file(self) -> Path: ...
+
+    def verify(self) -> None:
+        """Look at every record if that was not done: what is known then no more rests on DuckDB's refusals."""
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield the broken records, in order."""
+
+    def places(self, numbers: Sequence[int]) -> Iterator[Place]:
+        """Yield the sound records with these numbers, which ascend."""
+
+    def everything(self) -> Iterator[Fault]:
+        """Yield all records, sound and broken, in order."""
+
+    def close(self) -> None:
+        """Delete what was written to take the file apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """How a sender writes values; every format has these options.
+
+    `decimal` and `thousands` are the marks in numbers. `date_format` and `timestamp_format` are strptime()
+    formats; empty means ISO 8601. Raises ContractError for a wrong option.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    date_format: str = ""
+    timestamp_format: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.decimal) != 1 or self.decimal.isalnum() or self.decimal in "+-":
+            raise ContractError(f"decimal={self.decimal!r} is not one mark, such as a comma.")
+        if self.thousands and (len(self.thousands) != 1 or self.thousands.isalnum() or self.thousands in "+-"):
+            raise ContractError(f"thousands={self.thousands!r} is not one mark, such as a point.")
+        if self.decimal == self.thousands:
+            raise ContractError(f"decimal and thousands are both {self.decimal!r}; a number would be ambiguous.")
+        for name in ("date_format", "timestamp_format"):
+            if (text := getattr(self, name)) and "%" not in text:
+                raise ContractError(f"{name}={text!r} is not a strptime format, such as %d.%m.%Y.")
+
+    @property
+    def values(self) -> Values:
+        """Return these options alone."""
+        return Values(**{option.name: getattr(self, option.name) for option in fields(Values)})
 
 
 class Format(Protocol):
     """A format of raw files. Every cell is read as text; the contract gives it its type."""
 
-    def columns(self, path: Path, expected: Sequence[str]) -> list[str]:
-        """Return the file's columns in its order: its header, or `expected` where it has none."""
+    @property
+    def values(self) -> Values:
+        """Return how the sender writes values."""
 
-    def prove(self, path: Path, width: int) -> int | None:
-        """Return the number of records if every one surely has `width` cells, else None."""
+    def open(self, path: Path, expected: Sequence[str], scratch: Path) -> Opened:
+        """Take any file whatsoever apart; what has to be written goes to `scratch`, a path of its own.
 
-    def relation(self, paths: Sequence[Path], columns: Sequence[str]) -> str:
-        """Return the SQL of the sound files' records: `columns` as varchar, and `file_index` from 0."""
+        `expected` are the contract's columns, for files that do not name theirs. Raises UnreadableError for
+        a file that has no records at all, such as a damaged archive.
+        """
 
-    def records(self, path: Path, width: int | None) -> Iterator[Record]:
-        """Yield every record of any file whatsoever, sound or not, header and blank lines left out."""
+    def record_format(self, columns: Sequence[str]) -> Format:
+        """Return the format in which the text of a record alone, as in `Place`, is read again."""
 
-    def rewrite(self, path: Path, records: Sequence[Record], target: Path) -> Format:
-        """Write the sound `records` to a file of their own; return the format that reads it."""
-
-    def text(self, content: bytes) -> str:
-        """Return the original text of a record, for people to read; undecodable bytes as \\xNN."""
+    def redacted(
+        self, text: str, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]
+    ) -> str | None:
+        """Return a record's text with the cells of `hidden` columns replaced; None where they cannot be told."""

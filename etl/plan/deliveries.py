@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 from etl.contract import Source
+from etl.corrections import corrections_hash
 from etl.errors import DeliveryError
 from etl.keys import extract_key
 from etl.ledger import Key, Ledger, Receipt, stamp
+from etl.plan.content import Content
 from etl.project import Project
 from etl.stages import lake, raw
-from etl.stages.raw import Delivery
+from etl.stages.raw import Delivery, File, Found
 
 #: A file this young may change again within the same time stamp, so its hash is not remembered.
 _SETTLED_NS = 2_000_000_000
@@ -38,6 +40,22 @@ class Scope:
         return self.first <= day <= self.last and self.source in ("", source)
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What a run makes of one source: the deliveries to hold, and all that is to be said of the others.
+
+    `withdrawn` are the partitions whose files vanished; `waiting` says why one that is there does not count.
+    """
+
+    held: dict[date, Delivery]
+    withdrawn: Sequence[date]
+    waiting: Mapping[date, str]
+    #: Files that are not loaded, with the reason.
+    left_out: Sequence[str]
+    #: Files that hold what another one held before.
+    repeats: Sequence[str]
+
+
 class Deliveries:
     """The deliveries to hold, by source and partition; and what became of those that were held before."""
 
@@ -52,92 +70,141 @@ class Deliveries:
         #: Fingerprints of partitions that stay as they were taken, whatever lies in raw/ now.
         self.kept: dict[Key, str] = {}
         self._ledger = ledger
+        self._definitions: dict[str, str] = {}
 
-    def find(self, source: Source) -> tuple[dict[date, Delivery], list[date]]:
-        """Return the deliveries to hold of one source, and the partitions whose files vanished from raw/."""
-        found = raw.find(source, self._project.raw, self._scope.last)
-        if not source.is_dated:
-            return self._snapshot(source, found), []
+    def find(self, source: Source) -> Taken:
+        """Return what is to be held of one source, and what became of the rest."""
+        found = raw.look(source, self._project.raw, self._scope.last, time.time_ns())
         known = self._before.get(source.name, {})
-        gone = [day for day in known if day not in found and self._scope.takes(source.name, day)]
-        return self._dated(source, found), sorted(gone)
+        content = Content(source, known, self._definition(source))
+        days, waiting = self._counting(source, found, content)
+        if source.is_dated:
+            held = self._dated(source, days, waiting)
+            there = found.complete.keys() | found.incomplete.keys()
+            gone = sorted(day for day in known if day not in there and self._scope.takes(source.name, day))
+        else:
+            held, gone = self._snapshot(source, days, waiting), []
+        repeats = content.repeats(held)
+        if source.same_content == "refuse":
+            held |= {day: replace(held[day], problem=text) for day, text in repeats.items()}
+        decided = corrections_hash(self._project, source, held)
+        held |= {day: replace(held[day], corrections=sha256) for day, sha256 in decided.items()}
+        waiting = {d: f"{text}; what was taken before stays" if d in held else text for d, text in waiting.items()}
+        return Taken(held, gone, waiting, [*found.others, *content.left_out], list(repeats.values()))
 
     def remember(self) -> None:
         """Store the new hashes, so that an unchanged file is read only once."""
         self._ledger.remember_hashes(self._new_hashes)
 
-    def _dated(self, source: Source, found: dict[date, Delivery]) -> dict[date, Delivery]:
+    def _counting(
+        self, source: Source, found: Found, content: Content
+    ) -> tuple[dict[date, Delivery], dict[date, str]]:
+        """Return the deliveries that count, hashed if they are in the scope, and why others do not."""
+
+        def takes(day: date) -> bool:
+            return self._scope.takes(source.name, day) if source.is_dated else self._takes_source(source)
+
+        days = {}
+        waiting = {
+            day: f"is there but not complete: {text}" for day, text in found.incomplete.items() if takes(day)
+        }
+        for day, delivery in found.complete.items():
+            counting = content.counting(self._hashed(delivery)) if takes(day) else delivery
+            if isinstance(counting, str):
+                waiting[day] = counting
+            else:
+                days[day] = counting
+        return days, waiting
+
+    def _dated(
+        self, source: Source, days: Mapping[date, Delivery], waiting: Mapping[date, str]
+    ) -> dict[date, Delivery]:
         known = self._before.get(source.name, {})
-        definition = lake.definition(source, self._project.settings.timezone)
         taken = {}
-        for day, delivery in found.items():
+        for day, delivery in days.items():
             if self._scope.takes(source.name, day):
-                taken[day] = self._hashed(delivery)
-            elif day in known and self._is_as_taken(source, known[day], definition):
+                taken[day] = delivery
+            elif day in known and self._is_as_taken(source, known[day]):
                 taken[day] = self._keep(delivery, known[day])
             elif day in known:
                 # out of scope; but its columns may be others now, or its partition is gone
                 taken[day] = self._hashed(delivery)
         for day in known:
-            if day not in found and not self._scope.takes(source.name, day):
-                taken |= self._kept_without_file(source, day, known[day])
+            if day not in days and (day in waiting or not self._scope.takes(source.name, day)):
+                taken |= self._kept_without_file(source, day, known[day], waiting.get(day))
         return dict(sorted(taken.items()))
 
-    def _snapshot(self, source: Source, found: dict[date, Delivery]) -> dict[date, Delivery]:
+    def _snapshot(
+        self, source: Source, days: Mapping[date, Delivery], waiting: Mapping[date, str]
+    ) -> dict[date, Delivery]:
         known = self._before.get(source.name, {})
         # the one that came last, whatever batch date its run was given; run ids sort by time
         newest = max(known, key=lambda day: (known[day].run_id, day), default=None)
-        if newest is None or (found and self._is_new(source, found, known[newest])):
-            return {d.date: self._hashed(d) for d in found.values() if self._takes_source(source)}
-        if found and self._takes_source(source):
-            (delivery,) = found.values()
-            return {newest: replace(self._hashed(delivery), date=newest)}
-        # what came stays when its file goes: a snapshot's lake is the record of it
-        return self._kept_without_file(source, newest, known[newest])
+        delivery = next((d for d in days.values() if self._takes_source(source)), None)
+        if newest is None:
+            return {} if delivery is None else {delivery.date: delivery}
+        if delivery is None:
+            # what came stays when its file goes: a snapshot's lake is the record of it
+            return self._kept_without_file(source, newest, known[newest], next(iter(waiting.values()), None))
+        if delivery.sha256 != known[newest].details["sha256"]:
+            return {delivery.date: delivery}
+        return {newest: replace(delivery, date=newest)}
 
-    def _is_new(self, source: Source, found: dict[date, Delivery], newest: Receipt) -> bool:
-        (delivery,) = found.values()
-        return self._takes_source(source) and self._hashed(delivery).sha256 != newest.details["sha256"]
+    def _definition(self, source: Source) -> str:
+        if source.name not in self._definitions:
+            self._definitions[source.name] = lake.definition(source, self._project.settings.timezone)
+        return self._definitions[source.name]
 
-    def _is_as_taken(self, source: Source, receipt: Receipt, definition: str) -> bool:
+    def _is_as_taken(self, source: Source, receipt: Receipt) -> bool:
         day = date.fromisoformat(receipt.key.partition)
         is_there = all(
             receipt.details[base.name] == stamp(lake.partition_file(base, source, day))
             for base in (self._project.lake, self._project.quarantine)
         )
-        return is_there and bool(receipt.details["definition"] == definition)
+        return is_there and bool(receipt.details["definition"] == self._definition(source))
 
     def _takes_source(self, source: Source) -> bool:
         return self._scope.source in ("", source.name)
 
     def _keep(self, delivery: Delivery, receipt: Receipt) -> Delivery:
+        """Return a delivery as it was taken, whatever its files are now."""
         self.kept[extract_key(delivery.source, delivery.date)] = receipt.fingerprint
-        return replace(delivery, sha256=receipt.details["sha256"])
+        name, sha256 = receipt.details["file"], receipt.details["sha256"]
+        taken = File(name, self._project.raw / name, 0, 0, delivery.files[0].inode, sha256)
+        return replace(delivery, files=(taken,))
 
-    def _kept_without_file(self, source: Source, day: date, receipt: Receipt) -> dict[date, Delivery]:
+    def _kept_without_file(
+        self, source: Source, day: date, receipt: Receipt, waiting: str | None = None
+    ) -> dict[date, Delivery]:
         if not lake.partition_file(self._project.lake, source, day).exists():
             return {}
         file = receipt.details["file"]
-        if receipt.details["definition"] != lake.definition(source, self._project.settings.timezone):
+        if receipt.details["definition"] != self._definition(source):
             raise DeliveryError(
-                f"{source.name} {day}: the contract or the source changed, but {file} is gone from raw/, so it "
+                f"{source.name} {day}: the contract or the source changed, but "
+                f"{f'what is in raw/ now {waiting}' if waiting else f'{file} is gone from raw/'}, so it "
                 "cannot be taken by what they say now. Have it delivered again."
             )
-        return {day: self._keep(Delivery(source.name, day, file, self._project.raw / file, 0, 0, 0), receipt)}
+        gone = File(file, self._project.raw / file, 0, 0, 0)
+        return {day: self._keep(Delivery(source.name, day, (gone,)), receipt)}
 
     def _hashed(self, delivery: Delivery) -> Delivery:
-        known = self._hashes.get(delivery.stat_key)
-        if known is None:
-            known = self._hashes[delivery.stat_key] = self._sha256(delivery)
-            if time.time_ns() - delivery.changed_ns > _SETTLED_NS:
-                self._new_hashes.append((*delivery.stat_key, known))
-        return replace(delivery, sha256=known)
+        files = (replace(file, sha256=self._sha256(delivery, file)) for file in delivery.files)
+        return replace(delivery, files=tuple(files))
 
-    def _sha256(self, delivery: Delivery) -> str:
+    def _sha256(self, delivery: Delivery, file: File) -> str:
+        known = self._hashes.get(file.stat_key)
+        if known is None:
+            known = self._hashes[file.stat_key] = self._read(delivery, file)
+            if time.time_ns() - file.changed_ns > _SETTLED_NS:
+                self._new_hashes.append((*file.stat_key, known))
+        return known
+
+    def _read(self, delivery: Delivery, file: File) -> str:
         try:
-            return raw.sha256(delivery.path)
+            return raw.sha256(file.path)
         except OSError as error:
-            where = f"{delivery.source} {delivery.date}: {delivery.file}"
+            where = f"{delivery.source} {delivery.date}: {file.name}"
             raise DeliveryError(
                 f"{where} cannot be read: {error}. Mend its permissions or deliver it anew."
             ) from error

@@ -12,7 +12,7 @@ from etl.errors import ConfigError
 from etl.keys import extract_key
 from etl.ledger import Key, Ledger, Receipt
 from etl.models import Models, models_key, read_models
-from etl.plan.deliveries import Deliveries, Scope
+from etl.plan.deliveries import Deliveries, Scope, Taken
 from etl.plan.stale import Held, Staleness, fingerprints
 from etl.project import Project
 from etl.stages import lake
@@ -38,6 +38,8 @@ class Plan:
     is_build_intact: bool
     #: Those of them that are done only because the scope says `force`.
     forced: frozenset[Key]
+    #: What became of the deliveries of each source.
+    taken: Mapping[str, Taken]
     #: Published partitions whose files vanished, by source.
     withdrawn: Mapping[str, Sequence[date]]
     #: The newest expected day of each required source that has no delivery for it.
@@ -95,14 +97,14 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Pl
     deliveries = Deliveries(project, ledger, scope, receipts)
     found = {name: deliveries.find(source) for name, source in catalog.sources.items()}
     deliveries.remember()
-    held = {name: taken for name, (taken, _) in found.items()}
-    withdrawn = {name: gone for name, (_, gone) in found.items()}
+    held = {name: taken.held for name, taken in found.items()}
+    withdrawn = {name: taken.withdrawn for name, taken in found.items()}
     prints = fingerprints(catalog, models, held, deliveries.kept, project.settings.timezone)
     staleness = Staleness(project, scope, catalog, models, held, prints, receipts, withdrawn)
     stale, forced = staleness.find()
     missing = _missing(catalog, scope, held)
-    taken = {key.name for key in receipts if key.step == "extract"}
-    lost = frozenset(n for n, s in catalog.sources.items() if not s.is_dated and n in taken and not held[n])
+    known = {key.name for key in receipts if key.step == "extract"}
+    lost = frozenset(n for n, s in catalog.sources.items() if not s.is_dated and n in known and not held[n])
     return Plan(
         project,
         scope,
@@ -114,6 +116,7 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Pl
         stale,
         staleness.is_build_intact(),
         forced,
+        found,
         withdrawn,
         missing,
         lost,
@@ -173,4 +176,4 @@ def _expected(source: Source, scope: Scope) -> date:
 def _is_there(source: Source, day: date, held: Held) -> bool:
     if source.is_dated:
         return day in held[source.name]
-    return any(delivery.inode for delivery in held[source.name].values())
+    return any(delivery.is_in_raw for delivery in held[source.name].values())

@@ -14,6 +14,7 @@ from etl.plan.deliveries import Scope
 from etl.project import Project
 from etl.stages import lake
 from etl.stages.raw import Delivery
+from etl.stages.warehouse import LAYOUT
 
 #: The deliveries to hold, by source and partition.
 Held = Mapping[str, Mapping[date, Delivery]]
@@ -30,10 +31,16 @@ def fingerprints(
         days = {}
         for day, delivery in held[name].items():
             key = extract_key(name, day)
-            prints[key] = kept.get(key) or fingerprint(definition, delivery.file, str(day), delivery.sha256)
+            facts = (
+                delivery.file,
+                str(day),
+                delivery.sha256,
+                *filter(None, [delivery.problem, delivery.corrections]),
+            )
+            prints[key] = kept.get(key) or fingerprint(definition, *facts)
             days[str(day)] = prints[key]
         tables[source.table] = prints[load_key(name)] = fingerprint(
-            source.partition, [(column.name, column.type) for column in source.contract.columns], days
+            source.partition, source.extra, [(c.name, c.type) for c in source.contract.columns], days
         )
     for model in models.models.values():
         upstream = {read: tables[read] for read in model.reads}
@@ -90,7 +97,7 @@ class Staleness:
     def _extract_reason(self, key: Key, receipt: Receipt) -> str:
         source, day = self.catalog.sources[key.name], date.fromisoformat(key.partition)
         # without its file, it is what the lake holds: nothing could be extracted again
-        is_in_raw = self.held[key.name][day].inode != 0
+        is_in_raw = self.held[key.name][day].is_in_raw
         for base in (self.project.lake, self.project.quarantine) if is_in_raw else ():
             if stamp(lake.partition_file(base, source, day)) != receipt.details[base.name]:
                 return f"{base} does not hold it as it was written"
@@ -101,7 +108,9 @@ class Staleness:
         receipt = self.receipts.get(BUILD)
         there = stamp(self.project.build)
         wal = self.project.build.with_name(self.project.build.name + ".wal")
-        return receipt is not None and there != [] and receipt.details["stamp"] == there and not wal.exists()
+        if receipt is None or receipt.details.get("layout") != LAYOUT:
+            return False
+        return there != [] and receipt.details["stamp"] == there and not wal.exists()
 
     def _is_forced(self, key: Key, forced: set[Key]) -> bool:
         if not self.scope.force:

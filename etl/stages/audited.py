@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from etl.contract import Contract, Rule, Source
-from etl.errors import AuditError, counted
+from etl.contract import Contract, PythonRule, Rule, Source
+from etl.contract.expand import expanded
+from etl.errors import AuditError, ContractError, StepError, counted
 from etl.keys import AUDIT, load_key, transform_key
 from etl.ledger import Check, Ledger, Receipt, fingerprint
 from etl.models import Audit
 from etl.project import Project
 from etl.quoting import qualified
-from etl.stages.warehouse import contents, open_build, remove_obsolete
+from etl.stages.warehouse import contents, describe, open_build, remove_obsolete
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,7 +53,7 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
         _check_complete(con, candidate, ledger)
         checks = _Checks(con, ledger.checks() if candidate.is_build_trusted else {}, run_id)
         for table, contract in candidate.contracts.items():
-            _check_contract(checks, con, table, contract, candidate.tables[table])
+            _check_contract(checks, project.contracts, table, contract, candidate.tables[table])
         for item in candidate.audits:
             tables = {name: candidate.tables[name] for name in item.reads}
             checks.query(item.name, ", ".join(item.reads[:1]), item.severity, item.sql, [item.normal, tables])
@@ -122,23 +124,46 @@ def _check_complete(con: duckdb.DuckDBPyConnection, candidate: Candidate, ledger
         raise AuditError(f"build.duckdb does not hold {names} as planned; run again to build them anew.")
 
 
-def _check_contract(
-    checks: _Checks, con: duckdb.DuckDBPyConnection, table: str, contract: Contract, content: str
-) -> None:
+def _check_contract(checks: _Checks, contracts: Path, table: str, contract: Contract, content: str) -> None:
+    con = checks.con
     columns = [(row[0], row[1]) for row in con.execute(f"describe {qualified(table)}").fetchall()]
     key = fingerprint(contract.to_dict(), content)
-    for problem in contract.structure_problems(columns):
+    contract = expanded(contract, [name for name, _ in columns])
+    describe(con, table, contract)
+    problems = contract.structure_problems(columns)
+    for problem in problems:
         checks.add(f"{table}.{problem.column}.{problem.rule}", table, "error", 1, [problem.message], key)
     present = {name for name, _ in columns}
     missing = {column.name for column in contract.columns} - present
     rules = [rule for rule in contract.rules if rule.column not in missing]
     rules = [rule for rule in rules if not checks.known(f"{table}.{rule.name}", key)]
+    wrong = missing | {problem.column for problem in problems}
+    rules += [
+        found
+        for rule in contract.python
+        if not wrong & set(rule.columns) and not checks.known(f"{table}.{rule.name}", key)
+        for found in _prepared(checks, contracts, table, replace(contract, python=(rule,)), key)
+    ]
     _check_rules(checks, con, table, rules, key)
     for unique in contract.uniques:
         if not missing & set(unique.columns):
             names = ", ".join(contract.key(unique))
             sql = f"select {names}, count(*) as rows from {qualified(table)} group by {names} having count(*) > 1"
             checks.query(f"{table}.{unique.name}", table, unique.severity, sql, key)
+
+
+def _prepared(checks: _Checks, contracts: Path, table: str, contract: Contract, content: str) -> Sequence[Rule]:
+    """Return a contract's Python rules as SQL; what cannot be run is a failed check."""
+    import duckdb
+
+    from etl.contract.python_rules import prepare
+
+    try:
+        return prepare(checks.con, contract, contracts, f"from {qualified(table)}")
+    except (StepError, ContractError, duckdb.Error) as error:
+        for rule in contract.python:
+            checks.add_refused(f"{table}.{rule.name}", table, error, content)
+        return []
 
 
 def _check_rules(
@@ -171,22 +196,39 @@ def _count(con: duckdb.DuckDBPyConnection, table: str, rules: Sequence[Rule]) ->
 
 def _check_raw(checks: _Checks, con: duckdb.DuckDBPyConnection, source: Source, candidate: Candidate) -> None:
     content = candidate.tables[source.table]
-    for rule in (rule for rule in source.contract.rules if rule.severity == "warn"):
+    every: list[Rule | PythonRule] = [*source.contract.rules, *source.contract.python]
+    for rule in (rule for rule in every if rule.severity == "warn"):
         failing = candidate.warnings.get(source.name, {}).get(rule.name, 0)
-        where = f"{qualified(source.table)} where not ({rule.sql})"
-        examples = _examples(con, where) if failing else []
+        examples = []
+        if failing and isinstance(rule, Rule) and not _reads_masked(rule, source):
+            examples = _examples(con, f"{qualified(source.table)} where not ({rule.sql})")
         checks.add(f"{source.table}.{rule.name}", source.table, "warn", failing, examples, content)
-    row = con.execute(
-        f"select (select count(*) from {qualified(source.table)}), coalesce(sum(rows), 0)::bigint, "
-        "coalesce(sum(rejected), 0)::bigint, (select count(*) from etl.rejects where source = $1) "
-        "from etl.partitions where source = $1",
-        [source.name],
+    _check_nothing_lost(checks, con, source, content)
+
+
+def _check_nothing_lost(checks: _Checks, con: duckdb.DuckDBPyConnection, source: Source, content: str) -> None:
+    """Check that the records of the files are the rows of the lake and those in quarantine, and all are loaded."""
+    totals = ", ".join(f"coalesce(sum({n}), 0)::bigint" for n in ("records", "rows", "rejected", "discarded"))
+    records, rows, rejected, discarded = con.execute(
+        f"select {totals} from etl.partitions where source = ?", [source.name]
     ).fetchall()[0]
-    loaded, rows, rejected, quarantined = row
-    examples = [f"{rows:,} rows in the lake, {loaded:,} in {source.table}; "
-                f"{rejected:,} rejected, {quarantined:,} in etl.rejects"]  # fmt: skip
-    lost = abs(loaded - rows) + abs(rejected - quarantined)
-    checks.add(f"{source.table}.nothing_lost", source.table, "error", lost, examples if lost else [], content)
+    loaded = con.execute(f"select count(*) from {qualified(source.table)}").fetchall()[0][0]
+    quarantined, given_up = con.execute(
+        "select count(*) - count(discarded), count(discarded) from etl.rejects where source = ?", [source.name]
+    ).fetchall()[0]
+    lost = abs(records - rows - rejected - discarded) + abs(loaded - rows)
+    lost += abs(rejected - quarantined) + abs(discarded - given_up)
+    example = (
+        f"{records:,} records in the files; {rows:,} rows in the lake, {loaded:,} in {source.table}; "
+        f"{rejected:,} rejected, {quarantined:,} in etl.rejects; "
+        f"{discarded:,} discarded, {given_up:,} in etl.rejects"
+    )
+    checks.add(f"{source.table}.nothing_lost", source.table, "error", lost, [example] if lost else [], content)
+
+
+def _reads_masked(rule: Rule, source: Source) -> bool:
+    """Tell whether a rule was judged on values that are masked now: other rows would seem to break it."""
+    return any(column.pii and column.sql in rule.sql for column in source.contract.columns)
 
 
 def _examples(con: duckdb.DuckDBPyConnection, relation: str) -> list[str]:

@@ -16,13 +16,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from etl import engine
-from etl.contract import Source
+from etl.contract import Contract, Source
 from etl.errors import StepError, TransformError, WithdrawnError
 from etl.keys import BUILD, extract_key, load_key, transform_key
-from etl.ledger import Ledger, Receipt, stamp
+from etl.ledger import Ledger, Receipt, fingerprint, stamp
 from etl.models import Model
 from etl.project import Project
-from etl.quoting import identifier, literal, qualified
+from etl.quoting import identifier, literal, paths, qualified
 from etl.stages.lake.layout import REJECTS, partition_file
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 _TABLES = {
     "etl.runs": "run_id varchar, started_at timestamptz, finished_at timestamptz, outcome varchar, "
     "batch_date date, git_commit varchar",
-    "etl.partitions": "source varchar, date date, file varchar, sha256 varchar, rows bigint, rejected bigint, "
-    "loaded_at timestamptz, run_id varchar",
+    "etl.partitions": "source varchar, date date, file varchar, sha256 varchar, records bigint, "
+    "rows bigint, rejected bigint, discarded bigint, loaded_at timestamptz, run_id varchar",
     "etl.models": "name varchar, materialized varchar, fingerprint varchar, rows bigint, seconds double, "
     "built_at timestamptz, run_id varchar",
     "etl.checks": "name varchar, table_name varchar, severity varchar, passed boolean, failing bigint, "
@@ -42,17 +42,25 @@ _TABLES = {
     "etl._tables": "source varchar, definition varchar, content varchar",
 }
 
+#: What tells whether build.duckdb was made with these tables.
+LAYOUT = fingerprint(_TABLES)
+
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition as raw.<source> should hold it; `fingerprint` is that of its extract receipt."""
+    """A partition as raw.<source> should hold it; `fingerprint` is that of its extract receipt.
+
+    `records` are those of its files: `rows` in the lake, and in quarantine the `rejected` and the `discarded`.
+    """
 
     date: date
     fingerprint: str
     file: str
     sha256: str
+    records: int
     rows: int
     rejected: int
+    discarded: int
 
 
 @dataclass(frozen=True)
@@ -75,12 +83,10 @@ def open_build(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb
     """Open build.duckdb with the tables of the schema etl; note its stamp when it is closed again."""
     try:
         with engine.building(project) as con:
-            con.execute("create schema if not exists raw; create schema if not exists etl")
-            for name, columns in _TABLES.items():
-                con.execute(f"create table if not exists {name} ({columns})")
+            _define_own(con)
             yield con
     finally:
-        ledger.write(Receipt(BUILD, "", run_id, details={"stamp": stamp(project.build)}))
+        ledger.write(Receipt(BUILD, "", run_id, details={"stamp": stamp(project.build), "layout": LAYOUT}))
 
 
 def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str) -> list[Receipt]:
@@ -116,6 +122,7 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
         raise WithdrawnError(_too_many(source, table.withdrawn))
     with _transaction(con):
         _define(con, source)
+        describe(con, source.table, source.contract)
         query = "select date, fingerprint from etl._loaded where source = ?"
         loaded = dict(con.execute(query, [source.name]).fetchall())
         stale = [
@@ -181,16 +188,48 @@ def remove_obsolete(con: duckdb.DuckDBPyConnection, sources: Sequence[str], mode
             con.execute(f"delete from etl.{table} where source = ?", [name])
 
 
+def describe(con: duckdb.DuckDBPyConnection, table: str, contract: Contract) -> None:
+    """Make the comments of a table and of its columns what its contract says of them, where they differ."""
+    where = "database_name = current_database() and schema_name || '.' || {}_name = $1"
+    parts = {"table": "''", "view": "''", "column": "column_name"}
+    query = " union all ".join(
+        f"select {name}, comment from duckdb_{kind}s() where {where.format('view' if kind == 'view' else 'table')}"
+        for kind, name in parts.items()
+    )
+    wanted = {"": contract.description, **contract.comments()}
+    for column, comment in con.execute(query, [table]).fetchall():
+        text = wanted.get(column) or None
+        if text != comment:
+            place = f"column {qualified(table)}.{identifier(column)}" if column else f"table {qualified(table)}"
+            con.execute(f"comment on {place} is {literal(text)}")
+
+
 def contents(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Return the fingerprint of every table and view that build.duckdb holds, by its own word."""
     raw = "select 'raw.' || source, content from etl._tables"
     return dict(con.execute(f"select name, fingerprint from etl.models union all {raw}").fetchall())
 
 
+def _define_own(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the schemas and the tables of etl's own; if those there have other columns, all is loaded anew."""
+    con.execute("create schema if not exists raw; create schema if not exists etl")
+    query = (
+        "select schema_name || '.' || table_name, list(column_name order by column_index) from duckdb_columns() "
+        "where database_name = current_database() and schema_name = 'etl' group by all"
+    )
+    there = dict(con.execute(query).fetchall())
+    wanted = {name: [text.split()[0] for text in columns.split(", ")] for name, columns in _TABLES.items()}
+    if any(there.get(name, columns) != columns for name, columns in wanted.items()):
+        con.execute("drop schema etl cascade; create schema etl")
+    for name, columns in _TABLES.items():
+        con.execute(f"create table if not exists {name} ({columns})")
+
+
 def _define(con: duckdb.DuckDBPyConnection, source: Source) -> None:
     """Make the table of a source; if it has other columns than the contract now says, make it anew."""
     columns = {column.name: column.type for column in source.contract.columns}
     columns |= {source.partition: columns.get(source.partition, "DATE")}
+    columns |= {"_extra": "VARCHAR"} if source.extra == "keep" else {}
     columns |= {"_file": "VARCHAR", "_loaded_at": "TIMESTAMP WITH TIME ZONE"}
     definition = ", ".join(f"{identifier(name)} {type}" for name, type in columns.items())
     table = qualified(source.table)
@@ -219,22 +258,23 @@ def _insert(
     partitions: Sequence[Partition],
     run_id: str,
 ) -> None:
-    files = [str(partition_file(project.lake, source, p.date)) for p in partitions if p.rows]
+    files = [partition_file(project.lake, source, p.date) for p in partitions if p.rows]
     if files:
         con.execute(
             f"insert into {qualified(source.table)} by name select *, now() as _loaded_at "
-            f"from read_parquet({literal(files)}, hive_partitioning = false)"
+            f"from read_parquet({paths(files)}, hive_partitioning = false)"
         )
-    rejects = [str(partition_file(project.quarantine, source, p.date)) for p in partitions if p.rejected]
+    rejects = [partition_file(project.quarantine, source, p.date) for p in partitions if p.rejected + p.discarded]
     if rejects:
         con.execute(
-            f"insert into etl.rejects by name from read_parquet({literal(rejects)}, hive_partitioning = false)"
+            "insert into etl.rejects by name "
+            f"from read_parquet({paths(rejects)}, hive_partitioning = false, union_by_name = true)"
         )
     columns = [[getattr(p, name) for p in partitions] for name in Partition.__dataclass_fields__]
     dates, fingerprints, *others = columns
     if partitions:
         con.execute(
-            "insert into etl.partitions select ?, unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), now(), ?",
+            f"insert into etl.partitions select ?, {', '.join(['unnest(?)'] * (len(others) + 1))}, now(), ?",
             [source.name, dates, *others, run_id],
         )
         con.execute("insert into etl._loaded select ?, unnest(?), unnest(?)", [source.name, dates, fingerprints])

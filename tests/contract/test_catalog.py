@@ -86,7 +86,10 @@ def test_two_projects_may_have_files_of_the_same_name(tmp_path: Path) -> None:
         (SALES.replace("sales/{date}", "/{date}"), r"sales\.py.*is not a relative path"),
         (SALES.replace("sales =", "Sales2 ="), r"sales\.py: the source 'Sales2' needs a lower-case name"),
         (SALES.replace("id: int", "id: object"), r"sales\.py.*column 'id'"),
-        (ITEMS.replace("str", "str = pa.Field(regex=True)"), r"sales\.py: .*marts\.items.*regex"),
+        (SALES.replace("int", "int = pa.Field(regex=True)"), r"sales\.py.*'id'.*is a pattern.*name each of them"),
+        (ITEMS.replace("str", 'str = pa.Field(default="")'), r"sales\.py: .*marts\.items.*use coalesce"),
+        (ITEMS.replace("str", 'str = pa.Field(metadata={"aliases": ["x"]})'), r'"aliases" are for raw files'),
+        (ITEMS + '        strict = "filter"\n', r"marts\.items: strict='filter' would drop columns"),
     ],
 )
 def test_an_error_names_the_file(tmp_path: Path, text: str, message: str) -> None:

@@ -118,10 +118,40 @@ def test_a_model_becomes_columns_rules_and_uniques() -> None:
         (pd.ArrowDtype(pyarrow.binary()), "BLOB"),
         (pd.ArrowDtype(pyarrow.time64("us")), "TIME"),
         (pd.ArrowDtype(pyarrow.duration("us")), "INTERVAL"),
+        (pd.ArrowDtype(pyarrow.list_(pyarrow.list_(pyarrow.date32()))), "DATE[][]"),
+        (pd.ArrowDtype(pyarrow.list_(pyarrow.float64(), 3)), "DOUBLE[3]"),
+        (pd.ArrowDtype(pyarrow.map_(pyarrow.string(), pyarrow.int8())), "MAP(VARCHAR, TINYINT)"),
+        (pd.ArrowDtype(pyarrow.dictionary(pyarrow.int8(), pyarrow.string())), "VARCHAR"),
+        (
+            pd.ArrowDtype(pyarrow.struct({"a": pyarrow.int64(), "b c": pyarrow.decimal128(9, 2)})),
+            'STRUCT(a BIGINT, "b c" DECIMAL(9,2))',
+        ),
+        (pd.CategoricalDtype([3, 1]), "BIGINT"),
+        (pandas_engine.DateTime(time_zone_agnostic=True), "TIMESTAMP WITH TIME ZONE"),
     ],
 )
 def test_every_type_has_its_duckdb_type(dtype: Any, duckdb_type: str) -> None:
     assert compile_contract(table(dtype)).column("n").type == duckdb_type
+
+
+class Size(enum.Enum):
+    SMALL = "s"
+    LARGE = "l"
+
+
+def test_categories_and_enums_are_values_that_are_listed() -> None:
+    class Shirts(pa.DataFrameModel):
+        size: Size
+        color: pd.CategoricalDtype = pa.Field(dtype_kwargs={"categories": ["red", "blue"]}, nullable=True)
+        cut: str = pa.Field(isin=Size, nullable=True)
+
+    rules = {rule.name: rule.sql for rule in compile_contract(Shirts).rules}
+    assert rules == {
+        "size.not_nullable": '"size" is not null',
+        "size.categories": "\"size\" in ('l', 's')",
+        "color.categories": "\"color\" in ('blue', 'red')",
+        "cut.isin": "\"cut\" in ('l', 's')",
+    }
 
 
 def test_annotated_types_work() -> None:
@@ -164,22 +194,18 @@ def test_rules_of_one_name_are_numbered_and_a_name_of_the_author_is_kept() -> No
 
 
 def test_a_refusal_says_contract_column_check_why_and_what_to_do() -> None:
-    assert refusal(table(int, pa.Check(lambda n: n > 0, name="positive"))) == (
-        "contract t, column 'n', check positive: it is Python; only built-in checks, without groupby and "
-        "element_wise, become SQL; write it as an sql rule: "
-        'metadata={"sql": {"rule_name": "a boolean expression"}}'
+    assert refusal(table(int, pa.Check(lambda n: n.max() > 0, name="positive"))) == (
+        "contract t, column 'n', check positive: it judges a whole column rather than a row: it answers bool, "
+        "not one answer for each row; write an audit (sql/audits) for what a whole table must be; write it as an "
+        'sql rule: metadata={"sql": {"rule_name": "a boolean expression"}}'
     )
-
-
-def greater_than(n: Any) -> Any:
-    return n < 0
 
 
 @pytest.mark.parametrize(
     ("dtype", "check", "why"),
     [
-        (int, pa.Check(greater_than), "it is Python"),
-        (int, pa.Check.gt(0, groupby="n"), "without groupby"),
+        (int, pa.Check.gt(0, groupby="n"), "groupby or element_wise=True is another one"),
+        (int, pa.Check(lambda groups: True, groupby="n"), "groupby compares rows with one another"),
         (int, pa.Check.unique_values_eq([1]), "a whole column, not a row"),
         (int, pa.Check.gt("1"), "'1' (str) is not an exact value of type BIGINT"),
         (int, pa.Check.isin([1.5]), "1.5 (float) is not an exact value of type BIGINT"),
@@ -239,20 +265,40 @@ def indexed() -> pa.DataFrameSchema:
         (table(None), "contract t, column 'n': it has no type; give it one"),
         (table(object), "contract t, column 'n': type object has no DuckDB type here"),
         (table(complex), "type complex128 has no DuckDB type"),
-        (table(pd.CategoricalDtype(["a"])), "use str with isin"),
-        (table(pd.ArrowDtype(pyarrow.list_(pyarrow.int64()))), "has no DuckDB type"),
-        (table(int, default=1), "contract t, column 'n': default is not supported"),
-        (table(int, parsers=pa.Parser(abs)), "column 'n': parsers is not supported"),
-        (table(int, report_duplicates="exclude_first", unique=True), "report_duplicates is not supported"),
+        (table(pd.CategoricalDtype(["a", 1])), "its categories ['a', 1] are not all text"),
+        (table(pd.PeriodDtype("D")), "has no DuckDB type"),
+        (table(pd.ArrowDtype(pyarrow.list_(pyarrow.null()))), "type null has no DuckDB type"),
+        (table(pd.ArrowDtype(pyarrow.struct([]))), "a struct with fields"),
+        (table(int, default="x"), "contract t, column 'n': default='x' is no value of type BIGINT"),
+        (table(int, default=1.5), "default=1.5 is no value"),
         (
-            pa.DataFrameSchema({"n.*": pa.Column(int, regex=True)}, name="t"),
-            "column 'n.*': regex is not supported",
+            table(int, parsers=pa.Parser(abs)),
+            "column 'n': parsers is not supported for a table in SQL; declare it as "
+            'cleansing: metadata={"clean": ...}',
+        ),
+        (table(int, metadata={"units": "m"}), "column 'n': metadata has no key 'units'; did you mean 'unit'?"),
+        (table(int, metadata={"x": 1}), "metadata has no key 'x'; known are aliases, clean, format, pii, sql"),
+        (table(int, metadata={"unit": {1}}), "metadata 'unit': {1} is no plain data"),
+        (table(int, metadata={"unit": 3}), "metadata 'unit': 3 is not a text"),
+        (table(int, metadata={"pii": "yes"}), "'yes' is none of True, 'hash', 'partial', 'drop'"),
+        (table(int, metadata={"aliases": "m"}), "'m' is not a list of names"),
+        (table(int, metadata={"aliases": ["n"]}), "holds the column's own name"),
+        (table(int, metadata={"format": "%d"}), "is for dates and timestamps, and the column is BIGINT"),
+        (table(dt.date, metadata={"format": "%d.%m.%Y %H"}), "a time of day, which a DATE would lose"),
+        (table(dt.date, metadata={"format": "%Q"}), "DuckDB refuses '%Q'"),
+        (
+            pa.DataFrameSchema({"n": pa.Column(int), "m": pa.Column(int, metadata={"aliases": ["n"]})}, name="t"),
+            "contract t: the alias 'n' names two columns",
+        ),
+        (
+            pa.DataFrameSchema({"n": pa.Column(int)}, add_missing_columns=True, name="t"),
+            "add_missing_columns needs a default for it",
+        ),
+        (
+            pa.DataFrameSchema({"n.*": pa.Column(int, regex=True, metadata={"sql": {"a": "true"}})}, name="t"),
+            "an sql rule cannot name the columns of a pattern",
         ),
         (indexed(), "contract t: index is not supported"),
-        (
-            pa.DataFrameSchema({"n": pa.Column(int)}, strict="filter", name="t"),
-            "contract t: strict='filter' would drop",
-        ),
         (
             pa.DataFrameSchema({"n": pa.Column(int)}, drop_invalid_rows=True, name="t"),
             "drop_invalid_rows is not",
@@ -265,8 +311,8 @@ def indexed() -> pa.DataFrameSchema:
         (pa.DataFrameSchema({("n", "m"): pa.Column(int)}, name="t"), "its name is not text"),
         (pa.DataFrameSchema({"n": pa.Column(int)}, unique=["m"], name="t"), "unique names ['m']"),
         (
-            pa.DataFrameSchema({"n": pa.Column(int)}, pa.Check(lambda t: t.n > 0, name="all"), name="t"),
-            "contract t: check 'all' over whole rows is Python; write it as an sql rule",
+            pa.DataFrameSchema({"n": pa.Column(int)}, pa.Check(lambda t: len(t) > 0, name="all"), name="t"),
+            "contract t, check all: it judges a whole column rather than a row: it answers bool",
         ),
         (pa.DataFrameSchema({}, name="t"), "contract t: it has no columns"),
         (int, "contract int: type is not a pandera.pandas model"),
@@ -276,15 +322,58 @@ def test_what_has_no_meaning_for_a_table_is_refused(schema: Any, message: str) -
     assert message in refusal(schema)
 
 
-def test_checks_of_a_model_written_in_python_are_refused() -> None:
+def test_a_check_for_columns_like_none_is_refused() -> None:
     class Model(pa.DataFrameModel):
         n: int
 
-        @pa.check("n")
+        @pa.check("m.*", regex=True)
         def positive(cls, n: Any) -> Any:
             return n > 0
 
-    assert "contract Model, column 'n', check positive: it is Python" in refusal(Model)
+    assert "contract Model: check positive is for columns like ['m.*'], and there is none" in refusal(Model)
+
+
+def test_what_an_author_says_beside_types_and_checks_is_data() -> None:
+    class Delays(pa.DataFrameModel):
+        delay: int = pa.Field(title="departure delay", metadata={"unit": "minutes", "aliases": ["dep_delay_min"]})
+        name: str = pa.Field(alias="full name", nullable=True, metadata={"pii": True})
+        day: dt.date = pa.Field(default=dt.date(2013, 1, 31), metadata={"format": "%d.%m.%Y"})
+
+        class Config:
+            strict = "filter"
+            add_missing_columns = True
+            title = "Delays"
+
+    with pytest.raises(ContractError, match="column 'delay': add_missing_columns needs a default"):
+        compile_contract(Delays)
+    Delays.Config.add_missing_columns = False
+
+    class Later(Delays):
+        pass
+
+    contract = compile_contract(Later)
+    assert contract.drops_extra and not contract.strict
+    assert contract.columns == (
+        Column(
+            "delay", "BIGINT", False, description="departure delay", unit="minutes", aliases=("dep_delay_min",)
+        ),
+        Column("full name", "VARCHAR", True, pii="hash"),
+        Column("day", "DATE", False, default="31.01.2013", format="%d.%m.%Y"),
+    )
+    assert contract.comments() == {"delay": "departure delay [unit: minutes]", "full name": "[pii: hash]"}
+
+
+def test_columns_that_may_be_added_are_not_required() -> None:
+    columns = {"n": pa.Column(int, default=0), "m": pa.Column(str, nullable=True)}
+    contract = compile_contract(pa.DataFrameSchema(columns, add_missing_columns=True, name="t"))
+    assert [(c.name, c.required, c.default) for c in contract.columns] == [("n", False, "0"), ("m", False, None)]
+
+
+@pytest.mark.parametrize("report", ["all", "exclude_first", "exclude_last"])
+def test_which_of_equal_rows_offend_is_kept(report: Any) -> None:
+    column = pa.Column(int, unique=True, report_duplicates=report)
+    schema = pa.DataFrameSchema({"n": column}, unique=["n"], report_duplicates=report, name="t")
+    assert [unique.report for unique in compile_contract(schema).uniques] == [report, report]
 
 
 @pytest.mark.parametrize(

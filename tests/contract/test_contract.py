@@ -8,12 +8,12 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from etl.contract.contract import Column, Contract, Problem, Rule, Unique
+from etl.contract.contract import Column, Contract, Problem, PythonRule, Rule, Unique
 
 ORDERS = Contract(
     name="orders",
     columns=(
-        Column("order_nb", "BIGINT", nullable=False, description="number of the order"),
+        Column("order_nb", "BIGINT", nullable=False, description="number of the order", aliases=("order", "nb")),
         Column("amount", "DECIMAL(15,2)", nullable=True),
         Column("paid_at", "TIMESTAMP WITH TIME ZONE", nullable=False, required=False),
     ),
@@ -21,6 +21,7 @@ ORDERS = Contract(
     uniques=(Unique("order_nb.unique", ("order_nb",)),),
     strict=True,
     ordered=True,
+    python=(PythonRule("amount.even", ("amount",), ".orders", "Orders", 0, "abc", "amount", "amount"),),
 )
 AS_PROMISED = [("order_nb", "BIGINT"), ("amount", "DECIMAL(15,2)"), ("paid_at", "TIMESTAMP WITH TIME ZONE")]
 
@@ -90,3 +91,14 @@ def test_a_column_is_found_by_name() -> None:
 def test_contracts_are_read_back_without_pandera_and_duckdb() -> None:
     code = "import sys, etl.contract.contract; print({'pandera', 'duckdb', 'pandas'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_descriptions_units_and_personal_data_are_notes_and_no_part_of_the_definition() -> None:
+    amount = replace(ORDERS.column("amount"), unit="EUR", pii="partial", description="what was paid")
+    contract = replace(ORDERS, columns=(amount,))
+    assert contract.notes() == {"amount": {"description": "what was paid", "unit": "EUR", "pii": "partial"}}
+    assert contract.comments() == {"amount": "what was paid [unit: EUR] [pii: partial]"}
+    described = replace(contract, columns=(replace(amount, unit="USD", description=""),))
+    assert described.definition() == contract.definition()
+    assert replace(contract, columns=(replace(amount, default="0"),)).definition() != contract.definition()
+    assert replace(contract, python=()).definition() != contract.definition()

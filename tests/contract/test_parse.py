@@ -1,9 +1,16 @@
 """Which texts are values of a type: exactly those that lose nothing by becoming one."""
 
+import re
+from itertools import product
+
 import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from etl.contract import Column
 from etl.contract.parse import parsed
+from etl.contract.parse import value as cell_value
 
 
 def value(text: str, type: str) -> str | None:
@@ -74,3 +81,93 @@ def test_a_null_stays_null_for_every_type() -> None:
     with duckdb.connect() as con:
         for type in ("BIGINT", "DECIMAL(5,2)", "DATE", "VARCHAR"):
             assert con.execute(f"select {parsed('null::varchar', type)}").fetchall() == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("type", "format", "text", "expected"),
+    [
+        ("DATE", "%d.%m.%Y", "31.12.2024", "2024-12-31"),
+        ("DATE", "%d.%m.%Y", "2024-12-31", None),
+        ("DATE", "%d.%m.%Y", "31.02.2024", None),
+        ("DATE", "%d.%m.%Y", "31.12.2024 ", None),
+        ("TIMESTAMP", "%m/%d/%y %H%M", "12/31/24 2359", "2024-12-31 23:59:00"),
+        ("TIMESTAMP WITH TIME ZONE", "%Y%m%d %H:%M %z", "20241231 23:00 +0200", "2024-12-31 21:00:00+00"),
+    ],
+)
+def test_a_declared_format_is_the_only_one(type: str, format: str, text: str, expected: str | None) -> None:
+    with duckdb.connect() as con:
+        con.execute("set TimeZone = 'UTC'")
+        query = f"select ({parsed('x', type, format)})::varchar from (select ?::varchar as x)"
+        assert con.execute(query, [text]).fetchall() == [(expected,)]
+
+
+def test_an_empty_cell_and_an_absent_one_take_the_default() -> None:
+    column = Column("n", "DATE", False, default="31.12.2024", format="%d.%m.%Y")
+    with duckdb.connect() as con:
+        cells = "(values ('01.02.2024'), (null), ('x')) cells(x)"
+        found = con.execute(f"select ({cell_value('x', column)})::varchar from {cells}").fetchall()
+        assert found == [("2024-02-01",), ("2024-12-31",), (None,)]
+        assert con.execute(f"select ({cell_value(None, column)})::varchar").fetchall() == [("2024-12-31",)]
+        assert con.execute(f"select {cell_value(None, Column('n', 'DATE', True))}").fetchall() == [(None,)]
+
+
+# What a text must look like, whatever DuckDB's cast would take: the definition that the SQL is held to.
+DAY = r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
+SHAPES = {
+    "TINYINT": r"[+-]?[0-9]+",
+    "UINTEGER": r"[+-]?[0-9]+",
+    "BIGINT": r"[+-]?[0-9]+",
+    "HUGEINT": r"[+-]?[0-9]+",
+    "DECIMAL(4,0)": r"[+-]?[0-9]*(\.0*)?",
+    "DECIMAL(2,2)": r"[+-]?[0-9]*(\.[0-9]{0,2}0*)?",
+    "DECIMAL(15,2)": r"[+-]?[0-9]*(\.[0-9]{0,2}0*)?",
+    "DATE": DAY,
+    "TIMESTAMP": DAY + r"[ T]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?",
+}
+# one for all the examples that Hypothesis tries
+CONNECTION = duckdb.connect()
+
+
+def disagreements(type: str, texts: list[str]) -> list[tuple[str, object, object]]:
+    """The texts that are read otherwise than by a regular expression and DuckDB's cast, with both results."""
+    shaped = [re.fullmatch(SHAPES[type], text) is not None for text in texts]
+    query = f"""
+        select x, ({parsed("x", type)})::varchar as found, if(fits, try_cast(x as {type}), null)::varchar as due
+        from (select unnest(?::varchar[]) as x, unnest(?::boolean[]) as fits)
+        where found is distinct from due
+    """
+    return CONNECTION.execute(query, [texts, shaped]).fetchall()
+
+
+@pytest.mark.parametrize("type", [type for type in SHAPES if type not in ("DATE", "TIMESTAMP")])
+def test_every_short_text_is_a_number_by_its_shape_alone(type: str) -> None:
+    texts = ["".join(chars) for size in range(6) for chars in product("01 +-._e5", repeat=size)]
+    assert disagreements(type, texts) == []
+
+
+@given(
+    days=st.lists(st.from_regex(r"[+ -]?[0-9]{1,5}[-/ .][0-9]{1,2}[-/ .][0-9]{1,2}( \(BC\)| |Z)?", fullmatch=True))
+)
+@settings(max_examples=15, deadline=None)
+def test_every_text_that_is_like_a_date_is_one_by_its_shape_alone(days: list[str]) -> None:
+    odd = [
+        "infinity",
+        "-infinity",
+        "epoch",
+        "0000-01-01",
+        "0001-01-01",
+        "9999-12-31",
+        "10000-01-01",
+        "0044-03-15 (BC)",
+        " 123-01-01",
+    ]
+    assert disagreements("DATE", [*odd, *days]) == []
+    times = ["", " 24:00:00", " 10:00", "T10:00:00", " 10:00:00", " 10:00:00.5", " 10:00:00.50", " 10:00:00+00"]
+    assert disagreements("TIMESTAMP", [day + time for day in [*odd, *days] for time in times]) == []
+
+
+@given(texts=st.lists(st.decimals(allow_nan=False, allow_infinity=False).map(str) | st.integers().map(str)))
+@settings(max_examples=15, deadline=None)
+def test_every_number_is_read_by_its_shape_alone(texts: list[str]) -> None:
+    for type in ("TINYINT", "BIGINT", "HUGEINT", "DECIMAL(2,2)", "DECIMAL(15,2)"):
+        assert disagreements(type, texts) == []

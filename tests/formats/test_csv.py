@@ -1,142 +1,25 @@
-"""Delimited files of any kind: what is proven, what DuckDB then reads, and what is left to the splitter."""
+"""Delimited files of any dialect: what their columns and records are, and what is said of broken ones."""
 
-import csv
-from contextlib import suppress
-from itertools import pairwise
-from pathlib import Path
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
 
-import duckdb
+import pyarrow as pa
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from etl.errors import ContractError
+from etl.errors import ContractError, UnreadableError
 from etl.formats import Csv, format_from, format_to
 
 BOM = b"\xef\xbb\xbf"
-DIRT = st.lists(st.sampled_from([b'"', b",", b"\n", b"\r", b"\r\n", b"a", b"\0", b"\xff", BOM, b"id,item\n"]))
-CELLS = st.text(st.characters(exclude_characters="\0", codec="utf-8") | st.sampled_from(',"\n\r |'), max_size=5)
+STRAY = "a quote is stray or not closed"
+ITEMS = ["id", "item"]
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("csv") / "file.csv"
-
-
-def lines(path: Path, content: bytes, fmt: Csv | None = None) -> list[tuple[int, str]]:
-    """The text of each record below the header, with its line."""
-    path.write_bytes(content)
-    records = list((fmt or Csv()).records(path, 2))
-    return [(record.line, content[record.start : record.end].decode()) for record in records]
-
-
-def proven(path: Path, content: bytes, fmt: Csv | None = None) -> int | None:
-    path.write_bytes(content)
-    return (fmt or Csv()).prove(path, 2)
-
-
-def read(path: Path, fmt: Csv, columns: list[str]) -> list[tuple[str | None, ...]]:
-    with duckdb.connect() as con:
-        con.execute("set threads = 1")
-        return con.execute(f"select * from {fmt.relation([path], columns)}").fetchall()
-
-
-@pytest.mark.parametrize(
-    ("content", "columns"),
-    [
-        (b"id,item\n1,a\n", ["id", "item"]),
-        (b"id,item\r\n1,a\r\n", ["id", "item"]),
-        (b"id,item\r1,a\r", ["id", "item"]),
-        (b"id,item", ["id", "item"]),
-        (BOM + b'"id","it""em"\n', ["id", 'it"em']),
-        (b"", []),
-        (b"\n1,a\n", [""]),
-        (b'id,"item\n1,a\n', ["id"]),
-    ],
-)
-def test_the_columns_are_those_of_the_header(path: Path, content: bytes, columns: list[str]) -> None:
-    path.write_bytes(content)
-
-    assert Csv().columns(path, ["x"]) == columns
-
-
-def test_without_a_header_the_columns_are_those_of_the_contract(path: Path) -> None:
-    path.write_bytes(b"1,a\n")
-
-    assert Csv(header=False).columns(path, ["id", "item"]) == ["id", "item"]
-    assert lines(path, b"1,a\n", Csv(header=False)) == [(1, "1,a\n")]
-
-
-@pytest.mark.parametrize(
-    ("content", "records"),
-    [
-        (b"id,item\n1,a\n2,b\n", [(2, "1,a\n"), (3, "2,b\n")]),
-        (b"id,item\n1,a\n2,b", [(2, "1,a\n"), (3, "2,b")]),
-        (b"id,item\n\n1,a\n\n\n2,b\n\n", [(3, "1,a\n"), (6, "2,b\n")]),
-        (b'"id","it\nem"\n1,a\n', [(3, "1,a\n")]),
-        (b"id,item\n", []),
-        (b"\n\n", []),
-        (b"", []),
-    ],
-)
-def test_records_are_what_stands_below_the_header(
-    path: Path, content: bytes, records: list[tuple[int, str]]
-) -> None:
-    assert lines(path, content) == records
-
-
-@pytest.mark.parametrize(
-    ("content", "records"),
-    [
-        (b"id,item\n1,a\n2,b\n", 2),
-        (b"id,item\n1,a\n2,b", 2),
-        (b"id,item\r\n1,a\r\n", 1),
-        (BOM + b"id,item\n1,a\n", 1),
-        (b'id,item\n1,"a,\n""b"""\n', 1),
-        ("id,item\n1,é\n".encode(), 1),
-        (b"id,item\n\n1,a\n", 1),
-        (b"id,item\n", 0),
-        (b"", 0),
-    ],
-)
-def test_a_sound_file_is_proven_with_its_count(path: Path, content: bytes, records: int) -> None:
-    assert proven(path, content) == records
-
-
-@pytest.mark.parametrize("line", [b"1,a,", b"1", b'1,a"', b'1,"a', b"1,\0", b"1,\xff", b"1,a\n\n2", b"1,\xc3"])
-def test_a_file_with_a_broken_record_is_not_proven(path: Path, line: bytes) -> None:
-    assert proven(path, b"id,item\n" + line + b"\n") is None
-
-
-def test_a_proof_that_was_read_in_blocks_sees_over_their_seams(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    content = "id,item\r\n1,é\r\n2,b\r\n".encode()
-    for size in range(1, len(content) + 1):
-        monkeypatch.setattr("etl.formats.csv._BLOCK_BYTES", size)
-        assert proven(path, content) == 2
-        assert proven(path, content.replace(b"\n2", b"\n\n2")) == 2
-        assert proven(path, content.replace(b"\xc3", b"")) is None
-
-
-def test_what_means_null_is_null_unless_it_is_quoted(path: Path) -> None:
-    path.write_bytes(b'id,item\nNA,-\n"NA",""\n,x\n')
-
-    assert read(path, Csv(null=("NA", "-")), ["id", "item"]) == [(None, None), ("NA", ""), ("", "x")]
-
-
-def test_sound_records_are_copied_without_their_line_ends(path: Path, tmp_path: Path) -> None:
-    path.write_bytes(b'id,item\r\n1,"a\r\nb"\r\n2,b')
-    fmt = Csv()
-
-    copied = fmt.rewrite(path, list(fmt.records(path, 2)), tmp_path / "copy")
-
-    assert (tmp_path / "copy").read_bytes() == b'1,"a\r\nb"\n2,b\n'
-    assert read(tmp_path / "copy", copied, ["id", "item"]) == [("1", "a\r\nb"), ("2", "b")]
-
-
-def test_the_original_text_shows_undecodable_bytes() -> None:
-    assert Csv().text(b'1,"\xff\n"\r\n') == '1,"\\xff\n"'
+def opened(folder, fmt, content):
+    (folder / "raw.csv").write_bytes(content)
+    return fmt.open(folder / "raw.csv", ITEMS, folder / "scratch")
 
 
 @pytest.mark.parametrize(
@@ -150,57 +33,331 @@ def test_the_original_text_shows_undecodable_bytes() -> None:
         {"quote": "''"},
         {"quote": "\n"},
         {"quote": "«"},
+        {"escape": "é"},
+        {"escape": ","},
+        {"escape": "\\", "quote": ""},
         {"null": ("NA", "a,b")},
         {"null": ()},
+        {"null": 'a"'},
+        {"comment": '"'},
+        {"comment": ","},
+        {"comment": "#\n"},
+        {"header": -1},
+        {"header": "1"},
+        {"preamble": 1001},
+        {"preamble": "2"},
+        {"footer": -1},
+        {"footer": "("},
+        {"names": ["a", "a"]},
+        {"encoding": "rot13"},
+        {"encoding": "klingon"},
+        {"compression": "rar"},
+        {"decimal": ""},
+        {"thousands": "12"},
+        {"date_format": "dd.mm.yyyy"},
     ],
+    ids=str,
 )
-def test_a_dialect_that_cannot_be_read_is_refused(options: dict[str, str]) -> None:
-    with pytest.raises(ContractError, match=f"Csv\\({next(iter(options))}="):
+def test_an_option_that_cannot_be_is_refused_by_name(options):
+    with pytest.raises(ContractError, match=f"{next(iter(options))}="):
         Csv(**options)
 
 
-def test_a_dialect_survives_json() -> None:
-    fmt = Csv(delimiter="|", quote="", header=False, null=["NA", "-"])
-
-    assert format_from({**format_to(fmt), "null": ["NA", "-"]}) == fmt
-
-
-@given(DIRT.map(b"".join))
-@example(b"\n\xef\xbb\xbf")
-def test_records_of_any_bytes_are_all_that_is_not_blank_below_the_header(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-
-    records = list(Csv(header=False).records(path, 2))
-
-    assert all(first.end <= second.start for first, second in pairwise(records))
-    kept = b"".join(content[record.start : record.end] for record in records)
-    assert kept.replace(b"\r", b"").replace(b"\n", b"") == _without_line_ends(content)
-    assert list(Csv().records(path, 2)) == records[1:]
+def test_marks_of_numbers_must_differ():
+    with pytest.raises(ContractError, match="decimal and thousands are both ','"):
+        Csv(decimal=",", thousands=",")
 
 
-def _without_line_ends(content: bytes) -> bytes:
-    return content.removeprefix(BOM).replace(b"\r", b"").replace(b"\n", b"")
+def test_a_dialect_survives_json():
+    fmt = Csv(delimiter="|", quote="", header=2, null=["NA", "-"], names=["a", "b"], footer="^Total", preamble=3)
+
+    assert format_from({**format_to(fmt), "null": ["NA", "-"], "names": ["a", "b"]}) == fmt
 
 
-@given(
-    st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6),
-    st.sampled_from([",", "|", ";", "\t", "||", "é"]),
-    st.sampled_from(["\n", "\r\n"]),
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        (b"id,item\n1,a\n", ("id", "item")),
+        (b"id,item\r\n1,a\r\n", ("id", "item")),
+        (b"id,item\r1,a\r", ("id", "item")),
+        (b"id,item", ("id", "item")),
+        (b"\n\r\nid,item\n", ("id", "item")),
+        (BOM + b'"id","it""em"\n', ("id", 'it"em')),
+        (b"", ()),
+        (b"\n\n", ()),
+        (b'id,"item\n1,a\n', ("id", '"item')),
+        (b'"i\nd",item\n1,a\n', ("i\nd", "item")),
+    ],
 )
-def test_what_duckdb_reads_of_sound_records_are_their_cells(
-    path: Path, table: list[tuple[str, str]], delimiter: str, end: str
-) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        if len(delimiter) == 1:
-            csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL).writerows(table)
-        else:
-            quoted = [['"' + cell.replace('"', '""') + '"' for cell in row] for row in table]
-            file.writelines(delimiter.join(row) + end for row in quoted)
-    fmt = Csv(delimiter=delimiter, header=False)
+def test_the_columns_are_those_of_the_header(tmp_path, content, columns):
+    assert opened(tmp_path, Csv(), content).columns == columns
 
-    assert fmt.prove(path, 2) == len(table)
-    copy = path.with_name("copy.csv")
-    assert read(copy, fmt.rewrite(path, list(fmt.records(path, 2)), copy), ["a", "b"]) == table
-    # a line end within the first record can mislead DuckDB, which then refuses the file
-    with suppress(duckdb.Error):
-        assert read(path, fmt, ["a", "b"]) == table
+
+def test_without_a_header_the_columns_are_those_of_the_contract(table):
+    found = table(Csv(header=False), b"1,a\n", ITEMS)
+
+    assert (found.columns, found.rows) == (("id", "item"), [("1", "a")])
+
+
+def test_names_in_the_source_stand_for_those_of_the_header_which_is_not_read(table):
+    found = table(Csv(names=["item", "id"]), b'Nr","Name\na,1\n', ITEMS)
+
+    assert (found.columns, found.rows) == (("item", "id"), [("a", "1")])
+
+
+def test_a_header_swallows_no_record_for_a_quote_too_many(table):
+    found = table(Csv(names=ITEMS), b'Nr,"Name\n1,a\n2,"\nb"\n', ITEMS)
+
+    assert found.rows == [("1", "a"), ("2", "\nb")]
+
+
+@pytest.mark.parametrize(
+    ("header", "content", "columns"),
+    [
+        (2, b"Sales,Sales,\nid,item,price\n1,a,5\n", ("Sales id", "Sales item", "price")),
+        (3, b"a,b\n\nc,d\ne\n1,2\n", ("a c e", "b d")),
+        (2, b"a,b\n", ("a", "b")),
+    ],
+)
+def test_header_lines_are_joined(table, header, content, columns):
+    assert table(Csv(header=header), content, []).columns == columns
+
+
+@pytest.mark.parametrize(
+    ("options", "content", "line"),
+    [
+        ({"preamble": 2}, b'made by "x\n\nid,item\n1,a\n', 4),
+        ({"preamble": 1}, BOM + b"made by x\r\nid,item\r\n1,a\r\n", 3),
+        ({"preamble": 1}, b"made by x\rid,item\r1,a\r", 3),
+        ({"footer": 1}, b"id,item\n1,a\nTotal: 1\n", 2),
+        ({"footer": 2}, b"id,item\n1,a\nTotal: 1\n\nend", 2),
+        ({"footer": "^(Total|--)"}, b"id,item\n1,a\n--\nTotal,1\n\n", 2),
+        ({"footer": "summe é"}, "id,item\n1,a\nsumme é\n".encode(), 2),
+        ({"comment": "#"}, b'#made, "by" x\nid,item\n#"\n1,a\n#2,b\n', 4),
+        ({"comment": "--"}, b"id,item\n-- x\n1,a\n", 3),
+    ],
+)
+def test_what_is_around_the_records_is_none(table, options, content, line):
+    found = table(Csv(**options), content, ITEMS)
+
+    assert (found.columns, found.rows, found.broken) == (("id", "item"), [("1", "a")], [])
+    assert [place.line for place in found.places] == [line]
+
+
+def test_a_footer_that_is_none_is_a_record(table):
+    assert table(Csv(footer="^Total"), b"id,item\nTotal,1\n2,b\n", ITEMS).rows == [("Total", "1"), ("2", "b")]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b"1,a,", "3 cells where the contract has 2"),
+        (b"1", "1 cells where the contract has 2"),
+        (b'1,a"', STRAY),
+        (b'1,"a', STRAY),
+        (b'1,"a"b', STRAY),
+        (b"1,\0", "a cell holds a NUL character"),
+        (b"1,\xff", "the text is not UTF-8"),
+        (b"item,id,x", "a second table begins on line 3"),
+    ],
+)
+def test_a_broken_record_has_its_line_text_and_problem(table, line, problem):
+    found = table(Csv(), b"id,item\r\n0,z\r\n" + line + b"\r\n", ITEMS)
+
+    text = line.decode("utf-8", "backslashreplace")
+    assert (found.rows, found.broken) == ([("0", "z")], [(3, text, problem)])
+
+
+def test_bytes_that_are_no_text_are_kept_beside_it(table):
+    found = table(Csv(), b"id,item\n1,\xff\n2,\\xff\n", ITEMS)
+
+    assert [(place.text, place.raw) for place in found.places] == [("1,\\xff", b"1,\xff"), ("2,\\xff", None)]
+
+
+@pytest.mark.parametrize(
+    "header", [b"id,item", b'"id","item"', b"id,item,more", b"item,id", b'item , "id,item'], ids=repr
+)
+def test_a_second_table_is_broken_from_its_header_on(table, header):
+    content = b"id,item\n1,a\n\n" + header + b"\n2,b\n"
+    found = table(Csv(), content, ITEMS)
+
+    if header.startswith(b"item ,"):
+        assert found.rows == [("1", "a"), ("2", "b")]
+    else:
+        assert found.rows == [("1", "a")]
+        assert [problem for *_, problem in found.broken] == ["a second table begins on line 4"] * 2
+
+
+def test_a_cell_that_is_a_columns_name_begins_no_table(table):
+    assert table(Csv(), b"id,item\nid,a\nx,item\n", ITEMS).rows == [("id", "a"), ("x", "item")]
+
+
+@pytest.mark.parametrize("delimiter", ["|", "||"])
+def test_every_line_ends_in_a_delimiter_if_that_is_declared(table, delimiter):
+    lines = "id|item|\n1|a|\n2|b\n3|c|d\n4|d|\n5|e|f|\n6||\n"
+    fmt = Csv(delimiter=delimiter, trailing_delimiter=True)
+
+    found = table(fmt, lines.replace("|", delimiter), ITEMS)
+
+    assert found.columns == ("id", "item")
+    assert found.rows == [("1", "a"), ("4", "d"), ("6", None)]
+    assert [line for line, *_ in found.broken] == [3, 4, 6]
+
+
+def test_a_cell_that_ends_like_a_delimiter_is_no_trailing_one(table):
+    fmt = Csv(delimiter="||", trailing_delimiter=True, header=False)
+
+    assert table(fmt, b"1||a||\n2||b|||\n", ITEMS).rows == [("1", "a")]
+
+
+def test_what_means_null_is_null_unless_it_is_quoted(table):
+    found = table(Csv(null=("NA", "-")), b'id,item\nNA,-\n"NA",""\n,x\n', ITEMS)
+
+    assert found.rows == [(None, None), ("NA", ""), ("", "x")]
+
+
+@pytest.mark.parametrize(
+    ("options", "line", "cells"),
+    [
+        ({"quote": "'"}, b"'a,''b''',\"", ("a,'b'", '"')),
+        ({"escape": "\\"}, rb'"a,\"b\\",c\d', ('a,"b\\', "c\\d")),
+        ({"quote": ""}, b'"a,b"', ('"a', 'b"')),
+        ({"delimiter": "||"}, b'a|b||"c||d"', ("a|b", "c||d")),
+        ({"delimiter": ", "}, b'a,b, "c, d"', ("a,b", "c, d")),
+        ({"delimiter": "é"}, 'aé"bé"'.encode(), ("a", "bé")),
+        ({"delimiter": "'"}, b"a'b", ("a", "b")),
+    ],
+)
+def test_marks_are_those_that_are_declared(table, options, line, cells):
+    assert table(Csv(header=False, **options), line + b"\n", ITEMS).rows == [cells]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "id,item\n1,€ 5 “é”\n"),
+        ("latin-1", "id,item\r\n1,é\r\n"),
+        ("utf-16", "id,item\n1,日本\n"),
+        ("utf-16-be", "id,item\n1,😀\n"),
+        ("utf-32", "id,item\n1,é\n"),
+        ("utf-8-sig", "id,item\n1,é\n"),
+        ("shift_jis", "id,item\n1,表ソ\n"),
+        ("gb18030", "id,item\n1,中文\n"),
+        ("cp500", "id,item\n1,a\n"),
+    ],
+)
+def test_any_encoding_of_python_is_read(table, encoding, text):
+    found = table(Csv(encoding=encoding), text.encode(encoding), ITEMS)
+
+    assert (found.columns, found.rows) == (("id", "item"), [("1", text.split(",")[-1].rstrip())])
+    assert found.places[0].text == text.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line"), [("shift_jis", b"2,\x82\n"), ("cp1252", b"2,\x81\n"), ("ascii", b"2,\xe9\n")]
+)
+def test_a_line_that_its_encoding_does_not_know_is_kept_as_bytes(table, encoding, line):
+    found = table(Csv(encoding=encoding), b"id,item\n1,a\n" + line + b"3,c\n", ITEMS)
+
+    assert found.rows == [("1", "a"), ("3", "c")]
+    assert (found.places[1].line, found.places[1].raw) == (3, line[:-1])
+
+
+def test_a_line_of_utf_16_that_is_none_is_kept_as_bytes(table):
+    content = "id,item\n1,a\n2,".encode("utf-16-le") + b"\x00\xd8" + "\n3,c\n".encode("utf-16-le")
+
+    found = table(Csv(encoding="utf-16"), b"\xff\xfe" + content, ITEMS)
+
+    assert found.rows == [("1", "a"), ("3", "c")]
+    assert found.places[1].raw == "2,".encode("utf-16-le") + b"\x00\xd8"
+
+
+def zipped(*members):
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in members:
+            archive.writestr(name, b"id,item\n1,a\n")
+    return target.getvalue()
+
+
+COMPRESS = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": lambda content: pa.compress(content, "zstd", asbytes=True),
+    "zip": lambda content: zipped("items.csv"),
+}
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_compressed_files_are_read_by_their_name_or_option(table, kind):
+    content = COMPRESS[kind](b"id,item\n1,a\n")
+
+    assert table(Csv(), content, ITEMS, f"raw.csv.{kind}").rows == [("1", "a")]
+    assert table(Csv(compression=kind), content, ITEMS).rows == [("1", "a")]
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_an_archive_that_is_cut_off_is_no_file(table, kind):
+    with pytest.raises(UnreadableError, match=f"is no sound {kind} archive"):
+        table(Csv(), COMPRESS[kind](b"id,item\n1,a\n")[:-6], ITEMS, f"raw.csv.{kind}")
+
+
+def test_an_archive_of_two_files_is_refused(table):
+    with pytest.raises(UnreadableError, match="holds 2 files"):
+        table(Csv(), zipped("a.csv", "b.csv"), ITEMS, "raw.zip")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'"' * 100_001,
+        b"," * 100_000,
+        b"\r" * 100_000,
+        b"\n" * 100_000 + b"1,a",
+        b"\0" * 10_000,
+        b'"\n' * 10_001,
+        b'1,"a\n' * 10_000,
+        b"x" * 3_000_000,
+        b"\\" * 10_000,
+    ],
+    ids=lambda content: f"{len(content)} of {content[:6]!r}",
+)
+@pytest.mark.parametrize(
+    "fmt", [Csv(header=False), Csv(), Csv(header=False, escape="\\")], ids=["", "header", "escape"]
+)
+def test_files_of_one_thing_only_are_taken_apart_at_once(tmp_path, fmt, content):
+    found = opened(tmp_path, fmt, content)
+    found.verify()
+
+    records = list(found.everything())
+    assert len(records) == found.sound + found.broken
+    if not fmt.header:
+        kept = b"".join(record.place.text.encode() for record in records)
+        assert bytes(sorted(kept)).strip(b"\r\n") == bytes(sorted(content)).strip(b"\r\n")
+
+
+@pytest.mark.parametrize("name", ['a"b', "a;b", "a\nb", "a'b", "a,b", "select 1; --", "é\u202e", "{x}"])
+def test_a_column_may_have_any_name(table, name):
+    quoted = '"' + name.replace('"', '""') + '"'
+
+    found = table(Csv(), f"id,{quoted}\n1,a\n2\n", ["id", name])
+
+    assert (found.columns, found.rows) == (("id", name), [("1", "a")])
+
+
+def test_thousands_of_columns_are_columns(table):
+    names = [f"c{n}" for n in range(1_000)]
+    line = ",".join("x" * len(names))
+
+    found = table(Csv(), ",".join(names) + f"\n{line}\n{line},\n", names)
+
+    assert (len(found.columns), len(found.rows), len(found.broken)) == (1_000, 1, 1)
+
+
+def test_the_text_of_one_record_is_read_as_that_record(table):
+    fmt = Csv(
+        delimiter="|", header=2, preamble=3, footer=1, comment="#", encoding="cp1252", trailing_delimiter=True
+    )
+
+    assert table(fmt.record_format(ITEMS), '#1|"a|é"|\n', ITEMS).rows == [("#1", "a|é")]

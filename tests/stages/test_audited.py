@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from etl.contract import Column, Contract, Rule, Unique
+from etl.contract import Column, Contract, Rule, Unique, load_catalog
 from etl.errors import AuditError
 from etl.ledger import Check, Key, Ledger
 from etl.models import Audit
@@ -28,7 +28,7 @@ def project(tmp_path: Path) -> Project:
     """A project with one day of sales loaded: two rows and a reject."""
     made = tiny.project(tmp_path, raw={"sales/2024-03-01.csv": tiny.HEADER + "1,book,5000\n2,pen,2\nx,,\n"})
     (receipt,) = tiny.take(made, tiny.sales())
-    partition = Partition(tiny.DAY, receipt.fingerprint, "sales/2024-03-01.csv", "sha", 2, 1)
+    partition = Partition(tiny.DAY, receipt.fingerprint, "sales/2024-03-01.csv", "sha", 3, 2, 1, 0)
     warehouse.load(made, [Table(tiny.sales(), "c", {tiny.DAY: partition})], Ledger(made.ledger), "run-1")
     return made
 
@@ -212,7 +212,8 @@ def test_a_row_that_is_lost_on_the_way_stops_the_publish(project: Project) -> No
 
     assert message == (
         "raw.sales.nothing_lost found 1 offending row in raw.sales\n"
-        "    2 rows in the lake, 1 in raw.sales; 1 rejected, 1 in etl.rejects"
+        "    3 records in the files; 2 rows in the lake, 1 in raw.sales; 1 rejected, 1 in etl.rejects; "
+        "0 discarded, 0 in etl.rejects"
     )
 
 
@@ -221,3 +222,90 @@ def test_a_reject_that_is_lost_on_the_way_stops_the_publish(project: Project) ->
         con.execute("delete from etl.rejects")
 
     assert "1 rejected, 0 in etl.rejects" in failure(project)
+
+
+CHECKED = """
+import pandera.pandas as pa
+
+class Items(pa.DataFrameModel):
+    \"\"\"What was sold.\"\"\"
+    item: str = pa.Field(description="its name", metadata={"pii": True})
+    amounts: int = pa.Field(alias="^n", regex=True, gt=0)
+
+    @pa.check("item")
+    def is_short(cls, items):
+        return items.str.len() < 5
+
+    @pa.check("^n")
+    def is_even(cls, numbers):
+        return numbers.map(EVEN)
+
+    class Config:
+        name = "marts.items"
+
+def EVEN(number):
+    return number % 2 == 0
+"""
+
+
+def checked(project: Project, contracts: str = CHECKED) -> dict[str, Contract]:
+    """Write a contract file and return its contracts of tables."""
+    (project.contracts / "all.py").write_text(contracts)
+    return load_catalog(project.contracts).tables
+
+
+def test_checks_in_python_and_of_columns_by_pattern_are_audited(project: Project) -> None:
+    mart(project, "select 'novel' as item, 3::bigint as n, 2::bigint as n2")
+
+    message = failure(project, contracts=checked(project))
+
+    assert [line for line in message.splitlines() if not line.startswith(" ")] == [
+        "marts.items.item.is_short found 1 offending row in marts.items",
+        "marts.items.n.is_even found 1 offending row in marts.items",
+    ]
+    assert "    item = novel, n = 3, n2 = 2" in message
+    passed = "select name from etl.checks where passed and table_name = 'marts.items' order by name"
+    assert [name for (name,) in tiny.ask(project.build, passed)] == [
+        "marts.items.item.not_nullable",
+        "marts.items.n.greater_than",
+        "marts.items.n.not_nullable",
+        "marts.items.n2.greater_than",
+        "marts.items.n2.is_even",
+        "marts.items.n2.not_nullable",
+    ]
+
+
+def test_a_check_in_python_that_raises_is_a_failed_check(project: Project) -> None:
+    mart(project, "select 'pen' as item, 2::bigint as n")
+    contracts = CHECKED.replace("return number % 2 == 0", "return 1 / (number - 2) > 0")
+
+    message = failure(project, contracts=checked(project, contracts))
+
+    assert "marts.items.n.is_even found 1 offending row" in message
+    assert "its Python function raised ZeroDivisionError: division by zero; for example on 2" in message
+
+
+def test_a_check_in_python_that_passed_is_not_repeated(project: Project, monkeypatch: Any) -> None:
+    mart(project, "select 'pen' as item, 2::bigint as n")
+    contracts = checked(project)
+    check(project, contracts=contracts)
+    monkeypatch.setattr("etl.contract.python_rules.prepare", None)
+
+    assert check(project, "run-2", contracts=contracts)["marts.items.n.is_even"].run_id == "run-1"
+
+
+def test_the_words_of_a_contract_are_comments_of_its_table(project: Project) -> None:
+    mart(project, "select 'pen' as item, 2::bigint as n")
+    query = (
+        "select '', comment from duckdb_tables() where table_name = 'items' "
+        "union all select column_name, comment from duckdb_columns() where table_name = 'items' order by 1"
+    )
+
+    check(project, contracts=checked(project))
+    assert tiny.ask(project.build, query) == [
+        ("", "What was sold."),
+        ("item", "its name [pii: hash]"),
+        ("n", None),
+    ]
+    check(project, contracts=checked(project, CHECKED.replace('description="its name", ', "")))
+    assert tiny.ask(project.build, query)[1] == ("item", "[pii: hash]")

@@ -136,10 +136,17 @@ def test_an_analyst_can_ask_how_fresh_and_how_clean_the_data_is(tmp_path: Path) 
     )
     assert dict(columns) == {
         "runs": ["run_id", "started_at", "finished_at", "outcome", "batch_date", "git_commit"],
-        "partitions": ["source", "date", "file", "sha256", "rows", "rejected", "loaded_at", "run_id"],
+        "partitions": [
+            *("source", "date", "file", "sha256"),
+            *("records", "rows", "rejected", "discarded"),
+            *("loaded_at", "run_id"),
+        ],
         "models": ["name", "materialized", "fingerprint", "rows", "seconds", "built_at", "run_id"],
         "checks": ["name", "table_name", "severity", "passed", "failing", "examples", "run_id"],
-        "rejects": ["source", "date", "file", "line", "rule", "column_name", "message", "text", "run_id"],
+        "rejects": [
+            *("source", "date", "file", "line", "rule", "column_name", "message"),
+            *("text", "raw", "discarded", "run_id"),
+        ],
     }
     assert tiny.published(project, "select run_id, outcome, finished_at is not null from etl.runs") == [
         (run.run_id, "published", True)

@@ -34,9 +34,8 @@ def partitions(project: Project, source: Source) -> dict[date, Partition]:
     found = {}
     for receipt in tiny.take(project, source):
         facts, day = receipt.details, date.fromisoformat(receipt.key.partition)
-        found[day] = Partition(
-            day, receipt.fingerprint, facts["file"], facts["sha256"], facts["rows"], facts["rejected"]
-        )
+        counts = (facts[name] for name in ("records", "rows", "rejected", "discarded"))
+        found[day] = Partition(day, receipt.fingerprint, facts["file"], facts["sha256"], *counts)
     return found
 
 

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
-from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 from etl import engine
 from etl.contract import Source
-from etl.errors import DeliveryError, StepError, counted
-from etl.keys import extract_key
-from etl.ledger import Ledger, Receipt, stamp
+from etl.contract.masking import withheld
+from etl.errors import DeliveryError, StepError, UnreadableError, counted
+from etl.ledger import Ledger, Receipt
 from etl.project import Project
-from etl.quoting import literal
+from etl.stages.lake import empty
+from etl.stages.lake.adopt import adopt
 from etl.stages.lake.careful import extract_carefully, refuse
-from etl.stages.lake.clean import Proven, chunks, extract_clean
+from etl.stages.lake.clean import Opening, extract_clean
+from etl.stages.lake.inputs import Input, open_file
 from etl.stages.lake.layout import partition_file
 from etl.stages.lake.place import Batch, Extracted, definition, place
+from etl.stages.lake.unchanged import is_changed, read_unchanged
 from etl.stages.raw import Delivery
 
-if TYPE_CHECKING:
-    import duckdb
-
 __all__ = ["adopt", "definition", "extract", "partition_file"]
+
+#: Files are read together up to this size; more would not be faster, and a table of them is in memory.
+_CHUNK_BYTES = 64 << 20
+#: And up to this many deliveries, each of which is looked for in that table.
+_CHUNK_DELIVERIES = 128
 
 
 def extract(
@@ -48,88 +50,109 @@ def extract(
     """
     with engine.in_memory(project) as con:
         extraction = _Extraction(Batch(con, project, source, content, run_id), ledger)
-        extraction.run(deliveries)
+        extraction.problems += map(str, read_unchanged(extraction.run, deliveries))
     if extraction.problems:
         raise DeliveryError("\n".join(extraction.problems))
     return extraction.receipts
 
 
-def adopt(project: Project, sources: Sequence[Source]) -> list[Receipt]:
-    """Return receipts for what lies in the lake, from the Parquet files' own metadata: a ledger was lost."""
-    import duckdb
-
-    receipts: list[Receipt] = []
-    with engine.in_memory(project) as con:
-        for source in sources:
-            for path in sorted((project.lake / source.name).glob("*/data.parquet")):
-                # what is no Parquet file of ours is extracted again
-                with suppress(duckdb.Error, KeyError, ValueError):
-                    receipts += _adopted(con, project, source, path)
-    return receipts
-
-
-def _adopted(con: duckdb.DuckDBPyConnection, project: Project, source: Source, path: Path) -> Iterator[Receipt]:
-    query = f"select decode(key), decode(value) from parquet_kv_metadata({literal(str(path))})"
-    values = dict(con.execute(query).fetchall())
-    facts = json.loads(values["facts"])
-    day = date.fromisoformat(values["date"])
-    rejects = stamp(partition_file(project.quarantine, source, day))
-    if rejects or not facts["rejected"]:
-        details = {**facts, "refused": "", "lake": stamp(path), "quarantine": rejects}
-        key = extract_key(source.name, day)
-        yield Receipt(key, values["fingerprint"], values["run_id"], details=details)
-
-
 @dataclass
 class _Extraction:
-    """The deliveries of one batch on their way: the proven ones together, the others one by one."""
+    """The deliveries of one batch on their way: the sound ones together, the others one by one."""
 
     batch: Batch
     ledger: Ledger
     problems: list[str] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     started: float = field(default_factory=perf_counter)
-    careful: list[tuple[Delivery, tuple[str, ...]]] = field(default_factory=list)
+    #: Sound deliveries that wait for more of the same layout.
+    waiting: dict[object, list[Opening]] = field(default_factory=lambda: defaultdict(list))
+    changed: list[Delivery] = field(default_factory=list)
 
-    def run(self, deliveries: Sequence[Delivery]) -> None:
-        for columns, proven in self._sorted(deliveries).items():
-            for chunk in chunks(proven):
-                self._extract_clean(columns, chunk)
-        for delivery, columns in self.careful:
-            with self._noting(delivery):
-                self._finish(extract_carefully(self.batch, columns, delivery))
-
-    def _sorted(self, deliveries: Sequence[Delivery]) -> dict[tuple[str, ...], list[Proven]]:
-        """Return what is proven sound by its columns; the rest is refused or for the careful way."""
-        source = self.batch.source
-        proven: dict[tuple[str, ...], list[Proven]] = defaultdict(list)
-        expected = [column.name for column in source.contract.columns]
+    def run(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Extract deliveries; return those that changed meanwhile, of which nothing was taken."""
+        self.changed = []
         for delivery in deliveries:
             with self._noting(delivery):
-                columns = tuple(source.format.columns(delivery.path, expected))
-                if problem := _header_problem(source, columns):
-                    self._finish(refuse(source, delivery, problem))
-                    continue
-                records = source.format.prove(delivery.path, len(columns))
-                if records is None:
-                    self.careful.append((delivery, columns))
-                else:
-                    proven[columns].append(Proven(delivery, records))
-        return proven
+                self._take(delivery)
+        for layout in list(self.waiting):
+            self._extract_clean(self.waiting.pop(layout))
+        return self.changed
 
-    def _extract_clean(self, columns: tuple[str, ...], chunk: Sequence[Proven]) -> None:
+    def _take(self, delivery: Delivery) -> None:
+        """Open one delivery: refuse it, let it wait for others like it, or extract it alone."""
+        opening = self._opened(delivery)
+        if opening is None:
+            return
+        if problem := self._problem(opening):
+            return self._alone(opening, problem)
+        if opening.layout is None or opening.delivery.corrections:
+            return self._alone(opening)
+        waiting = self.waiting[opening.layout]
+        size = sum(item.delivery.size for item in waiting) + delivery.size
+        if waiting and (size > _CHUNK_BYTES or len(waiting) == _CHUNK_DELIVERIES):
+            self._extract_clean(self.waiting.pop(opening.layout))
+        self.waiting[opening.layout].append(opening)
+
+    def _opened(self, delivery: Delivery) -> Opening | None:
+        inputs: list[Input] = []
+        try:
+            for number, file in enumerate(delivery.files):
+                inputs.append(open_file(self.batch.project, self.batch.source, delivery, file, number))
+        except UnreadableError as error:
+            for opened in inputs:
+                opened.opened.close()
+            self._finish(Extracted(delivery, 0, refused=str(error)))
+            return None
+        return Opening(delivery, inputs)
+
+    def _problem(self, opening: Opening) -> str:
+        """Return why a delivery is refused as a whole; empty if it is not."""
+        source = self.batch.source
+        for file in opening.inputs:
+            # what stands where a header should be can be a person's record
+            if problem := file.problem(self.batch.redactor(file).header(file.opened.columns)):
+                return problem
+            if problem := empty.refusal(source, file.records):
+                return problem
+        return opening.delivery.problem if opening.records else ""
+
+    def _alone(self, opening: Opening, problem: str = "") -> None:
+        with self._closing(opening), self._noting(opening.delivery):
+            for file in opening.inputs:
+                file.opened.verify()
+            if problem:
+                self._finish(refuse(self.batch, opening.delivery, opening.inputs, problem))
+            else:
+                self._finish(extract_carefully(self.batch, opening.delivery, opening.inputs))
+
+    @contextmanager
+    def _closing(self, *openings: Opening) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            for opening in openings:
+                for file in opening.inputs:
+                    file.opened.close()
+
+    def _extract_clean(self, chunk: Sequence[Opening]) -> None:
         import duckdb
 
         results: Sequence[Extracted | None]
         try:
-            results = extract_clean(self.batch, columns, chunk)
+            results = extract_clean(self.batch, chunk)
         except duckdb.Error:
             # one of them is the cause: alone, each gets its own verdict
             results = [None] * len(chunk)
-        self.careful += [(i.delivery, columns) for i, r in zip(chunk, results, strict=True) if r is None]
         with ThreadPoolExecutor() as pool:
             placed = pool.map(self._placed, (extracted for extracted in results if extracted))
             self._write([receipt for receipt in placed if receipt])
+        for opening, result in zip(chunk, results, strict=True):
+            if result is None:
+                self._alone(opening)
+            else:
+                with self._closing(opening):
+                    pass
 
     def _placed(self, extracted: Extracted) -> Receipt | None:
         with self._noting(extracted.delivery):
@@ -138,7 +161,9 @@ class _Extraction:
 
     def _finish(self, extracted: Extracted) -> None:
         receipt = place(self.batch, extracted)
-        if extracted.refused and not self.batch.source.optional:
+        # what a person discarded as a whole is left out by their word
+        is_discarded = extracted.discarded == extracted.records > 0
+        if extracted.refused and not self.batch.source.optional and not is_discarded:
             delivery = extracted.delivery
             self.problems.append(
                 f"{delivery.source} {delivery.date}: {delivery.file} is refused: {extracted.refused}. "
@@ -163,23 +188,12 @@ class _Extraction:
 
         try:
             yield
-        except StepError as error:
-            self.problems.append(str(error))
-        except (duckdb.Error, OSError) as error:
+        except (StepError, duckdb.Error, OSError) as error:
             where = f"{delivery.source} {delivery.date}: {delivery.file}"
-            self.problems.append(f"{where} could not be extracted: {error}")
-
-
-def _header_problem(source: Source, columns: Sequence[str]) -> str:
-    """Return what is wrong with the columns that a file has; empty if nothing."""
-    known = [column.name for column in source.contract.columns]
-    missing = [c.name for c in source.contract.columns if c.required and c.name not in columns]
-    extra = [name for name in columns if name not in known]
-    header = f"the header found is {', '.join(columns)}" if columns else "the file has no header at all"
-    if missing:
-        return f"column {', '.join(map(repr, missing))} of the contract is missing: {header}"
-    if extra:
-        return f"column {', '.join(map(repr, extra))} is not in the contract: {header}"
-    if len(set(columns)) < len(columns):
-        return f"a column is there twice: {header}"
-    return ""
+            if is_changed(delivery):
+                self.changed.append(delivery)
+            elif isinstance(error, StepError):
+                self.problems.append(str(error))
+            else:
+                cause = withheld(self.batch.source.contract, error)
+                self.problems.append(f"{where} could not be extracted: {cause}")

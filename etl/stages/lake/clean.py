@@ -1,79 +1,111 @@
-"""Deliveries that are proven sound, many at a time: one scan, typed, checked, and written by partition."""
+"""Deliveries whose every record is known to be sound: read together, one COPY each.
+
+Whatever breaks a rule shows as a missing row, and sends that one delivery on the careful way.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from etl.quoting import identifier, literal
+from etl.contract import Rule
+from etl.quoting import literal
 from etl.stages.lake import select
+from etl.stages.lake.inputs import Input, select_list
 from etl.stages.lake.place import Batch, Extracted, provenance, scratch_file
 from etl.stages.raw import Delivery
 
-#: Files are read together up to this size; more would not be faster, and a table of them is in memory.
-_CHUNK_BYTES = 64 << 20
+if TYPE_CHECKING:
+    import duckdb
 
 
-class Proven(NamedTuple):
-    """A delivery whose every record is known to be sound, and how many there are."""
+@dataclass(frozen=True)
+class Opening:
+    """A delivery with its files taken apart."""
 
     delivery: Delivery
-    records: int
+    inputs: Sequence[Input]
+
+    @property
+    def records(self) -> int:
+        """The records of all its files."""
+        return sum(file.records for file in self.inputs)
+
+    @property
+    def layout(self) -> object:
+        """What deliveries have in common that can be read together; None if its own files cannot."""
+        layouts = {file.layout for file in self.inputs}
+        return next(iter(layouts)) if len(layouts) == 1 and not any(f.opened.broken for f in self.inputs) else None
 
 
-def chunks(proven: Sequence[Proven]) -> Iterator[list[Proven]]:
-    """Yield the deliveries in groups of a bounded size; a large file is a group of its own."""
-    group: list[Proven] = []
-    size = 0
-    for item in proven:
-        if group and size + item.delivery.size > _CHUNK_BYTES:
-            yield group
-            group, size = [], 0
-        group.append(item)
-        size += item.delivery.size
-    if group:
-        yield group
-
-
-def extract_clean(batch: Batch, columns: Sequence[str], chunk: Sequence[Proven]) -> list[Extracted | None]:
-    """Write the rows of proven deliveries that all have `columns`; None for one with anything to reject."""
-    _read(batch, columns, chunk)
+def extract_clean(batch: Batch, chunk: Sequence[Opening]) -> list[Extracted | None]:
+    """Write the rows of deliveries of one layout; None for one with anything to reject."""
+    warning = _read(batch, chunk)
     doubled = _with_duplicates(batch)
-    warnings = _warnings(batch)
+    warnings = _warnings(batch, warning)
 
-    def write(position: int) -> Extracted | None:
-        delivery, records = chunk[position]
-        file = scratch_file(batch.project, "lake", delivery)
-        extracted = Extracted(delivery, records, file, records, warnings=warnings.get(position, {}))
+    def write(position: int, con: duckdb.DuckDBPyConnection) -> Extracted | None:
+        opening = chunk[position]
+        file = scratch_file(batch.project, "lake", opening.delivery)
+        records = opening.records
+        extracted = Extracted(opening.delivery, records, file, records, warnings=warnings.get(position, {}))
         if position in doubled:
             return None
-        with batch.con.cursor() as cursor:
-            rows = cursor.execute(
-                f"copy (select {select.lake_columns(batch.source, delivery.date, delivery.file)}"
-                f" from parsed where file_index = {position} and _keeps) to {literal(str(file))} "
-                f"(format parquet, kv_metadata {provenance(batch, extracted)})"
-            ).fetchall()[0][0]
+        columns = select.lake_columns(batch.source, opening.delivery.date, _file(opening))
+        rows = con.execute(
+            f"copy (select {columns} from parsed where _delivery = {position} and _keeps) "
+            f"to {literal(str(file))} (format parquet, kv_metadata {provenance(batch, extracted)})"
+        ).fetchall()[0][0]
         return extracted if rows == records else None
 
+    def write_aside(position: int) -> Extracted | None:
+        with batch.con.cursor() as cursor:
+            batch.arm(cursor)
+            return write(position, cursor)
+
+    if len(chunk) == 1:
+        return [write(0, batch.con)]
     with ThreadPoolExecutor(batch.project.settings.threads or os.cpu_count()) as pool:
-        return list(pool.map(write, range(len(chunk))))
+        return list(pool.map(write_aside, range(len(chunk))))
 
 
-def _read(batch: Batch, columns: Sequence[str], chunk: Sequence[Proven]) -> None:
+def _file(opening: Opening) -> str:
+    """Return the SQL of the name of the file that a row comes from."""
+    names = [file.file.name for file in opening.inputs]
+    return literal(names[0]) if len(names) == 1 else f"({literal(names)})[(file_index - _first + 1)::bigint]"
+
+
+def _read(batch: Batch, chunk: Sequence[Opening]) -> list[Rule]:
+    """Make the relation `parsed` of all files; return the rules that only warn."""
     con, source = batch.con, batch.source
-    names = select.text_names(columns)
-    texts = select.Texts(source.format.relation([item.delivery.path for item in chunk], names), columns)
-    rules = select.rules(source, columns, [item.delivery.date for item in chunk])
-    values = ", ".join(identifier(column.name) for column in source.contract.columns)
-    # one large file goes straight to Parquet; of many small ones, a table saves opening each again
-    kind, other = ("table", "view") if len(chunk) > 1 else ("view", "table")
-    con.execute(f"drop {other} if exists parsed")
-    con.execute(
-        f"create or replace {kind} parsed as "
-        f"select file_index, {values}, {select.keeps(rules)} as _keeps from ({select.typed(source, texts)})"
+    files = [(position, file) for position, opening in enumerate(chunk) for file in opening.inputs]
+    sample = files[0][1]
+    relation = sample.opened.reader.relation([file.opened.file for _, file in files], sample.texts)
+    positions = [position for position, _ in files]
+    is_single = len(files) == len(chunk)
+    delivery = "file_index" if is_single else f"({literal(positions)})[(file_index + 1)::bigint]"
+    first = (
+        "file_index"
+        if is_single
+        else f"({literal([positions.index(p) for p in positions])})[(file_index + 1)::bigint]"
     )
+    days = f"({literal([opening.delivery.date for opening in chunk])})[({delivery} + 1)::bigint]"
+    typed = select.typed(sample, relation, "file_index")
+    python = batch.python_rules(typed)
+    rules = [*select.rules(sample, days), *(rule for rule in python if rule.severity == "error")]
+    rows = (
+        f"select file_index, {delivery} as _delivery, {first} as _first, "
+        f"{select_list(select.value_names(source))}, {select.once(select.keeps(rules))} as _keeps from ({typed})"
+    )
+    if len(chunk) > 1:
+        # one large file goes straight to Parquet; of many small ones, a table saves opening each again
+        con.execute(f"create or replace table parsed_rows as {rows}")
+        rows = "from parsed_rows"
+    con.execute(f"create or replace view parsed as {rows}")
+    return [rule for rule in [*source.contract.rules, *python] if rule.severity == "warn"]
 
 
 def _with_duplicates(batch: Batch) -> set[int]:
@@ -82,18 +114,16 @@ def _with_duplicates(batch: Batch) -> set[int]:
     for unique in source.contract.uniques:
         if unique.severity == "error":
             key = ", ".join(source.contract.key(unique))
-            sql = f"select file_index from parsed group by file_index, {key} having count(*) > 1"
+            sql = f"select _delivery from parsed group by _delivery, {key} having count(*) > 1"
             found.update(row[0] for row in con.execute(sql).fetchall())
     return found
 
 
-def _warnings(batch: Batch) -> dict[int, dict[str, int]]:
-    con, source = batch.con, batch.source
-    rules = [rule for rule in source.contract.rules if rule.severity == "warn"]
+def _warnings(batch: Batch, rules: Sequence[Rule]) -> dict[int, dict[str, int]]:
     if not rules:
         return {}
     counts = ", ".join(f"count(*) filter (not ({rule.sql}))" for rule in rules)
-    rows = con.execute(f"select file_index, {counts} from parsed group by file_index").fetchall()
+    rows = batch.con.execute(f"select _delivery, {counts} from parsed group by _delivery").fetchall()
     return {
         row[0]: {rule.name: count for rule, count in zip(rules, row[1:], strict=True) if count} for row in rows
     }

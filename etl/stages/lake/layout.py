@@ -17,6 +17,8 @@ REJECTS = {
     "column_name": "varchar",
     "message": "varchar",
     "text": "varchar",
+    "raw": "blob",
+    "discarded": "varchar",
     "run_id": "varchar",
 }
 

@@ -5,38 +5,46 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from etl.contract import Source
-from etl.errors import DeliveryError
-from etl.formats import format_to
+from etl.contract import Rule, Source
+from etl.contract.cleansing import described
+from etl.contract.masking import key_id, require_key
+from etl.contract.masking import prepare as prepare_masking
+from etl.contract.python_rules import prepare as prepare_python
+from etl.contract.redactor import Redactor
+from etl.corrections import Corrections, corrections_file, read_corrections
+from etl.errors import ConfigError, DeliveryError, RecordsLost
 from etl.keys import extract_key
 from etl.ledger import Receipt, fingerprint, stamp
 from etl.project import Project
 from etl.quoting import literal
+from etl.stages.lake.inputs import Input
 from etl.stages.lake.layout import REJECTS, partition_file
-from etl.stages.raw import Delivery, state
+from etl.stages.lake.streamed import write_streamed
+from etl.stages.lake.unchanged import check_unchanged
+from etl.stages.raw import Delivery
 
 if TYPE_CHECKING:
     import duckdb
 
 #: Raise it when the same file and contract would now give another partition.
-VERSION = 1
-_REJECTS_PER_INSERT = 50_000
+VERSION = 2
+#: More rejects than this are not put in memory at once; fewer are not worth importing pyarrow for.
+_REJECTS_AT_ONCE = 50_000
+#: What a source says that changes nothing in the lake.
+_WITHOUT_EFFECT = ("name", "required", "lag_days", "max_withdrawn", "marker", "settle_seconds", "contract")
 
 
 def definition(source: Source, timezone: str) -> str:
     """Return the fingerprint of what decides, beside a file's content, what becomes of it."""
-    contract = source.contract
-    columns = [(column.name, column.type, column.required) for column in contract.columns]
-    rules = [*map(asdict, contract.rules), *map(asdict, contract.uniques)]
-    options = (source.files, source.partition, source.optional, source.max_reject_ratio)
-    return fingerprint(options, format_to(source.format), columns, rules, timezone, VERSION)
+    options = {name: option for name, option in source.to_dict().items() if name not in _WITHOUT_EFFECT}
+    return fingerprint(options, source.contract.definition(), key_id(source.contract), timezone, VERSION)
 
 
 @dataclass(frozen=True)
@@ -49,42 +57,78 @@ class Batch:
     content: Mapping[date, str]
     run_id: str
 
+    def __post_init__(self) -> None:
+        self.arm(self.con)
+
     @cached_property
     def definition(self) -> str:
         """The fingerprint of the source's definition."""
         return definition(self.source, self.project.settings.timezone)
 
+    def arm(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Give a connection the key that masks personal data, if there is any."""
+        prepare_masking(con, self._key)
+
+    def python_rules(self, relation: str) -> list[Rule]:
+        """Return the contract's Python checks as rules, evaluated on the values of `relation`."""
+        return prepare_python(self.con, self.source.contract, self.project.contracts, relation)
+
+    def redactor(self, file: Input) -> Redactor:
+        """Return what masks the texts of a file's records."""
+        return Redactor(self.source.contract, self._key, self.source.format, file.opened.columns)
+
+    def corrections(self, delivery: Delivery) -> Corrections:
+        """Return what people decided about a delivery's records, if it is what the run was planned with."""
+        if not delivery.corrections:
+            return Corrections()
+        file = corrections_file(self.project, self.source, delivery.date)
+        try:
+            found = read_corrections(file)
+        except ConfigError as error:
+            raise DeliveryError(f"{delivery.source} {delivery.date}: {error}") from None
+        if found.sha256 != delivery.corrections:
+            raise DeliveryError(
+                f"{delivery.source} {delivery.date}: {file} changed since the run began. Nothing of "
+                f"{delivery.file} was taken; the next run takes it with the corrections that it then finds."
+            )
+        return found
+
+    @cached_property
+    def _key(self) -> bytes | None:
+        return require_key(self.source.contract)
+
 
 class Reject(NamedTuple):
     """A record that goes to quarantine: `rule` is the first it broke, `message` names them all."""
 
+    file: str
     line: int
     rule: str
     column_name: str | None
     message: str
     text: str
+    #: The original bytes, where the text does not say all of them.
+    raw: bytes | None
+    #: Why a person discarded it; None if nobody did.
+    discarded: str | None = None
 
 
 @dataclass
 class Extracted:
-    """What became of one delivery, before it is in place; `rows` is a finished Parquet file, if any."""
+    """What became of one delivery, before it is in place; `rows_file` is a finished Parquet file, if any."""
 
     delivery: Delivery
     records: int
     rows_file: Path | None = None
     rows: int = 0
-    rejects: Sequence[Reject] = ()
+    #: Those that are in quarantine, discarded ones among them; `rejected` counts the others.
+    rejects: Iterable[Reject] = ()
+    rejected: int = 0
+    discarded: int = 0
     refused: str = ""
+    #: The corrections that are about no rejected record.
+    stale: Sequence[str] = ()
     warnings: dict[str, int] = field(default_factory=dict)
-
-
-def check_unchanged(delivery: Delivery) -> None:
-    """Raise DeliveryError if a raw file is not the one that the run was planned with."""
-    if not delivery.path.exists() or state(delivery.path) != (delivery.size, delivery.changed_ns, delivery.inode):
-        raise DeliveryError(
-            f"{delivery.source} {delivery.date}: {delivery.file} changed while it was read. "
-            "Nothing of it was taken; the next run reads it again."
-        )
 
 
 def place(batch: Batch, extracted: Extracted) -> Receipt:
@@ -103,6 +147,8 @@ def place(batch: Batch, extracted: Extracted) -> Receipt:
         shutil.rmtree(lake.parent, ignore_errors=True)
     details: dict[str, Any] = {
         **_facts(batch, extracted),
+        "rows": extracted.rows,
+        "rejected": extracted.rejected,
         "refused": extracted.refused,
         "lake": stamp(lake),
         "quarantine": stamp(quarantine),
@@ -121,6 +167,9 @@ def provenance(batch: Batch, extracted: Extracted) -> str:
         "fingerprint": batch.content[extracted.delivery.date],
         "facts": json.dumps(_facts(batch, extracted)),
     }
+    if notes := batch.source.contract.notes():
+        # DuckDB's COPY writes no metadata of single fields
+        values["columns"] = json.dumps(notes, ensure_ascii=False)
     return "{" + ", ".join(f"{name}: {literal(value)}" for name, value in values.items()) + "}"
 
 
@@ -130,35 +179,61 @@ def _facts(batch: Batch, extracted: Extracted) -> dict[str, Any]:
         "sha256": extracted.delivery.sha256,
         "definition": batch.definition,
         "records": extracted.records,
-        "rows": extracted.rows,
-        "rejected": len(extracted.rejects),
+        "discarded": extracted.discarded,
         "warnings": extracted.warnings,
+        "cleaned": described(batch.source.contract),
+        **_applied(extracted),
     }
 
 
+def _applied(extracted: Extracted) -> dict[str, Any]:
+    """Return which corrections were known, and what those are about that count no more."""
+    sha256 = extracted.delivery.corrections
+    return {"corrections": sha256, "stale": list(extracted.stale)} if sha256 else {}
+
+
 def _quarantine(batch: Batch, extracted: Extracted) -> Path:
-    con, source, delivery = batch.con, batch.source, extracted.delivery
+    """Write the rejects, a bounded number of them in memory, and move them into place."""
+    source, delivery = batch.source, extracted.delivery
     target = partition_file(batch.project.quarantine, source, delivery.date)
-    if not extracted.rejects:
+    expected = extracted.rejected + extracted.discarded
+    if not expected:
         shutil.rmtree(target.parent, ignore_errors=True)
         return target
-    columns = ", ".join(f"{name} {type}" for name, type in REJECTS.items())
-    con.execute(f"create or replace temp table rejects ({columns})")
-    lists = ", ".join("unnest(?)" for _ in Reject._fields)
-    insert = f"insert into rejects select ?, ?, ?, {lists}, ?"
-    for start in range(0, len(extracted.rejects), _REJECTS_PER_INSERT):
-        part = extracted.rejects[start : start + _REJECTS_PER_INSERT]
-        values = [list(column) for column in zip(*part, strict=True)]
-        con.execute(insert, [source.name, delivery.date, delivery.file, *values, batch.run_id])
     written = scratch_file(batch.project, "quarantine", delivery)
-    con.execute(f"copy (from rejects order by line) to {literal(str(written))} (format parquet)")
+    count = _write_rejects(batch, extracted, written, expected > _REJECTS_AT_ONCE)
+    if count != expected:
+        raise RecordsLost(
+            f"{source.name} {delivery.date}: {expected:,} records of {delivery.file} are rejected, but "
+            f"{count:,} could be read again. Nothing of it was taken. Was the file changed? Run again."
+        )
     _move(written, target)
     return target
 
 
+def _write_rejects(batch: Batch, extracted: Extracted, target: Path, is_large: bool) -> int:
+    """Write rejects to a Parquet file; a large number of them, a part at a time. Return how many there were."""
+    delivery = extracted.delivery
+    fixed = {"source": batch.source.name, "date": delivery.date, "run_id": batch.run_id}
+    rejects = iter(extracted.rejects)
+    if is_large:
+        return write_streamed(fixed, rejects, target, {"sha256": delivery.sha256}, _REJECTS_AT_ONCE)
+    columns = ", ".join(f"{name} {type}" for name, type in REJECTS.items())
+    batch.con.execute(f"create or replace temp table rejects ({columns})")
+    names = ", ".join([*(f"? as {name}" for name in fixed), *(f"unnest(?) as {name}" for name in Reject._fields)])
+    if part := list(rejects):
+        values = [list(column) for column in zip(*part, strict=True)]
+        batch.con.execute(f"insert into rejects by name select {names}", [*fixed.values(), *values])
+    metadata = f"kv_metadata {{sha256: {literal(delivery.sha256)}}}"
+    copy = f"copy (from rejects order by file, line) to {literal(str(target))} (format parquet, {metadata})"
+    count = batch.con.execute(copy).fetchall()[0][0]
+    batch.con.execute("drop table rejects")
+    return int(count)
+
+
 def scratch_file(project: Project, kind: str, delivery: Delivery, suffix: str = "parquet") -> Path:
     """Return a path for a half-written file of one delivery."""
-    project.scratch.mkdir(parents=True, exist_ok=True)
+    project.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     return project.scratch / f"{kind}-{delivery.source}-{delivery.date}.{suffix}"
 
 

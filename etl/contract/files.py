@@ -1,0 +1,146 @@
+"""Paths below data/raw with a date and wildcards in them: checked, and cut into segments that match names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+
+#: {date}, or {date:%Y%m%d} for another spelling.
+_DATE = re.compile(r"\{date(?::([^{}]*))?\}")
+_ISO = "%Y-%m-%d"
+#: What stands for a raw file's name in the name of the marker beside it.
+FILE = "{file}"
+#: How many digits the parts of a date have.
+_DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3}
+#: The parts that make a date, in any order; a two-digit year is one of 1969 to 2068, as in strptime.
+_WHOLE_DATES = [{"Y", "m", "d"}, {"y", "m", "d"}, {"Y", "j"}, {"y", "j"}]
+#: What stands for a part of the date between tokens; no path holds it.
+_MARK = "\0"
+#: Names that senders give to what is not yet, or not at all, a delivery: no wildcard matches them.
+_UNFINISHED = (".tmp", ".part", ".partial", ".crdownload")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One name of a path: a text, or (with `regex`) the names that match it."""
+
+    text: str
+    regex: re.Pattern[str] | None
+    is_wild: bool
+
+    def match(self, name: str, before: Mapping[str, str]) -> dict[str, str] | None:
+        """Return the parts of the date, those of the folders `before` included; None if `name` is another."""
+        if self.regex is None:
+            return dict(before) if name == self.text else None
+        found = self.regex.fullmatch(name)
+        if found is None or (self.is_wild and is_unfinished(name)):
+            return None
+        parts = found.groupdict()
+        if any(before.get(key, value) != value for key, value in parts.items()):
+            return None
+        return {**before, **parts}
+
+
+@dataclass(frozen=True)
+class FilePattern:
+    """A path below data/raw; `date_format` is empty if it has no date."""
+
+    segments: tuple[Segment, ...]
+    date_format: str
+
+    @property
+    def is_wild(self) -> bool:
+        """Whether several files may match for one date."""
+        return any(segment.is_wild for segment in self.segments)
+
+    def matches(self, name: str) -> bool:
+        """Return whether a path below data/raw is one of these."""
+        parts: dict[str, str] | None = {}
+        names = name.split("/")
+        for segment, text in zip(self.segments, names, strict=False):
+            parts = None if parts is None else segment.match(text, parts)
+        return parts is not None and len(names) == len(self.segments)
+
+    def path(self, day: date) -> str:
+        """Return the path of one date, if the pattern has no wildcards."""
+        parts = _parts(day)
+        text = "/".join(segment.text for segment in self.segments)
+        return re.sub(rf"{_MARK}(.)", lambda found: parts[found[1]], text)
+
+
+def is_unfinished(name: str) -> bool:
+    """Return whether a name is hidden, or one that programs give to a file under way."""
+    return name.startswith(".") or name.lower().endswith(_UNFINISHED)
+
+
+@cache
+def file_pattern(path: str) -> FilePattern:
+    """Return a path with `{date}`, `*` and `?` as a pattern. Raises ValueError that says what is wrong with it."""
+    if path.startswith("/") or any(part in ("", ".", "..") for part in path.split("/")) or _MARK in path:
+        raise ValueError("is not a relative path below data/raw")
+    if "[" in path or "]" in path or "**" in path:
+        raise ValueError("may hold the wildcards * and ? only, each within one name")
+    formats = [found[1] or _ISO for found in _DATE.finditer(path)]
+    if len(formats) > 1 or _DATE.sub("", path).count("{date"):
+        raise ValueError("may hold {date} once, or a spelling of it such as {date:%Y%m%d}")
+    for format in formats:
+        _marked(format)
+    marked = _DATE.sub(lambda found: _marked(found[1] or _ISO), path)
+    segments = tuple(_segment(text) for text in marked.split("/"))
+    for segment in segments:
+        if segment.is_wild and segment.text.lower().endswith(_UNFINISHED):
+            raise ValueError(f"matches nothing: names that end in {', '.join(_UNFINISHED)} are never complete")
+    return FilePattern(segments, formats[0] if formats else "")
+
+
+def day_of(parts: Mapping[str, str]) -> date | None:
+    """Return the date that the parts found in a path make; None if they are too few, or there is no such day."""
+    try:
+        # the pivot of strptime
+        year = int(parts["Y"]) if "Y" in parts else (int(parts["y"]) + 31) % 100 + 1969
+        if "m" in parts:
+            day = date(year, int(parts["m"]), int(parts["d"]))
+        else:
+            day = date(year, 1, 1) + timedelta(int(parts["j"]) - 1)
+    except (KeyError, ValueError, OverflowError):
+        return None
+    whole = _parts(day)
+    return day if all(whole[part] == text for part, text in parts.items()) else None
+
+
+def _parts(day: date) -> dict[str, str]:
+    return {
+        "Y": f"{day.year:04}",
+        "y": f"{day.year % 100:02}",
+        "m": f"{day.month:02}",
+        "d": f"{day.day:02}",
+        "j": f"{day.timetuple().tm_yday:03}",
+    }
+
+
+def _marked(format: str) -> str:
+    """Return a date's format with each directive marked, `%%` as a plain percent sign."""
+    names = re.findall(r"%(.?)", format)
+    if unknown := [name for name in names if name not in _DIGITS and name != "%"]:
+        raise ValueError(f"spells its date with %{unknown[0]}; known are %Y, %y, %m, %d and %j")
+    if not any(parts <= set(names) for parts in _WHOLE_DATES) or re.search(r"[*?]", format):
+        raise ValueError(f"needs a whole date: {{date:{format}}} is none")
+    return re.sub(r"%(.)", lambda found: "%" if found[1] == "%" else _MARK + found[1], format)
+
+
+def _segment(marked: str) -> Segment:
+    pattern = ""
+    seen: set[str] = set()
+    for token in re.split(rf"({_MARK}.|[*?])", marked):
+        if token.startswith(_MARK):
+            part = token[1:]
+            pattern += f"(?P={part})" if part in seen else f"(?P<{part}>[0-9]{{{_DIGITS[part]}}})"
+            seen.add(part)
+        else:
+            pattern += {"*": ".*", "?": "."}.get(token) or re.escape(token)
+    is_wild = "*" in marked or "?" in marked
+    regex = re.compile(pattern, re.DOTALL) if is_wild or seen else None
+    return Segment(marked, regex, is_wild)

@@ -1,0 +1,87 @@
+"""What an author writes beside a column's type and checks: metadata={"unit": "minutes", "pii": True, ...}."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+#: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
+COLUMN_KEYS = ("aliases", "clean", "format", "pii", "sql", "sql_warn", "unit")
+#: Keys of a model's own metadata, in its Config.
+MODEL_KEYS = ("sql", "sql_warn")
+_PII = ("hash", "partial", "drop")
+_MOMENTS = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
+# what a strptime format says of the time of day, which a DATE would lose
+_TIME_CODES = ("%H", "%I", "%M", "%S", "%f", "%g", "%n", "%p", "%X", "%c", "%z", "%Z", "%-H", "%-I", "%-M", "%-S")
+
+
+def checked_metadata(metadata: Any, keys: Sequence[str]) -> Mapping[str, Any]:
+    """Return the metadata, which has only known keys and values that are plain data; ValueError if not."""
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, dict):
+        raise ValueError(f"metadata {metadata!r} is not a dict")
+    for key, value in metadata.items():
+        if key not in keys:
+            close = difflib.get_close_matches(str(key), keys, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(keys)}"
+            raise ValueError(f"metadata has no key {key!r}; {hint}")
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"metadata {key!r}: {value!r} is no plain data: {error}; write text") from error
+    return metadata
+
+
+def column_facts(metadata: Mapping[str, Any], name: str, type: str) -> dict[str, Any]:
+    """Return the fields of a Column that its metadata gives; ValueError says what is wrong with one."""
+    found: dict[str, Any] = {}
+    if "unit" in metadata:
+        found["unit"] = _text(metadata, "unit")
+    if metadata.get("pii") not in (None, False):
+        found["pii"] = _pii(metadata["pii"])
+    if "aliases" in metadata:
+        found["aliases"] = _aliases(metadata["aliases"], name)
+    if "format" in metadata:
+        found["format"] = _format(_text(metadata, "format"), type)
+    return found
+
+
+def _text(metadata: Mapping[str, Any], key: str) -> str:
+    value = metadata[key]
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"metadata {key!r}: {value!r} is not a text")
+    return value.strip()
+
+
+def _pii(value: object) -> str:
+    if value is True:
+        return "hash"
+    if value in _PII:
+        return str(value)
+    raise ValueError(f"metadata 'pii': {value!r} is none of True, {', '.join(map(repr, _PII))}")
+
+
+def _aliases(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(alias, str) and alias for alias in value):
+        raise ValueError(f"metadata 'aliases': {value!r} is not a list of names")
+    if name in value or len(set(value)) < len(value):
+        raise ValueError(f"metadata 'aliases': {value!r} holds the column's own name, or a name twice")
+    return tuple(value)
+
+
+def _format(value: str, type: str) -> str:
+    import duckdb
+
+    if type not in ("DATE", *_MOMENTS):
+        raise ValueError(f"metadata 'format' is for dates and timestamps, and the column is {type}")
+    if type == "DATE" and (lost := [code for code in _TIME_CODES if code in value.replace("%%", "")]):
+        raise ValueError(f"metadata 'format': {value!r} has {lost[0]}, a time of day, which a DATE would lose")
+    try:
+        with duckdb.connect(":memory:", config={"threads": "1"}) as con:
+            con.execute("select try_strptime('', ?), strftime(timestamp '2013-01-31', ?)", [value, value])
+    except duckdb.Error as error:
+        raise ValueError(f"metadata 'format': DuckDB refuses {value!r}: {error}") from error
+    return value

@@ -1,0 +1,107 @@
+"""What is above and below the records of a delimited file: preamble, header, footer."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from etl.formats import splitter
+from etl.formats.content import Content
+from etl.formats.scanner import Dialect, Record
+
+
+class Layout(NamedTuple):
+    """The lines of a file that are no records, as its source declares them."""
+
+    header: bool | int
+    preamble: int
+    footer: int | str
+    names: Sequence[str]
+
+
+class Body(NamedTuple):
+    """Where the records are: from byte `start`, which is on physical line `line`, to byte `end`."""
+
+    start: int
+    end: int
+    line: int
+    #: The names that the header gives; None without a header, or when it is not read.
+    names: tuple[str, ...] | None
+    #: The cells of each header line, by which a second table of the same kind is known.
+    headers: tuple[tuple[str, ...], ...]
+    #: Whether each record above is a line, and each line sound: DuckDB reads quotes even in lines that it skips.
+    is_sound: bool
+
+
+def find_body(content: bytes | Content, layout: Layout, dialect: Dialect) -> Body:
+    """Find the records of a file between what its layout says is above and below them."""
+    start = len(codecs.BOM_UTF8) if content[:3] == codecs.BOM_UTF8 else 0
+    line = 1
+    for _ in range(layout.preamble):
+        start, line = splitter.line_end(content, start), line + (start < len(content))
+    is_sound = not dialect.quote or dialect.quote not in content[:start]
+    heads: list[tuple[str, ...]] = []
+    for _ in range(int(layout.header)):
+        record = next(splitter.split(content, start, line, dialect._replace(width=None)), None)
+        if record is None:
+            break
+        record = _own_lines(content, record, layout, dialect)
+        text = content[record.start : record.end]
+        is_sound = is_sound and not record.problem and splitter.line_ends(text) == 1
+        start, line = record.end, record.line + splitter.line_ends(text)
+        heads.append(tuple(splitter.cells(text.rstrip(b"\r\n"), dialect)))
+    names = tuple(layout.names) or (_joined(heads) if layout.header else None)
+    end = _above_footer(content, start, layout.footer)
+    return Body(start, end, line, names, tuple(filter(any, heads)), is_sound)
+
+
+def _own_lines(content: bytes | Content, record: Record, layout: Layout, dialect: Dialect) -> Record:
+    """Return a header that is not read without the lines that it may have swallowed for a stray quote.
+
+    It has if its width is not that of the names, or if what is below it is no record.
+    """
+    line_end = splitter.line_end(content, record.start)
+    if line_end >= record.end or not layout.names:
+        return record
+    known = dialect._replace(
+        width=len(splitter.cells(content[record.start : record.end].rstrip(b"\r\n"), dialect))
+    )
+    below = next(splitter.split(content, record.end, 0, known), None)
+    if known.width in (len(layout.names), len(layout.names) + 1) and not (below and below.problem):
+        return record
+    return record._replace(end=line_end, problem="a stray quote")
+
+
+def _joined(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return the names of a header of one or more lines; the parts of a name are joined by a space."""
+    width = max(map(len, rows), default=0)
+    padded = [[*row, *[""] * (width - len(row))] for row in rows]
+    return tuple(" ".join(filter(None, parts)) for parts in zip(*padded, strict=True))
+
+
+def _above_footer(content: bytes | Content, start: int, footer: int | str) -> int:
+    """Return the byte where the footer begins; blank lines in and below it belong to it."""
+    end, found = len(content), 0
+    pattern = re.compile(footer) if isinstance(footer, str) and footer else None
+    position = end
+    while pattern or (isinstance(footer, int) and found < footer):
+        position = _text_end(content, start, position)
+        begin = max(start, splitter.line_start(content, position))
+        text = content[begin:position]
+        if not text or (pattern and not pattern.search(text.decode("utf-8", "replace"))):
+            break
+        position = end = begin
+        found += 1
+    return end
+
+
+def _text_end(content: bytes | Content, start: int, end: int) -> int:
+    """Return the byte behind the last one in content[start:end] that is of no line end."""
+    while end > start:
+        low = max(start, end - (1 << 16))
+        if text := content[low:end].rstrip(b"\r\n"):
+            return low + len(text)
+        end = low
+    return start

@@ -1,0 +1,183 @@
+"""Formats that DuckDB does not read itself: their cells are written as text to a Parquet file that it does.
+
+Such a format is one generator of records; the rest is here. Broken records go to a second file beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from etl import quoting
+from etl.formats.format import Fault, Place, Reader
+from etl.quoting import identifier
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BATCH_RECORDS = 20_000
+_BATCH_CHARACTERS = 1 << 26
+_PLACE = ["_line", "_raw_text", "_raw_bytes"]
+
+
+class StagedRecord(NamedTuple):
+    """One record: its cells as text, null or missing as None; with a `problem` the cells do not count."""
+
+    line: int
+    text: str
+    cells: Sequence[str | None] = ()
+    problem: str = ""
+    raw: bytes | None = None
+    #: JSON object of the cells beside the columns.
+    extra: str | None = None
+
+
+@dataclass(frozen=True)
+class StagedReader:
+    """Reads what stage() wrote."""
+
+    def relation(self, paths: Sequence[Path], names: Sequence[str]) -> str:
+        """Return the SQL of the cells of staged files, as `names`, with `file_index`."""
+        files = quoting.paths(paths)
+        return f"(select {_cells(names)}, file_index from read_parquet({files}, hive_partitioning = false))"
+
+    def numbered(self, path: Path, names: Sequence[str]) -> str:
+        """Return the SQL of the cells of one staged file, with `_record`."""
+        source = f"read_parquet({quoting.paths([path])}, file_row_number = true, hive_partitioning = false)"
+        return f"(select {_cells(names)}, file_row_number as _record from {source})"
+
+
+@dataclass
+class Staged:
+    """A file whose records lie in staged Parquet files."""
+
+    columns: tuple[str, ...]
+    extras: tuple[str, ...]
+    sound: int
+    broken: int
+    file: Path
+    reader: Reader = StagedReader()
+
+    def verify(self) -> None:
+        """Do nothing: every record was looked at."""
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield the broken records, in order."""
+        if self.broken:
+            for row in _rows(_broken_file(self.file), [*_PLACE, "_problem"]):
+                yield Fault(Place(*row[:3]), row[3])
+
+    def places(self, numbers: Sequence[int]) -> Iterator[Place]:
+        """Yield the sound records with these numbers, which ascend."""
+        wanted = iter(numbers)
+        number = next(wanted, None)
+        for position, row in enumerate(_rows(self.file, _PLACE)):
+            if number is None:
+                return
+            if position == number:
+                yield Place(*row)
+                number = next(wanted, None)
+
+    def everything(self) -> Iterator[Fault]:
+        """Yield all records, in their order, which lines do not tell where several records share one."""
+        names = ["_order", "_problem", *_PLACE]
+        files = (self.file, _broken_file(self.file)) if self.broken else (self.file,)
+        for _, problem, *place in merge(*(_rows(file, names) for file in files), key=itemgetter(0)):
+            yield Fault(Place(*place), problem)
+
+    def close(self) -> None:
+        """Delete the staged files."""
+        self.file.unlink(missing_ok=True)
+        _broken_file(self.file).unlink(missing_ok=True)
+
+
+def stage(
+    records: Iterable[StagedRecord],
+    columns: Sequence[str],
+    scratch: Path,
+    extras: Sequence[str] | set[str] = (),
+    reader: Reader | None = None,
+) -> Staged:
+    """Write records, in order, to Parquet files at `scratch`; a few thousand are in memory at a time.
+
+    `extras` may grow while the records are read. A `reader` of the format's own makes the cells from
+    `_raw_text`; then the records have none. Nothing is left at `scratch` if `records` raises.
+    """
+    cells = [] if reader else [f"_text_{position}" for position in range(len(columns))]
+    names = [*cells, "_extra"]
+    try:
+        with _Writer(scratch, names) as sound, _Writer(_broken_file(scratch), []) as broken:
+            for order, record in enumerate(records):
+                if record.problem:
+                    broken.add(order, record, [])
+                else:
+                    sound.add(order, record, [*record.cells, record.extra])
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        _broken_file(scratch).unlink(missing_ok=True)
+        raise
+    extra_names = tuple(sorted(extras))
+    return Staged(tuple(columns), extra_names, sound.records, broken.records, scratch, reader or StagedReader())
+
+
+class _Writer:
+    """A Parquet file of texts, written in batches."""
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        place = [("_line", pa.int64()), ("_raw_text", pa.string()), ("_raw_bytes", pa.binary())]
+        fields = [("_order", pa.int64()), ("_problem", pa.string()), *place]
+        self._schema = pa.schema([*fields, *((name, pa.string()) for name in names)])
+        self._writer = pq.ParquetWriter(path, self._schema)
+        self._rows: list[tuple[Any, ...]] = []
+        self._characters = 0
+        self.records = 0
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._flush()
+        self._writer.close()
+
+    def add(self, order: int, record: StagedRecord, texts: Sequence[str | None]) -> None:
+        self._rows.append((order, record.problem, record.line, record.text, record.raw, *texts))
+        self._characters += len(record.text)
+        self.records += 1
+        if len(self._rows) == _BATCH_RECORDS or self._characters > _BATCH_CHARACTERS:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._rows:
+            columns = [
+                pa.array(values, type=field.type)
+                for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
+            ]
+            self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+            self._rows, self._characters = [], 0
+
+
+def _rows(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        batch: pa.RecordBatch
+        for batch in file.iter_batches(_BATCH_RECORDS, columns=[*names]):
+            yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+
+
+def _cells(names: Sequence[str]) -> str:
+    cells = (f"_text_{n} as {identifier(name)}" for n, name in enumerate(names) if name != "_extra")
+    return ", ".join([*cells, "_extra"])
+
+
+def _broken_file(staged: Path) -> Path:
+    return staged.with_name(staged.name + ".broken")

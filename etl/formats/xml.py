@@ -1,0 +1,215 @@
+"""XML: records by path, their attributes and elements as cells; no document type, no entities, no network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from etl.errors import ContractError, UnreadableError
+from etl.formats import plain
+from etl.formats.json_values import dumped
+from etl.formats.staged import Staged, StagedRecord, stage
+from etl.formats.xml_records import ROOT, SPACE, STEP, XML, Found, records
+
+_PLAIN = r"[^\W\d][\w.-]*"
+_NAME = rf"(?:{_PLAIN}:)?{_PLAIN}"
+_PATH = re.compile(rf"\.|@{_NAME}|{_NAME}(?:/{_NAME})*(?:/@{_NAME}|\[\])?")
+_DECLARED = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z][\w.-]*)[\"']")
+_STARTS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Xml(plain.TextFile):
+    """The elements at `record`, a path from the root such as `orders/order`.
+
+    A column is the child element of its name, or what `fields` says: `@id`, `address/city`, `line/@no`, `.`
+    for the record's own text, `tag[]` for all elements of that name as a JSON list. `namespaces` gives the
+    prefixes used in paths; the empty one is that of elements without a prefix. `strip` takes white space off
+    the ends of an element's text; a cell equal to (one of) `null` is then null, as is xsi:nil.
+    Elements and attributes that no column takes are extra; a second element for one cell breaks the record.
+    The encoding is the one that the file declares, unless `encoding` says another.
+    """
+
+    record: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    namespaces: Mapping[str, str] = field(default_factory=dict)
+    strip: bool = True
+    null: str | Sequence[str] = ""
+    encoding: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "null", (self.null,) if isinstance(self.null, str) else tuple(self.null))
+        if not re.fullmatch(rf"{_NAME}(?:/{_NAME})*", self.record):
+            raise ContractError(f"Xml(record={self.record!r}) is no path of elements, such as orders/order.")
+        for name, path in self.fields.items():
+            if not _PATH.fullmatch(path):
+                raise ContractError(f"Xml: fields[{name!r}]={path!r} is none such as @id, address/city or tag[].")
+        for path in (self.record, *self.fields.values()):
+            self._steps(path.removesuffix("[]"))
+
+    def open(self, path: Path, expected: Sequence[str], scratch: Path) -> Staged:
+        """Take a file apart; its cells are then at `scratch`. Raises UnreadableError for a document type."""
+        unpacked, copy = (scratch.with_name(scratch.name + end) for end in (".xml", ".text"))
+        try:
+            packed = plain.plain(path, "utf-8", self.compression, unpacked)
+            encoding = self.encoding or _declared(packed)
+            text = plain.plain(packed, encoding, "none", copy)
+            encoding = plain.exact_encoding(packed, encoding, "none")
+            extras: set[str] = set()
+            found = self._found(path, text)
+            return stage(self._staged(found, list(expected), extras, encoding), expected, scratch, extras)
+        finally:
+            unpacked.unlink(missing_ok=True)
+            copy.unlink(missing_ok=True)
+
+    def record_format(self, columns: Sequence[str]) -> Xml:
+        """Return the format of the records' texts."""
+        return _XmlRecords(**{**vars(self), "encoding": "utf-8", "compression": "none"})
+
+    def redacted(
+        self, text: str, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]
+    ) -> str | None:
+        """Return a record's text with the cells of hidden columns replaced; None if it is malformed."""
+        from xml.etree import ElementTree
+
+        if "<!DOCTYPE" in text:
+            return None
+        try:
+            root = ElementTree.fromstring(text)
+        except (ElementTree.ParseError, ValueError):
+            return None
+        for name in columns:
+            if name in hidden:
+                self._hide(root, self._steps(self.fields.get(name, name)), hidden[name])
+        return ElementTree.tostring(root, encoding="unicode")
+
+    def _hide(self, root: Any, path: str, hide: Callable[[str], str]) -> None:
+        *steps, last = path.removesuffix("[]").split(STEP)
+        is_attribute = last.startswith("@")
+        steps = [_clark(step) for step in (steps if is_attribute or last == "." else [*steps, last])]
+        for element in root.findall("/".join(steps)) if steps else [root]:
+            key = _clark(last[1:])
+            text = element.attrib.get(key) if is_attribute else element.text
+            if not text or not text.strip():
+                continue
+            if is_attribute:
+                element.attrib[key] = hide(text)
+            else:
+                element.text = hide(text.strip() if self.strip else text)
+
+    def _found(self, path: Path, text: Path) -> Iterator[Found]:
+        return records(path, text, tuple(self._steps(self.record).split(STEP)))
+
+    def _steps(self, path: str) -> str:
+        """Return a path with every name as the parser says it, with its namespace."""
+        return STEP.join(map(self._step, path.split("/")))
+
+    def _step(self, step: str) -> str:
+        at = "@" if step.startswith("@") else ""
+        prefix, colon, name = step.removeprefix("@").rpartition(":")
+        known = {"xml": XML, "": "", **self.namespaces}
+        if prefix not in known:
+            raise ContractError(f"Xml: prefix {prefix!r} in a path is not in namespaces={dict(self.namespaces)}.")
+        uri = "" if name == "." or (at and not colon) else known[prefix]
+        return at + (f"{uri}{SPACE}{name}" if uri else name)
+
+    def _places(self, names: Sequence[str]) -> dict[str, tuple[int, bool]]:
+        """Return for each path its column, and whether it is a list."""
+        places = {}
+        for number, name in enumerate(names):
+            path = self.fields.get(name, name if re.fullmatch(_PLAIN, name) else "")
+            if path:
+                places[self._steps(path.removesuffix("[]"))] = (number, path.endswith("[]"))
+        return places
+
+    def _staged(
+        self, found: Iterator[Found], expected: list[str], extras: set[str], encoding: str
+    ) -> Iterator[StagedRecord]:
+        names = [*expected, *(name for name in self.fields if name not in expected)]
+        places = self._places(names)
+        for record in found:
+            if record.problem:
+                text, raw = plain.shown(plain.original(record.content, encoding), encoding)
+                yield StagedRecord(record.line, text, problem=record.problem, raw=raw)
+                continue
+            text = record.content.decode()
+            cells, extra, problem = self._cells(record.values, places, names, len(expected))
+            extras.update(() if problem else extra)
+            rest = dumped(extra) if extra else None
+            yield StagedRecord(record.line, text, cells[: len(expected)], problem, extra=rest)
+
+    def _cells(
+        self,
+        values: Sequence[tuple[str, str | None]],
+        places: Mapping[str, tuple[int, bool]],
+        names: Sequence[str],
+        width: int,
+    ) -> tuple[list[str | None], dict[str, Any], str]:
+        cells: list[str | None] = [None] * len(names)
+        lists: dict[int, list[str | None]] = {}
+        extra: dict[str, list[Any]] = {}
+        seen: set[int] = set()
+        for path, value in values:
+            cell = self._cell(path, value)
+            number, is_list = places.get(path, (-1, False))
+            if number < 0 or number >= width:
+                extra.setdefault(self._shown(path) if number < 0 else names[number], []).append(cell)
+            elif is_list:
+                lists.setdefault(number, []).append(cell)
+            elif number in seen:
+                return cells, {}, f"{self._shown(path)} is there more than once"
+            else:
+                seen.add(number)
+                cells[number] = cell
+        for number, items in lists.items():
+            cells[number] = dumped(items)
+        return cells, {name: items[0] if len(items) == 1 else items for name, items in extra.items()}, ""
+
+    def _cell(self, path: str, value: str | None) -> str | None:
+        if value is not None and self.strip and "@" not in path:
+            value = value.strip(" \t\r\n")
+        return None if value in self.null else value
+
+    def _shown(self, path: str) -> str:
+        """Return a path as its author would write it."""
+        prefixes = {uri: prefix and f"{prefix}:" for prefix, uri in {"xml": XML, **self.namespaces}.items()}
+        steps = []
+        for step in path.split(STEP):
+            uri, space, name = step.removeprefix("@").rpartition(SPACE)
+            prefix = prefixes.get(uri, f"{{{uri}}}") if space else ""
+            steps.append("@" * step.startswith("@") + prefix + name)
+        return "/".join(steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _XmlRecords(Xml):
+    """The texts of records, one after another."""
+
+    def _found(self, path: Path, text: Path) -> Iterator[Found]:
+        return records(path, text, (ROOT, self._steps(self.record).split(STEP)[-1]))
+
+
+def _declared(text: Path) -> str:
+    """Return the encoding that a file says it has. Raises UnreadableError if Python does not know it."""
+    with text.open("rb") as file:
+        start = file.read(1000)
+    if start[:2] in _STARTS:
+        return _STARTS[start[:2]]
+    declared = _DECLARED.match(start)
+    encoding = declared[1].decode() if declared else "utf-8"
+    if encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32", "ucs-")):
+        return "utf-8"  # it is not, or its declaration could not have been read
+    try:
+        plain.check_encoding(encoding)
+    except ContractError as error:
+        raise UnreadableError(f"{text.name} says that it is in {encoding}; say which encoding= it has.") from error
+    return encoding
+
+
+def _clark(step: str) -> str:
+    uri, _, name = step.rpartition(SPACE)
+    return f"{{{uri}}}{name}" if uri else name

@@ -1,0 +1,168 @@
+"""What is in quarantine, as plain data, and as a file to edit; nothing here changes the project."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etl import engine
+from etl.contract import Source
+from etl.corrections import read_corrections, record_hash
+from etl.errors import ConfigError
+from etl.ledger import Ledger, Receipt
+from etl.plan.plan import definitions
+from etl.project import Project
+from etl.quoting import literal, paths
+from etl.stages.lake.layout import REJECTS
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: The columns of an exported file; `record` tells a record from others on its line, and from one that changed.
+COLUMNS = ("source", "date", "file", "line", "record", "rule", "message", "text")
+_RECORD_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which of a source's records are meant: all that match what is given."""
+
+    date: date | None = None
+    rule: str = ""
+    file: str = ""
+    lines: Sequence[int] = ()
+
+    def condition(self) -> str:
+        """Return it as SQL."""
+        parts = [f"date = {literal(self.date)}"] if self.date else []
+        parts += [f"{name} = {literal(value)}" for name in ("rule", "file") if (value := getattr(self, name))]
+        parts += [f"list_contains({literal(list(self.lines))}, line)"] if self.lines else []
+        return " and ".join(parts) or "true"
+
+    def __str__(self) -> str:
+        given = {"date": self.date, "rule": self.rule, "file": self.file, "line": ", ".join(map(str, self.lines))}
+        return "".join(f" of {name} {value}" for name, value in given.items() if value)
+
+
+def find_source(project: Project, name: str) -> Source:
+    """Return a source of the project. Raises ConfigError if there is none of that name."""
+    sources = definitions(project, Ledger(project.ledger))[0].sources
+    if name not in sources:
+        raise ConfigError(f"there is no source {name}; there are: {', '.join(sources)}.")
+    return sources[name]
+
+
+def counts(project: Project, source: str = "") -> list[dict[str, Any]]:
+    """Return how many records are in quarantine, by source, date, file and rule; discarded ones are apart."""
+    if source:
+        find_source(project, source)
+    query = (
+        "select source, date, file, rule, count(*) - count(discarded) as records, count(discarded) as discarded "
+        "from quarantine group by all order by all"
+    )
+    with _opened(project, source) as con:
+        return _dicts(con, query)
+
+
+def records(project: Project, source: str, selection: Selection, discarded: bool = True) -> list[dict[str, Any]]:
+    """Return the records of a source in quarantine, with `record`, and with or without those discarded."""
+    find_source(project, source)
+    kept = "" if discarded else " and discarded is null"
+    query = f"from quarantine where {selection.condition()}{kept} order by date, file, line"
+    with _opened(project, source) as con:
+        found = _dicts(con, query)
+    return [{**row, "record": record_hash(row["text"], row["raw"])[:_RECORD_DIGITS]} for row in found]
+
+
+def export(project: Project, source: str, selection: Selection, file: Path) -> int:
+    """Write records to a new CSV file, made to be edited; return how many. Those discarded are left out.
+
+    Raises ConfigError if the file exists, or there is nothing to write.
+    """
+    found = records(project, source, selection, discarded=False)
+    if not found:
+        raise ConfigError(f"{source} has no records{selection} in quarantine that could be exported.")
+    try:
+        with file.open("x", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(COLUMNS)
+            writer.writerows([row[name] for name in COLUMNS] for row in found)
+    except FileExistsError:
+        raise ConfigError(f"{file} is there already; nothing overwrites it. Name another file.") from None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}.") from None
+    return len(found)
+
+
+def contents(project: Project, source: str) -> dict[Path, str]:
+    """Return the hash of the delivery that each quarantine file of a source is about."""
+    files = _files(project, source)
+    if not files:
+        return {}
+    query = (
+        f"select file_name, decode(value) from parquet_kv_metadata({paths(files)}) where decode(key) = 'sha256'"
+    )
+    with engine.in_memory(project) as con:
+        return {Path(name): sha256 for name, sha256 in con.execute(query).fetchall()}
+
+
+def stale(project: Project, source: str = "") -> list[dict[str, Any]]:
+    """Return the corrections that the last run did not apply, with the reason."""
+    ledger = Ledger(project.ledger)
+    sources = definitions(project, ledger)[0].sources
+    receipts = _receipts(ledger)
+    found = []
+    for file in sorted(project.corrections.glob(f"{source or '*'}/*.jsonl")):
+        name, day = file.parent.name, file.stem
+        decided = read_corrections(file)
+        for item in decided:
+            why = "there is no such source" if name not in sources else ""
+            why = why or _reason(receipts.get((name, day)), decided.sha256, item.name)
+            if why:
+                found.append({"source": name, "date": day, "record": item.name, "action": item.action, "why": why})
+    return found
+
+
+def _reason(receipt: Receipt | None, sha256: str, record: str) -> str:
+    if receipt is None:
+        return "its delivery is refused, or gone from raw/"
+    if receipt.details.get("corrections") != sha256:
+        return "it waits for the next run"
+    return "its record keeps the contract, or is gone" if record in receipt.details["stale"] else ""
+
+
+def _receipts(ledger: Ledger) -> Mapping[tuple[str, str], Receipt]:
+    """Return the receipts of extraction by source and date; a source's latest for `snapshot` too."""
+    found: dict[tuple[str, str], Receipt] = {}
+    for key, receipt in sorted(ledger.receipts().items(), key=lambda item: item[1].run_id):
+        if key.step == "extract":
+            found[key.name, key.partition] = found[key.name, "snapshot"] = receipt
+    return found
+
+
+@contextmanager
+def _opened(project: Project, source: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database with the table `quarantine`."""
+    columns = ", ".join(f"null::{type} as {name}" for name, type in REJECTS.items())
+    query = f"select {columns} where false"
+    if files := _files(project, source):
+        options = "hive_partitioning = false, union_by_name = true"
+        query += f" union all by name from read_parquet({paths(files)}, {options})"
+    with engine.in_memory(project) as con:
+        con.execute(f"create temp view quarantine as {query}")
+        yield con
+
+
+def _files(project: Project, source: str) -> list[Path]:
+    return sorted(project.quarantine.glob(f"{source or '*'}/*/data.parquet"))
+
+
+def _dicts(con: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    found = con.execute(query)
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

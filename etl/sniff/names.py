@@ -1,0 +1,100 @@
+"""Names for what is proposed: attributes for columns, a class, a source, and its files below data/raw."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+_DATE = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
+_OTHER_DATE = re.compile(r"(?<!\d)(?:\d{8}|\d{4}[_.]\d{2}[_.]\d{2})(?!\d)")
+# what a contract file itself calls by name
+_TAKEN = {*("pa", "pd", "pyarrow", "date", "Annotated", "Source", "int", "float", "str", "bool", "Config")}
+_TAKEN |= {"Csv", "JsonLines", "Json", "Parquet", "Excel", "Xml"}
+
+
+def attributes(columns: Sequence[str]) -> list[str]:
+    """Return a Python name for each column: its own where that is one."""
+    from pandera.pandas import DataFrameModel
+
+    found: list[str] = []
+    for column in columns:
+        name = _identifier(column)
+        if name in _TAKEN or keyword.iskeyword(name) or hasattr(DataFrameModel, name):
+            name += "_"
+        found.append(_unlike(name, found))
+    return found
+
+
+def distinct(columns: Iterable[str]) -> list[str]:
+    """Return the names so that all differ, in DuckDB's eyes too, which ignores case; empty ones get a number."""
+    found: list[str] = []
+    for number, column in enumerate(columns, 1):
+        name = column or f"column_{number}"
+        while name.lower() in {other.lower() for other in found}:
+            name += f"_{number}"
+        found.append(name)
+    return found
+
+
+def free(name: str, taken: Iterable[str]) -> str:
+    """Return `name`, with a number behind it if it is taken."""
+    return _unlike(name, list(taken))
+
+
+def source_name(path: Path) -> str:
+    """Return a name for the source from the file's name, or its folder's where that is only a date."""
+    for part in (path.name.lstrip(".").partition(".")[0], path.resolve().parent.name):
+        text = _OTHER_DATE.sub(" ", _DATE.sub(" ", part))
+        name = re.sub("[^a-z0-9]+", "_", unicodedata.normalize("NFKD", text).lower()).strip("_")
+        if name.strip("0123456789_"):
+            name = f"source_{name}" if name[0].isdigit() else name
+            return f"{name}_file" if name in _TAKEN or keyword.iskeyword(name) else name
+    return "deliveries"
+
+
+def class_name(source: str) -> str:
+    """Return the name of the model for a source."""
+    name = "".join(part.capitalize() for part in source.split("_"))
+    return f"{name}Record" if name in _TAKEN or keyword.iskeyword(name) else name
+
+
+def files(path: Path) -> tuple[str, list[str]]:
+    """Return Source's `files` for a path, the date in its name as {date}, and what to say about it."""
+    parts = path.absolute().parts
+    below = parts[len(parts) - parts[::-1].index("raw") :] if "raw" in parts[:-1] else parts[-1:]
+    notes = (
+        []
+        if "raw" in parts[:-1]
+        else ["`files` is a path below data/raw: say where deliveries of this kind come."]
+    )
+    text = re.sub(r"[*?\[\]{}\0]", "_", "/".join(below))
+    if "{" not in text and len(_DATE.findall(text)) > 0:
+        text = "".join(_last_replaced(text))
+    elif _OTHER_DATE.search(below[-1]):
+        notes.append(
+            "The name seems to hold a date, but {date} stands for YYYY-MM-DD: without it this is a snapshot."
+        )
+    return text, notes
+
+
+def _last_replaced(text: str) -> tuple[str, str, str]:
+    match = list(_DATE.finditer(text))[-1]
+    return text[: match.start()], "{date}", text[match.end() :]
+
+
+def _identifier(column: str) -> str:
+    if column.isidentifier() and unicodedata.normalize("NFKC", column) == column and column[0] != "_":
+        return column
+    name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", column)).strip("_")
+    return name if name and name.isidentifier() else f"column_{name}".rstrip("_")
+
+
+def _unlike(name: str, others: Sequence[str]) -> str:
+    base, number = name, 1
+    while name in others:
+        number += 1
+        name = f"{base}_{number}"
+    return name

@@ -1,0 +1,114 @@
+"""The files of a delivery, taken apart, with their cells matched to the contract's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from etl.contract import Source
+from etl.formats import Opened
+from etl.project import Project
+from etl.quoting import identifier, literal
+from etl.stages.lake.empty import needs_no_header
+from etl.stages.raw import Delivery, File
+
+#: The column of cells that the contract does not know, if the source keeps them.
+EXTRA = "_extra"
+_MOST_SHOWN = 1000
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file of a delivery; `names` are its columns by the contract's names."""
+
+    file: File
+    opened: Opened
+    names: tuple[str, ...]
+    source: Source
+
+    @property
+    def records(self) -> int:
+        """All records of the file."""
+        return self.opened.sound + self.opened.broken
+
+    @cached_property
+    def cells(self) -> dict[str, str]:
+        """The text column of each of the contract's columns that the file has."""
+        known = {column.name for column in self.source.contract.columns}
+        return {name: f"_text_{n}" for n, name in enumerate(self.names) if name in known}
+
+    @property
+    def layout(self) -> tuple[object, ...]:
+        """What files have in common that DuckDB can read together."""
+        return (self.opened.reader, self.names, bool(self.opened.extras))
+
+    @property
+    def texts(self) -> list[str]:
+        """What the cells are called before they are values: no header can collide with these names."""
+        return [*(f"_text_{n}" for n in range(len(self.names))), *([EXTRA] if self.opened.extras else [])]
+
+    @property
+    def extra(self) -> str:
+        """The SQL of the cells that the contract does not know, as one JSON object; null if there are none."""
+        if self.opened.extras:
+            return EXTRA
+        cells = [(name, f"_text_{n}") for n, name in enumerate(self.names) if name not in self.cells]
+        pairs = ", ".join(f"{literal(name)}, {text}" for name, text in cells)
+        return f"json_object({pairs})::varchar" if cells else "null::varchar"
+
+    def problem(self, shown: Sequence[str]) -> str:
+        """Return what is wrong with the columns that the file has, `shown` in the message; empty if nothing."""
+        contract, found = self.source.contract, self.opened.columns
+        header = f"the header found is {_short(shown)}" if found else "the file has no header at all"
+        missing = [c.name for c in contract.columns if c.required and c.name not in self.names]
+        extra = [*(name for name in self.names if name not in self.cells), *self.opened.extras]
+        if missing:
+            return f"column {_short(map(repr, missing))} of the contract is missing: {header}"
+        if extra and self.source.extra == "refuse" and not contract.drops_extra:
+            return f"column {_short(map(repr, extra))} is not in the contract: {header}"
+        if len(set(self.names)) < len(self.names):
+            return f"a column is there twice: {header}"
+        if contract.ordered and [n for n in self.names if n in self.cells] != [
+            column.name for column in contract.columns if column.name in self.cells
+        ]:
+            return f"the columns are not in the contract's order: {header}"
+        return ""
+
+
+def open_file(project: Project, source: Source, delivery: Delivery, file: File, number: int) -> Input:
+    """Take one file apart. Raises UnreadableError if it is not of its format at all."""
+    expected = [column.name for column in source.contract.columns]
+    opened = source.format.open(file.path, expected, _scratch(project, delivery, number))
+    names = expected if needs_no_header(source, file.size) else _names(source, opened.columns)
+    return Input(file, opened, tuple(names), source)
+
+
+def reopened(file: Input, path: Path, scratch: Path) -> Input:
+    """Take apart texts of records at `path`, to be read in the place of others of `file`."""
+    source, columns = file.source, file.opened.columns
+    expected = [column.name for column in source.contract.columns]
+    opened = source.format.record_format(columns).open(path, expected, scratch)
+    return Input(file.file, opened, tuple(_names(source, opened.columns)), source)
+
+
+def _names(source: Source, columns: Sequence[str]) -> Iterator[str]:
+    aliases = {alias: column.name for column in source.contract.columns for alias in column.aliases}
+    return (aliases.get(name, name) if name not in columns or name in aliases else name for name in columns)
+
+
+def _scratch(project: Project, delivery: Delivery, number: int) -> Path:
+    project.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return project.scratch / f"records-{delivery.source}-{delivery.date}-{number}"
+
+
+def _short(names: Iterable[str]) -> str:
+    """Return names as a list that fits into a message, which every record of a refused file repeats."""
+    text = ", ".join(names)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]} ..."
+
+
+def select_list(names: Sequence[str]) -> str:
+    """Return names as a select list."""
+    return ", ".join(map(identifier, names))
