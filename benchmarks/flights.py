@@ -12,25 +12,23 @@ import argparse
 import json
 import os
 import shutil
-import sqlite3
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 from flights_dbt import write_project
+from processes import VERSIONS, Measurement, empty_ledger, environment, measure, python
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 OTHER_DOMAIN = shutil.ignore_patterns("*orders*", "*items*", "*sites*", "__pycache__")
 LAST_DAY, FLIGHTS_OF_THE_YEAR = date(2013, 12, 31), 336_776
 
+DBT_PACKAGES = ("dbt-core<1.12", "dbt-duckdb")
 PRODUCT, SCRIPT, DBT = "etl", "hand-written script", "dbt-duckdb"
 FIRST = "all days, very first run"
 ALL = "all days, from nothing"
@@ -59,10 +57,6 @@ print(json.dumps(con.execute('''
     from marts.route_daily
 ''').fetchone(), default=int))
 """
-_VERSIONS = """
-import sys; from importlib.metadata import version
-print(', '.join(f'{name} {version(name)}' for name in sys.argv[1:]))
-"""
 
 
 @dataclass(frozen=True)
@@ -74,14 +68,6 @@ class Contestant:
     variables: dict[str, str]
     published: Path
     forget: Callable[[bool], None]
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One process: wall clock, and the largest resident set of the process itself."""
-
-    seconds: float
-    peak_mb: float
 
 
 Run = tuple[str, Contestant, Measurement]
@@ -107,8 +93,8 @@ def benchmark(work: Path, rounds: int, until: date) -> str:
     for name in ("project", "script", "dbt-project"):
         shutil.rmtree(work / name, ignore_errors=True)
     raw = _project(work / "project")
-    dbt = _dbt_environment(work / "dbt-environment")
-    _python(_DELIVER, str(raw), str(until))
+    dbt = environment(work / "dbt-environment", DBT_PACKAGES, "dbt")
+    python(_DELIVER, str(raw), str(until))
     contestants = [
         _product(work / "project", until),
         _script(work / "script", work / "project"),
@@ -132,39 +118,25 @@ def _round(contestants: list[Contestant], raw: Path, until: date) -> Iterator[Ru
     for workload in (FIRST, ALL):
         for contestant in contestants:
             contestant.forget(workload == FIRST)
-            yield workload, contestant, _run(contestant)
+            yield workload, contestant, _measured(contestant)
     for source in ("flights", "weather"):
         (raw / source / f"{until}.csv").unlink(missing_ok=True)
     for contestant in contestants:
         contestant.forget(False)
-        _run(contestant)
-    _python(_DELIVER, str(raw), str(until))
+        _measured(contestant)
+    python(_DELIVER, str(raw), str(until))
     for workload in (DAY, NOTHING):
         for contestant in contestants:
-            yield workload, contestant, _run(contestant)
+            yield workload, contestant, _measured(contestant)
 
 
-def _run(contestant: Contestant) -> Measurement:
-    """Run the contestant's command to its end; exit with the end of its output if it fails."""
-    with tempfile.TemporaryFile() as output:
-        started = perf_counter()
-        process = subprocess.Popen(
-            contestant.command, env=os.environ | contestant.variables, stdout=output, stderr=subprocess.STDOUT
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            output.seek(0)
-            tail = "\n".join(output.read().decode(errors="replace").splitlines()[-40:])
-            sys.exit(f"{tail}\n{contestant.name} ended with {process.returncode}: {contestant.command}")
-    # Linux counts in KiB, macOS in bytes
-    return Measurement(seconds, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
+def _measured(contestant: Contestant) -> Measurement:
+    return measure(contestant.name, contestant.command, contestant.variables)
 
 
 def _verify(contestants: list[Contestant], flights: int) -> None:
     """Exit unless each contestant has published every flight once, and the same totals as the others."""
-    totals = {c.name: json.loads(_python(_TOTALS, str(c.published))) for c in contestants}
+    totals = {c.name: json.loads(python(_TOTALS, str(c.published))) for c in contestants}
     for name, values in totals.items():
         if values[0] != flights:
             sys.exit(f"{name} published {values[0]:,} flights of {flights:,}")
@@ -191,20 +163,11 @@ def _product(project: Path, until: date) -> Contestant:
             for path in data.glob("ledger.sqlite*"):
                 path.unlink()
         else:
-            _empty_ledger(data / "ledger.sqlite")
+            empty_ledger(data / "ledger.sqlite")
 
     luigi = str(Path(sys.executable).with_name("luigi"))
     command = [luigi, "--module", "etl", "Nightly", "--date", str(until)]
     return Contestant(PRODUCT, command, {"ETL_PROJECT": str(project)}, data / "warehouse.duckdb", forget)
-
-
-def _empty_ledger(ledger: Path) -> None:
-    """Leave nothing in the ledger but its cache of compiled contracts and parsed models."""
-    with closing(sqlite3.connect(ledger)) as con, con:
-        query = "select name from sqlite_master where type = 'table' and name <> 'cache'"
-        tables = con.execute(query).fetchall()
-        for (table,) in tables:
-            con.execute(f'delete from "{table}"')
 
 
 def _script(folder: Path, project: Path) -> Contestant:
@@ -229,24 +192,9 @@ def _dbt(folder: Path, project: Path, dbt: Path) -> Contestant:
     return Contestant(DBT, [str(dbt / "bin" / "dbt"), "build", *folders], {}, database, forget)
 
 
-def _dbt_environment(folder: Path) -> Path:
-    """Make an environment of its own for dbt, which wants other versions than etl; once per work folder."""
-    if not (folder / "bin" / "dbt").exists():
-        print("making an environment for dbt ...", file=sys.stderr, flush=True)
-        python = str(folder / "bin" / "python")
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "dbt-core<1.12", "dbt-duckdb"], check=True)
-    return folder
-
-
 def _records(folder: Path) -> int:
     """Count the records of all files; no cell of the sample holds a line end."""
     return sum(path.read_bytes().count(b"\n") - 1 for path in folder.glob("*.csv"))
-
-
-def _python(code: str, *arguments: str, python: str = sys.executable) -> str:
-    done = subprocess.run([python, "-c", code, *arguments], stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout.strip()
 
 
 def _seconds(results: Results, workload: str, name: str) -> float:
@@ -273,8 +221,8 @@ def _goals(results: Results) -> Iterator[str]:
 
 def _conditions(dbt: Path, rounds: int, until: date) -> Iterator[str]:
     yield f"Medians of {rounds} rounds, {os.cpu_count()} cores, deliveries of 2013-01-01 to {until}."
-    yield f"Python {sys.version.split()[0]}, {_python(_VERSIONS, 'luigi', 'duckdb', 'pandera')}; for dbt: "
-    yield f"{_python(_VERSIONS, 'dbt-core', 'dbt-duckdb', 'duckdb', python=str(dbt / 'bin' / 'python'))}."
+    yield f"Python {sys.version.split()[0]}, {python(VERSIONS, 'luigi', 'duckdb', 'pandera')}; for dbt: "
+    yield f"{python(VERSIONS, 'dbt-core', 'dbt-duckdb', 'duckdb', interpreter=str(dbt / 'bin' / 'python'))}."
 
 
 def _options() -> argparse.Namespace:

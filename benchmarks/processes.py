@@ -1,0 +1,77 @@
+"""Whole processes, measured: what the benchmarks have in common. It imports neither duckdb nor etl.
+
+The peak memory of a child includes what its parent held when it was started.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+VERSIONS = """
+import sys; from importlib.metadata import version
+print(', '.join(f'{name} {version(name)}' for name in sys.argv[1:]))
+"""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One process: wall clock, the time of all its threads, its largest resident set, what it wrote."""
+
+    seconds: float
+    peak_mb: float
+    cpu_seconds: float = 0.0
+    output: str = ""
+
+
+def measure(name: str, command: Sequence[str], variables: Mapping[str, str] | None = None) -> Measurement:
+    """Run a command to its end; exit with the end of its output if it fails."""
+    with tempfile.TemporaryFile() as output:
+        started = perf_counter()
+        environment = os.environ | dict(variables or {})
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    if process.returncode:
+        tail = "\n".join(text.splitlines()[-40:])
+        sys.exit(f"{tail}\n{name} ended with {process.returncode}: {' '.join(command)[:2000]}")
+    # Linux counts in KiB, macOS in bytes
+    peak = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return Measurement(seconds, peak, usage.ru_utime + usage.ru_stime, text)
+
+
+def environment(folder: Path, packages: Sequence[str], program: str = "python") -> Path:
+    """Return a virtual environment with `packages`, which want other versions than etl; made once per folder."""
+    done = folder / ".installed"
+    if not done.exists() or not (folder / "bin" / program).exists():
+        print(f"making an environment for {', '.join(packages)} ...", file=sys.stderr, flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        install = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*install, "--disable-pip-version-check", *packages], check=True)
+        done.touch()
+    return folder
+
+
+def python(code: str, *arguments: str, interpreter: str = sys.executable) -> str:
+    """Run a piece of Python and return what it prints."""
+    done = subprocess.run([interpreter, "-c", code, *arguments], stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.strip()
+
+
+def empty_ledger(ledger: Path) -> None:
+    """Leave nothing in a project's ledger but its cache of compiled contracts and parsed models."""
+    with closing(sqlite3.connect(ledger)) as con, con:
+        query = "select name from sqlite_master where type = 'table' and name <> 'cache'"
+        for (table,) in con.execute(query).fetchall():
+            con.execute(f'delete from "{table}"')
