@@ -111,7 +111,8 @@ def _trailing(
 def _without_trailing(data: bytes, run: Run, dialect: Dialect) -> Iterator[Run | Record]:
     if len(dialect.delimiter) == 1 and not dialect.comment and not (dialect.quote and dialect.quote in data):
         mark = dialect.delimiter
-        if data.count(mark + b"\n") + data.count(mark + b"\r") + data.endswith(mark) == run.records:
+        ended = data.count(mark + b"\n") + data.endswith(mark)
+        if ended == run.records or ended + data.count(mark + b"\r") == run.records:
             yield run
             return
     starts, ends, lines = (column.tolist() for column in record_spans(data, dialect))

@@ -205,7 +205,8 @@ CELL = (
     # a writer writes 15 digits, as Excel does
     | st.floats(-1e300, 1e300).map(lambda number: float(f"{number:.15g}"))
     | st.dates(dt.date(1900, 3, 1), dt.date(9999, 1, 1))
-    | st.text("abc é<&\n\t\"'", min_size=1, max_size=5).filter(lambda text: text[0] not in "=")
+    # space at the ends is kept by the writer only if lxml is installed
+    | st.text("abc é<&\n\t\"'", min_size=1, max_size=5).filter(lambda text: text == text.strip())
 )
 
 
