@@ -7,8 +7,8 @@ from etl.contract.compiler import compile_contract
 from tests.contract.differential import Case, broken_in_duckdb, broken_in_pandera, cases
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-FEW = settings(QUICK, max_examples=40)
+QUICK = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(QUICK, max_examples=30)
 
 
 @QUICK
