@@ -73,18 +73,18 @@ class CsvFile:
 
     def places(self, numbers: Sequence[int]) -> Iterator[Place]:
         """Yield the sound records with these numbers, which ascend."""
-        wanted = iter(numbers)
-        number = next(wanted, None)
-        before = 0
+        before = position = 0
         with self._content() as content:
             for run in self._items:
-                if isinstance(run, Record) or number is None or number >= before + run.records:
-                    before += run.records if isinstance(run, Run) else 0
+                if isinstance(run, Record):
                     continue
-                records = list(self._records(content, run))
-                while number is not None and number < before + run.records:
-                    yield self._fault(content, records[number - before]).place
-                    number = next(wanted, None)
+                first = position
+                while position < len(numbers) and numbers[position] < before + run.records:
+                    position += 1
+                if position > first:
+                    chosen = [number - before for number in numbers[first:position]]
+                    for record in self._records(content, run, chosen):
+                        yield self._fault(content, record).place
                 before += run.records
 
     def everything(self) -> Iterator[Fault]:
@@ -172,8 +172,12 @@ class CsvFile:
                 if isinstance(item, Run):
                     file.write(normalized(content[item.start : item.end], self._dialect))
 
-    def _records(self, content: bytes | Content, run: Run) -> Iterator[Record]:
-        starts, ends, lines = record_spans(content[run.start : run.end], self._dialect)
+    def _records(
+        self, content: bytes | Content, run: Run, chosen: Sequence[int] | None = None
+    ) -> Iterator[Record]:
+        """Yield the records of a run, all or the chosen ones by their number in it."""
+        columns = record_spans(content[run.start : run.end], self._dialect)
+        starts, ends, lines = (column if chosen is None else column[chosen] for column in columns)
         for start, end, line in zip(starts.tolist(), ends.tolist(), lines.tolist(), strict=True):
             yield Record(run.line + line, run.start + start, run.start + end, "")
 
