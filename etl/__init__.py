@@ -1,8 +1,9 @@
 """Raw files to a published, audited DuckDB warehouse: the Luigi tasks, and what a contract file needs."""
 
+from typing import TYPE_CHECKING
+
 from etl.contract import Source, sql_check
 from etl.errors import EtlError
-from etl.formats import Csv, Excel, FixedWidth, Json, JsonLines, Parquet, Xml
 from etl.tasks import (
     AuditedWarehouse,
     Backfill,
@@ -14,6 +15,9 @@ from etl.tasks import (
     PublishedWarehouse,
     RawFile,
 )
+
+if TYPE_CHECKING:
+    from etl.formats import Csv, Excel, FixedWidth, Json, JsonLines, Parquet, Xml
 
 __all__ = [
     "AuditedWarehouse",
@@ -36,3 +40,10 @@ __all__ = [
     "Xml",
     "sql_check",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a format when it is asked for: a night with nothing new needs few of them."""
+    from etl.formats import format_class
+
+    return format_class(name)

@@ -15,7 +15,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from etl.contract.compiler import compile_contract
 from etl.contract.contract import Contract, PythonRule
 from etl.contract.functions import FOLDERS, code_digest
 from etl.contract.source import Source
@@ -65,6 +64,8 @@ def load_catalog(folder: Path) -> Catalog:
     A module-level Source is named by its variable; a DataFrameModel whose Config.name is `schema.table` is
     the contract of that table. Raises ContractError naming the file.
     """
+    from etl.contract.compiler import compile_contract
+
     if not folder.is_dir():
         raise ContractError(f"the contracts folder {folder} does not exist; see [etl] contracts in luigi.cfg.")
     sources: dict[str, Source] = {}

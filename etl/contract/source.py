@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from etl.contract.compiler import compile_contract
 from etl.contract.contract import Column, Contract
 from etl.contract.files import FILE, FilePattern, file_pattern
 from etl.contract.masking import mask_problem
 from etl.errors import ContractError
-from etl.formats import Csv, Format, format_from, format_to
+from etl.formats import Format, format_from, format_to
+from etl.formats.csv import Csv
 
 #: What a file without records can be.
 EMPTY = ("auto", "partition", "error", "skip")
@@ -73,7 +73,7 @@ class Source:
         same_content: str = "warn",
         name: str = "",
     ) -> None:
-        self.contract = contract if isinstance(contract, Contract) else compile_contract(contract)
+        self.contract = contract if isinstance(contract, Contract) else _compiled(contract)
         self.files = files
         self.is_dated = self._pattern("files", files).date_format != ""
         self.partition = partition or ("delivery_date" if self.is_dated else "snapshot_date")
@@ -174,3 +174,9 @@ class Source:
             )
         if problem := mask_problem(column, is_partition):
             raise ContractError(f"{where} {problem}.")
+
+
+def _compiled(model: Any) -> Contract:
+    from etl.contract.compiler import compile_contract
+
+    return compile_contract(model)

@@ -1,20 +1,24 @@
-"""The raw formats: one module each, behind one protocol; a further format is a file and a line here.
+"""The raw formats: one module each, behind one protocol.
 
-A format's libraries are imported when a file is opened, never here.
+A format's module is imported when the format is asked for, and its libraries when a file is opened: a night
+with nothing new needs neither.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from etl.formats.csv import Csv
-from etl.formats.excel import Excel
-from etl.formats.fixed_width import FixedWidth
 from etl.formats.format import Fault, Format, Opened, Place, Values
-from etl.formats.json import Json, JsonLines
-from etl.formats.parquet import Parquet
-from etl.formats.xml import Xml
+
+if TYPE_CHECKING:
+    from etl.formats.csv import Csv
+    from etl.formats.excel import Excel
+    from etl.formats.fixed_width import FixedWidth
+    from etl.formats.json import Json, JsonLines
+    from etl.formats.parquet import Parquet
+    from etl.formats.xml import Xml
 
 __all__ = [
     "Csv",
@@ -29,21 +33,42 @@ __all__ = [
     "Place",
     "Values",
     "Xml",
+    "format_class",
     "format_from",
     "format_to",
 ]
 
-_KINDS = (Csv, Excel, FixedWidth, Json, JsonLines, Parquet, Xml)
-_FORMATS: dict[str, type[Any]] = {kind.__name__: kind for kind in _KINDS}
+#: The module of each format.
+FORMATS = {
+    "Csv": "csv",
+    "Excel": "excel",
+    "FixedWidth": "fixed_width",
+    "Json": "json",
+    "JsonLines": "json",
+    "Parquet": "parquet",
+    "Xml": "xml",
+}
+
+
+def format_class(name: str) -> Any:
+    """Return the class of a format. AttributeError if there is none of that name."""
+    if name not in FORMATS:
+        raise AttributeError(f"there is no format {name!r}; there are: {', '.join(FORMATS)}")
+    return getattr(import_module(f"etl.formats.{FORMATS[name]}"), name)
 
 
 def format_to(fmt: Format) -> dict[str, Any]:
     """Return a format as plain data."""
-    return {"format": type(fmt).__name__, **asdict(fmt)}  # type: ignore[call-overload]
+    options: Any = fmt
+    return {"format": type(fmt).__name__, **asdict(options)}
 
 
 def format_from(data: dict[str, Any]) -> Format:
     """Return the format that format_to() made `data` from."""
     options = {key: value for key, value in data.items() if key != "format"}
-    made: Format = _FORMATS[data["format"]](**options)
+    made: Format = format_class(data["format"])(**options)
     return made
+
+
+if not TYPE_CHECKING:
+    __getattr__ = format_class

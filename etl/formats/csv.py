@@ -6,14 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etl.errors import ContractError
-from etl.formats import redaction
-from etl.formats.csv_file import CsvFile
-from etl.formats.csv_reader import CsvReader
-from etl.formats.head import Layout
 from etl.formats.plain import TextFile, exact_encoding, plain
-from etl.formats.scanner import Dialect
+
+if TYPE_CHECKING:
+    from etl.formats.csv_file import CsvFile
 
 _LINE_ENDS = ("\n", "\r", "\0")
 
@@ -47,6 +46,8 @@ class Csv(TextFile):
         # lists come back from JSON
         object.__setattr__(self, "null", self.null if isinstance(self.null, str) else tuple(self.null))
         object.__setattr__(self, "names", tuple(self.names))
+        if self.escape == self.quote:
+            object.__setattr__(self, "escape", "")  # which says that it is doubled
         self._check_marks()
         self._check_lines()
 
@@ -85,32 +86,43 @@ class Csv(TextFile):
 
     def open(self, path: Path, expected: Sequence[str], scratch: Path) -> CsvFile:
         """Take a file apart; the copies that this may need are at `scratch`."""
+        from etl.formats.csv_file import CsvFile
+        from etl.formats.csv_reader import CsvReader
+        from etl.formats.head import Layout
+        from etl.formats.scanner import Dialect
+
         text = plain(path, self.encoding, self.compression, scratch)
         encoding = exact_encoding(path, self.encoding, self.compression)
         layout = Layout(self.header, self.preamble, self.footer, self.names)
-        return CsvFile(text, self._dialect(None), layout, self._reader(), expected, encoding, scratch)
+        delimiter, quote, escape, comment = (
+            mark.encode() for mark in (self.delimiter, self.quote, self.escape, self.comment)
+        )
+        reader = CsvReader(
+            self.delimiter, self.quote, self.escape or self.quote, self.nulls, self.trailing_delimiter
+        )
+        return CsvFile(
+            text,
+            Dialect(delimiter, quote, escape, comment, width=None),
+            layout,
+            reader,
+            expected,
+            encoding,
+            scratch,
+        )
 
     def record_format(self, columns: Sequence[str]) -> Csv:
         """Return the dialect of a record's text alone: the same, with nothing around the records."""
-        alone = {"header": False, "names": tuple(columns), "preamble": 0, "footer": 0, "comment": ""}
-        return replace(self, **alone, encoding="utf-8", compression="none")  # type: ignore[arg-type]
+        alone = replace(self, header=False, names=tuple(columns), preamble=0, footer=0, comment="")
+        return replace(alone, encoding="utf-8", compression="none")
 
     def redacted(
         self, text: str, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]
     ) -> str | None:
         """Return a record's text with the cells of `hidden` columns replaced; None where they cannot be told."""
+        from etl.formats import redaction
+
         dialect = redaction.Dialect(self.delimiter, self.quote, self.escape, self.nulls, self.trailing_delimiter)
         return redaction.redacted_cells(text, columns, hidden, dialect)
-
-    def _dialect(self, width: int | None) -> Dialect:
-        marks = (self.delimiter, self.quote, "" if self.escape == self.quote else self.escape, self.comment)
-        delimiter, quote, escape, comment = (mark.encode() for mark in marks)
-        return Dialect(delimiter, quote, escape, comment, width)
-
-    def _reader(self) -> CsvReader:
-        return CsvReader(
-            self.delimiter, self.quote, self.escape or self.quote, self.nulls, trailing=self.trailing_delimiter
-        )
 
     def _is_ambiguous(self, null: str) -> bool:
         return self.delimiter in null or null in self.delimiter or bool(self.quote and self.quote in null)
