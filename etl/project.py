@@ -31,6 +31,8 @@ class Settings:
     keep_generations: int = 5
     # Oldest DuckDB whose clients can open the published file.
     storage_version: str = "v1.2.0"
+    # Tables of up to so many rows are compared with what they were, to spare what depends on them; 0: none.
+    cutoff_rows: int = 5_000_000
     # DuckDB's memory limit per process, such as 4GB; empty: DuckDB's own default.
     memory_limit: str = ""
     # DuckDB's threads per process; 0: one per core.

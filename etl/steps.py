@@ -47,11 +47,8 @@ def load(run: ActiveRun, sources: Sequence[str]) -> None:
 def transform(run: ActiveRun, names: Sequence[str]) -> None:
     """Build models that do not read one another."""
     started, plan = perf_counter(), run.plan
-    content = {name: plan.fingerprints[transform_key(name)] for name in names}
-    anew = frozenset(name for name in names if transform_key(name) in plan.forced)
-    models = [plan.models.models[name] for name in names]
-    receipts = warehouse.transform(run.project, models, content, run.ledger, plan.run_id, anew=anew)
-    built = [receipt.key.name for receipt in receipts if receipt.details["built"]]
+    receipts = warehouse.transform(run.project, [plan.build(name) for name in names], run.ledger, plan.run_id)
+    built = [_built(receipt) for receipt in receipts if receipt.details["built"]]
     _said("built", ", ".join(built) or "nothing: all of it was there", started)
 
 
@@ -88,6 +85,11 @@ def explained(error: Exception, run: ActiveRun) -> Exception:
     free = shutil.disk_usage(run.project.data).free / 1e6
     hint = f"{free:,.0f} MB are free there: make room" if "space" in str(error).lower() else "Mend the cause"
     return StepError(f"{error}\n{hint}; the next run goes on from here.")
+
+
+def _built(receipt: Receipt) -> str:
+    days = receipt.details["partitions"]
+    return receipt.key.name + (f" ({counted(len(days), 'partition')})" if days is not None else "")
 
 
 def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehouse.Table:

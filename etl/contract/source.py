@@ -109,6 +109,14 @@ class Source:
         """The table that the source's partitions are loaded into."""
         return f"raw.{self.name}"
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns of that table with their types: the contract's, the partition, and etl's own."""
+        columns = {column.name: column.type for column in self.contract.columns}
+        columns |= {self.partition: columns.get(self.partition, "DATE")}
+        columns |= {"_extra": "VARCHAR"} if self.extra == "keep" else {}
+        return columns | {"_file": "VARCHAR", "_loaded_at": "TIMESTAMP WITH TIME ZONE"}
+
     def _check(self) -> None:
         if self.required and self.optional:
             raise ContractError(f"Source(files={self.files!r}) cannot be both required and optional.")

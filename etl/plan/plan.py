@@ -9,14 +9,15 @@ from functools import cached_property
 
 from etl.contract import Catalog, Source, catalog_key, load_catalog
 from etl.errors import ConfigError
-from etl.keys import extract_key
+from etl.keys import extract_key, transform_key
 from etl.ledger import Key, Ledger, Receipt
-from etl.models import Models, models_key, read_models
+from etl.models import Given, Models, models_key, read_models
 from etl.plan.deliveries import Deliveries, Scope, Taken
-from etl.plan.stale import Held, Staleness, fingerprints
+from etl.plan.stale import Held, Staleness, definitions_of, fingerprints
 from etl.project import Project
 from etl.stages import lake
 from etl.stages.raw import Delivery
+from etl.stages.warehouse import Build
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,13 @@ class Plan:
             return False
         return key not in self.stale or receipt.run_id == self.run_id
 
+    def build(self, name: str) -> Build:
+        """Return how a model should be built."""
+        key = transform_key(name)
+        definition = self.definitions[name]
+        is_read = name in self.models.read
+        return Build(self.models.models[name], self.fingerprints[key], definition, key in self.forced, is_read)
+
     def stale_partitions(self, source: str) -> list[Delivery]:
         """Return the deliveries of a source that are to be extracted."""
         days = self.held[source].items()
@@ -66,6 +74,11 @@ class Plan:
         if key.name not in self.catalog.sources:
             return f"there is no source {key.name}; there are: {', '.join(self.catalog.sources)}."
         return f"{key.name} has no delivery of {key.partition}."
+
+    @cached_property
+    def definitions(self) -> Mapping[str, str]:
+        """The fingerprint of each model's own code."""
+        return definitions_of(self.models, self.project.settings.timezone)
 
     @cached_property
     def sources_of(self) -> Mapping[str, tuple[str, ...]]:
@@ -139,12 +152,15 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     else:
         catalog = load_catalog(project.contracts)
         ledger.cache("catalog", key, catalog.to_json())
-    tables = [source.table for source in catalog.sources.values()]
-    key = models_key(project.sql, tables)
+    given = [
+        Given(source.table, tuple(source.columns.items()), source.partition if source.is_dated else "")
+        for source in catalog.sources.values()
+    ]
+    key = models_key(project.sql, given)
     if text := ledger.cached("models", key):
         models = Models.from_json(text)
     else:
-        models = read_models(project.sql, tables)
+        models = read_models(project.sql, given)
         ledger.cache("models", key, models.to_json())
     for name in catalog.tables:
         if name not in models.models:

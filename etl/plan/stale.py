@@ -42,14 +42,24 @@ def fingerprints(
         tables[source.table] = prints[load_key(name)] = fingerprint(
             source.partition, source.extra, [(c.name, c.type) for c in source.contract.columns], days
         )
+    code = definitions_of(models, timezone)
     for model in models.models.values():
         upstream = {read: tables[read] for read in model.reads}
-        content = fingerprint(model.normal, model.materialized, upstream, timezone)
-        tables[model.name] = prints[transform_key(model.name)] = content
+        tables[model.name] = prints[transform_key(model.name)] = fingerprint(code[model.name], upstream)
     contracts = {name: contract.to_dict() for name, contract in catalog.tables.items()}
     audits = {name: (audit.normal, audit.severity) for name, audit in models.audits.items()}
     prints[AUDIT] = prints[PUBLISH] = fingerprint(tables, contracts, audits)
     return prints
+
+
+def definitions_of(models: Models, timezone: str) -> dict[str, str]:
+    """Return the fingerprint of each model's own code, with that of the views that it reads."""
+    found: dict[str, str] = {}
+    for model in models.models.values():
+        views = {name: found[name] for name in models.views_under[model.name]}
+        own = (model.normal, model.header.building(), model.columns, model.by_date, model.whole)
+        found[model.name] = fingerprint(own, views, timezone)
+    return found
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def test_what_was_decided_is_kept_when_the_run_fails(project) -> None:
     project.published()
     model = "sql/staging/orders.sql"
     sound = (project.root / model).read_text()
-    (project.root / model).write_text("select nope from raw.orders")
+    (project.root / model).write_text(f"{sound}\nwhere error('no ' || item) is null")
 
     failed = quarantine(project, "discard", "orders", "--reason", "x", "--date", "2018-05-26", exit_code=30)
 

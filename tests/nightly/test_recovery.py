@@ -104,7 +104,7 @@ def test_a_rebuild_that_failed_halfway_is_not_taken_for_done(project, undisturbe
     project.published()
     sql = (project.root / "sql" / "marts" / "orders.sql").read_text()
     project.forget("warehouse/build.duckdb")
-    project.edit("sql/marts/orders.sql", "newest.order_date,", "newest.order_day as order_date,")
+    project.edit("sql/marts/orders.sql", "newest.order_date,", "cast(newest.item as date) as order_date,")
     assert project.nightly().exit_code == 30
 
     (project.root / "sql" / "marts" / "orders.sql").write_text(sql)

@@ -202,12 +202,22 @@ def test_bytes_that_are_no_text_are_rejected_not_fatal(project) -> None:
 
 def test_a_mart_that_cannot_be_built_names_the_model_and_the_reason(project) -> None:
     project.published()
-    project.edit("sql/marts/orders.sql", "newest.order_date,", "newest.order_day as order_date,")
+    project.edit("sql/marts/orders.sql", "newest.order_date,", "cast(newest.item as date) as order_date,")
 
     said = refused(project)
 
     assert "marts.orders (sql/marts/orders.sql) could not be built" in said
-    assert "order_day" in said
+    assert "invalid date field format" in said
+
+
+def test_a_column_that_does_not_exist_stops_the_run_before_it_begins(project) -> None:
+    project.published()
+    project.edit("sql/marts/orders.sql", "newest.order_date,", "newest.order_day as order_date,")
+
+    night = project.nightly()
+
+    assert night.exit_code == 35
+    assert 'sql/marts/orders.sql:15: Values list "newest" does not have a column named "order_day"' in night.output
 
 
 def orders_of_may_28(sound: int, wrong: int) -> str:

@@ -10,11 +10,12 @@ import pytest
 
 from etl.contract import Column, Contract, Source
 from etl.errors import TransformError, WithdrawnError
+from etl.keys import BUILD
 from etl.ledger import Key, Ledger, stamp
-from etl.models import Model
+from etl.models import Header, Model
 from etl.project import Project
 from etl.stages import lake, warehouse
-from etl.stages.warehouse import Partition, Table
+from etl.stages.warehouse import Build, Partition, Table
 from tests import tiny
 
 SALES = {
@@ -49,13 +50,13 @@ def load(project: Project, source: Source, days: Sequence[date] = (FIRST, SECOND
 
 def build(project: Project, *models: Model, content: str = "1", **options: Any) -> list[bool]:
     """Build models; return which were built."""
-    prints = {model.name: content for model in models}
-    receipts = warehouse.transform(project, models, prints, Ledger(project.ledger), "run-1", **options)
+    builds = [Build(model, content, content, is_read=False, **options) for model in models]
+    receipts = warehouse.transform(project, builds, Ledger(project.ledger), "run-1")
     return [receipt.details["built"] for receipt in receipts]
 
 
 def model(sql: str, materialized: str = "table", name: str = "marts.items") -> Model:
-    return Model(name, f"sql/{name.replace('.', '/')}.sql", sql, sql, ("raw.sales",), materialized)
+    return Model(name, f"sql/{name.replace('.', '/')}.sql", sql, sql, ("raw.sales",), Header(materialized))
 
 
 def ask(project: Project, query: str) -> list[tuple[Any, ...]]:
@@ -176,7 +177,7 @@ def test_a_partition_of_which_nothing_was_accepted_is_known_too(tmp_path: Path) 
 def test_the_build_is_noted_as_it_was_left(project: Project) -> None:
     load(project, tiny.sales())
 
-    noted = Ledger(project.ledger).receipt(warehouse.BUILD)
+    noted = Ledger(project.ledger).receipt(BUILD)
 
     assert noted is not None
     assert noted.details["stamp"] == stamp(project.build)

@@ -1,0 +1,151 @@
+"""The header of a model: comment lines `-- name: value` at its top that say how it is built, and for whom."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from etl.errors import ModelError
+from etl.models.model import ABSENT, MATERIALIZED, Header
+
+_LINE = re.compile(r"--\s*([a-z_]+):(?:\s+(.*?))?\s*")
+_EXPORTS = ("parquet",)
+
+# key -> the ways of building that it goes with; any, if it is not here
+_GOES_WITH = {
+    "partition": ("incremental", "merge", "scd2"),
+    "lookback": ("incremental",),
+    "key": ("merge", "scd2"),
+    "order": ("merge", "scd2"),
+    "deletes": ("merge", "scd2"),
+    "valid_from": ("scd2",),
+    "tolerates": ("incremental", "merge", "scd2"),
+    "export": ("table", "incremental", "merge", "scd2"),
+}
+_NEEDS = {"incremental": ("partition",), "merge": ("key", "order"), "scd2": ("key", "partition")}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a header."""
+
+    number: int
+    key: str
+    value: str
+
+
+def read_header(file: str, text: str) -> tuple[Header, Mapping[str, int]]:
+    """Return what a model's header says, and the line of each of its keys.
+
+    Raises ModelError naming file and line for an unknown key, a key given twice, a value that is none of its
+    kind, a key that the way of building needs, and one that does not go with it.
+    """
+    lines: dict[str, Line] = {}
+    for line in header_lines(text):
+        if line.key not in _PARSERS:
+            raise _error(file, line, _unknown(line.key))
+        if line.key in lines:
+            raise _error(file, line, f"'{line.key}' is given twice, first in line {lines[line.key].number}")
+        lines[line.key] = line
+    values: dict[str, Any] = {}
+    for key, line in lines.items():
+        if not line.value:
+            raise _error(file, line, f"'{key}' has no value")
+        try:
+            values[key] = _PARSERS[key](line.value)
+        except ValueError as error:
+            raise _error(file, line, f"{key}: {line.value} {error}") from None
+    header = Header(**values)
+    _check(file, header, lines)
+    return header, {key: line.number for key, line in lines.items()}
+
+
+def header_lines(text: str) -> Iterator[Line]:
+    """Yield the lines of a header; it ends at the first line that is no comment."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.startswith("--"):
+            return
+        if match := _LINE.fullmatch(line):
+            yield Line(number, match[1], match[2] or "")
+
+
+def _check(file: str, header: Header, lines: Mapping[str, Line]) -> None:
+    kind = header.materialized
+    for key in _NEEDS.get(kind, ()):
+        if key not in lines:
+            number = lines["materialized"].number
+            raise ModelError(f"{file}:{number}: materialized: {kind} needs a line `-- {key}: ...`.")
+    for key, kinds in _GOES_WITH.items():
+        if key in lines and kind not in kinds:
+            what = f"'{key}' goes with materialized: {' or '.join(kinds)}, and not with {kind}"
+            raise _error(file, lines[key], what)
+    if header.deletes == ABSENT and not header.partition:
+        raise _error(file, lines["deletes"], "deletes: absent needs a line `-- partition: ...`")
+    if header.deletes == ABSENT and header.valid_from:
+        raise _error(file, lines["valid_from"], "valid_from is the snapshot's own date with deletes: absent")
+
+
+def _unknown(key: str) -> str:
+    close = difflib.get_close_matches(key, _PARSERS, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(_PARSERS)}"
+    return f"no header key '{key}'; {hint}"
+
+
+def _error(file: str, line: Line, what: str) -> ModelError:
+    return ModelError(f"{file}:{line.number}: {what}{'' if what.endswith('?') else '.'}")
+
+
+def _names(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError("is not a list of different names with commas between them")
+    return names
+
+
+def _name(value: str) -> str:
+    if "," in value:
+        raise ValueError("is more than one name")
+    return value
+
+
+def _days(value: str) -> int:
+    match = re.fullmatch(r"([1-9]\d{0,3}) days?", value)
+    if not match:
+        raise ValueError("is not a number of days such as 7 days")
+    return int(match[1])
+
+
+def _units(value: str) -> tuple[tuple[str, str], ...]:
+    pairs = [pair.partition("=") for pair in value.split(",")]
+    if not all(name.strip() and unit.strip() for name, _, unit in pairs):
+        raise ValueError("is not a list such as delay = minutes, distance = miles")
+    return tuple((name.strip(), unit.strip()) for name, _, unit in pairs)
+
+
+def _one_of(*known: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"is not one of {', '.join(known)}")
+        return value
+
+    return parse
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "materialized": _one_of(*MATERIALIZED),
+    "partition": _name,
+    "lookback": _days,
+    "key": _names,
+    "order": _names,
+    "deletes": _name,
+    "valid_from": _name,
+    "tolerates": _names,
+    "contract": _name,
+    "owner": str,
+    "tags": _names,
+    "unit": _units,
+    "export": _one_of(*_EXPORTS),
+}

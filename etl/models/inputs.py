@@ -1,0 +1,88 @@
+"""What a model is built from: the stored tables under its SELECT, and whether it needs them by date or whole."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from etl.errors import ModelError
+from etl.models.binding import Bound
+from etl.models.independence import by_date
+from etl.models.model import Model
+from etl.quoting import qualified
+
+
+def with_inputs(
+    model: Model, lines: Mapping[str, int], bound: Bound, dated: Mapping[str, str], known: Mapping[str, Model]
+) -> Model:
+    """Return a stored model with its inputs; `dated` names the partition column of each table that has one.
+
+    `known` are the models above it, `lines` the lines of its header, for the ModelError of a wrong `tolerates`.
+    """
+    tables = _stored(model.reads, known)
+    daily = _by_date(model, bound, dated) & tables
+    picks = bound.distinct_on & {model.name, *_under(model.reads, known)}
+    why = _why_full(model, dated, daily, tables, picks)
+    daily = set() if why else daily
+    whole = tables - daily - _tolerated(model, lines, known)
+    return replace(model, by_date=tuple(sorted(daily)), whole=tuple(sorted(whole)), why_full=why)
+
+
+def _stored(reads: Iterable[str], known: Mapping[str, Model]) -> set[str]:
+    """Return the stored tables of `reads`, through any number of views."""
+    return {name for name in _under(reads, known) if not _is_view(name, known)}
+
+
+def _under(reads: Iterable[str], known: Mapping[str, Model]) -> set[str]:
+    """Return `reads`, and all that is under the views among them."""
+    found = set(reads)
+    for read in reads:
+        found |= _under(known[read].reads, known) if _is_view(read, known) else set()
+    return found
+
+
+def _is_view(name: str, known: Mapping[str, Model]) -> bool:
+    return name in known and known[name].materialized == "view"
+
+
+def _by_date(model: Model, bound: Bound, dated: Mapping[str, str]) -> set[str]:
+    partition = model.header.partition
+    if not partition:
+        return set()
+    if not model.header.lookback:
+        return by_date(bound.con, model.sql, partition, dated)
+    # the author's word: of what has the partition's column, so many days are looked at
+    looked_at: set[str] = set()
+    for read in model.reads:
+        if (partition, "DATE") in bound.columns(read):
+            looked_at |= by_date(bound.con, f"from {qualified(read)}", partition, dated)
+    return looked_at
+
+
+def _why_full(model: Model, dated: Mapping[str, str], daily: set[str], tables: set[str], picks: set[str]) -> str:
+    """Return why a model with a partition column is built as a whole all the same, or an empty text."""
+    partition = model.header.partition
+    if not partition:
+        return ""
+    if picks:
+        instead = f"qualify row_number() over (partition by {partition}, ...)"
+        return f"`distinct on` in {', '.join(sorted(picks))} may choose between dates; write {instead}"
+    if daily:
+        return ""
+    needed = ", ".join(sorted(tables & dated.keys()))
+    return f"a {partition} may need other dates of {needed}" if needed else "it reads no dated table"
+
+
+def _tolerated(model: Model, lines: Mapping[str, int], known: Mapping[str, Model]) -> set[str]:
+    """Return the stored tables that are read through tolerated ones only."""
+    tolerated = set()
+    for name in model.header.tolerates:
+        match = [read for read in model.reads if name in (read, read.split(".")[1])]
+        if len(match) != 1:
+            close = difflib.get_close_matches(name, [read.split(".")[1] for read in model.reads], n=1)
+            hint = f"did you mean {close[0]}?" if close else f"it reads {', '.join(model.reads)}."
+            line = lines["tolerates"]
+            raise ModelError(f"{model.file}:{line}: tolerates: the SELECT reads no table {name}; {hint}")
+        tolerated.add(match[0])
+    return _stored(tolerated, known) - _stored(set(model.reads) - tolerated, known)

@@ -1,0 +1,167 @@
+"""What is known of the project's SQL, as plain data: models, audits, and how each model is built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from typing import Any, TypeVar
+
+#: How a model can be built; what a header may say.
+MATERIALIZED = ("view", "table", "incremental", "merge", "scd2")
+
+#: Whether a table's rows are replaced by partition of a date, if the model has one.
+BY_PARTITION = ("incremental", "merge", "scd2")
+
+#: What `deletes:` says if a key is deleted by not being in a snapshot.
+ABSENT = "absent"
+
+#: The columns that history adds to those of its SELECT, with their types; None is that of `valid_from`.
+HISTORY = {"valid_from": None, "valid_to": None, "is_current": "BOOLEAN", "version_number": "BIGINT"}
+
+Columns = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A table that is there without a model: its columns with types, and its partition column if it is dated."""
+
+    name: str
+    columns: Columns
+    partition: str = ""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the comment lines `-- name: value` at the top of a model say; see header.read_header()."""
+
+    materialized: str = "table"
+    # The DATE column that tells which partition a row belongs to.
+    partition: str = ""
+    # So many days before a partition are looked at too, on the author's word.
+    lookback: int = 0
+    # The columns that name a row of a merge or of a history.
+    key: tuple[str, ...] = ()
+    # Of several rows with one key, the greatest in these columns counts.
+    order: tuple[str, ...] = ()
+    # The boolean column that says a row is deleted, or ABSENT.
+    deletes: str = ""
+    # In a history, the column that tells since when a row holds; by default the partition.
+    valid_from: str = ""
+    # Tables whose changes alone build nothing anew, on the author's word.
+    tolerates: tuple[str, ...] = ()
+    # The class name of the contract, if it does not name the table itself.
+    contract: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+    # The units of columns, as (column, unit).
+    unit: tuple[tuple[str, str], ...] = ()
+    # `parquet`: the table goes to the lake too.
+    export: str = ""
+
+    def building(self) -> tuple[object, ...]:
+        """Return what decides on the content of the table, for its fingerprint."""
+        names = ("materialized", "partition", "lookback", "key", "order", "deletes", "valid_from", "tolerates")
+        return tuple(getattr(self, name) for name in names)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One SELECT in sql/<schema>/<table>.sql; `normal` is its text without comments, spacing and case."""
+
+    name: str
+    file: str
+    sql: str
+    normal: str
+    reads: tuple[str, ...]
+    header: Header = Header()
+    # What the SELECT yields; the table of a history or a merge has others, see table_columns.
+    columns: Columns = ()
+    # The stored tables of which a partition needs the same partition only (with `lookback`, and those before).
+    by_date: tuple[str, ...] = ()
+    # The stored tables of which it may need every row.
+    whole: tuple[str, ...] = ()
+    # Why no table is in by_date, though there is a partition column.
+    why_full: str = ""
+
+    @property
+    def materialized(self) -> str:
+        return self.header.materialized
+
+    @property
+    def stored(self) -> Columns:
+        """The columns of the table that the model makes, with their types."""
+        header = self.header
+        if header.materialized == "merge":
+            return tuple((name, type) for name, type in self.columns if name != header.deletes)
+        if header.materialized != "scd2":
+            return self.columns
+        since = header.valid_from or header.partition
+        gone = {header.partition, since, header.deletes}
+        kept = tuple((name, type) for name, type in self.columns if name not in gone)
+        return kept + tuple((name, type or dict(self.columns)[since]) for name, type in HISTORY.items())
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One SELECT of offending rows in sql/audits/; `severity` is error or warn, `why` its first line."""
+
+    name: str
+    file: str
+    sql: str
+    normal: str
+    reads: tuple[str, ...]
+    severity: str
+    why: str
+
+
+_Item = TypeVar("_Item", Model, Audit, Header)
+
+
+@dataclass(frozen=True)
+class Models:
+    """All models by name, each after those that it reads, and all audits by name."""
+
+    models: dict[str, Model] = field(default_factory=dict)
+    audits: dict[str, Audit] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return text that from_json() reads without importing duckdb."""
+        return json.dumps([[asdict(item) for item in kind.values()] for kind in (self.models, self.audits)])
+
+    @classmethod
+    def from_json(cls, text: str) -> Models:
+        """Return what to_json() wrote."""
+        models, audits = json.loads(text)
+        return cls(
+            {row["name"]: _made(Model, {**row, "header": _made(Header, row["header"])}) for row in models},
+            {row["name"]: _made(Audit, row) for row in audits},
+        )
+
+    @cached_property
+    def views_under(self) -> Mapping[str, tuple[str, ...]]:
+        """The views that each model reads, through any number of views."""
+        found: dict[str, tuple[str, ...]] = {}
+        for model in self.models.values():
+            views = [read for read in model.reads if self._is_view(read)]
+            found[model.name] = tuple(dict.fromkeys([*views, *(below for view in views for below in found[view])]))
+        return found
+
+    @cached_property
+    def read(self) -> frozenset[str]:
+        """The tables and views that some model reads."""
+        return frozenset(name for model in self.models.values() for name in model.reads)
+
+    def _is_view(self, name: str) -> bool:
+        return name in self.models and self.models[name].materialized == "view"
+
+
+def _made(kind: type[_Item], row: Mapping[str, Any]) -> _Item:
+    """Return a dataclass from JSON, in which tuples are lists."""
+    names = {item.name for item in fields(kind)}
+    return kind(**{name: _tuples(value) for name, value in row.items() if name in names})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value

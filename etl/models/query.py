@@ -1,0 +1,136 @@
+"""One SQL file, parsed by DuckDB: the tables that it reads, and what must not be in it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from etl.errors import ModelError
+
+if TYPE_CHECKING:
+    import duckdb
+
+# what reads no table of its own; any other table function could hide a dependency
+_TABLE_FUNCTIONS = {"generate_series", "range", "unnest", "repeat", "generate_subscripts"}
+_VOLATILE = {
+    "now", "current_date", "current_time", "current_timestamp", "get_current_timestamp", "get_current_time",
+    "localtime", "localtimestamp", "transaction_timestamp", "today", "random", "setseed", "uuid", "uuidv4",
+    "uuidv7", "gen_random_uuid", "nextval", "currval", "setval", "txid_current", "current_transaction_id",
+    "current_connection_id", "current_query", "current_query_id", "current_localtime", "current_localtimestamp",
+}  # fmt: skip
+
+# functions without brackets, which the parser takes for columns
+_VOLATILE_WORDS = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+
+
+class Query:
+    """One SQL file, parsed; its faults are ModelErrors with file and line.
+
+    `normal` is its text without comments, spacing and case; `sql` is the statement alone, to stand in another.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, file: str, text: str) -> None:
+        self.file, self.text = file, text
+        tree = json.loads(con.execute("select json_serialize_sql(?::varchar)", [text]).fetchall()[0][0])
+        if tree["error"]:
+            raise self.error(self._parse_error(tree), int(tree.get("position") or 0))
+        if len(tree["statements"]) != 1:
+            raise self.error(f"has {len(tree['statements'])} statements; a model or audit is exactly one SELECT")
+        self.tree = tree["statements"][0]["node"]
+        self.tables = list(_tables(self.tree, frozenset()))
+        for node in _nodes(self.tree):
+            if problem := _refused(node):
+                raise self.error(problem, _location(node))
+        row = con.execute("select json_deserialize_sql(json_serialize_sql(?::varchar))", [text]).fetchall()[0]
+        self.normal = str(row[0])
+        self.sql = _statement(text)
+
+    def reads(self) -> tuple[str, ...]:
+        """Return the names of the tables that it reads."""
+        return tuple(sorted({name for name, _ in self.tables}))
+
+    def check_tables(self, known: set[str]) -> None:
+        """Raise for a table that is neither raw nor made by a model."""
+        for name, position in self.tables:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {close[0]}?" if close else "tables are raw.<source> or <schema>.<model>"
+                raise self.error(f"there is no table {name}; {hint}", position)
+
+    def error(self, what: str, position: int = 0) -> ModelError:
+        """Return what is wrong at a place of the text, in bytes."""
+        return self.error_at(self.text.encode()[:position].count(b"\n") + 1, what)
+
+    def error_at(self, line: int, what: str) -> ModelError:
+        """Return what is wrong in a line."""
+        return ModelError(f"{self.file}:{line}: {what}{'' if what.endswith('?') else '.'}")
+
+    def has_distinct_on(self) -> bool:
+        """Tell whether some `distinct on` picks one row of several."""
+        return any(node.get("distinct_on_targets") for node in _nodes(self.tree))
+
+    def _parse_error(self, tree: dict[str, Any]) -> str:
+        if tree["error_type"] == "not implemented":
+            return "is not a SELECT; a model or audit is exactly one SELECT"
+        return str(tree["error_message"])
+
+
+def _statement(text: str) -> str:
+    """Return a text of one statement without the semicolon and the comments after it."""
+    import duckdb
+
+    tokens = [(start, kind) for start, kind in duckdb.tokenize(text) if kind != duckdb.token_type.comment]
+    data = text.encode()
+    while tokens and data[tokens[-1][0] :].startswith(b";"):
+        data = data[: tokens.pop()[0]]
+    return data.decode().rstrip()
+
+
+def _tables(node: Any, ctes: frozenset[str]) -> Iterator[tuple[str, int]]:
+    """Yield the tables that a parse tree reads, with their place; a CTE hides a table only where it is seen."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _tables(item, ctes)
+    elif isinstance(node, dict):
+        entries = (node.get("cte_map") or {}).get("map", [])
+        inner = ctes | {entry["key"].lower() for entry in entries}
+        if node.get("type") == "BASE_TABLE":
+            path = [part.lower() for part in node["qualified_name"]["path"]]
+            if len(path) > 1 or path[0] not in inner:
+                yield ".".join(path), _location(node)
+        for value in node.values():
+            yield from _tables(value, inner)
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _nodes(item)
+
+
+def _refused(node: Mapping[str, Any]) -> str:
+    function = str((node.get("function") or {}).get("function_name", "")).lower()
+    if node.get("type") == "TABLE_FUNCTION" and function not in _TABLE_FUNCTIONS:
+        return f"{function}() hides what a model depends on; read a raw table or a model"
+    if node.get("type") == "SHOW_REF":
+        return "describe, summarize and show hide what a model depends on; select from a raw table or a model"
+    name = str(node.get("function_name", "")).lower()
+    # age() of one timestamp is that until today
+    if name in _VOLATILE or (name == "age" and len(node.get("arguments", [])) == 1):
+        return f"{node['function_name']}() gives another result each night; take the value from the data"
+    names = node.get("column_names") or [""]
+    if node.get("type") == "COLUMN_REF" and len(names) == 1 and names[0].lower() in _VOLATILE_WORDS:
+        return f"{names[0]} gives another result each night; take the value from the data"
+    if node.get("sample"):
+        return "a sample gives another result each night; select the rows by a condition"
+    return ""
+
+
+def _location(node: Mapping[str, Any]) -> int:
+    position = int(node.get("query_location", 0))
+    return position if position < 1 << 62 else 0

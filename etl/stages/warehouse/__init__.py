@@ -1,0 +1,29 @@
+"""warehouse: partitions into raw.*, models on top of them, all in build.duckdb, in transactions.
+
+build.duckdb itself says what it holds (etl._loaded, etl._builds, etl._partitions), in the same transaction as the
+data; a step compares that with what is wanted and does the difference. So a killed step, an old copy and a missing
+file are all mended by running again.
+"""
+
+from etl.stages.warehouse.build import LAYOUT, contents, define_own, describe, open_build, remove_obsolete
+from etl.stages.warehouse.load import Partition, Table, load
+from etl.stages.warehouse.transform import build_models, transform
+from etl.stages.warehouse.work import Build, State, Work, work
+
+__all__ = [
+    "LAYOUT",
+    "Build",
+    "Partition",
+    "State",
+    "Table",
+    "Work",
+    "build_models",
+    "contents",
+    "define_own",
+    "describe",
+    "load",
+    "open_build",
+    "remove_obsolete",
+    "transform",
+    "work",
+]

@@ -1,0 +1,122 @@
+"""build.duckdb: the file, the tables of the schema etl in it, and what they say that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from etl import engine
+from etl.contract import Contract
+from etl.keys import BUILD
+from etl.ledger import Ledger, Receipt, fingerprint, stamp
+from etl.project import Project
+from etl.quoting import identifier, literal, qualified
+from etl.stages.lake.layout import REJECTS
+
+if TYPE_CHECKING:
+    import duckdb
+
+_TABLES = {
+    "etl.runs": "run_id varchar, started_at timestamptz, finished_at timestamptz, outcome varchar, "
+    "batch_date date, git_commit varchar",
+    "etl.partitions": "source varchar, date date, file varchar, sha256 varchar, records bigint, "
+    "rows bigint, rejected bigint, discarded bigint, loaded_at timestamptz, run_id varchar",
+    "etl.models": "name varchar, materialized varchar, fingerprint varchar, rows bigint, seconds double, "
+    "built_at timestamptz, run_id varchar",
+    "etl.checks": "name varchar, table_name varchar, severity varchar, passed boolean, failing bigint, "
+    "examples varchar[], run_id varchar",
+    "etl.rejects": ", ".join(f"{name} {type}" for name, type in REJECTS.items()),
+    "etl._loaded": "source varchar, date date, fingerprint varchar",
+    "etl._tables": "source varchar, definition varchar, content varchar",
+    "etl._builds": "name varchar, definition varchar, inputs varchar, version varchar",
+    "etl._partitions": "name varchar, date date, inputs varchar, version varchar, rows bigint",
+}
+
+#: What tells whether build.duckdb was made with these tables.
+LAYOUT = fingerprint(_TABLES)
+
+
+@contextmanager
+def open_build(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open build.duckdb with the tables of the schema etl; note its stamp when it is closed again."""
+    try:
+        with engine.building(project) as con:
+            define_own(con)
+            yield con
+    finally:
+        ledger.write(Receipt(BUILD, "", run_id, details={"stamp": stamp(project.build), "layout": LAYOUT}))
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what is done within, or nothing of it."""
+    con.execute("begin")
+    try:
+        yield
+    except BaseException:
+        con.execute("rollback")
+        raise
+    con.execute("commit")
+
+
+def remove_obsolete(con: duckdb.DuckDBPyConnection, sources: Sequence[str], models: Sequence[str]) -> None:
+    """Drop the tables and views that no source and no model of the project makes any more."""
+    query = "select name, materialized from etl.models where not list_contains(?, name)"
+    for name, materialized in con.execute(query, [list(models)]).fetchall():
+        drop_model(con, name, materialized)
+    query = "select source from etl._tables where not list_contains(?, source)"
+    for (name,) in con.execute(query, [list(sources)]).fetchall():
+        con.execute(f"drop table if exists raw.{identifier(name)}")
+        for table in ("_tables", "_loaded", "partitions", "rejects"):
+            con.execute(f"delete from etl.{table} where source = ?", [name])
+
+
+def drop_model(con: duckdb.DuckDBPyConnection, name: str, materialized: str) -> None:
+    """Drop the table or view of a model, and what the schema etl knows of it."""
+    con.execute(f"drop {'view' if materialized == 'view' else 'table'} if exists {qualified(name)}")
+    con.execute(f"drop table if exists {deleted_rows(name)}")
+    for table in ("models", "_builds", "_partitions"):
+        con.execute(f"delete from etl.{table} where name = ?", [name])
+
+
+def deleted_rows(model: str) -> str:
+    """Return the SQL name of the table that keeps the deleted rows of a merge, until a newer row comes."""
+    return qualified("etl") + "." + identifier(f"{model} deleted")
+
+
+def describe(con: duckdb.DuckDBPyConnection, table: str, contract: Contract) -> None:
+    """Make the comments of a table and of its columns what its contract says of them, where they differ."""
+    where = "database_name = current_database() and schema_name || '.' || {}_name = $1"
+    parts = {"table": "''", "view": "''", "column": "column_name"}
+    query = " union all ".join(
+        f"select {name}, comment from duckdb_{kind}s() where {where.format('view' if kind == 'view' else 'table')}"
+        for kind, name in parts.items()
+    )
+    wanted = {"": contract.description, **contract.comments()}
+    for column, comment in con.execute(query, [table]).fetchall():
+        text = wanted.get(column) or None
+        if text != comment:
+            place = f"column {qualified(table)}.{identifier(column)}" if column else f"table {qualified(table)}"
+            con.execute(f"comment on {place} is {literal(text)}")
+
+
+def contents(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the fingerprint of every table and view that build.duckdb holds, by its own word."""
+    raw = "select 'raw.' || source, content from etl._tables"
+    return dict(con.execute(f"select name, fingerprint from etl.models union all {raw}").fetchall())
+
+
+def define_own(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the schemas and the tables of etl's own; if those there have other columns, all is loaded anew."""
+    con.execute("create schema if not exists raw; create schema if not exists etl")
+    query = (
+        "select schema_name || '.' || table_name, list(column_name order by column_index) from duckdb_columns() "
+        "where database_name = current_database() and schema_name = 'etl' group by all"
+    )
+    there = dict(con.execute(query).fetchall())
+    wanted = {name: [text.split()[0] for text in columns.split(", ")] for name, columns in _TABLES.items()}
+    if any(there.get(name, columns) != columns for name, columns in wanted.items()):
+        con.execute("drop schema etl cascade; create schema etl")
+    for name, columns in _TABLES.items():
+        con.execute(f"create table if not exists {name} ({columns})")

@@ -1,0 +1,67 @@
+"""Incremental models: the SELECT within a filter on the stale partitions, which are replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from etl.quoting import identifier, literal, qualified
+from etl.stages.warehouse.content import is_hashed, row_hashes
+from etl.stages.warehouse.work import NOTHING, Build, Day, Part, State, Work, date_inputs
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> int | None:
+    """Make the table: all of it, or the partitions of `todo`; return its rows if they are known."""
+    model, table = build.model, qualified(build.model.name)
+    if todo.full:
+        return int(con.execute(f"create or replace table {table} as\n{model.sql}").fetchall()[0][0])
+    wheres = on_days(model.header.partition, todo.days)
+    con.execute(f"delete from {table} where {' or '.join(wheres)}")
+    for where in wheres:
+        con.execute(f"insert into {table} by name select * from (\n{model.sql}\n) where {where}")
+    return None
+
+
+def on_days(column: str, days: Sequence[Day]) -> list[str]:
+    """Return conditions of which a row of `days` keeps one; None among them stands for rows without a date.
+
+    They are for statements of their own: DuckDB pushes an equality through joins, a list or an `or` not.
+    """
+    name = identifier(column)
+    dates = [literal(day) for day in days if day]
+    found = [f"{name} = {dates[0]}" if len(dates) == 1 else f"{name} in ({', '.join(dates)})"] if dates else []
+    return found + ([f"{name} is null"] if None in days else [])
+
+
+def parts(
+    con: duckdb.DuckDBPyConnection, build: Build, state: State, days: Sequence[Day] | None, limit: int
+) -> Mapping[Day, Part]:
+    """Return all partitions of the model as they are now, of which `days` (None: all) are new."""
+    model, now = build.model, date_inputs(build.model, state)
+    found = {} if days is None else dict(state.parts(model.name))
+    changed = set(now) if days is None else set(days)
+    measured = _measured(con, build, days, limit) if model.materialized == "incremental" else {}
+    for day in changed | set(measured):
+        version, rows = measured.get(day, ("", 0))
+        if day in now or rows:
+            found[day] = Part(now.get(day, NOTHING), version, rows)
+        else:
+            found.pop(day, None)
+    return found
+
+
+def _measured(
+    con: duckdb.DuckDBPyConnection, build: Build, days: Sequence[Day] | None, limit: int
+) -> dict[Day, tuple[str, int]]:
+    """Return version and rows of partitions of the table as they are now."""
+    model = build.model
+    column, table = identifier(model.header.partition), qualified(model.name)
+    where = "true" if days is None else " or ".join(on_days(model.header.partition, days))
+    counts = dict(con.execute(f"select {column}, count(*) from {table} where {where} group by all").fetchall())
+    if not is_hashed(build, sum(counts.values()), limit):
+        return {day: (f"of {build.content}", rows) for day, rows in counts.items()}
+    query = f"select {column}, {row_hashes(model.stored)} from {table} where {where} group by all"
+    return {day: (version, counts[day]) for day, version in con.execute(query).fetchall()}

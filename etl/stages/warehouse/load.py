@@ -1,0 +1,169 @@
+"""Loading: the partitions of the lake into raw.*, one transaction for each table."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from etl.contract import Source
+from etl.errors import StepError, WithdrawnError
+from etl.keys import extract_key, load_key
+from etl.ledger import Ledger, Receipt
+from etl.project import Project
+from etl.quoting import identifier, literal, paths, qualified
+from etl.stages.lake.layout import partition_file
+from etl.stages.warehouse.build import describe, open_build, transaction
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition as raw.<source> should hold it; `fingerprint` is that of its extract receipt.
+
+    `records` are those of its files: `rows` in the lake, and in quarantine the `rejected` and the `discarded`.
+    """
+
+    date: date
+    fingerprint: str
+    file: str
+    sha256: str
+    records: int
+    rows: int
+    rejected: int
+    discarded: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """raw.<source> as it should be, for the fingerprint `content`.
+
+    The partitions in `anew` are loaded even if they are there; those in `withdrawn` have lost their files.
+    """
+
+    source: Source
+    content: str
+    partitions: Mapping[date, Partition]
+    anew: frozenset[date] = frozenset()
+    withdrawn: Sequence[date] = ()
+    allow_withdrawn: bool = False
+
+
+def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str) -> list[Receipt]:
+    """Make each table hold exactly its partitions, in one transaction; return the receipts, written.
+
+    What was withdrawn leaves the lake too. One table that fails stops no other; StepError comes at the end,
+    such as WithdrawnError for a source of which more files than its max_withdrawn are gone.
+    """
+    import duckdb
+
+    receipts: list[Receipt] = []
+    failed: list[StepError] = []
+    with open_build(project, ledger, run_id) as con:
+        for table in tables:
+            try:
+                receipts.append(_load(con, project, table, run_id))
+            except StepError as error:
+                failed.append(error)
+            except duckdb.Error as error:
+                failed.append(StepError(f"{table.source.table} could not be loaded: {error}"))
+    for table in tables:
+        if any(receipt.key.name == table.source.name for receipt in receipts):
+            _forget_withdrawn(project, table, ledger)
+    ledger.write(*receipts)
+    if failed:
+        raise failed[0] if len(failed) == 1 else StepError("\n".join(map(str, failed)))
+    return receipts
+
+
+def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id: str) -> Receipt:
+    source, started = table.source, perf_counter()
+    if len(table.withdrawn) > source.max_withdrawn and not table.allow_withdrawn:
+        raise WithdrawnError(_too_many(source, table.withdrawn))
+    with transaction(con):
+        _define(con, source)
+        describe(con, source.table, source.contract)
+        query = "select date, fingerprint from etl._loaded where source = ?"
+        loaded = dict(con.execute(query, [source.name]).fetchall())
+        stale = [
+            p for p in table.partitions.values() if loaded.get(p.date) != p.fingerprint or p.date in table.anew
+        ]
+        _delete(con, source, [*(p.date for p in stale), *(day for day in loaded if day not in table.partitions)])
+        _insert(con, project, source, stale, run_id)
+        con.execute("update etl._tables set content = ? where source = ?", [table.content, source.name])
+    details = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale)}
+    seconds = perf_counter() - started
+    return Receipt(load_key(source.name), table.content, run_id, seconds=seconds, details=details)
+
+
+def _forget_withdrawn(project: Project, table: Table, ledger: Ledger) -> None:
+    for day in table.withdrawn:
+        for base in (project.lake, project.quarantine):
+            shutil.rmtree(partition_file(base, table.source, day).parent, ignore_errors=True)
+    ledger.forget(extract_key(table.source.name, day) for day in table.withdrawn)
+
+
+def _define(con: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Make the table of a source; if it has other columns than the contract now says, make it anew."""
+    definition = ", ".join(f"{identifier(name)} {type}" for name, type in source.columns.items())
+    table = qualified(source.table)
+    row = con.execute("select definition from etl._tables where source = ?", [source.name]).fetchall()
+    if row != [(definition,)]:
+        for name in ("_loaded", "partitions", "rejects", "_tables"):
+            con.execute(f"delete from etl.{name} where source = ?", [source.name])
+        con.execute(f"create or replace table {table} ({definition})")
+        con.execute("insert into etl._tables values (?, ?, '')", [source.name, definition])
+
+
+def _delete(con: duckdb.DuckDBPyConnection, source: Source, dates: Sequence[date]) -> None:
+    if not dates:
+        return
+    days = literal(list(dates))
+    table, column = qualified(source.table), identifier(source.partition)
+    con.execute(f"delete from {table} where list_contains({days}, {column})")
+    for name in ("_loaded", "partitions", "rejects"):
+        con.execute(f"delete from etl.{name} where source = ? and list_contains({days}, date)", [source.name])
+
+
+def _insert(
+    con: duckdb.DuckDBPyConnection,
+    project: Project,
+    source: Source,
+    partitions: Sequence[Partition],
+    run_id: str,
+) -> None:
+    files = [partition_file(project.lake, source, p.date) for p in partitions if p.rows]
+    if files:
+        con.execute(
+            f"insert into {qualified(source.table)} by name select *, now() as _loaded_at "
+            f"from read_parquet({paths(files)}, hive_partitioning = false)"
+        )
+    rejects = [partition_file(project.quarantine, source, p.date) for p in partitions if p.rejected + p.discarded]
+    if rejects:
+        con.execute(
+            "insert into etl.rejects by name "
+            f"from read_parquet({paths(rejects)}, hive_partitioning = false, union_by_name = true)"
+        )
+    columns = [[getattr(p, name) for p in partitions] for name in Partition.__dataclass_fields__]
+    dates, fingerprints, *others = columns
+    if partitions:
+        con.execute(
+            f"insert into etl.partitions select ?, {', '.join(['unnest(?)'] * (len(others) + 1))}, now(), ?",
+            [source.name, dates, *others, run_id],
+        )
+        con.execute("insert into etl._loaded select ?, unnest(?), unnest(?)", [source.name, dates, fingerprints])
+
+
+def _too_many(source: Source, withdrawn: Sequence[date]) -> str:
+    days = ", ".join(map(str, withdrawn[:3]))
+    return (
+        f"{source.name}: the files of {len(withdrawn)} published partitions vanished from data/raw "
+        f"({days}{', ...' if len(withdrawn) > 3 else ''}), more than max_withdrawn = {source.max_withdrawn}. "
+        "Is a folder not mounted? If they were meant to go: "
+        f"luigi --module etl Nightly --allow-withdrawn {source.name}"
+    )

@@ -1,0 +1,199 @@
+"""Building the models: what work() says is to be done, as many models in one transaction as are quick."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from etl.errors import TransformError
+from etl.keys import transform_key
+from etl.ledger import Ledger, Receipt
+from etl.project import Project
+from etl.quoting import identifier, qualified
+from etl.stages.warehouse import history, incremental, merge
+from etl.stages.warehouse.build import drop_model, open_build, transaction
+from etl.stages.warehouse.content import version
+from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, whole_inputs, work
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: After so many seconds a transaction is committed, so that a killed run loses no more work than that.
+_COMMIT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What was done about a model; `work` is nothing if it was there already."""
+
+    build: Build
+    built: Built
+    work: Work
+    parts: Mapping[Day, Part]
+
+
+def transform(project: Project, builds: Sequence[Build], ledger: Ledger, run_id: str) -> list[Receipt]:
+    """Make the tables and views of `builds`, which are in order, what they should be.
+
+    Return the receipts, which are written. One that fails stops no other: TransformError comes at the end.
+    """
+    with open_build(project, ledger, run_id) as con:
+        receipts, problems = build_models(con, builds, run_id, project.settings.cutoff_rows)
+    ledger.write(*receipts)
+    if problems:
+        raise TransformError("\n".join(problems))
+    return receipts
+
+
+def build_models(
+    con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id: str, cutoff_rows: int
+) -> tuple[list[Receipt], list[str]]:
+    """Make tables and views in an open database that has the schema etl; return the receipts, and what failed."""
+    done: list[_Done] = []
+    problems: list[str] = []
+    remaining, size = list(builds), len(builds)
+    while remaining:
+        together = _transaction(con, remaining[:size], run_id, cutoff_rows)
+        done += together.done
+        # those before the one that failed once more, without it
+        size = len(builds) if together.done or not together.before else together.before
+        if together.problem and not together.before:
+            problems.append(together.problem)
+            remaining = remaining[1:]
+        remaining = remaining[len(together.done) :]
+    return [_receipt(item, run_id) for item in done], problems
+
+
+@dataclass(frozen=True)
+class _Together:
+    """The models of one transaction; or the `problem` of one that undid it, and how many were `before` it."""
+
+    done: Sequence[_Done] = ()
+    problem: str = ""
+    before: int = 0
+
+
+def _transaction(con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id: str, limit: int) -> _Together:
+    """Build models in one transaction, until it has lasted long enough."""
+    import duckdb
+
+    done: list[_Done] = []
+    started = perf_counter()
+    try:
+        with transaction(con):
+            state = State(con)
+            for build in builds:
+                done.append(_one(con, state, build, limit))
+                if perf_counter() - started > _COMMIT_SECONDS:
+                    break
+            _write(con, done, run_id)
+    except duckdb.Error as error:
+        # if it is not a model that failed but the writing, it is said of the last one
+        before = min(len(done), len(builds) - 1)
+        model = builds[before].model
+        return _Together(problem=f"{model.name} ({model.file}) could not be built: {error}", before=before)
+    return _Together(done)
+
+
+def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int) -> _Done:
+    started = perf_counter()
+    model, before = build.model, state.built.get(build.model.name)
+    todo = work(build, state)
+    if not todo and before:
+        return _Done(build, replace(before, content=build.content), todo, {})
+    schema = model.name.split(".")[0]
+    con.execute(f"create schema if not exists {identifier(schema)}")
+    if before and (before.materialized == "view") != (model.materialized == "view"):
+        drop_model(con, model.name, before.materialized)
+    rows = _MAKERS[model.materialized](con, build, todo)
+    days = None if todo.full else todo.days
+    parts = incremental.parts(con, build, state, days, limit) if model.by_date else {}
+    inputs = {} if model.materialized == "view" else whole_inputs(model, state)
+    if rows is None and model.materialized != "view":
+        rows = int(con.execute(f"select count(*) from {qualified(model.name)}").fetchall()[0][0])
+    seconds = perf_counter() - started
+    built = Built(build.content, model.materialized, rows, seconds, build.definition, inputs, "")
+    built = replace(built, version=version(con, build, built, parts, limit))
+    state.put(model.name, built, parts)
+    return _Done(build, built, todo, parts)
+
+
+def _view(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> None:
+    con.execute(f"create or replace view {qualified(build.model.name)} as\n{build.model.sql}")
+
+
+def _table(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> int:
+    found = con.execute(f"create or replace table {qualified(build.model.name)} as\n{build.model.sql}").fetchall()
+    return int(found[0][0])
+
+
+_MAKERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, Build, Work], int | None]] = {
+    "view": _view,
+    "table": _table,
+    "incremental": incremental.make,
+    "merge": merge.make,
+    "scd2": history.make,
+}
+
+
+def _write(con: duckdb.DuckDBPyConnection, done: Sequence[_Done], run_id: str) -> None:
+    """Note what is built in the schema etl."""
+    kept = [item for item in done if not item.work]
+    built = [item for item in done if item.work]
+    if kept:
+        con.execute(
+            "update etl.models set fingerprint = kept.content "
+            "from (select unnest($1) as name, unnest($2) as content) as kept where models.name = kept.name",
+            [[item.build.model.name for item in kept], [item.built.content for item in kept]],
+        )
+    if not built:
+        return
+    names = [item.build.model.name for item in built]
+    for table in ("models", "_builds", "_partitions"):
+        con.execute(f"delete from etl.{table} where list_contains($1, name)", [names])
+    facts = [item.built for item in built]
+    con.execute(
+        "insert into etl.models select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), now(), $6",
+        [names, *_columns(facts, "materialized", "content", "rows", "seconds"), run_id],
+    )
+    con.execute(
+        "insert into etl._builds select unnest($1), unnest($2), unnest($3), unnest($4)",
+        [
+            names,
+            _columns(facts, "definition")[0],
+            [json.dumps(b.inputs) for b in facts],
+            _columns(facts, "version")[0],
+        ],
+    )
+    parts = [(item.build.model.name, day, part) for item in built for day, part in item.parts.items()]
+    if parts:
+        con.execute(
+            "insert into etl._partitions select unnest($1), unnest($2)::date, unnest($3), unnest($4), unnest($5)",
+            [
+                [name for name, _, _ in parts],
+                [day for _, day, _ in parts],
+                *_columns([part for _, _, part in parts], "inputs", "version", "rows"),
+            ],
+        )
+
+
+def _columns(rows: Sequence[Any], *names: str) -> list[list[Any]]:
+    return [[getattr(row, name) for row in rows] for name in names]
+
+
+def _receipt(item: _Done, run_id: str) -> Receipt:
+    """Return the receipt of a model; its details are what the run did, for `etl plan` and for the summary."""
+    partial = not item.work.full
+    details = {
+        "rows": item.built.rows,
+        "seconds": item.built.seconds,
+        "built": bool(item.work),
+        "why": item.work.why,
+        "partitions": [str(day) for day in item.work.days if day] if partial else None,
+    }
+    key = transform_key(item.build.model.name)
+    seconds = item.built.seconds if item.work else 0.0
+    return Receipt(key, item.build.content, run_id, seconds=seconds, details=details)

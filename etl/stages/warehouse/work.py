@@ -1,0 +1,182 @@
+"""What is to be done about a model: nothing, some of its partitions, or all of it; and why, in plain words.
+
+Receipts are compared with fingerprints that change with anything upstream. Here is the closer look, at the step:
+if what a model reads holds the same content as when it was built, there is nothing to do, and what depends on it
+will find the same (early cutoff).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from etl.ledger import fingerprint
+from etl.models import Model
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: A partition; None is that of the rows whose partition column is null.
+Day = date | None
+
+#: What stands for the partitions of no table.
+NOTHING = fingerprint([])
+
+#: So many partitions are replaced one by one, even if they are most of the table.
+_FEW = 10
+
+#: Table by table, the version of its content.
+Versions = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Build:
+    """A model as it should be built, for the fingerprint `content`; `definition` is that of its own code.
+
+    `anew` builds it even if nothing changed. `is_read` says whether other models are built from it.
+    """
+
+    model: Model
+    content: str
+    definition: str
+    anew: bool = False
+    is_read: bool = True
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model as build.duckdb holds it: `inputs` are the versions of what it was built from as a whole."""
+
+    content: str
+    materialized: str
+    rows: int | None
+    seconds: float
+    definition: str
+    inputs: Versions
+    version: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A partition of a model as build.duckdb holds it; `inputs` stands for the partitions it was built from."""
+
+    inputs: str
+    version: str = ""
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done: all of it (`full`), or the partitions `days`, or nothing; `why` in plain words."""
+
+    full: bool = False
+    days: Sequence[Day] = ()
+    why: str = ""
+
+    def __bool__(self) -> bool:
+        return self.full or bool(self.days)
+
+
+@dataclass
+class State:
+    """What build.duckdb says that it holds, read when it is asked for, with what this step has added to it."""
+
+    con: duckdb.DuckDBPyConnection
+    built: dict[str, Built] = field(default_factory=dict)
+    raw: dict[str, str] = field(default_factory=dict)
+    _parts: dict[str, dict[Day, Part]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rows = self.con.execute(
+            "select name, fingerprint, materialized, rows, seconds, coalesce(definition, ''), "
+            "coalesce(inputs, '{}'), coalesce(version, '') from etl.models left join etl._builds using (name)"
+        ).fetchall()
+        self.built = {
+            name: Built(content, materialized, count, seconds, definition, json.loads(inputs), version)
+            for name, content, materialized, count, seconds, definition, inputs, version in rows
+        }
+        self.raw = dict(self.con.execute("select 'raw.' || source, content from etl._tables").fetchall())
+
+    def version(self, table: str) -> str:
+        """Return the version of all of a stored table."""
+        return self.built[table].version if table in self.built else self.raw.get(table, "")
+
+    def parts(self, table: str) -> dict[Day, Part]:
+        """Return the partitions of a stored table, as etl replaces them."""
+        if table not in self._parts:
+            if table in self.raw:
+                query = "select date, fingerprint from etl._loaded where 'raw.' || source = $1"
+                found = {day: Part("", print_) for day, print_ in self.con.execute(query, [table]).fetchall()}
+            else:
+                query = "select date, inputs, version, rows from etl._partitions where name = $1"
+                found = {row[0]: Part(*row[1:]) for row in self.con.execute(query, [table]).fetchall()}
+            self._parts[table] = found
+        return self._parts[table]
+
+    def put(self, name: str, built: Built, parts: Mapping[Day, Part] | None = None) -> None:
+        """Note how a model is built now, with all of its partitions if it has any."""
+        self.built[name] = built
+        self._parts[name] = dict(parts or {})
+
+
+def work(build: Build, state: State) -> Work:
+    """Return what is to be done so that the model is what its SELECT says now."""
+    model, built = build.model, state.built.get(build.model.name)
+    if built is None:
+        return Work(full=True, why="never built")
+    if build.anew:
+        return Work(full=True, why="forced")
+    if built.definition != build.definition or built.materialized != model.materialized:
+        return Work(full=True, why="its definition changed")
+    now = whole_inputs(model, state)
+    if changed := sorted(name for name in {*now, *built.inputs} if now.get(name) != built.inputs.get(name)):
+        return Work(full=True, why=_changed(model, changed))
+    return _by_date(model, state) if model.by_date else Work()
+
+
+def whole_inputs(model: Model, state: State) -> dict[str, str]:
+    """Return the versions of the tables that the model is built from as a whole."""
+    return {table: state.version(table) for table in model.whole}
+
+
+def date_inputs(model: Model, state: State) -> dict[Day, str]:
+    """Return, for each partition that the model may have rows of, what stands for the ones it is built from."""
+    parts = {table: state.parts(table) for table in model.by_date}
+    back = range(model.header.lookback + 1)
+    found: dict[Day, list[tuple[str, str, str]]] = {}
+    for table, days in parts.items():
+        for day, part in days.items():
+            for ahead in back if day else (0,):
+                reached = day + timedelta(ahead) if day else None
+                found.setdefault(reached, []).append((table, str(day), part.version))
+    return {day: fingerprint(sorted(versions)) for day, versions in found.items()}
+
+
+def _by_date(model: Model, state: State) -> Work:
+    now, before = date_inputs(model, state), state.parts(model.name)
+    changed = [
+        day
+        for day in {**now, **before}
+        if now.get(day, NOTHING) != (before[day].inputs if day in before else None)
+    ]
+    if not changed:
+        return Work()
+    tables = ", ".join(model.by_date)
+    if len(changed) > max(_FEW, len(now) // 2):
+        return Work(full=True, why=f"most partitions of {tables} changed")
+    # which rows have no date may depend on any of them
+    days = sorted({*changed, None}, key=lambda day: (day is None, day or date.min))
+    return Work(days=days, why=f"new or changed in {tables}: {_days([day for day in days if day])}")
+
+
+def _changed(model: Model, tables: Iterable[str]) -> str:
+    text = f"{', '.join(tables)} changed"
+    return f"{text} (built in full: {model.why_full})" if model.why_full else text
+
+
+def _days(days: Sequence[Day]) -> str:
+    shown = ", ".join(map(str, days[:5]))
+    return f"{shown} and {len(days) - 5:,} more" if len(days) > 5 else shown or "rows without a date"
