@@ -15,7 +15,7 @@ from etl.models.binding import Bound, check_columns
 from etl.models.header import read_header
 from etl.models.inputs import with_inputs
 from etl.models.model import Audit, Given, Model, Models
-from etl.models.query import Query
+from etl.models.query import Query, parse
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,11 +44,12 @@ def read_models(folder: Path, given: Sequence[Given]) -> Models:
 
     if not folder.is_dir():
         raise ModelError(f"the folder of the models, {folder}, does not exist; see [etl] sql in luigi.cfg.")
-    with duckdb.connect(":memory:") as con:
+    with duckdb.connect(":memory:", config={"threads": 1}) as con:
         queries = _queries(con, folder)
         made = {name for name in queries if not _is_audit(name)}
+        known = {*(table.name for table in given), *made}
         for query in queries.values():
-            query.check_tables({*(table.name for table in given), *made})
+            query.check_tables(known)
         ordered = _ordered({name: query for name, query in queries.items() if name in made})
         bound = Bound(con, given)
         dated = {table.name: table.partition for table in given if table.partition}
@@ -67,11 +68,11 @@ def read_models(folder: Path, given: Sequence[Given]) -> Models:
 
 
 def _queries(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Query]:
-    found = {}
+    names, texts = {}, {}
     for path in sorted(folder.rglob("*.sql")):
         file = f"{folder.name}/{path.relative_to(folder).as_posix()}"
-        found[_name(path.relative_to(folder), file)] = Query(con, file, _text(path, file))
-    return found
+        names[file], texts[file] = _name(path.relative_to(folder), file), _text(path, file)
+    return {names[file]: query for file, query in parse(con, texts).items()}
 
 
 def _text(path: Path, file: str) -> str:
