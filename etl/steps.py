@@ -18,6 +18,9 @@ from etl.stages import audited, lake, published, warehouse
 
 log = logging.getLogger("etl")
 
+#: How many models are named when they are built.
+_LISTED = 20
+
 
 def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     """Take deliveries of one source into the lake."""
@@ -85,6 +88,11 @@ def explained(error: Exception, run: ActiveRun) -> Exception:
     free = shutil.disk_usage(run.project.data).free / 1e6
     hint = f"{free:,.0f} MB are free there: make room" if "space" in str(error).lower() else "Mend the cause"
     return StepError(f"{error}\n{hint}; the next run goes on from here.")
+
+
+def _few(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _LISTED:,} more" if len(texts) > _LISTED else ""
+    return ", ".join(texts[:_LISTED]) + more
 
 
 def _built(receipt: Receipt) -> str:

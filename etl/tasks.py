@@ -6,7 +6,7 @@ RawFile -> LakePartition -> LoadedTable -> BuiltModel -> AuditedWarehouse -> Pub
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import cache
@@ -22,7 +22,7 @@ from etl import luigi_setup, sample, steps
 from etl.errors import AlreadyRunning, EtlError
 from etl.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.ledger import Key
-from etl.plan import Scope
+from etl.plan import Plan, Scope
 from etl.project import find_root, load_project
 from etl.run import ActiveRun, active_run, new_run_id
 
@@ -181,21 +181,25 @@ class LoadedTable(WarehouseStep):
 
 
 class BuiltModel(WarehouseStep):
-    """A model's table or view; Luigi joins the `name`s of models that wait for nothing more."""
+    """Models' tables and views, `name` with commas between, and what they read; one task for all that is stale."""
 
-    name = luigi.Parameter(batch_method=",".join)
+    name = luigi.Parameter()
+
+    @property
+    def names(self) -> list[str]:
+        """The models, and the stale ones that they read, each after those that it reads."""
+        return self.active.plan.with_stale_models(self.name.split(","))
 
     @property
     def keys(self) -> list[Key]:
-        return [transform_key(name) for name in self.name.split(",")]
+        return [transform_key(name) for name in self.names]
 
     def requires(self) -> Iterator[Step]:
-        plan = self.active.plan
-        tables = {read for name in self.name.split(",") for read in plan.models.models[name].reads}
-        return (self.other(kind, **values) for kind, values in _makers(self.active, tables))
+        sources = {source for name in self.names for source in self.active.plan.sources_of[name]}
+        return _loads(self.active.plan, self.other, sources)
 
     def do(self, run: ActiveRun) -> None:
-        steps.transform(run, self.name.split(","))
+        steps.transform(run, self.names)
 
 
 class AuditedWarehouse(WarehouseStep):
@@ -206,8 +210,10 @@ class AuditedWarehouse(WarehouseStep):
         return [AUDIT]
 
     def requires(self) -> Iterator[Step]:
-        tables = self.active.plan.sources_of
-        return (self.other(kind, **values) for kind, values in _makers(self.active, tables))
+        plan = self.active.plan
+        yield from _loads(plan, self.other, plan.catalog.sources)
+        if names := plan.with_stale_models():
+            yield self.other(BuiltModel, name=",".join(names))
 
     def do(self, run: ActiveRun) -> None:
         steps.audit(run)
@@ -245,8 +251,7 @@ class Batch(Step):
         yield self.other(AuditedWarehouse)
         # also when what is published is complete without them
         yield from self.missing()
-        for kind, values in _makers(self.active, plan.sources_of):
-            yield self.other(kind, **values)
+        yield from _loads(plan, self.other, plan.catalog.sources)
         # of the others, LoadedTable asks for the partitions
         for source in (name for name in plan.held if load_key(name) not in plan.stale):
             for delivery in plan.stale_partitions(source):
@@ -321,15 +326,9 @@ def _saying() -> Iterator[None]:
         raise
 
 
-def _makers(run: ActiveRun, tables: Any) -> Iterator[tuple[type[Step], dict[str, str]]]:
-    """Yield task and parameters for what must still be made of `tables`."""
-    plan = run.plan
-    sources = {source.table: name for name, source in plan.catalog.sources.items()}
-    for table in sorted(tables):
-        if table in sources and load_key(sources[table]) in plan.stale:
-            yield LoadedTable, {"source": sources[table]}
-        elif table not in sources and transform_key(table) in plan.stale:
-            yield BuiltModel, {"name": table}
+def _loads(plan: Plan, other: Callable[..., Step], sources: Iterable[str]) -> Iterator[Step]:
+    """Yield the tasks of the raw tables that are to be loaded."""
+    return (other(LoadedTable, source=name) for name in sorted(sources) if load_key(name) in plan.stale)
 
 
 def _root() -> str:

@@ -63,6 +63,19 @@ class Plan:
         is_read = name in self.models.read
         return Build(self.models.models[name], self.fingerprints[key], definition, key in self.forced, is_read)
 
+    def with_stale_models(self, names: Iterable[str] | None = None) -> list[str]:
+        """Return models, by default the stale ones, with the stale ones under them, in order.
+
+        Raises ConfigError for a name that is no model's.
+        """
+        stale = {name for name in self.models.models if transform_key(name) in self.stale}
+        wanted = set(stale if names is None else names)
+        for name in wanted - self.models.models.keys():
+            raise ConfigError(self._unknown(transform_key(name)))
+        for model in reversed(self.models.models.values()):
+            wanted |= stale & set(model.reads) if model.name in wanted else set()
+        return [name for name in self.models.models if name in wanted]
+
     def stale_partitions(self, source: str) -> list[Delivery]:
         """Return the deliveries of a source that are to be extracted."""
         days = self.held[source].items()

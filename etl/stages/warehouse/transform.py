@@ -41,30 +41,45 @@ def transform(project: Project, builds: Sequence[Build], ledger: Ledger, run_id:
     Return the receipts, which are written. One that fails stops no other: TransformError comes at the end.
     """
     with open_build(project, ledger, run_id) as con:
-        receipts, problems = build_models(con, builds, run_id, project.settings.cutoff_rows)
-    ledger.write(*receipts)
+        receipts, problems = build_models(con, builds, run_id, project.settings.cutoff_rows, ledger.write)
     if problems:
         raise TransformError("\n".join(problems))
     return receipts
 
 
 def build_models(
-    con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id: str, cutoff_rows: int
+    con: duckdb.DuckDBPyConnection,
+    builds: Sequence[Build],
+    run_id: str,
+    cutoff_rows: int,
+    note: Callable[..., object] = lambda *receipts: None,
 ) -> tuple[list[Receipt], list[str]]:
-    """Make tables and views in an open database that has the schema etl; return the receipts, and what failed."""
-    done: list[_Done] = []
-    problems: list[str] = []
+    """Make tables and views in an open database that has the schema etl; return the receipts, and what failed.
+
+    `note` is called with the receipts of each transaction once it is committed.
+    """
+    receipts: list[Receipt] = []
+    problems: dict[str, str] = {}
     remaining, size = list(builds), len(builds)
     while remaining:
         together = _transaction(con, remaining[:size], run_id, cutoff_rows)
-        done += together.done
+        new = [_receipt(item, run_id) for item in together.done]
+        note(*new)
+        receipts += new
         # those before the one that failed once more, without it
         size = len(builds) if together.done or not together.before else together.before
         if together.problem and not together.before:
-            problems.append(together.problem)
-            remaining = remaining[1:]
+            problems[remaining.pop(0).model.name] = together.problem
+            remaining = [build for build in remaining if not _is_hopeless(build, problems)]
         remaining = remaining[len(together.done) :]
-    return [_receipt(item, run_id) for item in done], problems
+    return receipts, list(filter(None, problems.values()))
+
+
+def _is_hopeless(build: Build, problems: dict[str, str]) -> bool:
+    """Tell whether a model reads one that failed, and count it among these, with nothing more to say."""
+    if problems.keys() & set(build.model.reads):
+        problems[build.model.name] = ""
+    return build.model.name in problems
 
 
 @dataclass(frozen=True)
