@@ -84,7 +84,7 @@ def explained(query: Query) -> Iterator[None]:
         message, _, rest = str(error).partition("\n\nLINE ")
         number = re.match(r"\d+", rest)
         message = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", message).replace("\n", " ")
-        hint = re.search(r'Candidate bindings: "([^"]+)"', message)
+        hint = re.search(r'Candidate bindings:[ :]*"([^"]+)"', message)
         if hint:
             message = f"{message[: hint.start()].rstrip(' !')}; did you mean {hint[1].split('.')[-1]}?"
         raise query.error_at(int(number[0]) - 1 if number else 1, message.rstrip(".")) from error

@@ -1,5 +1,7 @@
 -- On-time performance of each airline, day by day. Grain: flight_date, carrier.
 -- Late is 15 minutes or more at the gate, as the US authorities count it; averages leave cancelled flights out.
+-- materialized: incremental
+-- partition: flight_date
 with daily as (
     select
         flight_date,

@@ -2,6 +2,8 @@
 -- Grain: flight_date, origin, carrier, flight. Nulls: the plane or the destination is in no list, or the weather
 -- of that hour was not delivered (has_weather tells).
 -- A day's weather comes in that day's file: joining on the date too lets one day be built from one day's data.
+-- materialized: incremental
+-- partition: flight_date
 select
     flights.flight_date,
     flights.origin,

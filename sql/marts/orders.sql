@@ -1,15 +1,6 @@
 -- The order feed with the numbers of item and site. Grain: order_nb.
 -- Of an order that was delivered more than once, the newest delivery counts. Item and site take the spelling of
 -- their lists; what the lists do not know is kept as delivered, without a number.
-with newest as (
-    select order_nb, order_date, item_key, item, site_key, site
-    from staging.orders
-    qualify row_number() over (
-        partition by order_nb
-        order by delivery_date desc, order_date desc, item, site
-    ) = 1
-)
-
 select
     newest.order_nb,
     newest.order_date,
@@ -17,6 +8,6 @@ select
     items.item_nb,
     coalesce(sites.site, newest.site) as site,
     sites.site_nb
-from newest
+from staging.orders_newest as newest
 left join staging.items as items on items.item_key = newest.item_key
 left join staging.sites as sites on sites.site_key = newest.site_key

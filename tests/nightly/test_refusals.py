@@ -217,7 +217,10 @@ def test_a_column_that_does_not_exist_stops_the_run_before_it_begins(project) ->
     night = project.nightly()
 
     assert night.exit_code == 35
-    assert 'sql/marts/orders.sql:15: Values list "newest" does not have a column named "order_day"' in night.output
+    assert (
+        'orders.sql:6: Table "newest" does not have a column named "order_day"; did you mean order_date?'
+        in night.output
+    )
 
 
 def orders_of_may_28(sound: int, wrong: int) -> str:
