@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from etl.errors import EtlError
+from etl.lineage_cli import lineage
 from etl.quarantine_cli import quarantine
 from etl.screen import show_table, shown
 
@@ -24,6 +25,7 @@ def cli() -> None:
 
 
 cli.add_command(quarantine)
+cli.add_command(lineage)
 
 
 def main() -> None:

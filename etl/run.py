@@ -27,6 +27,7 @@ from etl.ledger import Key, Ledger, Receipt, Run, now
 from etl.plan import Plan, Scope, make_plan
 from etl.project import Project, load_project
 from etl.stages.published import current
+from etl.stages.warehouse import close_build, keep_build_open
 from etl.summary import notes, summary
 
 log = logging.getLogger("etl")
@@ -80,6 +81,11 @@ class ActiveRun:
         if self.finished or os.getpid() != self.pid:
             return
         self.finished = True
+        try:
+            close_build(self.project)
+        except Exception as error:
+            # what it committed is in the file beside it, and the next run finds it there
+            log.error("%s could not be closed: %s", self.project.build, error)
         try:
             self._write_outcome()
         except LedgerError as error:
@@ -183,6 +189,7 @@ def _begin(project: Project, run_id: str, asked: Scope | None, lock: int) -> Act
     except BaseException:
         ledger.write_run(replace(row, outcome="failed", finished_at=now()))
         raise
+    keep_build_open(project)
     run = ActiveRun(project, ledger, plan, row, lock, os.getpid(), is_whole=asked is not None)
     atexit.register(run.finish)
     return run

@@ -13,7 +13,7 @@ from etl.errors import PublishError
 from etl.keys import PUBLISH
 from etl.ledger import Ledger, Receipt, Run
 from etl.project import Project
-from etl.stages.warehouse import open_build
+from etl.stages.warehouse import close_build, open_build
 
 #: Every generation's file has this name: DuckDB follows the link and names the catalog after the file.
 FILE = "warehouse.duckdb"
@@ -28,6 +28,7 @@ def publish(project: Project, ledger: Ledger, run: Run, content: str) -> Receipt
     """
     started = perf_counter()
     _write_runs(project, ledger, run)
+    close_build(project)
     generation = _copy(project, run.run_id)
     _switch(project, generation)
     ledger.write_generation(generation, run.run_id, content)

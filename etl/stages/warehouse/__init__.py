@@ -5,7 +5,16 @@ data; a step compares that with what is wanted and does the difference. So a kil
 file are all mended by running again.
 """
 
-from etl.stages.warehouse.build import LAYOUT, contents, define_own, describe, open_build, remove_obsolete
+from etl.stages.warehouse.build import (
+    LAYOUT,
+    close_build,
+    contents,
+    define_own,
+    describe,
+    keep_build_open,
+    open_build,
+    remove_obsolete,
+)
 from etl.stages.warehouse.load import Partition, Table, load
 from etl.stages.warehouse.transform import build_models, transform
 from etl.stages.warehouse.work import Build, State, Work, work
@@ -18,9 +27,11 @@ __all__ = [
     "Table",
     "Work",
     "build_models",
+    "close_build",
     "contents",
     "define_own",
     "describe",
+    "keep_build_open",
     "load",
     "open_build",
     "remove_obsolete",

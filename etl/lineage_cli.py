@@ -1,0 +1,29 @@
+"""`etl lineage`: what a column is made of, and what it ends up in."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command()
+@click.argument("name", metavar="TABLE[.COLUMN]")
+@click.option("--downstream", "is_down", is_flag=True, help="What it ends up in, instead of what it is made of.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def lineage(name: str, is_down: bool, as_json: bool) -> None:
+    """Show what a column is made of, from the raw file through all SQL, with the expression at each step."""
+    from etl.ledger import Ledger
+    from etl.lineage import downstream, read_lineage, shown, upstream
+    from etl.plan.plan import definitions
+    from etl.project import load_project
+
+    project = load_project()
+    found = read_lineage(*definitions(project, Ledger(project.ledger)))
+    trees = [(downstream if is_down else upstream)(found, column) for column in found.columns(name)]
+    if as_json:
+        return click.echo(json.dumps(trees, indent=2))
+    for tree in trees:
+        click.echo("\n".join(shown(tree)))
+        if rows := sorted(set(tree.get("rows_by", ()))):
+            click.echo(f"   its rows also depend on {', '.join(rows)}")
