@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, EtlError, StepError
 from etl.project import Project
-from etl.quoting import literal
+from etl.quoting import literal, set_variable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,5 +91,7 @@ def _configure(con: duckdb.DuckDBPyConnection, project: Project) -> None:
             con.execute(f"set memory_limit = {literal(settings.memory_limit)}")
         if settings.threads:
             con.execute(f"set threads = {settings.threads}")
+        for name, value in project.variables.items():
+            con.execute(set_variable(name, value))
     except duckdb.Error as error:
         raise ConfigError(f"{project.root}/luigi.cfg: DuckDB refuses a setting of [etl]: {error}") from error

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
 from configparser import ConfigParser, Error
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from etl.errors import ConfigError
 
 CONFIG = "luigi.cfg"
+_VARIABLES = "etl.vars"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Project:
 
     root: Path
     settings: Settings
+    #: What [etl.vars] sets: SQL reads it by getvariable('name').
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def contracts(self) -> Path:
@@ -127,7 +131,7 @@ def find_root() -> Path:
 def load_project(root: Path | str | None = None) -> Project:
     """Return the project at `root`, by default at find_root(). Raises ConfigError for a wrong setting."""
     folder = Path(root).resolve() if root else find_root()
-    project = Project(folder, _settings(folder / CONFIG))
+    project = Project(folder, _settings(folder / CONFIG), _variables(folder / CONFIG))
     if project.data.exists() and not project.data.is_dir():
         raise ConfigError(f"{project.data} is a file; it must be the folder of the data, or set [etl] data.")
     return project
@@ -162,7 +166,7 @@ def _parse(path: Path) -> ConfigParser:
 def _settings(path: Path) -> Settings:
     parser = _parse(path)
     given = dict(parser.items("etl")) if parser.has_section("etl") else {}
-    known = {field.name: field for field in fields(Settings)}
+    known = {item.name: item for item in fields(Settings)}
     values: dict[str, str | int] = {}
     for key, text in given.items():
         if key not in known:
@@ -173,6 +177,15 @@ def _settings(path: Path) -> Settings:
     settings = Settings(**values)  # type: ignore[arg-type]
     _check(path, settings)
     return settings
+
+
+def _variables(path: Path) -> dict[str, str]:
+    parser = _parse(path)
+    found = dict(parser.items(_VARIABLES)) if parser.has_section(_VARIABLES) else {}
+    for name in found:
+        if not name.isidentifier():
+            raise ConfigError(f"{path}: [{_VARIABLES}] {name} is no name; use letters, digits and underscores.")
+    return found
 
 
 def _whole_number(path: Path, key: str, text: str) -> int:

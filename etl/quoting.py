@@ -41,6 +41,11 @@ def literal(value: object) -> str:
     return literal(_unboxed(value))
 
 
+def set_variable(name: str, value: str) -> str:
+    """The statement that makes a text readable by getvariable('name')."""
+    return f"set variable {identifier(name)} = {literal(value)}"
+
+
 def paths(values: Iterable[object]) -> str:
     """A list of files for DuckDB's readers, to which `[`, `*` and `?` are wildcards: each names itself only."""
     return literal([re.sub(r"[\[*?]", r"[\g<0>]", str(value)) for value in values])

@@ -1,5 +1,6 @@
 """The project's SQL as data: models and audits, their dependencies from DuckDB's own parser, their order."""
 
+from etl.models.context import Context, Promised
 from etl.models.model import ABSENT, BY_PARTITION, HISTORY, Audit, Columns, Given, Header, Model, Models
 from etl.models.read import models_key, read_models
 
@@ -9,10 +10,12 @@ __all__ = [
     "HISTORY",
     "Audit",
     "Columns",
+    "Context",
     "Given",
     "Header",
     "Model",
     "Models",
+    "Promised",
     "models_key",
     "read_models",
 ]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from etl.errors import ModelError
 from etl.models.model import ABSENT, HISTORY, Columns, Given, Model
-from etl.models.query import Query
+from etl.models.query import Query, explained
 from etl.quoting import identifier, qualified
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ class Bound:
         """Make the view, or the empty table, of a SELECT. Raises ModelError for what DuckDB cannot bind."""
         self._schema(name)
         self.distinct_on |= {name} if query.has_distinct_on() else set()
-        with explained(query):
+        with explained(query.file, 2):
             if materialized == "view":
                 self.con.execute(f"create view {qualified(name)} as\n{query.sql}")
             else:
@@ -51,7 +49,7 @@ class Bound:
 
     def check(self, query: Query) -> None:
         """Raise ModelError for a SELECT that DuckDB cannot bind."""
-        with explained(query):
+        with explained(query.file, 2):
             self.con.execute(f"explain\n{query.sql}")
 
     def columns(self, name: str) -> Columns:
@@ -71,23 +69,6 @@ class Bound:
         if schema not in self._schemas:
             self.con.execute(f"create schema if not exists {identifier(schema)}")
             self._schemas.add(schema)
-
-
-@contextmanager
-def explained(query: Query) -> Iterator[None]:
-    """Turn what DuckDB says of `query`, which begins in the second line of its text, into a ModelError."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.Error as error:
-        message, _, rest = str(error).partition("\n\nLINE ")
-        number = re.match(r"\d+", rest)
-        message = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", message).replace("\n", " ")
-        hint = re.search(r'Candidate bindings:[ :]*"([^"]+)"', message)
-        if hint:
-            message = f"{message[: hint.start()].rstrip(' !')}; did you mean {hint[1].split('.')[-1]}?"
-        raise query.error_at(int(number[0]) - 1 if number else 1, message.rstrip(".")) from error
 
 
 def check_columns(model: Model, lines: Mapping[str, int]) -> None:

@@ -20,7 +20,7 @@ def with_inputs(
 
     `known` are the models above it, `lines` the lines of its header, for the ModelError of a wrong `tolerates`.
     """
-    tables = _stored(model.reads, known)
+    tables = stored(model.reads, known)
     daily = _by_date(model, bound, dated) & tables
     picks = bound.distinct_on & {model.name, *_under(model.reads, known)}
     why = _why_full(model, dated, daily, tables, picks)
@@ -29,7 +29,7 @@ def with_inputs(
     return replace(model, by_date=tuple(sorted(daily)), whole=tuple(sorted(whole)), why_full=why)
 
 
-def _stored(reads: Iterable[str], known: Mapping[str, Model]) -> set[str]:
+def stored(reads: Iterable[str], known: Mapping[str, Model]) -> set[str]:
     """Return the stored tables of `reads`, through any number of views."""
     return {name for name in _under(reads, known) if not _is_view(name, known)}
 
@@ -85,4 +85,4 @@ def _tolerated(model: Model, lines: Mapping[str, int], known: Mapping[str, Model
             line = lines["tolerates"]
             raise ModelError(f"{model.file}:{line}: tolerates: the SELECT reads no table {name}; {hint}")
         tolerated.add(match[0])
-    return _stored(tolerated, known) - _stored(set(model.reads) - tolerated, known)
+    return stored(tolerated, known) - stored(set(model.reads) - tolerated, known)

@@ -84,6 +84,8 @@ class Model:
     whole: tuple[str, ...] = ()
     # Why no table is in by_date, though there is a partition column.
     why_full: str = ""
+    # The statements that make the macros which it uses.
+    macros: tuple[str, ...] = ()
 
     @property
     def materialized(self) -> str:
@@ -114,6 +116,7 @@ class Audit:
     reads: tuple[str, ...]
     severity: str
     why: str
+    macros: tuple[str, ...] = ()
 
 
 _Item = TypeVar("_Item", Model, Audit, Header)

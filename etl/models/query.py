@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import ModelError
@@ -39,15 +41,51 @@ class Query:
             raise self.error(f"has {len(tree['statements'])} statements; a model or audit is exactly one SELECT")
         self.tree = tree["statements"][0]["node"]
         self.tables = list(_tables(self.tree, frozenset()))
+        #: The functions that are called, macros among them, and the project's variables that are read.
+        self.functions: set[str] = set()
+        self.variables: dict[str, int] = {}
+        self.table_functions: dict[str, int] = {}
+        self.more_reads: set[str] = set()
+        #: The statements that make the macros which it uses.
+        self.macros: tuple[str, ...] = ()
         for node in _nodes(self.tree):
-            if problem := _refused(node):
-                raise self.error(problem, _location(node))
+            self._look_at(node)
         self.normal = ""
         self.sql = _statement(text)
 
+    def _look_at(self, node: Mapping[str, Any]) -> None:
+        if problem := _refused(node):
+            raise self.error(problem, _location(node))
+        name = str(node.get("function_name", "")).lower()
+        self.functions |= {name} if name else set()
+        if name == "getvariable":
+            given = node["arguments"][0]["expression"].get("literal", {}) if node["arguments"] else {}
+            value = given.get("text")
+            if given.get("kind") != "STRING" or not isinstance(value, str):
+                raise self.error("getvariable() takes the name of a variable in quotes", _location(node))
+            self.variables[value] = _location(node)
+        if node.get("type") == "TABLE_FUNCTION":
+            function = str(node["function"]["function_name"]).lower()
+            if function not in _TABLE_FUNCTIONS:
+                self.table_functions[function] = _location(node)
+
+    def check_functions(self, macros: set[str]) -> None:
+        """Raise for a table function that is no macro: it hides what the SELECT depends on."""
+        for name, position in self.table_functions.items():
+            if name not in macros:
+                raise self.error(f"{name}() hides what a model depends on; read a raw table or a model", position)
+
+    def check_variables(self, known: Mapping[str, str]) -> None:
+        """Raise for a variable that [etl.vars] does not have."""
+        for name, position in self.variables.items():
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {close[0]}?" if close else "set it in [etl.vars] of luigi.cfg"
+                raise self.error(f"there is no variable {name}; {hint}", position)
+
     def reads(self) -> tuple[str, ...]:
-        """Return the names of the tables that it reads."""
-        return tuple(sorted({name for name, _ in self.tables}))
+        """Return the names of the tables that it reads, through macros too."""
+        return tuple(sorted({name for name, _ in self.tables} | self.more_reads))
 
     def check_tables(self, known: set[str]) -> None:
         """Raise for a table that is neither raw nor made by a model."""
@@ -93,6 +131,24 @@ def parse(con: duckdb.DuckDBPyConnection, texts: Mapping[str, str]) -> dict[str,
     return queries
 
 
+@contextmanager
+def explained(file: str, first_line: int = 1) -> Iterator[None]:
+    """Turn what DuckDB says of a text that begins in the given line of its own, into a ModelError of the file."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        message, _, rest = str(error).partition("\n\nLINE ")
+        number = re.match(r"\d+", rest)
+        line = int(number[0]) - first_line + 1 if number else 1
+        message = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", message).replace("\n", " ").rstrip(".")
+        hint = re.search(r'Candidate bindings:[ :]*"([^"]+)"', message)
+        if hint:
+            message = f"{message[: hint.start()].rstrip(' !')}; did you mean {hint[1].split('.')[-1]}?"
+        raise ModelError(f"{file}:{line}: {message}{'' if message.endswith('?') else '.'}") from error
+
+
 def _statement(text: str) -> str:
     """Return a text of one statement without the semicolon and the comments after it."""
     import duckdb
@@ -132,9 +188,6 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _refused(node: Mapping[str, Any]) -> str:
-    function = str((node.get("function") or {}).get("function_name", "")).lower()
-    if node.get("type") == "TABLE_FUNCTION" and function not in _TABLE_FUNCTIONS:
-        return f"{function}() hides what a model depends on; read a raw table or a model"
     if node.get("type") == "SHOW_REF":
         return "describe, summarize and show hide what a model depends on; select from a raw table or a model"
     name = str(node.get("function_name", "")).lower()

@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING
 
 from etl.errors import ModelError
 from etl.models.binding import Bound, check_columns
+from etl.models.context import NOTHING, Context
 from etl.models.header import read_header
-from etl.models.inputs import with_inputs
+from etl.models.inputs import stored, with_inputs
+from etl.models.macros import FOLDER as MACROS
+from etl.models.macros import Macro, read_macros, used
 from etl.models.model import Audit, Given, Model, Models
+from etl.models.programs import Program, read_programs
 from etl.models.query import Query, parse
+from etl.models.seeds import read_seeds
+from etl.quoting import set_variable
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,51 +31,73 @@ _RESERVED_SCHEMAS = ("raw", "etl", "main", "information_schema", "pg_catalog", "
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
-def models_key(folder: Path, given: Iterable[Given]) -> str:
+def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING) -> str:
     """Return a text that changes when a file under sql/, the given tables, DuckDB or this package changes."""
-    digest = hashlib.sha256(f"{version('duckdb')} {sorted(map(repr, given))}".encode())
-    for path in (*sorted(Path(__file__).parent.glob("*.py")), *sorted(folder.rglob("*.sql"))):
-        digest.update(f"\0{path.name if path.suffix == '.py' else path.relative_to(folder)}\0".encode())
+    digest = hashlib.sha256(f"{version('duckdb')} {sorted(map(repr, given))} {context}".encode())
+    files = (path for path in sorted(folder.rglob("*")) if path.suffix in (".sql", ".csv", ".py"))
+    for path in (*sorted(Path(__file__).parent.glob("*.py")), *files):
+        digest.update(f"\0{path.relative_to(path.parents[1])}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def read_models(folder: Path, given: Sequence[Given]) -> Models:
-    """Read every .sql file of `folder`; `given` are the tables that exist without a model (raw.*).
+def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING) -> Models:
+    """Read every file of `folder`; `given` are the tables that exist without a model (raw.*).
 
     Raises ModelError naming file and line for text that is not exactly one SELECT, a table or a column that is
-    not there, a wrong header, and a circle of models.
+    not there, a wrong header, a seed that does not keep its contract, and a circle of models.
     """
     import duckdb
 
     if not folder.is_dir():
         raise ModelError(f"the folder of the models, {folder}, does not exist; see [etl] sql in luigi.cfg.")
     with duckdb.connect(":memory:", config={"threads": 1}) as con:
-        queries = _queries(con, folder)
-        made = {name for name in queries if not _is_audit(name)}
+        for variable, value in context.variables.items():
+            con.execute(set_variable(variable, value))
+        bound = Bound(con, given)
+        macros = read_macros(con, folder, context.variables)
+        queries = _queries(con, folder, context)
+        programs = read_programs(folder, context)
+        made = {*programs, *(name for name in queries if not _is_audit(name))}
         known = {*(table.name for table in given), *made}
         for query in queries.values():
             query.check_tables(known)
-        ordered = _ordered({name: query for name, query in queries.items() if name in made})
-        bound = Bound(con, given)
+            query.check_variables(context.variables)
+            query.check_functions({*macros})
+            _use(query, used({*query.functions, *query.table_functions}, macros), context)
+        reads = {name: queries[name].reads() if name in queries else programs[name].reads for name in made}
+        files = {name: queries[name].file if name in queries else programs[name].file for name in made}
         dated = {table.name: table.partition for table in given if table.partition}
         models: dict[str, Model] = {}
-        for name, query in ordered.items():
-            models[name] = _model(name, query, bound, dated, models)
+        for name in _ordered(reads, files):
+            if name in programs:
+                models[name] = _program(programs[name], known, bound, models)
+            else:
+                models[name] = _model(name, queries[name], bound, dated, models)
         columns = bound.all_columns()
         audits = {name: _audit(name, query, bound) for name, query in queries.items() if _is_audit(name)}
-    return Models(
-        {
-            name: model if model.columns else replace(model, columns=columns[name])
-            for name, model in models.items()
-        },
-        audits,
-    )
+    for name, model in models.items():
+        models[name] = model if model.columns else replace(model, columns=columns[name])
+    return Models(models, audits)
 
 
-def _queries(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Query]:
+def _use(query: Query, macros: Mapping[str, Macro], context: Context) -> None:
+    """Let the macros and variables that a SELECT uses be part of what it reads and of what it is."""
+    query.macros = tuple(macro.sql for macro in macros.values())
+    query.more_reads = {read for macro in macros.values() for read in macro.reads}
+    variables = {*query.variables, *(name for macro in macros.values() for name in macro.variables)}
+    notes = [macro.normal for macro in macros.values()]
+    notes += [f"variable {name} = {context.variables[name]}" for name in sorted(variables)]
+    query.normal = "\n-- ".join([query.normal, *notes])
+
+
+def _queries(con: duckdb.DuckDBPyConnection, folder: Path, context: Context) -> dict[str, Query]:
     names, texts = {}, {}
+    for file, name, text in read_seeds(con, folder, context):
+        names[file], texts[file] = name, text
     for path in sorted(folder.rglob("*.sql")):
+        if path.parent == folder / MACROS:
+            continue
         file = f"{folder.name}/{path.relative_to(folder).as_posix()}"
         names[file], texts[file] = _name(path.relative_to(folder), file), _text(path, file)
     return {names[file]: query for file, query in parse(con, texts).items()}
@@ -98,7 +126,7 @@ def _model(name: str, query: Query, bound: Bound, dated: dict[str, str], known: 
     """Bind a model whose upstream tables are there already; add it to them, and to `dated` if it is."""
     header, lines = read_header(query.file, query.text)
     bound.bind(name, query, header.materialized)
-    model = Model(name, query.file, query.sql, query.normal, query.reads(), header)
+    model = Model(name, query.file, query.sql, query.normal, query.reads(), header, macros=query.macros)
     if header.partition or header.key or header.unit:
         model = replace(model, columns=bound.columns(name))
         check_columns(model, lines)
@@ -120,21 +148,34 @@ def _audit(name: str, query: Query, bound: Bound) -> Audit:
         raise query.error("reads no table; an audit is a SELECT of offending rows")
     bound.check(query)
     severity = "error" if match[1] == "fail" else "warn"
-    return Audit(name, query.file, query.sql, query.normal, query.reads(), severity, match[2].strip())
+    why = match[2].strip()
+    return Audit(name, query.file, query.sql, query.normal, query.reads(), severity, why, query.macros)
 
 
-def _ordered(queries: Mapping[str, Query]) -> dict[str, Query]:
-    done: dict[str, Query] = {}
+def _ordered(reads: Mapping[str, Sequence[str]], files: Mapping[str, str]) -> list[str]:
+    """Return the names of models, each after those that it reads."""
+    done: dict[str, None] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in path:
             circle = " -> ".join([*path[path.index(name) :], name])
-            raise ModelError(f"{queries[name].file}:1: models read each other in a circle: {circle}.")
-        if name in queries and name not in done:
-            for upstream in queries[name].reads():
+            raise ModelError(f"{files[name]}:1: models read each other in a circle: {circle}.")
+        if name in reads and name not in done:
+            for upstream in reads[name]:
                 visit(upstream, (*path, name))
-            done[name] = queries[name]
+            done[name] = None
 
-    for name in queries:
+    for name in sorted(reads):
         visit(name, ())
-    return done
+    return list(done)
+
+
+def _program(program: Program, known: set[str], bound: Bound, models: Mapping[str, Model]) -> Model:
+    """Add a Python model to the tables that are there."""
+    program.check_tables(known)
+    bound.define(program.name, program.columns)
+    whole = tuple(sorted(stored(program.reads, models)))
+    header = replace(program.header, materialized="python")
+    return Model(
+        program.name, program.file, "", program.normal, program.reads, header, program.columns, whole=whole
+    )

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 
-from etl.contract import Catalog, Source, catalog_key, load_catalog
+from etl.contract import Catalog, Contract, Source, catalog_key, load_catalog, parse
 from etl.errors import ConfigError
 from etl.keys import extract_key, transform_key
 from etl.ledger import Key, Ledger, Receipt
-from etl.models import Given, Models, models_key, read_models
+from etl.models import Context, Given, Models, Promised, models_key, read_models
 from etl.plan.deliveries import Deliveries, Scope, Taken
 from etl.plan.stale import Held, Staleness, definitions_of, fingerprints
 from etl.project import Project
@@ -61,7 +61,15 @@ class Plan:
         key = transform_key(name)
         definition = self.definitions[name]
         is_read = name in self.models.read
-        return Build(self.models.models[name], self.fingerprints[key], definition, key in self.forced, is_read)
+        return Build(
+            self.models.models[name],
+            self.fingerprints[key],
+            definition,
+            key in self.forced,
+            is_read,
+            self.project.sql.parent,
+            self.project.variables,
+        )
 
     def with_stale_models(self, names: Iterable[str] | None = None) -> list[str]:
         """Return models, by default the stale ones, with the stale ones under them, in order.
@@ -169,17 +177,24 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
         Given(source.table, tuple(source.columns.items()), source.partition if source.is_dated else "")
         for source in catalog.sources.values()
     ]
-    key = models_key(project.sql, given)
+    context = Context(project.variables, {name: _promised(contract) for name, contract in catalog.tables.items()})
+    key = models_key(project.sql, given, context)
     if text := ledger.cached("models", key):
         models = Models.from_json(text)
     else:
-        models = read_models(project.sql, given)
+        models = read_models(project.sql, given, context)
         ledger.cache("models", key, models.to_json())
     for name in catalog.tables:
         if name not in models.models:
-            file = project.sql / f"{name.replace('.', '/')}.sql"
+            file = project.sql / f"{name.replace('.', '/')}.{'csv' if name.startswith('seeds.') else 'sql'}"
             raise ConfigError(f"a contract is for the table {name}, but there is no {file} to make it.")
     return catalog, models
+
+
+def _promised(contract: Contract) -> Promised:
+    columns = [column for column in contract.columns if not column.regex]
+    parsed = tuple((column.name, parse.value(column.sql, column)) for column in columns)
+    return Promised(tuple((column.name, column.type) for column in columns), parsed)
 
 
 def _receipts(project: Project, ledger: Ledger, catalog: Catalog) -> Mapping[Key, Receipt]:

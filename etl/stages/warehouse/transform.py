@@ -13,7 +13,7 @@ from etl.keys import transform_key
 from etl.ledger import Ledger, Receipt
 from etl.project import Project
 from etl.quoting import identifier, qualified
-from etl.stages.warehouse import history, incremental, merge
+from etl.stages.warehouse import history, incremental, merge, program
 from etl.stages.warehouse.build import drop_model, open_build, transaction
 from etl.stages.warehouse.content import version
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, whole_inputs, work
@@ -105,11 +105,12 @@ def _transaction(con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id
                 if perf_counter() - started > _COMMIT_SECONDS:
                     break
             _write(con, done, run_id)
-    except duckdb.Error as error:
+    except (duckdb.Error, TransformError) as error:
         # if it is not a model that failed but the writing, it is said of the last one
         before = min(len(done), len(builds) - 1)
         model = builds[before].model
-        return _Together(problem=f"{model.name} ({model.file}) could not be built: {error}", before=before)
+        text = f"{model.name} ({model.file}) could not be built: {error}"
+        return _Together(problem=str(error) if isinstance(error, TransformError) else text, before=before)
     return _Together(done)
 
 
@@ -123,6 +124,8 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
     con.execute(f"create schema if not exists {identifier(schema)}")
     if before and (before.materialized == "view") != (model.materialized == "view"):
         drop_model(con, model.name, before.materialized)
+    for macro in model.macros:
+        con.execute(macro)
     rows = _MAKERS[model.materialized](con, build, todo)
     days = None if todo.full else todo.days
     parts = incremental.parts(con, build, state, days, limit) if model.by_date else {}
@@ -151,6 +154,7 @@ _MAKERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, Build, Work], int | N
     "incremental": incremental.make,
     "merge": merge.make,
     "scd2": history.make,
+    "python": program.make,
 }
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.ledger import fingerprint
@@ -44,6 +45,9 @@ class Build:
     definition: str
     anew: bool = False
     is_read: bool = True
+    #: What the file of a Python model is relative to, and what it is given.
+    folder: Path = Path()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

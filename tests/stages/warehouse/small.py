@@ -8,10 +8,12 @@ from typing import Any
 import duckdb
 
 from etl.ledger import fingerprint
-from etl.models import Given, Models, read_models
+from etl.models import Context, Given, Models, read_models
 from etl.plan.stale import definitions_of
+from etl.quoting import set_variable
 from etl.stages.warehouse import Build, build_models, define_own
 
+NO_CONTEXT = Context()
 _contents = itertools.count()
 
 
@@ -19,10 +21,15 @@ class Warehouse:
     """An open in-memory warehouse of `given` raw tables and the models in `sql`, by name."""
 
     def __init__(
-        self, root: Path, given: Sequence[Given], sql: Mapping[str, str], cutoff_rows: int = 1000
+        self,
+        root: Path,
+        given: Sequence[Given],
+        sql: Mapping[str, str],
+        cutoff_rows: int = 1000,
+        context: Context = NO_CONTEXT,
     ) -> None:
         self.given = {table.name: table for table in given}
-        self.root, self.cutoff_rows = root, cutoff_rows
+        self.root, self.cutoff_rows, self.context = root, cutoff_rows, context
         self.con = duckdb.connect(config={"threads": 1})
         define_own(self.con)
         for table in given:
@@ -34,10 +41,12 @@ class Warehouse:
     def read(self, sql: Mapping[str, str]) -> Models:
         """Read the models from now on, from other texts."""
         for name, text in sql.items():
-            path = self.root / "sql" / f"{name.replace('.', '/')}.sql"
+            path = self.root / "sql" / (name if "/" in name else f"{name.replace('.', '/')}.sql")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        self.models = read_models(self.root / "sql", list(self.given.values()))
+        self.models = read_models(self.root / "sql", list(self.given.values()), self.context)
+        for variable, value in self.context.variables.items():
+            self.con.execute(set_variable(variable, value))
         return self.models
 
     def deliver(self, table: str, day: Any, rows: Iterable[Sequence[Any]] | None) -> None:
@@ -61,7 +70,14 @@ class Warehouse:
         definitions = definitions_of(self.models, "UTC")
         content = f"content {next(_contents)}"
         builds = [
-            Build(model, content, definitions[name], is_read=name in self.models.read)
+            Build(
+                model,
+                content,
+                definitions[name],
+                is_read=name in self.models.read,
+                folder=self.root,
+                variables=self.context.variables,
+            )
             for name, model in self.models.models.items()
         ]
         receipts, problems = build_models(self.con, builds, "run-1", self.cutoff_rows)
