@@ -18,11 +18,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from flights_dbt import write_project
-from processes import VERSIONS, Measurement, empty_ledger, environment, measure, python
+from processes import VERSIONS, Measurement, environment, forget_runs, measure, python
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 OTHER_DOMAIN = shutil.ignore_patterns("*orders*", "*items*", "*sites*", "__pycache__")
@@ -155,19 +156,11 @@ def _project(folder: Path) -> Path:
 def _product(project: Path, until: date) -> Contestant:
     data = project / "data"
 
-    def forget(everything: bool) -> None:
-        (data / "warehouse.duckdb").unlink(missing_ok=True)
-        for folder in ("lake", "quarantine", "warehouse"):
-            shutil.rmtree(data / folder, ignore_errors=True)
-        if everything:
-            for path in data.glob("ledger.sqlite*"):
-                path.unlink()
-        else:
-            empty_ledger(data / "ledger.sqlite")
-
     luigi = str(Path(sys.executable).with_name("luigi"))
     command = [luigi, "--module", "etl", "Nightly", "--date", str(until)]
-    return Contestant(PRODUCT, command, {"ETL_PROJECT": str(project)}, data / "warehouse.duckdb", forget)
+    return Contestant(
+        PRODUCT, command, {"ETL_PROJECT": str(project)}, data / "warehouse.duckdb", partial(forget_runs, data)
+    )
 
 
 def _script(folder: Path, project: Path) -> Contestant:

@@ -6,6 +6,7 @@ The peak memory of a child includes what its parent held when it was started.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -75,3 +76,15 @@ def empty_ledger(ledger: Path) -> None:
         query = "select name from sqlite_master where type = 'table' and name <> 'cache'"
         for (table,) in con.execute(query).fetchall():
             con.execute(f'delete from "{table}"')
+
+
+def forget_runs(data: Path, everything: bool) -> None:
+    """Undo every run of a project; what it has compiled goes too, if that is said."""
+    (data / "warehouse.duckdb").unlink(missing_ok=True)
+    for folder in ("lake", "quarantine", "warehouse"):
+        shutil.rmtree(data / folder, ignore_errors=True)
+    if everything:
+        for path in data.glob("ledger.sqlite*"):
+            path.unlink()
+    elif (data / "ledger.sqlite").exists():
+        empty_ledger(data / "ledger.sqlite")

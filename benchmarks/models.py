@@ -1,0 +1,241 @@
+"""1,000 small models, and TPC-H from raw files to its 22 answers, beside a plain script, dbt-duckdb and SQLMesh.
+
+Usage: python benchmarks/models.py [--parts graph,tpch] [--rounds 5] [--scale 1] [--report FILE.md] [--work DIR]
+In each round every workload runs once through each contestant, one after another, so that noise on the
+machine hits all alike, and what each has published is compared. This process imports neither duckdb nor etl:
+the peak memory of a child includes what its parent held when it was started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import shutil
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from models_contestants import DBT, PRODUCT, SCRIPT, Contestant, contestants
+from models_domain import Domain
+from models_graph import graph
+from models_tpch import deliver, generate, tpch
+from processes import VERSIONS, Measurement, environment, measure, python
+
+GRAPH, TPCH = "graph", "tpch"
+PARTS = (GRAPH, TPCH)
+#: The scale for which answers are published.
+PUBLISHED_SCALE = 1.0
+
+FIRST = "very first run"
+ALL = "all, from nothing"
+CHANGE = "one model changed"
+NOTHING = "nothing changed"
+# part, workload, whom etl is measured against, the greatest ratio that is good enough
+GOALS = (
+    (GRAPH, ALL, DBT, "1/8", 1 / 8),
+    (GRAPH, ALL, SCRIPT, "4", 4.0),
+    (GRAPH, NOTHING, DBT, "1/10", 1 / 10),
+    (TPCH, ALL, SCRIPT, "1.3", 1.3),
+    (TPCH, NOTHING, DBT, "1/10", 1 / 10),
+)
+
+_PROVE = """
+import sys, duckdb
+con = duckdb.connect(sys.argv[1], read_only=True)
+print(con.execute(sys.argv[2]).fetchall())
+"""
+
+Results = dict[tuple[str, str, str], list[Measurement]]
+Median = Callable[[str, str, str], float]
+
+
+@dataclass
+class Race:
+    """A part of the benchmark under way; `answers` are files of answers that the models must give unchanged."""
+
+    part: str
+    domain: Domain
+    contestants: Sequence[Contestant]
+    answers: Sequence[Path]
+    results: Results
+    changed: bool = False
+    #: What the contestants have published, without the change and with it.
+    proofs: dict[bool, str] = field(default_factory=dict)
+
+    def first(self) -> None:
+        """Run each contestant with nothing compiled and nothing parsed."""
+        for contestant in (c for c in self.contestants if c.is_full):
+            contestant.write(self.changed)
+            contestant.forget(True)
+            self._run(FIRST, contestant)
+
+    def round(self) -> None:
+        """Run every workload; the change stays, and the next round takes it back, so that all know both texts."""
+        for contestant in (c for c in self.contestants if c.is_full):
+            contestant.write(self.changed)
+            contestant.forget(False)
+            self._run(ALL, contestant)
+        self.changed = not self.changed
+        for contestant in self.contestants:
+            contestant.write(self.changed)
+        for workload in (CHANGE, NOTHING):
+            for contestant in (c for c in self.contestants if c.is_partial):
+                self._run(workload, contestant)
+
+    def _run(self, workload: str, contestant: Contestant) -> None:
+        contestant.prepare()
+        measurement = measure(contestant.name, contestant.command, contestant.variables)
+        self.results[self.part, workload, contestant.name].append(measurement)
+        seconds = f"{measurement.seconds:.2f} s, {measurement.peak_mb:.0f} MB"
+        print(f"{self.domain.name}, {workload}, {contestant.name}: {seconds}", file=sys.stderr, flush=True)
+        self._verify(workload, contestant)
+
+    def _verify(self, workload: str, contestant: Contestant) -> None:
+        """Exit unless the contestant has published what the others have, the change included."""
+        proof = python(_PROVE, str(contestant.published), self.domain.proof)
+        if proof != self.proofs.setdefault(self.changed, proof):
+            sys.exit(f"{self.domain.name}, {workload}: {contestant.name} published other rows than the others")
+        if proof == self.proofs.get(not self.changed):
+            sys.exit(f"{self.domain.name}, {workload}: the change of {self.domain.change.model} changed nothing")
+        for answers in self.answers if not self.changed else ():
+            if wrong := _answers(sys.executable, "compare", str(answers), str(contestant.published)):
+                sys.exit(f"{contestant.name} does not give the answers in {answers}: {' '.join(wrong.split())}")
+
+
+def main() -> None:
+    """Measure, print the report and write it."""
+    options = _options()
+    if options.work:
+        options.work.mkdir(parents=True, exist_ok=True)
+        report = benchmark(options.work.resolve(), options)
+    else:
+        with tempfile.TemporaryDirectory(prefix="models-") as folder:
+            report = benchmark(Path(folder).resolve(), options)
+    print(report)
+    if options.report:
+        options.report.write_text(report + "\n", encoding="utf-8")
+
+
+def benchmark(work: Path, options: argparse.Namespace) -> str:
+    """Run every round in the folder `work` and return the report in Markdown."""
+    dbt = environment(work / "dbt-environment", ["dbt-core<1.12", "dbt-duckdb"], "dbt")
+    sqlmesh = environment(work / "sqlmesh-environment", ["sqlmesh"], "sqlmesh")
+    results: Results = defaultdict(list)
+    races = []
+    for part in options.parts:
+        folder = work / part
+        shutil.rmtree(folder, ignore_errors=True)
+        raw = folder / "project" / "data" / "raw"
+        domain, answers = (graph(raw), []) if part == GRAPH else _tpch(work, raw, options.scale)
+        races.append(Race(part, domain, contestants(folder, domain, dbt, sqlmesh), answers, results))
+    for race in races:
+        race.first()
+    for _ in range(options.rounds):
+        for race in races:
+            race.round()
+    conditions = _conditions(races, options, {"dbt": dbt, "SQLMesh": sqlmesh})
+    return "\n".join([*_tables(races, results), *_goals(results), "", *conditions])
+
+
+def _tpch(work: Path, raw: Path, scale: float) -> tuple[Domain, list[Path]]:
+    """Return TPC-H at a scale, delivered to `raw`, and the files of its answers."""
+    tools = environment(work / "tpch-environment", ["tpchgen-cli"], "tpchgen-cli")
+    made = generate(tools / "bin" / "tpchgen-cli", work, scale)
+    deliver(made, raw)
+    answers = [work / f"answers-{scale:g}.json"]
+    _answers(sys.executable, "answer", str(made), str(answers[0]))
+    if scale == PUBLISHED_SCALE:
+        published = environment(work / "answers-environment", ["duckdb-extension-tpch"])
+        answers.append(work / "answers-published.json")
+        _answers(str(published / "bin" / "python"), "published", str(answers[1]))
+    return tpch(raw), answers
+
+
+def _answers(interpreter: str, *arguments: str) -> str:
+    script = str(Path(__file__).with_name("models_answers.py"))
+    return measure("the answers", [interpreter, script, *arguments]).output
+
+
+def _median(results: Results, of: Callable[[Measurement], float]) -> Median:
+    """Return a function that looks up the median of a contestant; nan where it was not measured."""
+
+    def look_up(part: str, workload: str, name: str) -> float:
+        found = results.get((part, workload, name))
+        return median(map(of, found)) if found else float("nan")
+
+    return look_up
+
+
+def _tables(races: Sequence[Race], results: Results) -> Iterator[str]:
+    seconds, cpu = _median(results, lambda m: m.seconds), _median(results, lambda m: m.cpu_seconds)
+    peak = _median(results, lambda m: m.peak_mb)
+    for race in races:
+        yield f"**{race.domain.name}**: {len(race.domain.models):,} models."
+        yield ""
+        ratios = "to script | to dbt"
+        yield f"| workload | contestant | seconds | {ratios} | CPU seconds | {ratios} | peak MB |"
+        yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+        for key in (key for key in results if key[0] == race.part):
+            cells = [_cell(value) for look_up in (seconds, cpu) for value in _with_ratios(look_up, *key)]
+            yield f"| {key[1]} | {key[2]} | {' | '.join(cells)} | {peak(*key):.0f} |"
+        yield ""
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.2f}"
+
+
+def _with_ratios(look_up: Median, part: str, workload: str, name: str) -> list[float]:
+    value = look_up(part, workload, name)
+    return [value, *(value / look_up(part, workload, other) for other in (SCRIPT, DBT))]
+
+
+def _goals(results: Results) -> Iterator[str]:
+    yield f"| goal of {PRODUCT} | by seconds | by CPU seconds | met |"
+    yield "| --- | ---: | ---: | --- |"
+    both = [_median(results, of) for of in (lambda m: m.seconds, lambda m: m.cpu_seconds)]
+    for part, workload, other, text, limit in GOALS:
+        ratios = [look_up(part, workload, PRODUCT) / look_up(part, workload, other) for look_up in both]
+        if not math.isnan(ratios[0]):  # it was measured
+            cells = " | ".join(f"{ratio:.2f}" for ratio in ratios)
+            met = "yes" if ratios[0] <= limit else "no"
+            yield f"| {part}, {workload}: at most {text} of {other} | {cells} | {met} |"
+
+
+def _conditions(races: Sequence[Race], options: argparse.Namespace, peers: dict[str, Path]) -> Iterator[str]:
+    rounds = "One round" if options.rounds == 1 else f"Medians of {options.rounds} rounds"
+    yield f"{rounds}, the very first run once; {os.cpu_count()} cores."
+    for race in races:
+        change = race.domain.change
+        yield f"{race.domain.name}: the changed model is {change.model}, with {change.anew - 1} that depend on it."
+        for answers in race.answers:
+            yield f"All 22 answers of every contestant are those of {answers.name}."
+    yield f"Python {sys.version.split()[0]}, {python(VERSIONS, 'luigi', 'duckdb', 'pandera')}; for the others: "
+    for name, packages in (("dbt", ["dbt-core", "dbt-duckdb"]), ("SQLMesh", ["sqlmesh"])):
+        interpreter = str(peers[name] / "bin" / "python")
+        yield f"{python(VERSIONS, *packages, 'duckdb', interpreter=interpreter)};"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"what to measure (default {','.join(PARTS)})")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5)")
+    parser.add_argument("--scale", type=float, default=1.0, help="TPC-H's scale factor; 1 is 1.1 GB (default 1)")
+    parser.add_argument("--report", type=Path, help="write the tables to this Markdown file too")
+    parser.add_argument("--work", type=Path, help="keep everything, data and environments too, in this folder")
+    options = parser.parse_args()
+    options.parts = options.parts.split(",")
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"--parts knows no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if options.scale <= 0 or options.rounds < 1:
+        parser.error("--rounds must be 1 or more, --scale above 0")
+    return options
+
+
+if __name__ == "__main__":
+    main()
