@@ -1,5 +1,6 @@
 """The project's SQL as data: models and audits, their dependencies from DuckDB's own parser, their order."""
 
+from etl.models.header import place_of
 from etl.models.model import ABSENT, BY_PARTITION, HISTORY, Audit, Columns, Given, Header, Model, Models
 from etl.models.read import models_key, read_models
 
@@ -14,5 +15,6 @@ __all__ = [
     "Model",
     "Models",
     "models_key",
+    "place_of",
     "read_models",
 ]

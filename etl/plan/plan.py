@@ -13,6 +13,7 @@ from etl.keys import extract_key, transform_key
 from etl.ledger import Key, Ledger, Receipt
 from etl.models import Given, Models, models_key, read_models
 from etl.plan.deliveries import Deliveries, Scope, Taken
+from etl.plan.headers import check_exports, with_named_contracts
 from etl.plan.stale import Held, Staleness, definitions_of, fingerprints
 from etl.project import Project
 from etl.stages import lake
@@ -159,12 +160,12 @@ def _check_scope(scope: Scope, catalog: Catalog) -> None:
 
 def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     """Return the project's sources, contracts, models and audits, from the ledger's cache if unchanged."""
-    key = catalog_key(project.contracts)
-    if text := ledger.cached("catalog", key):
+    contracts_key = catalog_key(project.contracts)
+    if text := ledger.cached("catalog", contracts_key):
         catalog = Catalog.from_json(text)
     else:
         catalog = load_catalog(project.contracts)
-        ledger.cache("catalog", key, catalog.to_json())
+        ledger.cache("catalog", contracts_key, catalog.to_json())
     given = [
         Given(source.table, tuple(source.columns.items()), source.partition if source.is_dated else "")
         for source in catalog.sources.values()
@@ -179,7 +180,8 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
         if name not in models.models:
             file = project.sql / f"{name.replace('.', '/')}.sql"
             raise ConfigError(f"a contract is for the table {name}, but there is no {file} to make it.")
-    return catalog, models
+    check_exports(project, catalog, models)
+    return with_named_contracts(project, ledger, catalog, contracts_key, models), models
 
 
 def _receipts(project: Project, ledger: Ledger, catalog: Catalog) -> Mapping[Key, Receipt]:
