@@ -127,7 +127,7 @@ def _built(receipt: Receipt) -> str:
 
 def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehouse.Table:
     held: Mapping[date, Receipt] = {day: receipts[extract_key(source, day)] for day in plan.held[source]}
-    if not plan.catalog.sources[source].is_dated:
+    if not plan.catalog.sources[source].has_dates:
         held = _accepted(source, held, receipts)
     return warehouse.Table(
         plan.catalog.sources[source],

@@ -167,7 +167,7 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
         catalog = load_catalog(project.contracts)
         ledger.cache("catalog", contracts_key, catalog.to_json())
     given = [
-        Given(source.table, tuple(source.columns.items()), source.partition if source.is_dated else "")
+        Given(source.table, tuple(source.columns.items()), source.partition if source.has_dates else "")
         for source in catalog.sources.values()
     ]
     key = models_key(project.sql, given)

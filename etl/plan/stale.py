@@ -40,8 +40,10 @@ def fingerprints(
             )
             prints[key] = kept.get(key) or fingerprint(definition, *facts)
             days[str(day)] = prints[key]
+        columns = [(c.name, c.type) for c in source.contract.columns]
+        masks = [source.masks] if source.history else []
         tables[source.table] = prints[load_key(name)] = fingerprint(
-            source.partition, source.extra, [(c.name, c.type) for c in source.contract.columns], days
+            source.partition, source.extra, columns, days, *masks
         )
     code = definitions_of(models, timezone)
     for model in models.models.values():
@@ -134,7 +136,8 @@ class Staleness:
         if not self.scope.force:
             return False
         if key.step == "extract":
-            return self.scope.takes(key.name, date.fromisoformat(key.partition))
+            day = date.fromisoformat(key.partition)
+            return self.scope.takes(key.name, day) and self.held[key.name][day].is_in_raw
         if key.step == "load":
             return any(extract_key(key.name, day) in forced for day in self.held[key.name])
         if key.step == "transform":
