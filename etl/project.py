@@ -88,6 +88,11 @@ class Project:
         return self.data / "warehouse" / "generations"
 
     @property
+    def current(self) -> Path:
+        """The link that names the current generation: whatever is published is reached through it."""
+        return self.data / "warehouse" / "current"
+
+    @property
     def warehouse(self) -> Path:
         return self.data / "warehouse.duckdb"
 

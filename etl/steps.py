@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date
 from time import perf_counter
 
-from etl.errors import StepError, counted
+from etl.errors import AuditError, StepError, counted
 from etl.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.ledger import Key, Receipt, now
 from etl.plan import Plan
@@ -68,7 +68,10 @@ def audit(run: ActiveRun) -> None:
         warnings=_warnings(run),
         is_build_trusted=plan.is_build_intact,
     )
-    audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
+    try:
+        audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
+    except AuditError as error:
+        raise AuditError(f"{error}{_owners(run)}") from error
     _said("audited", f"{len(run.ledger.checks()):,} checks", started)
 
 
@@ -76,7 +79,13 @@ def publish(run: ActiveRun) -> None:
     """Make the candidate the current generation."""
     started, plan = perf_counter(), run.plan
     row = replace(run.row, outcome="published", finished_at=now())
-    published.publish(run.project, run.ledger, row, plan.fingerprints[PUBLISH])
+    models = list(plan.models.models.values())
+    content = plan.fingerprints[PUBLISH]
+    receipt = published.publish(run.project, run.ledger, row, content, models, plan.catalog.tables)
+    exported = {name: count for name, count in receipt.details["exported"].items() if count}
+    if exported:
+        files = [f"{name} ({counted(count, 'file')})" for name, count in exported.items()]
+        log.info("exported %s", _few(files))
     _said("published", f"generation {plan.run_id}", started)
 
 
@@ -95,6 +104,22 @@ def _few(texts: Sequence[str]) -> str:
     return ", ".join(texts[:_LISTED]) + more
 
 
+def _owners(run: ActiveRun) -> str:
+    """Return a line about each owner of a table that this run found broken."""
+    failed = {
+        table
+        for check in run.ledger.checks().values()
+        if check.run_id == run.plan.run_id and check.severity == "error" and not check.passed
+        for table in (check.table_name, *_read_by_audit(run.plan, check.name))
+    }
+    models = [model for name, model in run.plan.models.models.items() if name in failed and model.header.owner]
+    return "".join(f"\n    the owner of {model.name}: {model.header.owner}" for model in models)
+
+
+def _read_by_audit(plan: Plan, name: str) -> Sequence[str]:
+    return plan.models.audits[name].reads if name in plan.models.audits else ()
+
+
 def _built(receipt: Receipt) -> str:
     days = receipt.details["partitions"]
     return receipt.key.name + (f" ({counted(len(days), 'partition')})" if days is not None else "")
@@ -102,7 +127,7 @@ def _built(receipt: Receipt) -> str:
 
 def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehouse.Table:
     held: Mapping[date, Receipt] = {day: receipts[extract_key(source, day)] for day in plan.held[source]}
-    if not plan.catalog.sources[source].is_dated:
+    if not plan.catalog.sources[source].has_dates:
         held = _accepted(source, held, receipts)
     return warehouse.Table(
         plan.catalog.sources[source],

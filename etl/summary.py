@@ -85,9 +85,10 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
     if gone and plan.is_done(load_key(name), loaded):
         yield f"  {name}: withdrawn, the file is gone from raw/: {days(gone)}"
     waiting = plan.taken[name].waiting
-    kept = [
-        day for day, d in plan.held[name].items() if not plan.catalog.sources[name].is_dated and not d.is_in_raw
-    ]
+    if plan.taken[name].lost and loaded and loaded.run_id == plan.run_id:
+        yield f"  {name}: withdrawn, the lake does not hold it any more: {days(plan.taken[name].lost)}"
+    held = plan.held[name].values()
+    kept = [] if plan.catalog.sources[name].is_dated or any(d.is_in_raw for d in held) else list(plan.held[name])
     if kept and not waiting and plan.scope.source in ("", name):
         yield f"  {name}: its file is gone from raw/; what came on {days(kept)} stays"
     for receipt in done:

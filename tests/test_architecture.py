@@ -43,7 +43,7 @@ ALLOWED = {
     "stages.warehouse": {*SUPPORT, "stages.lake", "duckdb", "pyarrow"},
     "stages.audited": {*SUPPORT, "stages.warehouse", "duckdb", "pyarrow"},
     "stages.published": {*SUPPORT, "stages.audited", "stages.warehouse", "duckdb", "pyarrow"},
-    "plan": {*SUPPORT, "stages.raw", "stages.lake", "stages.warehouse"},
+    "plan": {*SUPPORT, "stages.raw", "stages.lake", "stages.warehouse", "stages.published"},
     "summary": {"keys", "errors", "plan", "ledger", "stages.published"},
     "run": {"keys", "stages.published", "stages.warehouse", "errors", "ledger", "plan", "project", "summary"},
     "steps": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -9,6 +10,7 @@ import json
 import re
 import sys
 import traceback
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -82,12 +84,47 @@ def load_catalog(folder: Path) -> Catalog:
         except ContractError as error:
             raise ContractError(f"{path}: {error}") from error
     for contract in [*(source.contract for source in sources.values()), *tables.values()]:
-        for rule in contract.python:
-            try:
-                load_model(folder, rule)
-            except ContractError as error:
-                raise ContractError(f"contract {contract.name}, check {rule.name}: {error}") from error
+        _check_python(folder, contract)
     return Catalog(sources, tables)
+
+
+def load_named(folder: Path, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Contract]:
+    """Return the contracts of tables whose models name a class of the contracts folder: by table.
+
+    `wanted` is the name of the class, and the place that names it, for the ContractError about a class that is
+    not there, or there twice, or cannot be compiled.
+    """
+    classes: dict[str, list[tuple[Path, Any]]] = {}
+    for path, module in _imported_modules(folder):
+        for name, value in vars(module).items():
+            if isinstance(value, type) and value.__module__ == module.__name__ and hasattr(value, "to_schema"):
+                classes.setdefault(name, []).append((path, value))
+    return {
+        table: _named(folder, table, name, place, classes.get(name, []), classes)
+        for table, (name, place) in wanted.items()
+    }
+
+
+def _named(
+    folder: Path, table: str, name: str, place: str, found: Sequence[tuple[Path, Any]], known: Iterable[str]
+) -> Contract:
+    from etl.contract.compiler import compile_contract
+
+    if not found:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known)) or 'none'}."
+        raise ContractError(f"{place}: contract: {folder} has no pandera model {name}; {hint}")
+    if len(found) > 1:
+        files = " and ".join(path.name for path, _ in found)
+        raise ContractError(f"{place}: contract: {name} is in {files} of {folder}; rename one of them.")
+    path, model = found[0]
+    try:
+        contract = compile_contract(model, table)
+        _check_table(contract)
+        _check_python(folder, contract)
+    except ContractError as error:
+        raise ContractError(f"{place}: contract: {name} ({path}): {error}") from error
+    return contract
 
 
 def load_model(folder: Path, rule: PythonRule) -> Any:
@@ -95,8 +132,7 @@ def load_model(folder: Path, rule: PythonRule) -> Any:
 
     Raises ContractError if it is not there by that name, or its file is another one by now.
     """
-    if _imported.get(folder) != catalog_key(folder):
-        _modules(folder)
+    _imported_modules(folder)
     module = _package(folder) + rule.module if rule.module.startswith(".") else rule.module
     try:
         found: Any = importlib.import_module(module) if module else None
@@ -110,6 +146,15 @@ def load_model(folder: Path, rule: PythonRule) -> Any:
     if code_digest(module) != rule.code:
         raise ContractError("its file changed since the contract was read; run again to read it anew")
     return found
+
+
+def _check_python(folder: Path, contract: Contract) -> None:
+    """Raise ContractError for a check in Python that could not be found again when it is to run."""
+    for rule in contract.python:
+        try:
+            load_model(folder, rule)
+        except ContractError as error:
+            raise ContractError(f"contract {contract.name}, check {rule.name}: {error}") from error
 
 
 def _package(folder: Path) -> str:
@@ -131,6 +176,14 @@ def _check_table(contract: Contract) -> None:
                 f'{where}, column {column.name!r}: metadata "clean", "format" and "aliases" are for raw files, '
                 "and this is the contract of a published table; do it in the table's SELECT"
             )
+
+
+def _imported_modules(folder: Path) -> list[tuple[Path, ModuleType]]:
+    """Return the modules of a folder, imported anew only if a file is another one by now."""
+    if _imported.get(folder) != catalog_key(folder):
+        return _modules(folder)
+    package = _package(folder)
+    return [(path, sys.modules[f"{package}.{path.stem}"]) for path in sorted(folder.glob("*.py"))]
 
 
 def _modules(folder: Path) -> list[tuple[Path, ModuleType]]:

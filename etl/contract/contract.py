@@ -174,12 +174,7 @@ class Contract:
 
     def comments(self) -> dict[str, str]:
         """The notes of each column as one line of text, for the comments of a table."""
-        found = {}
-        for name, notes in self.notes().items():
-            parts = [notes.get("description", "")]
-            parts += [f"[{kind}: {notes[kind]}]" for kind in ("unit", "pii") if kind in notes]
-            found[name] = " ".join(part for part in parts if part)
-        return found
+        return {name: comment_of(notes) for name, notes in self.notes().items()}
 
     def _missing(self, actual: list[tuple[str, str]]) -> Iterator[Problem]:
         have = {name for name, _ in actual}
@@ -210,6 +205,12 @@ class Contract:
             if name in types and types[name] != found:
                 message = f"column {name!r} is {found}; contract {self.name} says {types[name]}"
                 yield Problem("dtype", name, message)
+
+
+def comment_of(notes: Mapping[str, str]) -> str:
+    """One line of text for a comment: the description, then the other notes by their kind."""
+    others = [f"[{kind}: {text}]" for kind, text in notes.items() if kind != "description" and text]
+    return " ".join([*filter(None, [notes.get("description")]), *others])
 
 
 def _column(data: Mapping[str, Any]) -> Column:

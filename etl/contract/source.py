@@ -49,6 +49,7 @@ class Source:
     partition, and zero bytes are an error where a header belongs. `same_content` says what becomes of a file
     with the content of an earlier date's, or of another file of its own date: it is taken with a warning, or
     of its own date left out with one ("warn"); an error ("refuse"); or taken like any other ("allow").
+    `history`: of a snapshot source, the table holds every snapshot that came, and not only the newest.
     Raises ContractError if an option or the contract is wrong.
     """
 
@@ -71,6 +72,7 @@ class Source:
         settle_seconds: float = 0,
         empty: str = "auto",
         same_content: str = "warn",
+        history: bool = False,
         name: str = "",
     ) -> None:
         self.contract = contract if isinstance(contract, Contract) else _compiled(contract)
@@ -90,6 +92,7 @@ class Source:
         self.settle_seconds = settle_seconds
         self.empty = empty
         self.same_content = same_content
+        self.history = history
         self.name = name
         self._check()
 
@@ -110,6 +113,11 @@ class Source:
         return f"raw.{self.name}"
 
     @property
+    def has_dates(self) -> bool:
+        """Whether that table holds partitions of several dates."""
+        return self.is_dated or self.history
+
+    @property
     def columns(self) -> dict[str, str]:
         """The columns of that table with their types: the contract's, the partition, and etl's own."""
         columns = {column.name: column.type for column in self.contract.columns}
@@ -117,9 +125,19 @@ class Source:
         columns |= {"_extra": "VARCHAR"} if self.extra == "keep" else {}
         return columns | {"_file": "VARCHAR", "_loaded_at": "TIMESTAMP WITH TIME ZONE"}
 
+    @property
+    def masks(self) -> dict[str, str]:
+        """How the columns with personal data are masked."""
+        return {column.name: column.pii for column in self.contract.columns if column.pii}
+
     def _check(self) -> None:
         if self.required and self.optional:
             raise ContractError(f"Source(files={self.files!r}) cannot be both required and optional.")
+        if self.history and self.is_dated:
+            raise ContractError(
+                f"Source(files={self.files!r}): history is of snapshots, and this source is dated: its table "
+                "holds every date anyway; take history out."
+            )
         if not 0 <= self.max_reject_ratio <= 1:
             raise ContractError(f"Source(files={self.files!r}): max_reject_ratio is a share from 0 to 1.")
         if self.max_rejects is not None and self.max_rejects < 0:

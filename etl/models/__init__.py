@@ -1,6 +1,7 @@
 """The project's SQL as data: models and audits, their dependencies from DuckDB's own parser, their order."""
 
 from etl.models.context import Context, Promised
+from etl.models.header import place_of
 from etl.models.model import ABSENT, BY_PARTITION, HISTORY, Audit, Columns, Given, Header, Model, Models
 from etl.models.read import models_key, read_models
 
@@ -17,5 +18,6 @@ __all__ = [
     "Models",
     "Promised",
     "models_key",
+    "place_of",
     "read_models",
 ]

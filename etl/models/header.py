@@ -6,10 +6,11 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from etl.errors import ModelError
-from etl.models.model import ABSENT, MATERIALIZED, Header
+from etl.models.model import ABSENT, MATERIALIZED, Header, Model
 
 _LINE = re.compile(r"--\s*([a-z_]+):(?:\s+(.*?))?\s*")
 _EXPORTS = ("parquet",)
@@ -70,6 +71,12 @@ def header_lines(text: str) -> Iterator[Line]:
             return
         if match := _LINE.fullmatch(line):
             yield Line(number, match[1], match[2] or "")
+
+
+def place_of(folder: Path, model: Model, key: str) -> str:
+    """Return file and line of a key in the header of a model under `folder`, for messages."""
+    text = (folder.parent / model.file).read_text(encoding="utf-8")
+    return f"{model.file}:{next((line.number for line in header_lines(text) if line.key == key), 1)}"
 
 
 def _check(file: str, header: Header, lines: Mapping[str, Line]) -> None:

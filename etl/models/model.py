@@ -92,6 +92,12 @@ class Model:
         return self.header.materialized
 
     @property
+    def place(self) -> str:
+        """What messages call it: its name, its file, and whom to ask."""
+        owner = f", owner: {self.header.owner}" if self.header.owner else ""
+        return f"{self.name} ({self.file}{owner})"
+
+    @property
     def stored(self) -> Columns:
         """The columns of the table that the model makes, with their types."""
         header = self.header

@@ -54,6 +54,8 @@ class Taken:
     left_out: Sequence[str]
     #: Files that hold what another one held before.
     repeats: Sequence[str]
+    #: Snapshots of a history that the lake does not hold any more.
+    lost: Sequence[date] = ()
 
 
 class Deliveries:
@@ -84,13 +86,16 @@ class Deliveries:
             gone = sorted(day for day in known if day not in there and self._scope.takes(source.name, day))
         else:
             held, gone = self._snapshot(source, days, waiting), []
+        lost: list[date] = []
+        if source.history:
+            held, lost = self._with_earlier(source, held)
         repeats = content.repeats(held)
         if source.same_content == "refuse":
             held |= {day: replace(held[day], problem=text) for day, text in repeats.items()}
         decided = corrections_hash(self._project, source, held)
         held |= {day: replace(held[day], corrections=sha256) for day, sha256 in decided.items()}
         waiting = {d: f"{text}; what was taken before stays" if d in held else text for d, text in waiting.items()}
-        return Taken(held, gone, waiting, [*found.others, *content.left_out], list(repeats.values()))
+        return Taken(held, gone, waiting, [*found.others, *content.left_out], list(repeats.values()), lost)
 
     def remember(self) -> None:
         """Store the new hashes, so that an unchanged file is read only once."""
@@ -150,6 +155,17 @@ class Deliveries:
             return {delivery.date: delivery}
         return {newest: replace(delivery, date=newest)}
 
+    def _with_earlier(self, source: Source, held: dict[date, Delivery]) -> tuple[dict[date, Delivery], list[date]]:
+        """Return what is to be held with the earlier snapshots, and those that the lake has lost.
+
+        Their files are gone, so they stay as they were taken, whatever the contract says now.
+        """
+        known = self._before.get(source.name, {})
+        earlier = {day: known[day] for day in known.keys() - held.keys() if known[day].outcome != "refused"}
+        lost = [d for d in earlier if not lake.partition_file(self._project.lake, source, d).exists()]
+        kept = {day: self._as_taken(source, day, earlier[day]) for day in earlier.keys() - set(lost)}
+        return dict(sorted({**kept, **held}.items())), sorted(lost)
+
     def _definition(self, source: Source) -> str:
         if source.name not in self._definitions:
             self._definitions[source.name] = lake.definition(source, self._project.settings.timezone)
@@ -179,14 +195,19 @@ class Deliveries:
         if not lake.partition_file(self._project.lake, source, day).exists():
             return {}
         file = receipt.details["file"]
-        if receipt.details["definition"] != self._definition(source):
+        if receipt.details["definition"] != self._definition(source) and not source.history:
             raise DeliveryError(
                 f"{source.name} {day}: the contract or the source changed, but "
                 f"{f'what is in raw/ now {waiting}' if waiting else f'{file} is gone from raw/'}, so it "
                 "cannot be taken by what they say now. Have it delivered again."
             )
+        return {day: self._as_taken(source, day, receipt)}
+
+    def _as_taken(self, source: Source, day: date, receipt: Receipt) -> Delivery:
+        """Return a delivery whose files are gone."""
+        file = receipt.details["file"]
         gone = File(file, self._project.raw / file, 0, 0, 0)
-        return {day: self._keep(Delivery(source.name, day, (gone,)), receipt)}
+        return self._keep(Delivery(source.name, day, (gone,)), receipt)
 
     def _hashed(self, delivery: Delivery) -> Delivery:
         files = (replace(file, sha256=self._sha256(delivery, file)) for file in delivery.files)

@@ -13,6 +13,7 @@ from etl.keys import extract_key, transform_key
 from etl.ledger import Key, Ledger, Receipt
 from etl.models import Context, Given, Models, Promised, models_key, read_models
 from etl.plan.deliveries import Deliveries, Scope, Taken
+from etl.plan.headers import check_exports, with_named_contracts
 from etl.plan.stale import Held, Staleness, definitions_of, fingerprints
 from etl.project import Project
 from etl.stages import lake
@@ -167,14 +168,14 @@ def _check_scope(scope: Scope, catalog: Catalog) -> None:
 
 def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     """Return the project's sources, contracts, models and audits, from the ledger's cache if unchanged."""
-    key = catalog_key(project.contracts)
-    if text := ledger.cached("catalog", key):
+    contracts_key = catalog_key(project.contracts)
+    if text := ledger.cached("catalog", contracts_key):
         catalog = Catalog.from_json(text)
     else:
         catalog = load_catalog(project.contracts)
-        ledger.cache("catalog", key, catalog.to_json())
+        ledger.cache("catalog", contracts_key, catalog.to_json())
     given = [
-        Given(source.table, tuple(source.columns.items()), source.partition if source.is_dated else "")
+        Given(source.table, tuple(source.columns.items()), source.partition if source.has_dates else "")
         for source in catalog.sources.values()
     ]
     context = Context(project.variables, {name: _promised(contract) for name, contract in catalog.tables.items()})
@@ -188,7 +189,8 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
         if name not in models.models:
             file = project.sql / f"{name.replace('.', '/')}.{'csv' if name.startswith('seeds.') else 'sql'}"
             raise ConfigError(f"a contract is for the table {name}, but there is no {file} to make it.")
-    return catalog, models
+    check_exports(project, catalog, models)
+    return with_named_contracts(project, ledger, catalog, contracts_key, models), models
 
 
 def _promised(contract: Contract) -> Promised:

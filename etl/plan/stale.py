@@ -13,6 +13,7 @@ from etl.models import Models
 from etl.plan.deliveries import Scope
 from etl.project import Project
 from etl.stages import lake
+from etl.stages.published import EXPORT_VERSION, are_exports_whole
 from etl.stages.raw import Delivery
 from etl.stages.warehouse import LAYOUT
 
@@ -39,8 +40,10 @@ def fingerprints(
             )
             prints[key] = kept.get(key) or fingerprint(definition, *facts)
             days[str(day)] = prints[key]
+        columns = [(c.name, c.type) for c in source.contract.columns]
+        masks = [source.masks] if source.history else []
         tables[source.table] = prints[load_key(name)] = fingerprint(
-            source.partition, source.extra, [(c.name, c.type) for c in source.contract.columns], days
+            source.partition, source.extra, columns, days, *masks
         )
     code = definitions_of(models, timezone)
     for model in models.models.values():
@@ -48,7 +51,10 @@ def fingerprints(
         tables[model.name] = prints[transform_key(model.name)] = fingerprint(code[model.name], upstream)
     contracts = {name: contract.to_dict() for name, contract in catalog.tables.items()}
     audits = {name: (audit.normal, audit.severity) for name, audit in models.audits.items()}
-    prints[AUDIT] = prints[PUBLISH] = fingerprint(tables, contracts, audits)
+    notes = {m.name: (m.header.owner, m.header.unit) for m in models.models.values()}
+    prints[AUDIT] = fingerprint(tables, contracts, audits, {n: note for n, note in notes.items() if any(note)})
+    exports = [(m.name, m.header.export) for m in models.models.values() if m.header.export]
+    prints[PUBLISH] = fingerprint(prints[AUDIT], exports, EXPORT_VERSION)
     return prints
 
 
@@ -98,11 +104,15 @@ class Staleness:
         if key.step == "extract":
             return self._extract_reason(key, receipt)
         if key == PUBLISH:
-            is_there = self.project.warehouse.is_symlink() and self.project.warehouse.is_file()
-            return "" if is_there else "nothing is published"
+            return self._publish_reason()
         if key.step == "load" and self.withdrawn[key.name]:
             return "partitions were withdrawn"
         return "" if intact else "build.duckdb is not as it was left"
+
+    def _publish_reason(self) -> str:
+        if not self.project.warehouse.is_symlink() or not self.project.warehouse.is_file():
+            return "nothing is published"
+        return "" if are_exports_whole(self.project) else "an export is not in the lake as it was published"
 
     def _extract_reason(self, key: Key, receipt: Receipt) -> str:
         source, day = self.catalog.sources[key.name], date.fromisoformat(key.partition)
@@ -126,7 +136,8 @@ class Staleness:
         if not self.scope.force:
             return False
         if key.step == "extract":
-            return self.scope.takes(key.name, date.fromisoformat(key.partition))
+            day = date.fromisoformat(key.partition)
+            return self.scope.takes(key.name, day) and self.held[key.name][day].is_in_raw
         if key.step == "load":
             return any(extract_key(key.name, day) in forced for day in self.held[key.name])
         if key.step == "transform":

@@ -44,7 +44,8 @@ def _adopted(con: duckdb.DuckDBPyConnection, project: Project, source: Source, p
     rejects = stamp(partition_file(project.quarantine, source, day))
     discarded = facts.get("discarded", 0)
     rejected = facts["records"] - rows - discarded
-    if rejects or not rejected + discarded:
+    # an old snapshot cannot be extracted again, and its rows are worth more than its rejects
+    if rejects or source.history or not rejected + discarded:
         counts = {"rows": rows, "rejected": rejected, "discarded": discarded}
         details = {**facts, **counts, "refused": "", "lake": stamp(path), "quarantine": rejects}
         key = extract_key(source.name, day)

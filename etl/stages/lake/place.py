@@ -38,7 +38,16 @@ VERSION = 2
 #: More rejects than this are not put in memory at once; fewer are not worth importing pyarrow for.
 _REJECTS_AT_ONCE = 50_000
 #: What a source says that changes nothing in the lake.
-_WITHOUT_EFFECT = ("name", "required", "lag_days", "max_withdrawn", "marker", "settle_seconds", "contract")
+_WITHOUT_EFFECT = (
+    "name",
+    "required",
+    "lag_days",
+    "max_withdrawn",
+    "marker",
+    "settle_seconds",
+    "history",
+    "contract",
+)
 
 
 def definition(source: Source, timezone: str) -> str:

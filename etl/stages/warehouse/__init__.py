@@ -14,6 +14,7 @@ from etl.stages.warehouse.build import (
     keep_build_open,
     open_build,
     remove_obsolete,
+    set_comments,
 )
 from etl.stages.warehouse.load import Partition, Table, load
 from etl.stages.warehouse.transform import build_models, transform
@@ -35,6 +36,7 @@ __all__ = [
     "load",
     "open_build",
     "remove_obsolete",
+    "set_comments",
     "transform",
     "work",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,18 +136,27 @@ def deleted_rows(model: str) -> str:
 
 def describe(con: duckdb.DuckDBPyConnection, table: str, contract: Contract) -> None:
     """Make the comments of a table and of its columns what its contract says of them, where they differ."""
-    where = "database_name = current_database() and schema_name || '.' || {}_name = $1"
+    set_comments(con, {table: {"": contract.description, **contract.comments()}})
+
+
+def set_comments(con: duckdb.DuckDBPyConnection, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the comments of tables, and of their columns, those that are wanted, where they differ.
+
+    `wanted` are the comments by table and column; an empty name stands for the table itself.
+    """
+    where = "database_name = current_database() and list_contains($1, schema_name || '.' || {}_name)"
     parts = {"table": "''", "view": "''", "column": "column_name"}
     query = " union all ".join(
-        f"select {name}, comment from duckdb_{kind}s() where {where.format('view' if kind == 'view' else 'table')}"
+        f"select '{kind}', schema_name || '.' || {owner}_name, {name}, comment "
+        f"from duckdb_{kind}s() where {where.format(owner)}"
         for kind, name in parts.items()
+        for owner in ["view" if kind == "view" else "table"]
     )
-    wanted = {"": contract.description, **contract.comments()}
-    for column, comment in con.execute(query, [table]).fetchall():
-        text = wanted.get(column) or None
+    for kind, table, column, comment in con.execute(query, [list(wanted)]).fetchall():
+        text = wanted[table].get(column) or None
         if text != comment:
-            place = f"column {qualified(table)}.{identifier(column)}" if column else f"table {qualified(table)}"
-            con.execute(f"comment on {place} is {literal(text)}")
+            place = qualified(table) + (f".{identifier(column)}" if column else "")
+            con.execute(f"comment on {kind} {place} is {literal(text)}")
 
 
 def contents(con: duckdb.DuckDBPyConnection) -> dict[str, str]:

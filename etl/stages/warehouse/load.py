@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from etl.project import Project
 from etl.quoting import identifier, literal, paths, qualified
 from etl.stages.lake.layout import partition_file
 from etl.stages.warehouse.build import describe, open_build, transaction
+from etl.stages.warehouse.snapshots import insert_snapshots
 
 if TYPE_CHECKING:
     import duckdb
@@ -113,11 +114,13 @@ def _define(con: duckdb.DuckDBPyConnection, source: Source) -> None:
     definition = ", ".join(f"{identifier(name)} {type}" for name, type in source.columns.items())
     table = qualified(source.table)
     row = con.execute("select definition from etl._tables where source = ?", [source.name]).fetchall()
-    if row != [(definition,)]:
+    # snapshots that were loaded before a column was masked are to be read again without it
+    known = f"{definition} {source.masks}" if source.history else definition
+    if row != [(known,)]:
         for name in ("_loaded", "partitions", "rejects", "_tables"):
             con.execute(f"delete from etl.{name} where source = ?", [source.name])
         con.execute(f"create or replace table {table} ({definition})")
-        con.execute("insert into etl._tables values (?, ?, '')", [source.name, definition])
+        con.execute("insert into etl._tables values (?, ?, '')", [source.name, known])
 
 
 def _delete(con: duckdb.DuckDBPyConnection, source: Source, dates: Sequence[date]) -> None:
@@ -138,7 +141,10 @@ def _insert(
     run_id: str,
 ) -> None:
     files = [partition_file(project.lake, source, p.date) for p in partitions if p.rows]
-    if files:
+    if files and source.history:
+        insert_snapshots(con, source, files)
+        partitions = [_with_rejects(project, source, p) for p in partitions]
+    elif files:
         con.execute(
             f"insert into {qualified(source.table)} by name select *, now() as _loaded_at "
             f"from read_parquet({paths(files)}, hive_partitioning = false)"
@@ -157,6 +163,13 @@ def _insert(
             [source.name, dates, *others, run_id],
         )
         con.execute("insert into etl._loaded select ?, unnest(?), unnest(?)", [source.name, dates, fingerprints])
+
+
+def _with_rejects(project: Project, source: Source, partition: Partition) -> Partition:
+    """Return the partition of a snapshot as it is without its rejects, if their file is gone for good."""
+    if partition_file(project.quarantine, source, partition.date).exists():
+        return partition
+    return replace(partition, records=partition.rows, rejected=0, discarded=0)
 
 
 def _too_many(source: Source, withdrawn: Sequence[date]) -> str:

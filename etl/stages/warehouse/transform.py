@@ -109,7 +109,7 @@ def _transaction(con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id
         # if it is not a model that failed but the writing, it is said of the last one
         before = min(len(done), len(builds) - 1)
         model = builds[before].model
-        text = f"{model.name} ({model.file}) could not be built: {error}"
+        text = f"{model.place} could not be built: {error}"
         return _Together(problem=str(error) if isinstance(error, TransformError) else text, before=before)
     return _Together(done)
 

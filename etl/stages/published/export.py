@@ -1,0 +1,196 @@
+"""Exports: tables of the audited candidate as Parquet files, for readers without DuckDB.
+
+Each generation has all files of its exports. Those whose rows are as they were in the generation before are the
+same files, by hard links; only the others are written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from etl.errors import PublishError
+from etl.ledger import fingerprint
+from etl.models import Model
+from etl.quoting import identifier, literal, qualified
+from etl.stages.published.manifest import Exported, read_manifest, write_manifest
+from etl.stages.published.notes import Notes
+from etl.stages.published.switching import LAKE, flush
+from etl.stages.warehouse.content import row_hashes
+from etl.stages.warehouse.incremental import on_days
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: Raise it when the same rows would now make other files.
+VERSION = 1
+#: What readers of partitioned Parquet take for null.
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+_DATA = "data.parquet"
+#: So many partitions are written in one pass: DuckDB keeps the files of 100 open, and begins second ones then.
+_TOGETHER = 64
+
+Day = date | None
+
+
+@dataclass(frozen=True)
+class Export:
+    """A model whose table goes to the lake, with what is known of it."""
+
+    model: Model
+    notes: Notes
+
+    @property
+    def partition(self) -> str:
+        """The column that its files are divided by; empty if it is one file."""
+        return self.model.header.partition if self.model.materialized == "incremental" else ""
+
+    @property
+    def metadata(self) -> str:
+        """The KV_METADATA of its files, as SQL."""
+        values = {"table": self.model.name, "description": self.notes.description, "owner": self.notes.owner}
+        values |= {"columns": json.dumps(self.notes.columns, ensure_ascii=False)} if self.notes.columns else {}
+        return (
+            "{" + ", ".join(f"{identifier(name)}: {literal(text)}" for name, text in values.items() if text) + "}"
+        )
+
+    @property
+    def definition(self) -> str:
+        """The fingerprint of all that is in the files but for the rows."""
+        return fingerprint(self.model.stored, self.partition, self.metadata, VERSION)
+
+    @property
+    def columns(self) -> str:
+        """The columns for a SELECT: Parquet has no 128-bit integers, and DuckDB would round them."""
+        columns = []
+        for name, type in self.model.stored:
+            exact = re.sub(r"\bU?HUGEINT\b", "DECIMAL(38,0)", type)
+            cast = f"cast({identifier(name)} as {exact}) as " if exact != type else ""
+            columns.append(f"{cast}{identifier(name)}")
+        return ", ".join(columns)
+
+    def file(self, day: Day) -> str:
+        """Return the path of a partition's file below the folder of the table."""
+        return f"{quote(self.partition, safe='')}={day or _NULL}/{_DATA}" if self.partition else _DATA
+
+
+def export(
+    con: duckdb.DuckDBPyConnection, exports: Iterable[Export], generation: Path, before: Path | None
+) -> dict[str, int]:
+    """Write the exports of a generation that is being made; return how many files of each are new.
+
+    `before` is an earlier generation, whose files are kept where their rows are the same.
+    """
+    import duckdb
+
+    known = read_manifest(before) if before else {}
+    done: dict[str, Exported] = {}
+    written: dict[str, int] = {}
+    for item in exports:
+        name = item.model.name
+        folders = [base / LAKE / Path(*name.split(".")) for base in (generation, before or generation)]
+        try:
+            done[name], new = _export(con, item, folders[0], folders[1], known.get(name))
+        except duckdb.Error as error:
+            raise PublishError(f"{item.model.place} could not be exported: {error}") from error
+        written[name] = len(new)
+        _flush(folders[0], new)
+    if manifest := write_manifest(generation, done):
+        flush(manifest)
+    return written
+
+
+def _export(
+    con: duckdb.DuckDBPyConnection, item: Export, folder: Path, old: Path, known: Exported | None
+) -> tuple[Exported, Sequence[str]]:
+    """Make the files of one table; return what they are, and which of them are new."""
+    folder.mkdir(parents=True)
+    query = "select version from etl._builds where name = $1"
+    version = str(con.execute(query, [item.model.name]).fetchall()[0][0])
+    before = known.files if known and known.definition == item.definition else {}
+    kept = {name: text for name, text in before.items() if (old / name).exists()}
+    if known and kept and kept.keys() == known.files.keys() and known.version == version:
+        parts: dict[Day, str] = {}
+        files = dict(kept)
+    else:
+        parts = _parts(con, item, version)
+        files = {item.file(day): text for day, text in parts.items()}
+    stale = {day: item.file(day) for day, text in parts.items() if kept.get(item.file(day)) != text}
+    new = set(stale.values())
+    for name in files.keys() - new:
+        _keep(old / name, folder / name)
+    _write(con, item, folder, stale)
+    return Exported(item.definition, version, files), sorted(new)
+
+
+def _parts(con: duckdb.DuckDBPyConnection, item: Export, version: str) -> dict[Day, str]:
+    """Return the version of each partition that has rows; of a table without partitions, its own."""
+    if not item.partition:
+        return {None: version}
+    column, table = identifier(item.partition), qualified(item.model.name)
+    counts = dict(con.execute(f"select {column}, count(*) from {table} group by all").fetchall())
+    query = "select date, version, rows from etl._partitions where name = $1"
+    noted = con.execute(query, [item.model.name]).fetchall()
+    parts = {day: str(text) for day, text, rows in noted if text and counts.get(day) == rows}
+    if unknown := sorted(counts.keys() - parts.keys(), key=str):
+        where = " or ".join(on_days(item.partition, unknown))
+        hashes = f"select {column}, {row_hashes(item.model.stored)} from {table} where {where} group by all"
+        parts |= dict(con.execute(hashes).fetchall())
+    # without any rows there is a file all the same, so that readers find the columns
+    return parts or {None: version}
+
+
+def _write(con: duckdb.DuckDBPyConnection, item: Export, folder: Path, files: Mapping[Day, str]) -> None:
+    """Write the files of partitions, or of a table that has none."""
+    table, select = qualified(item.model.name), f"select {item.columns}"
+    how = f"format parquet, kv_metadata {item.metadata}"
+    if None in files:
+        where = f" where {on_days(item.partition, [None])[0]}" if item.partition else ""
+        target = _place(folder / files[None])
+        con.execute(f"copy ({select} from {table}{where}) to {literal(str(target))} ({how})")
+    days = sorted(day for day in files if day)
+    for together in (days[start : start + _TOGETHER] for start in range(0, len(days), _TOGETHER)):
+        aside = folder / ".new"
+        number = f"list_position({literal(together)}, {identifier(item.partition)}) as _part_number"
+        where = on_days(item.partition, together)[0]
+        con.execute(
+            f"copy ({select}, {number} from {table} where {where}) to {literal(str(aside))} "
+            f"({how}, partition_by (_part_number), filename_pattern 'part')"
+        )
+        for position, day in enumerate(together, 1):
+            os.rename(aside / f"_part_number={position}" / "part0.parquet", _place(folder / files[day]))
+        shutil.rmtree(aside)
+
+
+def _keep(old: Path, new: Path) -> None:
+    """Have a file in a second place, without a copy if the file system can."""
+    try:
+        os.link(old, _place(new))
+    except OSError:
+        shutil.copyfile(old, new)
+
+
+def _flush(folder: Path, names: Sequence[str]) -> None:
+    """Have new files on the disk, read-only."""
+
+    def settle(name: str) -> None:
+        (folder / name).chmod(0o444)
+        flush(folder / name)
+
+    # a disk takes many at once in the time of a few
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(settle, names))
+
+
+def _place(file: Path) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file

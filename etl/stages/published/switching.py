@@ -1,0 +1,101 @@
+"""The links through which what is published is reached, and the rename that switches them to a generation.
+
+`warehouse.duckdb` and `lake/<schema>/<table>` lead through `warehouse/current`, which alone is switched: no reader
+finds the file of one generation beside the tables of another.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from etl.errors import PublishError
+from etl.project import Project
+from etl.stages.published.manifest import read_manifest
+
+#: Every generation's file has this name: DuckDB follows the links and names the catalog after the file.
+FILE = "warehouse.duckdb"
+#: The folder of the exports within a generation.
+LAKE = "lake"
+
+
+def switch(project: Project, generation: str) -> None:
+    """Make `generation` the current one, with its exports, in one rename.
+
+    Links that lead nowhere may be there for a moment: of a new export before it, of a retired one after it.
+    """
+    folder = project.generations / generation
+    wanted = {export_link(project, table) for table in read_manifest(folder)}
+    for link in wanted:
+        if not _is_ours(project, link):
+            _replace(project, link, _target(project, link))
+    _replace(project, project.current, folder)
+    if not _leads_to(project.warehouse, project.current / FILE):
+        _replace(project, project.warehouse, project.current / FILE)
+    for link in set(_export_links(project)) - wanted:
+        link.unlink()
+        with suppress(OSError):
+            link.parent.rmdir()
+
+
+def export_link(project: Project, table: str) -> Path:
+    """Return where a reader of Parquet finds an exported table."""
+    return project.lake.joinpath(*table.split("."))
+
+
+def check_free(project: Project, tables: Iterable[str]) -> None:
+    """Raise PublishError if something lies where the link of an export is to be."""
+    for link in (export_link(project, table) for table in tables):
+        if os.path.lexists(link) and not link.is_symlink():
+            raise PublishError(f"{link} is in the way of an export, and no work of it: move it elsewhere.")
+
+
+def are_exports_whole(project: Project) -> bool:
+    """Return whether every file of the current generation's exports is there, where readers look for it."""
+    for table, exported in read_manifest(project.current).items():
+        link = export_link(project, table)
+        if not _is_ours(project, link) or not all(os.path.exists(f"{link}/{name}") for name in exported.files):
+            return False
+    return True
+
+
+def flush(path: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _target(project: Project, link: Path) -> Path:
+    return project.current / LAKE / link.relative_to(project.lake)
+
+
+def _is_ours(project: Project, link: Path) -> bool:
+    return _leads_to(link, _target(project, link))
+
+
+def _leads_to(link: Path, target: Path) -> bool:
+    return link.is_symlink() and os.readlink(link) == os.path.relpath(target, link.parent)
+
+
+def _export_links(project: Project) -> Iterator[Path]:
+    for folder in project.lake.iterdir() if project.lake.is_dir() else ():
+        if folder.is_dir() and not folder.is_symlink():
+            with os.scandir(folder) as entries:
+                links = [Path(entry.path) for entry in entries if entry.is_symlink()]
+            yield from (link for link in links if _is_ours(project, link))
+
+
+def _replace(project: Project, link: Path, target: Path) -> None:
+    """Make a link in one rename; it is relative, so that the data can be moved."""
+    new = project.scratch / f"{link.name}.link"
+    new.parent.mkdir(parents=True, exist_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    new.unlink(missing_ok=True)
+    new.symlink_to(os.path.relpath(target, link.parent))
+    os.replace(new, link)
+    flush(link.parent)

@@ -1,0 +1,66 @@
+"""Snapshots of a history into raw.*: each as it was taken, though the contract may be another by now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl.contract import Source
+from etl.contract.masking import withheld
+from etl.errors import StepError
+from etl.quoting import identifier, paths, qualified
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def insert_snapshots(con: duckdb.DuckDBPyConnection, source: Source, files: Sequence[Path]) -> None:
+    """Add the rows of lake files to the table of a source, by the names of their columns.
+
+    A column that a file lacks is null, one that the table lacks is left out, one of another type is cast. What was
+    masked in another way than it is now, or not at all, is null. Raises StepError, naming the files, for a value
+    that cannot be cast.
+    """
+    import duckdb
+
+    for (columns, _), together in _alike(con, source, files).items():
+        try:
+            con.execute(
+                f"insert into {qualified(source.table)} by name select {columns}, now() as _loaded_at "
+                f"from read_parquet({paths(together)}, hive_partitioning = false)"
+            )
+        except duckdb.ConversionException as error:
+            days = ", ".join(path.parent.name.partition("=")[2] for path in together)
+            raise StepError(
+                f"{source.name}: the snapshots of {days} do not fit the contract any more: "
+                f"{withheld(source.contract, error)}\nThey cannot be extracted again. Leave the column its type "
+                f"and cast it in a model, or delete them from {together[0].parent.parent} to go on without them."
+            ) from error
+
+
+def _alike(
+    con: duckdb.DuckDBPyConnection, source: Source, files: Sequence[Path]
+) -> Mapping[tuple[str, str], Sequence[Path]]:
+    """Return the files by the columns to take of them, and their types; most are alike, and are read together."""
+    masks = {column.name.lower(): column.pii for column in source.contract.columns}
+    known = {name.lower() for name in source.columns}
+    found: dict[tuple[str, str], list[Path]] = {}
+    for path in files:
+        notes = _notes(con, path)
+        query = f"describe from read_parquet({paths([path])}, hive_partitioning = false)"
+        columns = {
+            name: type
+            for name, type, *_ in con.execute(query).fetchall()
+            if name.lower() in known and masks.get(name.lower(), "") == notes.get(name.lower(), {}).get("pii", "")
+        }
+        found.setdefault((", ".join(map(identifier, columns)), str([*columns.values()])), []).append(path)
+    return found
+
+
+def _notes(con: duckdb.DuckDBPyConnection, path: Path) -> dict[str, dict[str, str]]:
+    """Return what a file of the lake says of its columns, by their names in lower case."""
+    query = f"select decode(value) from parquet_kv_metadata({paths([path])}) where decode(key) = 'columns'"
+    rows = con.execute(query).fetchall()
+    return {name.lower(): notes for name, notes in json.loads(rows[0][0]).items()} if rows else {}
