@@ -224,7 +224,8 @@ def test_any_bytes_are_taken_apart(table, content, fmt):
     except UnreadableError:
         return
     kept = sum(len(text) for _, text, _ in found.broken) + len(found.rows)
-    assert kept or not content.strip(b" \t\r\n[]\xff\xfe\0\xef\xbb\xbf")
+    # a comma with nothing before it is a broken record without text
+    assert kept or found.broken or not content.strip(b" \t\r\n[]\xff\xfe\0\xef\xbb\xbf")
 
 
 @FUZZ
