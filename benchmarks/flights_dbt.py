@@ -10,6 +10,8 @@ from pathlib import Path
 
 from flights_script import COLUMNS, DATED
 
+from etl.models import is_test
+
 KEYS = {
     "flights": ("flight_date", "origin", "carrier", "flight"),
     "airline_daily": ("flight_date", "carrier"),
@@ -82,7 +84,7 @@ def write_project(folder: Path, raw: Path, sql: Path, database: Path, threads: i
     for source in COLUMNS:
         _write(folder / "models" / "raw" / f"raw_{source}.sql", _raw_model(source, raw))
     for schema in ("staging", "marts"):
-        for path in sorted((sql / schema).glob("*.sql")):
+        for path in sorted(path for path in (sql / schema).glob("*.sql") if not is_test(path)):
             text = f"{{{{ config(alias='{path.stem}') }}}}\n{_with_refs(path)}"
             _write(folder / "models" / schema / f"{schema}_{path.name}", text)
     audits = sorted((sql / "audits").glob("*.sql"))

@@ -3,7 +3,7 @@
     EtlError
     ├── ConfigError        luigi.cfg, the command line or the project folder is wrong
     ├── ContractError      a contract or a source cannot be compiled
-    ├── ModelError         a file under sql/ is not a model or an audit
+    ├── ModelError         a file under sql/ is not a model, an audit or a test of a model
     ├── AlreadyRunning     another run holds the project
     └── StepError          a step of the run failed; what was published stays
         ├── DeliveryError      a raw file was refused, or changed while it was read
@@ -44,7 +44,7 @@ class ContractError(EtlError):
 
 
 class ModelError(EtlError):
-    """Raised when a file under sql/ is not exactly one SELECT, or its dependencies do not resolve."""
+    """Raised when a file under sql/ is not exactly one SELECT (or a test), or what it names is not there."""
 
     exit_code = 35
 

@@ -124,13 +124,17 @@ def find_root() -> Path:
     if given := os.environ.get("LUIGI_CONFIG_PATH"):
         return _root_with_config(Path(given).parent, "LUIGI_CONFIG_PATH")
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if _has_section(folder / CONFIG):
-            return folder
+    if found := enclosing_root(here):
+        return found
     raise ConfigError(
         f"no project found: neither {here} nor a folder above it has a {CONFIG} with an [etl] section. "
         "Go to the project's folder, set ETL_PROJECT to it, or make one with `etl init DIR`."
     )
+
+
+def enclosing_root(folder: Path) -> Path | None:
+    """Return the nearest folder, from `folder` upwards, whose luigi.cfg has an [etl] section."""
+    return next((path for path in (folder, *folder.parents) if _has_section(path / CONFIG)), None)
 
 
 def load_project(root: Path | str | None = None) -> Project:

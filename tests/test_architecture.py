@@ -57,6 +57,7 @@ ALLOWED = {
         "stages.audited",
         "stages.published",
     },
+    "unit_tests": {*SUPPORT, "plan", "stages.warehouse", "duckdb"},
     "luigi_setup": {"errors", "project"},
     "tasks": {"keys", "luigi", "errors", "ledger", "luigi_setup", "plan", "project", "run", "sample", "steps"},
     "progress": {"run", "rich"},

@@ -3,7 +3,8 @@
 from etl.models.context import Context, Promised
 from etl.models.header import place_of
 from etl.models.model import ABSENT, BY_PARTITION, HISTORY, Audit, Columns, Given, Header, Model, Models
-from etl.models.read import models_key, read_models
+from etl.models.over import models_over
+from etl.models.read import is_test, models_key, read_models
 
 __all__ = [
     "ABSENT",
@@ -17,7 +18,9 @@ __all__ = [
     "Model",
     "Models",
     "Promised",
+    "is_test",
     "models_key",
+    "models_over",
     "place_of",
     "read_models",
 ]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _AUDITS = "audits"
+_TESTS = "test_"
 _RESERVED_SCHEMAS = ("raw", "etl", "main", "information_schema", "pg_catalog", "temp", "system")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -37,8 +38,13 @@ def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING)
     files = (path for path in sorted(folder.rglob("*")) if path.suffix in (".sql", ".csv", ".py"))
     for path in (*sorted(Path(__file__).parent.glob("*.py")), *files):
         digest.update(f"\0{path.relative_to(path.parents[1])}\0".encode())
-        digest.update(path.read_bytes())
+        digest.update(b"" if is_test(path) else path.read_bytes())
     return digest.hexdigest()
+
+
+def is_test(path: Path) -> bool:
+    """Tell whether a file under sql/ holds tests of a model, by its name."""
+    return path.suffix == ".sql" and path.name.startswith(_TESTS)
 
 
 def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING) -> Models:
@@ -99,8 +105,20 @@ def _queries(con: duckdb.DuckDBPyConnection, folder: Path, context: Context) -> 
         if path.parent == folder / MACROS:
             continue
         file = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+        if is_test(path):
+            _check_test(path, file)
+            continue
         names[file], texts[file] = _name(path.relative_to(folder), file), _text(path, file)
     return {names[file]: query for file, query in parse(con, texts).items()}
+
+
+def _check_test(path: Path, file: str) -> None:
+    """Raise for a file that is no test, and would be left out of the night without a word."""
+    if not re.search(r"^\s*--\s*test:", _text(path, file), re.MULTILINE):
+        raise ModelError(
+            f"{file}:1: files called {_TESTS}*.sql hold tests of models, and this one has no line `-- test: ...`; "
+            "if it is a model, call it another."
+        )
 
 
 def _text(path: Path, file: str) -> str:

@@ -174,10 +174,7 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     else:
         catalog = load_catalog(project.contracts)
         ledger.cache("catalog", contracts_key, catalog.to_json())
-    given = [
-        Given(source.table, tuple(source.columns.items()), source.partition if source.has_dates else "")
-        for source in catalog.sources.values()
-    ]
+    given = raw_tables(catalog)
     context = Context(project.variables, {name: _promised(contract) for name, contract in catalog.tables.items()})
     key = models_key(project.sql, given, context)
     if text := ledger.cached("models", key):
@@ -191,6 +188,14 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
             raise ConfigError(f"a contract is for the table {name}, but there is no {file} to make it.")
     check_exports(project, catalog, models)
     return with_named_contracts(project, ledger, catalog, contracts_key, models), models
+
+
+def raw_tables(catalog: Catalog) -> list[Given]:
+    """Return the tables that sources are loaded into."""
+    return [
+        Given(source.table, tuple(source.columns.items()), source.partition if source.has_dates else "")
+        for source in catalog.sources.values()
+    ]
 
 
 def _promised(contract: Contract) -> Promised:

@@ -207,3 +207,19 @@ def test_the_key_changes_with_the_files_and_the_raw_tables(tmp_path: Path) -> No
     assert models_key(tmp_path / "sql", RAW[:1]) != before
     read(tmp_path, marts__b="from raw.sales")
     assert models_key(tmp_path / "sql", RAW) != before
+
+
+def test_tests_of_models_are_no_models(tmp_path: Path) -> None:
+    test = "-- test: nothing comes of nothing\n-- expect: no rows\n"
+    models = read(tmp_path, marts__items="select id from raw.sales", marts__test_items=test)
+    before = models_key(tmp_path / "sql", RAW)
+
+    (tmp_path / "sql/marts/test_items.sql").write_text(test * 2)
+    assert list(models.models) == ["marts.items"]
+    assert models_key(tmp_path / "sql", RAW) == before
+
+
+def test_a_model_that_is_called_like_a_test_is_not_left_out_without_a_word(tmp_path: Path) -> None:
+    assert refusal(tmp_path, marts__test_results="select id from raw.sales").startswith(
+        "sql/marts/test_results.sql:1: files called test_*.sql hold tests of models"
+    )
