@@ -75,7 +75,8 @@ def header_lines(text: str) -> Iterator[Line]:
 
 def place_of(folder: Path, model: Model, key: str) -> str:
     """Return file and line of a key in the header of a model under `folder`, for messages."""
-    text = (folder.parent / model.file).read_text(encoding="utf-8")
+    # a Python model's header has the comments of its language
+    text = re.sub(r"^# ", "-- ", (folder.parent / model.file).read_text(encoding="utf-8"), flags=re.MULTILINE)
     return f"{model.file}:{next((line.number for line in header_lines(text) if line.key == key), 1)}"
 
 

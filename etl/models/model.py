@@ -94,8 +94,12 @@ class Model:
     @property
     def place(self) -> str:
         """What messages call it: its name, its file, and whom to ask."""
+        return self.place_at(self.file)
+
+    def place_at(self, where: str) -> str:
+        """Return what messages call it, with file and line as `where`."""
         owner = f", owner: {self.header.owner}" if self.header.owner else ""
-        return f"{self.name} ({self.file}{owner})"
+        return f"{self.name} ({where}{owner})"
 
     @property
     def stored(self) -> Columns:

@@ -80,7 +80,7 @@ def _program(path: Path, file: str, context: Context) -> Program:
     header, _ = read_header(file, re.sub(r"^# ", "-- ", text, flags=re.MULTILINE))
     if header.building() != Header().building():
         raise ModelError(
-            f"{file}: a Python model makes a table, all of it; its header may name owner, tags, unit."
+            f"{file}: a Python model makes a table, all of it; its header may name owner, tags, unit, export."
         )
     reads = tuple(sorted(_names(tree, "READS", file)))
     return Program(name, file, normal, reads, header, context.promised[name].columns)

@@ -100,6 +100,28 @@ def test_a_model_that_cannot_be_built_names_its_owner(tmp_path: Path) -> None:
         tiny.night(project(tmp_path, broken))
 
 
+def test_a_python_model_has_an_owner_and_an_export_too(tmp_path: Path) -> None:
+    named = COUNTED + '\n    class Config:\n        name = "marts.items"\n'
+    python = """# owner: ann@example.org
+# export: parquet
+READS = ["raw.sales"]
+
+def model(inputs, ctx):
+    return inputs["raw.sales"].aggregate("item, count(*) as sales")
+"""
+    made = tiny.project(tmp_path, tiny.CONTRACTS + named, {"marts/items.py": python})
+    tiny.night(made)
+    assert (made.lake / "marts/items/data.parquet").is_file()
+
+    (made.sql / "marts/items.py").write_text(python.replace("count(*) as sales", "error('no') as sales"))
+    with pytest.raises(TransformError, match=r"marts.items \(sql/marts/items.py(:6)?, owner: ann@example.org\)"):
+        tiny.night(made)
+
+    (made.sql / "marts/items.py").write_text("# contract: Counted\n" + python)
+    with pytest.raises(ModelError, match=r"sql/marts/items.py:1: contract: marts.items has a contract already"):
+        tiny.plan(made)
+
+
 def test_units_and_owners_are_comments_and_what_the_contract_says_goes_first(tmp_path: Path) -> None:
     made = project(tmp_path)
     tiny.night(made)

@@ -38,7 +38,7 @@ def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> int:
         con.register(_RESULT, result.to_arrow_table() if hasattr(result, "to_arrow_table") else result)
     except Exception as error:
         raise TransformError(
-            f"{model.name} ({_where(model.file, path, error)}) could not be built: {error}"
+            f"{model.place_at(_where(model.file, path, error))} could not be built: {error}"
         ) from error
     try:
         _check_columns(con, build)
@@ -74,6 +74,4 @@ def _check_columns(con: duckdb.DuckDBPyConnection, build: Build) -> None:
     if made != promised:
         parts = (("lacks", promised - made), ("has besides", made - promised))
         wrong = "; ".join(f"{what} {', '.join(sorted(names))}" for what, names in parts if names)
-        raise TransformError(
-            f"{model.name} ({model.file}): its result {wrong}: its contract says {', '.join(promised)}"
-        )
+        raise TransformError(f"{model.place}: its result {wrong}: its contract says {', '.join(promised)}")

@@ -58,11 +58,11 @@ def test_it_is_built_again_when_what_it_reads_or_its_text_changes(tmp_path: Path
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        ("sales.nothing", r"marts.x \(sql/marts/x.py:8\) could not be built: .*nothing"),
-        ("1 / 0", r"marts.x \(sql/marts/x.py:8\) could not be built: division by zero"),
-        ("sales.project('day')", r"marts.x \(sql/marts/x.py\): its result lacks price"),
+        ("sales.nothing", r"marts.x \(sql/marts/x.py:8, owner: ann\) could not be built: .*nothing"),
+        ("1 / 0", r"marts.x \(sql/marts/x.py:8, owner: ann\) could not be built: division by zero"),
+        ("sales.project('day')", r"marts.x \(sql/marts/x.py, owner: ann\): its result lacks price"),
         ("sales.project('*, 1 as more')", r"its result has besides more"),
-        ("7", r"marts.x \(sql/marts/x.py\) could not be built: "),
+        ("7", r"marts.x \(sql/marts/x.py, owner: ann\) could not be built: "),
     ],
 )
 def test_what_fails_is_named_with_its_line(tmp_path: Path, result: str, message: str) -> None:
