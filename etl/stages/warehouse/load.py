@@ -22,6 +22,9 @@ from etl.stages.warehouse.snapshots import insert_snapshots
 if TYPE_CHECKING:
     import duckdb
 
+#: So many rows are loaded in any order; fewer stay as they were delivered.
+_MANY_ROWS = 1_000_000
+
 
 @dataclass(frozen=True)
 class Partition:
@@ -145,10 +148,13 @@ def _insert(
         insert_snapshots(con, source, files)
         partitions = [_with_rejects(project, source, p) for p in partitions]
     elif files:
+        # in order, many rows would be written twice: once now, and again by the checkpoint
+        con.execute(f"set preserve_insertion_order = {sum(p.rows for p in partitions) < _MANY_ROWS}")
         con.execute(
             f"insert into {qualified(source.table)} by name select *, now() as _loaded_at "
             f"from read_parquet({paths(files)}, hive_partitioning = false)"
         )
+        con.execute("reset preserve_insertion_order")
     rejects = [partition_file(project.quarantine, source, p.date) for p in partitions if p.rejected + p.discarded]
     if rejects:
         con.execute(
