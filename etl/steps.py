@@ -63,6 +63,7 @@ def audit(run: ActiveRun) -> None:
         tables=_tables(plan),
         arrivals=_arrivals(run),
         warnings=_warnings(run),
+        batch_date=plan.scope.last,
         is_build_trusted=plan.is_build_intact,
     )
     audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
