@@ -26,6 +26,10 @@ GRAMMARS = {
 AUDIT_KEYS = tuple(GRAMMARS)
 #: Where a SELECT finds the counts of earlier nights.
 ROW_COUNTS = "etl.row_counts"
+COUNT_COLUMNS = (
+    *(("table_name", "VARCHAR"), ("batch_date", "DATE"), ("run_id", "VARCHAR")),
+    *(("rows", "BIGINT"), ("fingerprint", "VARCHAR")),
+)
 #: The variable that holds the batch date.
 BATCH_DATE = "batch_date"
 #: The most earlier counts that a mean can be of.

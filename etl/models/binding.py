@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from etl.audit_kinds import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS, Audit
 from etl.errors import ModelError
 from etl.models.model import ABSENT, HISTORY, Columns, Given, Model
 from etl.models.query import Query
@@ -54,6 +55,21 @@ class Bound:
         with explained(query):
             self.con.execute(f"explain\n{query.sql}")
 
+    def check_audits(self, audits: Iterable[Audit]) -> None:
+        """Raise ModelError for an audit of a built-in kind that DuckDB cannot bind."""
+        import duckdb
+
+        self.define(ROW_COUNTS, COUNT_COLUMNS)
+        self.con.execute(f"set variable {BATCH_DATE} = date '2000-01-01'")
+        for audit in audits:
+            try:
+                self.con.execute(f"explain\n{audit.sql}")
+            except duckdb.Error as error:
+                what = _message(error)
+                raise ModelError(
+                    f"{audit.place}: {audit.why}: {what}{'' if what.endswith('?') else '.'}"
+                ) from error
+
     def columns(self, name: str) -> Columns:
         """Return the columns of one table or view, with their types."""
         rows = self.con.execute(f"describe {qualified(name)}").fetchall()
@@ -81,13 +97,18 @@ def explained(query: Query) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        message, _, rest = str(error).partition("\n\nLINE ")
-        number = re.match(r"\d+", rest)
-        message = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", message).replace("\n", " ")
-        hint = re.search(r'Candidate bindings: "([^"]+)"', message)
-        if hint:
-            message = f"{message[: hint.start()].rstrip(' !')}; did you mean {hint[1].split('.')[-1]}?"
-        raise query.error_at(int(number[0]) - 1 if number else 1, message.rstrip(".")) from error
+        number = re.match(r"\d+", str(error).partition("\n\nLINE ")[2])
+        raise query.error_at(int(number[0]) - 1 if number else 1, _message(error)) from error
+
+
+def _message(error: Exception) -> str:
+    """Return what DuckDB says, in one line, with the name that it takes for the one meant."""
+    message = str(error).partition("\n\nLINE ")[0]
+    message = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", message).replace("\n", " ")
+    hint = re.search(r'Candidate bindings: "([^"]+)"', message)
+    if hint:
+        message = f"{message[: hint.start()].rstrip(' !')}; did you mean {hint[1].split('.')[-1]}?"
+    return message.rstrip(".")
 
 
 def check_columns(model: Model, lines: Mapping[str, int]) -> None:

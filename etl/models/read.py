@@ -10,11 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etl import audit_kinds
+from etl.audit_kinds import Audit, check_tables
 from etl.errors import ModelError
 from etl.models.binding import Bound, check_columns
-from etl.models.header import read_header
+from etl.models.header import read_audits, read_header
 from etl.models.inputs import with_inputs
-from etl.models.model import Audit, Given, Model, Models
+from etl.models.model import Given, Model, Models
 from etl.models.query import Query, parse
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 def models_key(folder: Path, given: Iterable[Given]) -> str:
     """Return a text that changes when a file under sql/, the given tables, DuckDB or this package changes."""
     digest = hashlib.sha256(f"{version('duckdb')} {sorted(map(repr, given))}".encode())
-    for path in (*sorted(Path(__file__).parent.glob("*.py")), *sorted(folder.rglob("*.sql"))):
+    code = (Path(audit_kinds.__file__), *sorted(Path(__file__).parent.glob("*.py")))
+    for path in (*code, *sorted(folder.rglob("*.sql"))):
         digest.update(f"\0{path.name if path.suffix == '.py' else path.relative_to(folder)}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -58,6 +61,7 @@ def read_models(folder: Path, given: Sequence[Given]) -> Models:
             models[name] = _model(name, query, bound, dated, models)
         columns = bound.all_columns()
         audits = {name: _audit(name, query, bound) for name, query in queries.items() if _is_audit(name)}
+        audits |= _built_in(ordered, known, bound)
     return Models(
         {
             name: model if model.columns else replace(model, columns=columns[name])
@@ -121,6 +125,14 @@ def _audit(name: str, query: Query, bound: Bound) -> Audit:
     bound.check(query)
     severity = "error" if match[1] == "fail" else "warn"
     return Audit(name, query.file, query.sql, query.normal, query.reads(), severity, match[2].strip())
+
+
+def _built_in(models: Mapping[str, Query], known: set[str], bound: Bound) -> dict[str, Audit]:
+    """Return the audits that the headers of models ask for, by name."""
+    found = [audit for name, query in models.items() for audit in read_audits(name, query.file, query.text)]
+    check_tables(found, known)
+    bound.check_audits(found)
+    return {audit.name: audit for audit in found}
 
 
 def _ordered(queries: Mapping[str, Query]) -> dict[str, Query]:

@@ -13,15 +13,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
-from etl.audit_kinds import MOST_COUNTS, ROW_COUNTS, Audit
+from etl.audit_kinds import BATCH_DATE, COUNT_COLUMNS, MOST_COUNTS, ROW_COUNTS, Audit
 from etl.ledger import Ledger, RowCount
-from etl.quoting import qualified
+from etl.quoting import identifier, qualified
 from etl.stages.audited.candidate import Candidate
 
 if TYPE_CHECKING:
     import duckdb
 
-_COLUMNS = "table_name varchar, batch_date date, run_id varchar, rows bigint, fingerprint varchar"
+_COLUMNS = ", ".join(f"{identifier(name)} {type}" for name, type in COUNT_COLUMNS)
 _NOTE = "passed without a comparison: there is no count of an earlier night yet"
 
 
@@ -45,7 +45,7 @@ class RowCounts:
     def prepare(self, ledger: Ledger) -> None:
         """Make etl.row_counts hold what tonight is to be compared with, and set the batch date for audits."""
         tonight = self.candidate.batch_date
-        self.con.execute("set variable batch_date = ?", [tonight])
+        self.con.execute(f"set variable {BATCH_DATE} = ?", [tonight])
         if not self.tables:
             return
         self.con.execute(f"create table if not exists {ROW_COUNTS} ({_COLUMNS})")
