@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from etl.audits_cli import audits
 from etl.errors import EtlError
 from etl.quarantine_cli import quarantine
 from etl.screen import show_table, shown
@@ -23,6 +24,7 @@ def cli() -> None:
     """Raw files to a published, audited DuckDB warehouse."""
 
 
+cli.add_command(audits)
 cli.add_command(quarantine)
 
 

@@ -70,7 +70,7 @@ def _audits(metadata: Mapping[str, Any], kinds: Sequence[str], before: str = "")
     for kind in kinds:
         for ending, severity in _SEVERITIES.items():
             texts = metadata.get(kind + ending, [])
-            for text in [texts] if isinstance(texts, str) else texts:
+            for text in texts if isinstance(texts, list | tuple) else [texts]:
                 if not isinstance(text, str):
                     raise ValueError(
                         f"metadata {kind + ending!r}: {texts!r} is neither a text nor a list of texts"

@@ -56,10 +56,9 @@ class Candidate:
         contract = self.contracts.get(audit.table)
         if contract is None:
             return False
-        rules = {(rule.sql, rule.severity) for rule in contract.rules}
-        keys = {(unique.columns, unique.severity) for unique in contract.uniques}
-        is_unique = audit.name.startswith(f"{audit.table}.unique.")
-        return (audit.rule, audit.severity) in rules or (is_unique and (audit.columns, audit.severity) in keys)
+        rules = {rule.sql for rule in contract.rules if rule.severity in ("error", audit.severity)}
+        keys = {unique.columns for unique in contract.uniques if unique.severity in ("error", audit.severity)}
+        return audit.rule in rules or (audit.name.startswith(f"{audit.table}.unique.") and audit.columns in keys)
 
 
 def _add(found: dict[str, Audit], audit: Audit) -> None:

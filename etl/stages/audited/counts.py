@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _COLUMNS = ", ".join(f"{identifier(name)} {type}" for name, type in COUNT_COLUMNS)
-_NOTE = "passed without a comparison: there is no count of an earlier night yet"
+_NOTE = "nothing to compare with yet: this is the first night that its rows are counted"
 
 
 @dataclass
