@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from etl.audits_cli import audits
 from etl.errors import EtlError
 from etl.lineage_cli import lineage
 from etl.quarantine_cli import quarantine
@@ -24,6 +25,7 @@ def cli() -> None:
     """Raw files to a published, audited DuckDB warehouse."""
 
 
+cli.add_command(audits)
 cli.add_command(quarantine)
 cli.add_command(lineage)
 

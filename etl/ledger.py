@@ -10,9 +10,9 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +30,10 @@ create table if not exists problems (run_id text, step text, message text);
 create table if not exists checks (
     name text primary key, table_name text, severity text, passed integer, failing integer, examples text,
     run_id text, fingerprint text);
+create table if not exists offending (name text primary key, query text, rows text);
+create table if not exists row_counts (
+    table_name text, batch_date text, run_id text, rows integer, fingerprint text,
+    primary key (table_name, batch_date));
 create table if not exists generations (
     generation text primary key, run_id text, published_at text, fingerprint text);
 create table if not exists files (
@@ -39,6 +43,9 @@ create table if not exists cache (name text primary key, key text, value text);
 
 #: How long a writer waits for another process's transaction, in seconds.
 _BUSY_SECONDS = 60
+
+#: How many offending rows of a check are kept.
+KEPT_ROWS = 100
 
 
 class Key(NamedTuple):
@@ -76,6 +83,24 @@ class Check:
     failing: int
     examples: list[str]
     run_id: str
+    fingerprint: str
+
+
+class Offending(NamedTuple):
+    """The SELECT of a check, and the offending rows that it found: at most KEPT_ROWS of them."""
+
+    query: str
+    rows: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class RowCount:
+    """How many rows a table had on a batch date, in the run that was the last to pass its audit."""
+
+    table_name: str
+    batch_date: str
+    run_id: str
+    rows: int
     fingerprint: str
 
 
@@ -190,8 +215,8 @@ class Ledger:
         checks = [Check(**_record(Check, row, "examples")) for row in rows]
         return {check.name: replace(check, passed=bool(check.passed)) for check in checks}
 
-    def replace_checks(self, checks: Iterable[Check]) -> None:
-        """Make `checks` the only ones."""
+    def replace_checks(self, checks: Iterable[Check], offending: Mapping[str, Offending] | None = None) -> None:
+        """Make `checks` the only ones, with what is in `offending`; a check that is not keeps what it had."""
         rows = [(*vars(check).values(),) for check in checks]
         with self._explaining(), self._open() as con:
             con.execute("delete from checks")
@@ -199,6 +224,27 @@ class Ledger:
                 "insert into checks values (?, ?, ?, ?, ?, ?, ?, ?)",
                 [(*row[:5], json.dumps(row[5]), *row[6:]) for row in rows],
             )
+            con.execute("delete from offending where name not in (select name from checks)")
+            con.executemany(
+                "insert or replace into offending values (?, ?, ?)",
+                [(name, found.query, json.dumps(found.rows)) for name, found in (offending or {}).items()],
+            )
+
+    def offending(self, name: str) -> Offending:
+        """Return the SELECT and the offending rows of a check; none if it is not a SELECT or does not exist."""
+        rows = self._all("select query, rows from offending where name = ?", (name,))
+        return Offending(rows[0][0], json.loads(rows[0][1])) if rows else Offending("", [])
+
+    def row_counts(self) -> list[RowCount]:
+        """Return how many rows tables had on earlier nights, in the order of the runs."""
+        rows = self._all("select * from row_counts order by run_id, table_name, batch_date")
+        return [RowCount(*row) for row in rows]
+
+    def replace_row_counts(self, counts: Iterable[RowCount]) -> None:
+        """Make `counts` the only ones."""
+        with self._explaining(), self._open() as con:
+            con.execute("delete from row_counts")
+            con.executemany("insert into row_counts values (?, ?, ?, ?, ?)", [astuple(count) for count in counts])
 
     def generations(self) -> list[tuple[str, str, str, str]]:
         """Return generation, run, time of publishing and fingerprint, the newest first."""

@@ -66,6 +66,7 @@ def audit(run: ActiveRun) -> None:
         tables=_tables(plan),
         arrivals=_arrivals(run),
         warnings=_warnings(run),
+        batch_date=plan.scope.last,
         is_build_trusted=plan.is_build_intact,
     )
     try:

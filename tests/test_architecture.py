@@ -13,6 +13,7 @@ STAGES = ("raw", "lake", "warehouse", "audited", "published")
 SUPPORT = {
     "errors",
     "quoting",
+    "audit_kinds",
     "project",
     "engine",
     "contract",
@@ -26,11 +27,12 @@ SUPPORT = {
 ALLOWED = {
     "errors": set(),
     "quoting": set(),
+    "audit_kinds": {"errors", "quoting"},
     "project": {"errors"},
     "engine": {"errors", "quoting", "project", "duckdb"},
-    "contract": {"errors", "quoting", "formats", "pandera", "pandas", "numpy", "pyarrow", "duckdb"},
+    "contract": {"errors", "audit_kinds", "quoting", "formats", "pandera", "pandas", "numpy", "pyarrow", "duckdb"},
     "formats": {"errors", "quoting", "duckdb", "numpy", "pyarrow", "python_calamine"},
-    "models": {"errors", "quoting", "duckdb"},
+    "models": {"errors", "audit_kinds", "quoting", "duckdb"},
     "ledger": {"errors"},
     "keys": {"ledger"},
     "lineage": {"errors", "contract", "models", "sqlglot"},
@@ -63,6 +65,7 @@ ALLOWED = {
     "progress": {"run", "rich"},
 }
 ANYTHING = {
+    "audits_cli",
     "quarantine",
     "decisions",
     "quarantine_cli",

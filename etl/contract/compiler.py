@@ -6,11 +6,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from etl.audit_kinds import HeaderAudit
 from etl.contract.binding import canonical_type, check_expression, check_rules, default_text
 from etl.contract.checks import check_sql
 from etl.contract.cleansing import clean_of
 from etl.contract.contract import Column, Contract, PythonRule, Rule, Severity, Unique
-from etl.contract.metadata import COLUMN_KEYS, MODEL_KEYS, checked_metadata, column_facts
+from etl.contract.metadata import (
+    COLUMN_KEYS,
+    MODEL_KEYS,
+    SQL_KEYS,
+    checked_metadata,
+    column_audits,
+    column_facts,
+    table_audits,
+)
 from etl.contract.python_checks import Subject, compile_python
 from etl.contract.types import categories, duckdb_type
 from etl.errors import ContractError
@@ -57,7 +66,7 @@ def compile_contract(model: Any, name: str | None = None) -> Contract:
         description=_first_line(schema.description or schema.title),
         drops_extra=schema.strict == "filter",
     )
-    contract = replace(contract, uniques=tuple(_uniques(schema, contract)))
+    contract = replace(contract, uniques=tuple(_uniques(schema, contract)), audits=_audits(schema, name, metadata))
     rules = list(_numbered(_rules(model, schema, contract, metadata)))
     contract = replace(
         contract,
@@ -152,6 +161,18 @@ def _uniques(schema: Any, contract: Contract) -> Iterator[Unique]:
             yield Unique(f"unique({', '.join(columns)})", names, report=schema.report_duplicates)
 
 
+def _audits(schema: Any, contract: str, metadata: Any) -> tuple[HeaderAudit, ...]:
+    found: list[HeaderAudit] = []
+    for name, spec in schema.columns.items():
+        with _place(contract, name):
+            asked = list(column_audits(spec.metadata or {}, name))
+            if asked and spec.regex:
+                raise ValueError("references of a pattern cannot name one column; write an audit in sql/audits")
+            found += asked
+    with _place(contract):
+        return (*found, *table_audits(metadata))
+
+
 def _metadata(model: Any) -> Any:
     # `to_schema` drops Config.metadata.
     return getattr(getattr(model, "__config__", model), "metadata", None)
@@ -168,7 +189,7 @@ def _rules(model: Any, schema: Any, contract: Contract, metadata: Any) -> Iterat
         for position, check in enumerate(spec.checks):
             with _place(contract.name, column.name, str(check.name or "without a name")):
                 yield _rule(_subject(model, schema, contract, column, check, position))
-        if column.regex and any(key in (spec.metadata or {}) for key in MODEL_KEYS):
+        if column.regex and any(key in (spec.metadata or {}) for key in SQL_KEYS):
             raise ContractError(
                 f"contract {contract.name}, column {column.name!r}: an sql rule cannot name the columns of a "
                 "pattern; write a pandera check"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from etl.audit_kinds import HeaderAudit
 from etl.contract.cleansing import NOTHING, Clean
 from etl.quoting import identifier, qualified
 
@@ -115,6 +116,8 @@ class Contract:
     python: tuple[PythonRule, ...] = ()
     # Of a raw file: columns that the contract does not know are left out rather than refused.
     drops_extra: bool = False
+    # Built-in kinds of audits that its metadata asks for.
+    audits: tuple[HeaderAudit, ...] = ()
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError if the contract has none."""
@@ -154,6 +157,7 @@ class Contract:
             "rules": tuple(Rule(**rule) for rule in data["rules"]),
             "uniques": tuple(Unique(**{**u, "columns": tuple(u["columns"])}) for u in data["uniques"]),
             "python": tuple(PythonRule(**{**r, "columns": tuple(r["columns"])}) for r in data["python"]),
+            "audits": tuple(HeaderAudit(**audit) for audit in data["audits"]),
         }
         return cls(**{**data, **parts})
 

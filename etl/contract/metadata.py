@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from etl.audit_kinds import HeaderAudit, parsed
+from etl.quoting import identifier
+
 #: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
-COLUMN_KEYS = ("aliases", "clean", "format", "pii", "sql", "sql_warn", "unit")
+COLUMN_KEYS = ("aliases", "clean", "format", "pii", "references", "references_warn", "sql", "sql_warn", "unit")
+#: The keys of both that ask for rules in SQL.
+SQL_KEYS = ("sql", "sql_warn")
+_TABLE_AUDITS = ("freshness", "row_count", "sums_to")
+_SEVERITIES = {"": "error", "_warn": "warn"}
 #: Keys of a model's own metadata, in its Config.
-MODEL_KEYS = ("sql", "sql_warn")
+MODEL_KEYS = (*SQL_KEYS, *(kind + ending for kind in _TABLE_AUDITS for ending in _SEVERITIES))
 _PII = ("hash", "partial", "drop")
 _MOMENTS = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 # what a strptime format says of the time of day, which a DATE would lose
@@ -47,6 +54,30 @@ def column_facts(metadata: Mapping[str, Any], name: str, type: str) -> dict[str,
     if "format" in metadata:
         found["format"] = _format(_text(metadata, "format"), type)
     return found
+
+
+def column_audits(metadata: Mapping[str, Any], name: str) -> Iterator[HeaderAudit]:
+    """Yield the built-in audits that a column's metadata asks for; ValueError says what is wrong with one."""
+    return _audits(metadata, ("references",), f"{identifier(name)} = ")
+
+
+def table_audits(metadata: Mapping[str, Any]) -> Iterator[HeaderAudit]:
+    """Yield the built-in audits that a Config's metadata asks for; ValueError says what is wrong with one."""
+    return _audits(metadata, _TABLE_AUDITS)
+
+
+def _audits(metadata: Mapping[str, Any], kinds: Sequence[str], before: str = "") -> Iterator[HeaderAudit]:
+    for kind in kinds:
+        for ending, severity in _SEVERITIES.items():
+            texts = metadata.get(kind + ending, [])
+            for text in texts if isinstance(texts, list | tuple) else [texts]:
+                if not isinstance(text, str):
+                    raise ValueError(
+                        f"metadata {kind + ending!r}: {texts!r} is neither a text nor a list of texts"
+                    )
+                # an error in it is one of the contract
+                list(parsed(kind, before + text))
+                yield HeaderAudit(kind, before + text, severity)
 
 
 def _text(metadata: Mapping[str, Any], key: str) -> str:

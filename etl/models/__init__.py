@@ -1,8 +1,9 @@
 """The project's SQL as data: models and audits, their dependencies from DuckDB's own parser, their order."""
 
+from etl.audit_kinds import Audit
 from etl.models.context import Context, Promised
 from etl.models.header import place_of
-from etl.models.model import ABSENT, BY_PARTITION, HISTORY, Audit, Columns, Given, Header, Model, Models
+from etl.models.model import ABSENT, BY_PARTITION, HISTORY, Columns, Given, Header, Model, Models
 from etl.models.over import models_over
 from etl.models.read import is_test, models_key, read_models
 

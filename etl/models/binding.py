@@ -6,9 +6,10 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from etl.audit_kinds import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS, Audit
 from etl.errors import ModelError
 from etl.models.model import ABSENT, HISTORY, Columns, Given, Model
-from etl.models.query import Query, explained
+from etl.models.query import Query, explained, message_of
 from etl.quoting import identifier, qualified
 
 if TYPE_CHECKING:
@@ -51,6 +52,21 @@ class Bound:
         """Raise ModelError for a SELECT that DuckDB cannot bind."""
         with explained(query.file, 2):
             self.con.execute(f"explain\n{query.sql}")
+
+    def check_audits(self, audits: Iterable[Audit]) -> None:
+        """Raise ModelError for an audit of a built-in kind that DuckDB cannot bind."""
+        import duckdb
+
+        self.define(ROW_COUNTS, COUNT_COLUMNS)
+        self.con.execute(f"set variable {BATCH_DATE} = date '2000-01-01'")
+        for audit in audits:
+            try:
+                self.con.execute(f"explain\n{audit.sql}")
+            except duckdb.Error as error:
+                what = message_of(error)
+                raise ModelError(
+                    f"{audit.place}: {audit.why}: {what}{'' if what.endswith('?') else '.'}"
+                ) from error
 
     def columns(self, name: str) -> Columns:
         """Return the columns of one table or view, with their types."""

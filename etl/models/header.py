@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from etl.audit_kinds import AUDIT_KEYS, Audit, HeaderAudit, audits_of
 from etl.errors import ModelError
 from etl.models.model import ABSENT, MATERIALIZED, Header, Model
 
-_LINE = re.compile(r"--\s*([a-z_]+):(?:\s+(.*?))?\s*")
+_LINE = re.compile(r"--\s*(?:(warn) )?([a-z_]+):(?:\s+(.*?))?\s*")
 _EXPORTS = ("parquet",)
 
 # key -> the ways of building that it goes with; any, if it is not here
@@ -36,6 +37,8 @@ class Line:
     number: int
     key: str
     value: str
+    # Whether it begins with the word `warn`.
+    is_warning: bool = False
 
 
 def read_header(file: str, text: str) -> tuple[Header, Mapping[str, int]]:
@@ -46,6 +49,10 @@ def read_header(file: str, text: str) -> tuple[Header, Mapping[str, int]]:
     """
     lines: dict[str, Line] = {}
     for line in header_lines(text):
+        if line.key in AUDIT_KEYS:
+            continue
+        if line.is_warning:
+            raise _error(file, line, f"only audits can warn: {', '.join(AUDIT_KEYS)}")
         if line.key not in _PARSERS:
             raise _error(file, line, _unknown(line.key))
         if line.key in lines:
@@ -64,13 +71,23 @@ def read_header(file: str, text: str) -> tuple[Header, Mapping[str, int]]:
     return header, {key: line.number for key, line in lines.items()}
 
 
+def read_audits(table: str, file: str, text: str) -> list[Audit]:
+    """Return the audits of built-in kinds that a model's header asks for, once or many times each.
+
+    Raises ModelError naming file and line for a text that is not of its kind's grammar.
+    """
+    lines = [line for line in header_lines(text) if line.key in AUDIT_KEYS]
+    asked = [HeaderAudit(x.key, x.value, "warn" if x.is_warning else "error", x.number) for x in lines]
+    return audits_of(table, file, asked)
+
+
 def header_lines(text: str) -> Iterator[Line]:
     """Yield the lines of a header; it ends at the first line that is no comment."""
     for number, line in enumerate(text.splitlines(), 1):
         if not line.startswith("--"):
             return
         if match := _LINE.fullmatch(line):
-            yield Line(number, match[1], match[2] or "")
+            yield Line(number, match[2], match[3] or "", match[1] is not None)
 
 
 def place_of(folder: Path, model: Model, key: str) -> str:
@@ -97,8 +114,9 @@ def _check(file: str, header: Header, lines: Mapping[str, Line]) -> None:
 
 
 def _unknown(key: str) -> str:
-    close = difflib.get_close_matches(key, _PARSERS, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(_PARSERS)}"
+    known = [*_PARSERS, *AUDIT_KEYS]
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
     return f"no header key '{key}'; {hint}"
 
 

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, TypeVar
 
+from etl.audit_kinds import Audit
+
 #: How a model can be built; what a header may say.
 MATERIALIZED = ("view", "table", "incremental", "merge", "scd2")
 
@@ -113,20 +115,6 @@ class Model:
         gone = {header.partition, since, header.deletes}
         kept = tuple((name, type) for name, type in self.columns if name not in gone)
         return kept + tuple((name, type or dict(self.columns)[since]) for name, type in HISTORY.items())
-
-
-@dataclass(frozen=True)
-class Audit:
-    """One SELECT of offending rows in sql/audits/; `severity` is error or warn, `why` its first line."""
-
-    name: str
-    file: str
-    sql: str
-    normal: str
-    reads: tuple[str, ...]
-    severity: str
-    why: str
-    macros: tuple[str, ...] = ()
 
 
 _Item = TypeVar("_Item", Model, Audit, Header)

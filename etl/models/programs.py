@@ -31,6 +31,8 @@ class Program:
     reads: tuple[str, ...]
     header: Header
     columns: Columns
+    # Its text with comments as SQL has them, for what reads a header.
+    header_text: str = ""
 
     def check_tables(self, known: set[str]) -> None:
         """Raise ModelError for a table that is neither raw nor made by a model."""
@@ -77,13 +79,15 @@ def _program(path: Path, file: str, context: Context) -> Program:
         )
     values = {variable: context.variables[variable] for variable in variables}
     normal = f"{hashlib.sha256(text.encode()).hexdigest()} {values}"
-    header, _ = read_header(file, re.sub(r"^# ", "-- ", text, flags=re.MULTILINE))
+    header_text = re.sub(r"^# ", "-- ", text, flags=re.MULTILINE)
+    header, _ = read_header(file, header_text)
     if header.building() != Header().building():
         raise ModelError(
-            f"{file}: a Python model makes a table, all of it; its header may name owner, tags, unit, export."
+            f"{file}: a Python model makes a table, all of it; its header may say who owns it, its tags, units, "
+            "export and audits."
         )
     reads = tuple(sorted(_names(tree, "READS", file)))
-    return Program(name, file, normal, reads, header, context.promised[name].columns)
+    return Program(name, file, normal, reads, header, context.promised[name].columns, header_text)
 
 
 def _names(tree: ast.Module, name: str, file: str, default: Sequence[str] | None = None) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ class Query:
         self.variables: dict[str, int] = {}
         self.table_functions: dict[str, int] = {}
         self.more_reads: set[str] = set()
+        self.is_audit = False
         #: The statements that make the macros which it uses.
         self.macros: tuple[str, ...] = ()
         for node in _nodes(self.tree):
@@ -139,14 +140,18 @@ def explained(file: str, first_line: int = 1) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        message, _, rest = str(error).partition("\n\nLINE ")
-        number = re.match(r"\d+", rest)
+        number = re.match(r"\d+", str(error).partition("\n\nLINE ")[2])
         line = int(number[0]) - first_line + 1 if number else 1
-        message = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", message).replace("\n", " ").rstrip(".")
-        hint = re.search(r'Candidate bindings:[ :]*"([^"]+)"', message)
-        if hint:
-            message = f"{message[: hint.start()].rstrip(' !')}; did you mean {hint[1].split('.')[-1]}?"
+        message = message_of(error)
         raise ModelError(f"{file}:{line}: {message}{'' if message.endswith('?') else '.'}") from error
+
+
+def message_of(error: Exception) -> str:
+    """Return what DuckDB says, in one line and without a stop, with the name that it takes for the one meant."""
+    message = str(error).partition("\n\nLINE ")[0]
+    message = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", message).replace("\n", " ").rstrip(".")
+    hint = re.search(r'Candidate bindings:[ :]*"([^"]+)"', message)
+    return f"{message[: hint.start()].rstrip(' !')}; did you mean {hint[1].split('.')[-1]}?" if hint else message
 
 
 def _statement(text: str) -> str:

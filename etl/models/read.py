@@ -10,14 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etl import audit_kinds
+from etl.audit_kinds import BATCH_DATE, Audit, check_tables
 from etl.errors import ModelError
 from etl.models.binding import Bound, check_columns
 from etl.models.context import NOTHING, Context
-from etl.models.header import read_header
+from etl.models.header import read_audits, read_header
 from etl.models.inputs import stored, with_inputs
 from etl.models.macros import FOLDER as MACROS
 from etl.models.macros import Macro, read_macros, used
-from etl.models.model import Audit, Given, Model, Models
+from etl.models.model import Given, Model, Models
 from etl.models.programs import Program, read_programs
 from etl.models.query import Query, parse
 from etl.models.seeds import read_seeds
@@ -36,7 +38,8 @@ def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING)
     """Return a text that changes when a file under sql/, the given tables, DuckDB or this package changes."""
     digest = hashlib.sha256(f"{version('duckdb')} {sorted(map(repr, given))} {context}".encode())
     files = (path for path in sorted(folder.rglob("*")) if path.suffix in (".sql", ".csv", ".py"))
-    for path in (*sorted(Path(__file__).parent.glob("*.py")), *files):
+    code = (Path(audit_kinds.__file__), *sorted(Path(__file__).parent.glob("*.py")))
+    for path in (*code, *files):
         digest.update(f"\0{path.relative_to(path.parents[1])}\0".encode())
         digest.update(b"" if is_test(path) else path.read_bytes())
     return digest.hexdigest()
@@ -68,7 +71,7 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
         known = {*(table.name for table in given), *made}
         for query in queries.values():
             query.check_tables(known)
-            query.check_variables(context.variables)
+            query.check_variables({**context.variables, **({BATCH_DATE: ""} if query.is_audit else {})})
             query.check_functions({*macros})
             _use(query, used({*query.functions, *query.table_functions}, macros), context)
         reads = {name: queries[name].reads() if name in queries else programs[name].reads for name in made}
@@ -82,6 +85,9 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
                 models[name] = _model(name, queries[name], bound, dated, models)
         columns = bound.all_columns()
         audits = {name: _audit(name, query, bound) for name, query in queries.items() if _is_audit(name)}
+        headers = {name: (query.file, query.text) for name, query in queries.items() if name in made}
+        headers |= {name: (program.file, program.header_text) for name, program in programs.items()}
+        audits |= _built_in(headers, known, bound)
     for name, model in models.items():
         models[name] = model if model.columns else replace(model, columns=columns[name])
     return Models(models, audits)
@@ -93,7 +99,8 @@ def _use(query: Query, macros: Mapping[str, Macro], context: Context) -> None:
     query.more_reads = {read for macro in macros.values() for read in macro.reads}
     variables = {*query.variables, *(name for macro in macros.values() for name in macro.variables)}
     notes = [macro.normal for macro in macros.values()]
-    notes += [f"variable {name} = {context.variables[name]}" for name in sorted(variables)]
+    # the batch date is another each night: an audit that reads it is not what it was
+    notes += [f"variable {name} = {context.variables.get(name, '')}" for name in sorted(variables)]
     query.normal = "\n-- ".join([query.normal, *notes])
 
 
@@ -109,7 +116,10 @@ def _queries(con: duckdb.DuckDBPyConnection, folder: Path, context: Context) -> 
             _check_test(path, file)
             continue
         names[file], texts[file] = _name(path.relative_to(folder), file), _text(path, file)
-    return {names[file]: query for file, query in parse(con, texts).items()}
+    queries = {names[file]: query for file, query in parse(con, texts).items()}
+    for name, query in queries.items():
+        query.is_audit = _is_audit(name)
+    return queries
 
 
 def _check_test(path: Path, file: str) -> None:
@@ -167,7 +177,17 @@ def _audit(name: str, query: Query, bound: Bound) -> Audit:
     bound.check(query)
     severity = "error" if match[1] == "fail" else "warn"
     why = match[2].strip()
-    return Audit(name, query.file, query.sql, query.normal, query.reads(), severity, why, query.macros)
+    is_dated = BATCH_DATE in query.variables
+    reads, macros = query.reads(), query.macros
+    return Audit(name, query.file, query.sql, query.normal, reads, severity, why, is_dated=is_dated, macros=macros)
+
+
+def _built_in(headers: Mapping[str, tuple[str, str]], known: set[str], bound: Bound) -> dict[str, Audit]:
+    """Return the audits that the headers of models ask for, by name; `headers` are their files and texts."""
+    found = [audit for name, (file, text) in headers.items() for audit in read_audits(name, file, text)]
+    check_tables(found, known)
+    bound.check_audits(found)
+    return {audit.name: audit for audit in found}
 
 
 def _ordered(reads: Mapping[str, Sequence[str]], files: Mapping[str, str]) -> list[str]:

@@ -1,0 +1,117 @@
+"""Auditing a candidate: every check, what they found into build.duckdb and the ledger, and the verdict."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from etl.audit_kinds import Audit
+from etl.errors import AuditError, counted
+from etl.keys import AUDIT, load_key, transform_key
+from etl.ledger import Check, Ledger, Receipt, fingerprint
+from etl.project import Project
+from etl.stages.audited.candidate import Candidate
+from etl.stages.audited.checks import Asked, Checks
+from etl.stages.audited.contracts import check_contract
+from etl.stages.audited.counts import RowCounts
+from etl.stages.audited.laws import check_raw
+from etl.stages.audited.personal import Personal
+from etl.stages.warehouse import contents, open_build, remove_obsolete
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, content: str) -> Receipt:
+    """Check the candidate and return the receipt, which is written; every result is in etl.checks.
+
+    A check whose tables are unchanged since it passed is not repeated. Raises AuditError that names every
+    error-severity check that found offending rows, with examples; warnings are only recorded. Up to
+    KEPT_ROWS offending rows of each check are in the ledger.
+    """
+    started = perf_counter()
+    audits = candidate.all_audits()
+    with open_build(project, ledger, run_id) as con:
+        remove_obsolete(con, [s.name for s in candidate.sources], candidate.models)
+        _check_complete(con, candidate, ledger)
+        before = ledger.checks() if candidate.is_build_trusted else {}
+        checks = Checks(con, before, run_id, Personal(candidate))
+        row_counts = RowCounts(con, candidate, audits, run_id)
+        row_counts.prepare(ledger)
+        for macro in dict.fromkeys(macro for item in audits for macro in item.macros):
+            con.execute(macro)
+        _check_tables(checks, project, candidate, audits, row_counts)
+        for source in candidate.sources:
+            check_raw(checks, source, candidate)
+        failed = [check for check in checks.done if not check.passed and check.severity == "error"]
+        row_counts.record(ledger, has_passed=not failed)
+        _store(con, checks.done)
+    ledger.replace_checks(checks.done, checks.offending)
+    if failed:
+        raise AuditError("\n".join(_described(check, candidate, audits) for check in failed))
+    receipt = Receipt(AUDIT, content, run_id, seconds=perf_counter() - started)
+    ledger.write(receipt)
+    return receipt
+
+
+def _check_tables(
+    checks: Checks, project: Project, candidate: Candidate, audits: Sequence[Audit], row_counts: RowCounts
+) -> None:
+    """Check contracts and audits; what is a condition on a table's rows is in the scan of its contract."""
+    by_row: dict[str, list[Asked]] = defaultdict(list)
+    for item in audits:
+        if item.rule:
+            by_row[item.table].append(_asked(item, candidate))
+    for table, contract in candidate.contracts.items():
+        more = by_row.pop(table, [])
+        check_contract(checks, project.contracts, table, contract, candidate.tables[table], more)
+    for table, asked in by_row.items():
+        checks.scan(table, asked)
+    for item in audits:
+        if not item.rule:
+            checks.query(_asked(item, candidate), row_counts.note(item))
+
+
+def _asked(item: Audit, candidate: Candidate) -> Asked:
+    tables = {name: candidate.tables[name] for name in item.reads}
+    night = [str(candidate.batch_date)] if item.is_dated else []
+    content = fingerprint([item.normal, tables, *night], item.severity)
+    table = item.table or ", ".join(item.reads[:1])
+    return Asked(item.name, table, item.severity, item.sql, content, item.reads, item.rule, item.columns)
+
+
+def _check_complete(con: duckdb.DuckDBPyConnection, candidate: Candidate, ledger: Ledger) -> None:
+    """Raise if a table is not the one that was planned, whatever the receipts say; they are dropped."""
+    held = contents(con)
+    wrong = [name for name, content in candidate.tables.items() if held.get(name) != content]
+    if wrong:
+        ledger.forget(load_key(name.removeprefix("raw.")) for name in wrong)
+        ledger.forget(transform_key(name) for name in wrong)
+        names = ", ".join(wrong)
+        raise AuditError(f"build.duckdb does not hold {names} as planned; run again to build them anew.")
+
+
+def _store(con: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> None:
+    con.execute("begin; delete from etl.checks")
+    if checks:
+        con.executemany(
+            "insert into etl.checks values (?, ?, ?, ?, ?, ?, ?)",
+            [[c.name, c.table_name, c.severity, c.passed, c.failing, c.examples, c.run_id] for c in checks],
+        )
+    con.execute("commit")
+
+
+def _described(check: Check, candidate: Candidate, audits: Sequence[Audit]) -> str:
+    item = next((audit for audit in audits if audit.name == check.name), None)
+    why = f": {item.why} ({item.place})" if item else ""
+    rows = counted(check.failing, "offending row")
+    lines = [f"{check.name} found {rows} in {check.table_name}{why}"]
+    lines += [f"    {example}" for example in check.examples]
+    reads = item.reads if item else (check.table_name,)
+    arrivals = sorted({text for table in reads for text in candidate.arrivals.get(table, ())})
+    if arrivals:
+        more = f" and {len(arrivals) - 3} more" if len(arrivals) > 3 else ""
+        lines.append(f"    new since it was last published: {'; '.join(arrivals[:3])}{more}")
+    return "\n".join(lines)

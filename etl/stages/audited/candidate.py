@@ -1,0 +1,72 @@
+"""What is to be audited, as plain data, and which audits there are for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from etl.audit_kinds import Audit, audits_of, check_tables
+from etl.contract import Contract, Source
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What build.duckdb should hold: fingerprints by table, and what arrived tonight by table.
+
+    `audits` are those of sql/audits and of the models' headers; those of contracts are added by all_audits().
+    """
+
+    sources: Sequence[Source]
+    contracts: Mapping[str, Contract]
+    audits: Sequence[Audit]
+    models: Sequence[str]
+    tables: Mapping[str, str]
+    arrivals: Mapping[str, Sequence[str]]
+    #: Rows that break a warn-severity rule of a raw contract, counted when they were extracted.
+    warnings: Mapping[str, Mapping[str, int]]
+    batch_date: date
+    #: Whether what passed before can be taken over: nobody but etl wrote to build.duckdb since.
+    is_build_trusted: bool = True
+
+    def contract_of(self, table: str) -> Contract | None:
+        """Return the contract of a table, raw or built, if it has one."""
+        raw = {source.table: source.contract for source in self.sources}
+        return self.contracts.get(table, raw.get(table))
+
+    def all_audits(self) -> list[Audit]:
+        """Return every audit once, under a name of its own; without those that a contract checks anyway.
+
+        Raises ModelError for one that reads a table that is not there.
+        """
+        tables = [*(source.table for source in self.sources), *self.contracts]
+        found: dict[str, Audit] = {}
+        for audit in [*self.audits, *(a for table in tables for a in self._promised(table))]:
+            if not self._is_kept_by_contract(audit):
+                _add(found, audit)
+        check_tables(found.values(), self.tables)
+        return list(found.values())
+
+    def _promised(self, table: str) -> list[Audit]:
+        contract = self.contract_of(table)
+        return audits_of(table, f"contract {contract.name}", contract.audits) if contract else []
+
+    def _is_kept_by_contract(self, audit: Audit) -> bool:
+        # a raw contract is kept within a partition, and by what was extracted, not by what is loaded
+        contract = self.contracts.get(audit.table)
+        if contract is None:
+            return False
+        rules = {rule.sql for rule in contract.rules if rule.severity in ("error", audit.severity)}
+        keys = {unique.columns for unique in contract.uniques if unique.severity in ("error", audit.severity)}
+        return audit.rule in rules or (audit.name.startswith(f"{audit.table}.unique.") and audit.columns in keys)
+
+
+def _add(found: dict[str, Audit], audit: Audit) -> None:
+    name, number = audit.name, 1
+    while audit.name in found:
+        same = found[audit.name]
+        if (same.sql, same.severity) == (audit.sql, audit.severity):
+            return
+        number += 1
+        audit = replace(audit, name=f"{name}#{number}")
+    found[audit.name] = audit

@@ -1,0 +1,161 @@
+"""Running checks: each is a SELECT of offending rows, and those of one table's rows take one scan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from etl.ledger import KEPT_ROWS, Check, Offending
+from etl.quoting import identifier, literal, qualified
+from etl.stages.audited.personal import HIDDEN, Personal
+
+if TYPE_CHECKING:
+    import duckdb
+
+_EXAMPLES = 3
+_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A check to be done: `sql` selects the offending rows, and `content` changes when it must be done again.
+
+    `rule`, if there is one, is a condition that a row of `table` breaks if and only if `sql` finds something.
+    `judged` are the columns that a built-in kind judges.
+    """
+
+    name: str
+    table: str
+    severity: str
+    sql: str
+    content: str
+    reads: tuple[str, ...]
+    rule: str = ""
+    judged: tuple[str, ...] = ()
+
+
+def rule_asked(name: str, table: str, severity: str, rule: str, content: str) -> Asked:
+    """Return a check of a condition on each row of a table."""
+    sql = f"from {qualified(table)} where not ({rule})"
+    return Asked(name, table, severity, sql, content, (table,), rule)
+
+
+class Checks:
+    """The checks done so far; one that passed before on the same content is taken over."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, before: Mapping[str, Check], run_id: str, personal: Personal
+    ) -> None:
+        self.con, self.before, self.run_id, self.personal = con, before, run_id, personal
+        self.done: list[Check] = []
+        #: The SELECT of each check that was done, and its offending rows.
+        self.offending: dict[str, Offending] = {}
+        self._names: set[str] = set()
+
+    def known(self, name: str, content: str) -> bool:
+        """Take over the earlier result of a check, if it passed on this content."""
+        earlier = self.before.get(name)
+        if earlier is None or earlier.fingerprint != content or not earlier.passed:
+            return False
+        self._append(earlier)
+        return True
+
+    def add(
+        self, name: str, table: str, severity: str, failing: int, examples: Sequence[str], content: str
+    ) -> str:
+        """Add a result, under a name of its own; return that."""
+        while name in self._names:
+            name += "'"
+        self._append(
+            Check(name, table, severity, failing == 0, failing, list(examples), self.run_id, content),
+        )
+        return name
+
+    def query(self, asked: Asked, note: str = "") -> None:
+        """Do a check by its SELECT; `note` is what is to be said if it passes."""
+        import duckdb
+
+        if self.known(asked.name, asked.content):
+            return
+        try:
+            failing = self.con.execute(f"select count(*) from (\n{asked.sql}\n)").fetchall()[0][0]
+            examples, rows = self.rows(asked) if failing else ([note] if note else [], [])
+        except duckdb.Error as error:
+            self.refuse(asked.name, asked.table, error, asked.content, asked.reads)
+        else:
+            name = self.add(asked.name, asked.table, asked.severity, failing, examples, asked.content)
+            self.offending[name] = Offending(asked.sql, rows)
+
+    def scan(self, table: str, asked: Sequence[Asked]) -> None:
+        """Do the checks that have a rule in one scan; one by one, if DuckDB cannot run one of them."""
+        import duckdb
+
+        todo = [one for one in asked if not self.known(one.name, one.content)]
+        if not todo:
+            return
+        counts = ", ".join(f"count(*) filter (not ({one.rule}))" for one in todo)
+        try:
+            broken = self.con.execute(f"select {counts} from {qualified(table)}").fetchall()[0]
+        except duckdb.Error as error:
+            if len(todo) == 1:
+                self.refuse(todo[0].name, table, error, todo[0].content, (table,))
+            else:
+                for one in todo:
+                    self.scan(table, [one])
+            return
+        for one, failing in zip(todo, broken, strict=True):
+            if failing:
+                self.query(one)
+            else:
+                name = self.add(one.name, table, one.severity, 0, [], one.content)
+                self.offending[name] = Offending(one.sql, [])
+
+    def refuse(self, name: str, table: str, error: Exception, content: str, reads: Sequence[str]) -> None:
+        """Take a check that cannot be run for a failed one, whatever its severity."""
+        said = f"it cannot be run: {self.personal.said(error, reads)}"[:_CHARACTERS]
+        self.add(name, table, "error", 1, [said], content)
+
+    def rows(self, asked: Asked) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return a few offending rows as text, and more of them as JSON objects, without personal data."""
+        relation = f"(\n{asked.sql}\n)"
+        names = [column[0] for column in self.con.execute(f"from {relation} limit 0").description]
+        hidden = self.personal.hides(names, asked.reads, asked.judged)
+        shown = {name: _shown(name, name in hidden) for name in names}
+        texts = ", ".join(f"{sql}::varchar" for sql in shown.values())
+        fields = ", ".join(f"{literal(name)}: {sql}" for name, sql in shown.items())
+        query = f"select to_json({{{fields}}})::varchar, {texts} from {relation} limit {KEPT_ROWS}"
+        found = self.con.execute(query).fetchall()
+        examples = [
+            ", ".join(f"{n} = {v}" for n, v in zip(names, row[1:], strict=True)) for row in found[:_EXAMPLES]
+        ]
+        return [text[:_CHARACTERS] for text in examples], [_bounded(json.loads(row[0])) for row in found]
+
+    def _append(self, check: Check) -> None:
+        self._names.add(check.name)
+        self.done.append(check)
+
+
+def _shown(name: str, is_hidden: bool) -> str:
+    sql = identifier(name)
+    return f"case when {sql} is not null then {literal(HIDDEN)} end" if is_hidden else sql
+
+
+def _bounded(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with long values cut, and NaN and infinity, which JSON lacks, as text."""
+    return {name: _value(value) for name, value in row.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    if isinstance(value, list | dict):
+        text = json.dumps(value)
+        return (
+            value
+            if len(text) <= _CHARACTERS and "NaN" not in text and "Infinity" not in text
+            else text[:_CHARACTERS]
+        )
+    return value[:_CHARACTERS] if isinstance(value, str) else value

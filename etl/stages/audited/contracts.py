@@ -1,0 +1,70 @@
+"""The contract of a built table, and the audits of its rows: columns, then all conditions in one scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from etl.contract import Contract, Rule, Unique
+from etl.contract.expand import expanded
+from etl.errors import ContractError, StepError
+from etl.ledger import fingerprint
+from etl.quoting import qualified
+from etl.stages.audited.checks import Asked, Checks, rule_asked
+from etl.stages.warehouse import describe
+
+
+def check_contract(
+    checks: Checks, contracts: Path, table: str, contract: Contract, content: str, more: Sequence[Asked]
+) -> None:
+    """Check a table's contract, and the audits in `more`, which have a rule, in the same scan.
+
+    `contracts` is the contracts folder, where the functions of rules in Python are.
+    """
+    con = checks.con
+    columns = [(row[0], row[1]) for row in con.execute(f"describe {qualified(table)}").fetchall()]
+    key = fingerprint(contract.to_dict(), content)
+    contract = expanded(contract, [name for name, _ in columns])
+    describe(con, table, contract)
+    problems = contract.structure_problems(columns)
+    for problem in problems:
+        checks.add(f"{table}.{problem.column}.{problem.rule}", table, "error", 1, [problem.message], key)
+    missing = {column.name for column in contract.columns} - {name for name, _ in columns}
+    wrong = missing | {problem.column for problem in problems}
+    rules = [_asked(rule, table, key) for rule in contract.rules if rule.column not in missing]
+    rules += [
+        _asked(found, table, key)
+        for rule in contract.python
+        if not wrong & set(rule.columns) and not checks.known(f"{table}.{rule.name}", key)
+        for found in _prepared(checks, contracts, table, replace(contract, python=(rule,)), key)
+    ]
+    checks.scan(table, [*rules, *more])
+    for unique in contract.uniques:
+        if not missing & set(unique.columns):
+            checks.query(_unique_asked(unique, table, contract, key))
+
+
+def _asked(rule: Rule, table: str, content: str) -> Asked:
+    return rule_asked(f"{table}.{rule.name}", table, rule.severity, rule.sql, content)
+
+
+def _unique_asked(unique: Unique, table: str, contract: Contract, content: str) -> Asked:
+    names = ", ".join(contract.key(unique))
+    sql = f"select {names}, count(*) as rows from {qualified(table)} group by {names} having count(*) > 1"
+    name = f"{table}.{unique.name}"
+    return Asked(name, table, unique.severity, sql, content, (table,), judged=unique.columns)
+
+
+def _prepared(checks: Checks, contracts: Path, table: str, contract: Contract, content: str) -> Sequence[Rule]:
+    """Return a contract's Python rules as SQL; what cannot be run is a failed check."""
+    import duckdb
+
+    from etl.contract.python_rules import prepare
+
+    try:
+        return prepare(checks.con, contract, contracts, f"from {qualified(table)}")
+    except (StepError, ContractError, duckdb.Error) as error:
+        for rule in contract.python:
+            checks.refuse(f"{table}.{rule.name}", table, error, content, (table,))
+        return []

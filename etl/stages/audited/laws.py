@@ -1,0 +1,52 @@
+"""The laws over what was loaded: nothing lost; and the warnings of raw rows, as extraction counted them."""
+
+from __future__ import annotations
+
+from etl.contract import PythonRule, Rule, Source
+from etl.ledger import Offending
+from etl.quoting import qualified
+from etl.stages.audited.candidate import Candidate
+from etl.stages.audited.checks import Checks, rule_asked
+
+
+def check_raw(checks: Checks, source: Source, candidate: Candidate) -> None:
+    """Check that nothing of a source was lost, and take over the warnings about its rows."""
+    content, table = candidate.tables[source.table], source.table
+    every: list[Rule | PythonRule] = [*source.contract.rules, *source.contract.python]
+    for rule in (rule for rule in every if rule.severity == "warn"):
+        failing = candidate.warnings.get(source.name, {}).get(rule.name, 0)
+        can_show = failing and isinstance(rule, Rule) and not _reads_masked(rule, source)
+        asked = rule_asked(
+            f"{table}.{rule.name}", table, "warn", rule.sql if isinstance(rule, Rule) else "", content
+        )
+        examples, rows = checks.rows(asked) if can_show else ([], [])
+        name = checks.add(asked.name, table, "warn", failing, examples, content)
+        if can_show:
+            checks.offending[name] = Offending(asked.sql, rows)
+    _check_nothing_lost(checks, source, content)
+
+
+def _check_nothing_lost(checks: Checks, source: Source, content: str) -> None:
+    """Check that the records of the files are the rows of the lake and those in quarantine, and all are loaded."""
+    con = checks.con
+    totals = ", ".join(f"coalesce(sum({n}), 0)::bigint" for n in ("records", "rows", "rejected", "discarded"))
+    records, rows, rejected, discarded = con.execute(
+        f"select {totals} from etl.partitions where source = ?", [source.name]
+    ).fetchall()[0]
+    loaded = con.execute(f"select count(*) from {qualified(source.table)}").fetchall()[0][0]
+    quarantined, given_up = con.execute(
+        "select count(*) - count(discarded), count(discarded) from etl.rejects where source = ?", [source.name]
+    ).fetchall()[0]
+    lost = abs(records - rows - rejected - discarded) + abs(loaded - rows)
+    lost += abs(rejected - quarantined) + abs(discarded - given_up)
+    example = (
+        f"{records:,} records in the files; {rows:,} rows in the lake, {loaded:,} in {source.table}; "
+        f"{rejected:,} rejected, {quarantined:,} in etl.rejects; "
+        f"{discarded:,} discarded, {given_up:,} in etl.rejects"
+    )
+    checks.add(f"{source.table}.nothing_lost", source.table, "error", lost, [example] if lost else [], content)
+
+
+def _reads_masked(rule: Rule, source: Source) -> bool:
+    """Tell whether a rule was judged on values that are masked now: other rows would seem to break it."""
+    return any(column.pii and column.sql in rule.sql for column in source.contract.columns)
