@@ -13,6 +13,7 @@ import click
 from etl.audits_cli import audits
 from etl.errors import EtlError
 from etl.lineage_cli import lineage
+from etl.plan_cli import plan
 from etl.quarantine_cli import quarantine
 from etl.screen import show_table, shown
 
@@ -26,6 +27,7 @@ def cli() -> None:
 
 
 cli.add_command(audits)
+cli.add_command(plan)
 cli.add_command(quarantine)
 cli.add_command(lineage)
 
@@ -43,12 +45,19 @@ def main() -> None:
 @click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="The batch date; default: today.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at once.")
 @click.option("--allow-withdrawn", default="", metavar="SOURCES", help="Sources whose files may be gone.")
-def run(date: datetime | None, workers: int, allow_withdrawn: str) -> None:
-    """Take what is new up to a date, and publish it: the same as `luigi --module etl Nightly`."""
+@click.option("--select", "selection", default="", metavar="MODELS", help="Only these models; see `etl plan`.")
+def run(date: datetime | None, workers: int, allow_withdrawn: str, selection: str) -> None:
+    """Take what is new up to a date, and publish it: the same as `luigi --module etl Nightly`.
+
+    With --select, models are built with what they need: the same as BuiltModel. Nothing is published then.
+    """
     from etl.progress import showing_progress
     from etl.tasks import run_luigi
 
-    arguments = ["Nightly", "--workers", str(workers)]
+    if selection and allow_withdrawn:
+        raise click.UsageError("--allow-withdrawn is for a whole run: leave it or --select out.")
+    arguments = ["BuiltModel", "--name", selection] if selection else ["Nightly"]
+    arguments += ["--workers", str(workers)]
     arguments += ["--date", f"{date:%Y-%m-%d}"] if date else []
     arguments += ["--allow-withdrawn", allow_withdrawn] if allow_withdrawn else []
     with showing_progress():

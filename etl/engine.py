@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 #: The catalog name of build.duckdb while it is open for writing.
 BUILD = "build"
+
+_LOCKED = "Conflicting lock"
+
+#: How long a run waits, in seconds, before it tries again to open what somebody only looks at.
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
 @contextmanager
@@ -42,15 +48,35 @@ def building(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
 
     project.build.parent.mkdir(parents=True, exist_ok=True)
     with in_memory(project) as con:
-        try:
-            version = literal(project.settings.storage_version)
-            con.execute(f"attach {literal(str(project.build))} as {BUILD} (storage_version {version})")
-        except duckdb.Error as error:
-            raise _not_opened(project, error) from error
+        version = literal(project.settings.storage_version)
+        for pause in (*_PAUSES, 0.0):
+            try:
+                con.execute(f"attach {literal(str(project.build))} as {BUILD} (storage_version {version})")
+                break
+            except duckdb.Error as error:
+                if not pause or _LOCKED not in str(error):
+                    raise _not_opened(project, error) from error
+            time.sleep(pause)
         con.execute(f"use {BUILD}")
         yield con
         con.execute("use memory")
         con.execute(f"detach {BUILD}")
+
+
+def attach_build(project: Project, con: duckdb.DuckDBPyConnection) -> bool:
+    """Attach build.duckdb read-only to an open database; return False if a run has it open for writing.
+
+    While it is attached, no run can open it: detach it within a fraction of a second.
+    """
+    import duckdb
+
+    try:
+        con.execute(f"attach {literal(str(project.build))} as {BUILD} (read_only)")
+    except duckdb.Error as error:
+        if _LOCKED not in str(error):
+            raise _not_opened(project, error) from error
+        return False
+    return True
 
 
 @contextmanager
@@ -72,7 +98,7 @@ def _not_opened(project: Project, error: duckdb.Error) -> EtlError:
 
     if isinstance(error, duckdb.InvalidInputException):
         return ConfigError(f"{project.root}/luigi.cfg: [etl] storage_version: {error}")
-    if "Conflicting lock" in str(error):
+    if _LOCKED in str(error):
         return StepError(f"{project.build} is open in another process; close it there: {error}")
     return StepError(
         f"{project.build} cannot be opened: {error}\n"

@@ -11,6 +11,9 @@ BUILD = Key("build")
 AUDIT = Key("audit")
 PUBLISH = Key("publish")
 
+#: What the cache keeps, by the run that published, of the contracts and audits that its generation passed.
+PUBLISHED_CHECKS = "published checks"
+
 
 def extract_key(source: str, day: date) -> Key:
     """Return the key of a partition's receipt."""

@@ -6,10 +6,11 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import date
 from typing import Any, Protocol
 
 from etl.errors import EtlError
-from etl.project import CONFIG, find_root, has_option
+from etl.project import CONFIG, find_root, has_option, load_project
 
 #: Luigi's own are 0 for everything but a crash.
 EXIT_CODES = {
@@ -50,6 +51,22 @@ def configure(config: Config, add_config_path: Callable[[str], object]) -> None:
         config.set("core", "log_level", "ERROR")
     logging.getLogger("luigi-interface").addFilter(_is_news)
     _log_to_stderr()
+
+
+def default_root() -> str:
+    """Return the root of the project, or an empty text: the first complete() says why, with an exit code."""
+    try:
+        return str(find_root())
+    except EtlError:
+        return ""
+
+
+def default_date() -> date:
+    """Return today in the project's time zone; in the machine's, if there is no project that could be loaded."""
+    try:
+        return load_project().today()
+    except EtlError:
+        return date.today()
 
 
 def _read_project_config(add_config_path: Callable[[str], object]) -> None:

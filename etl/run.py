@@ -102,17 +102,18 @@ class ActiveRun:
             log.info(line)
 
 
-def active_run(root: str, run_id: str, scope: Scope | None = None) -> ActiveRun:
+def active_run(root: str, run_id: str, scope: Scope | None = None, is_whole: bool = False) -> ActiveRun:
     """Return the run of that id, begun if it is not under way: locked, planned, and noted in the ledger.
 
-    Raises AlreadyRunning if another process holds the project, and what make_plan() raises.
+    `is_whole` says that everything stale is asked for. Raises AlreadyRunning if another process holds the
+    project, and what make_plan() raises.
     """
     if run_id not in _active:
         project = load_project(root)
         finish_runs()
         lock = take_lock(project, run_id)
         try:
-            _active[run_id] = _begin(project, run_id, scope, lock)
+            _active[run_id] = _begin(project, run_id, scope, is_whole, lock)
         except BaseException:
             os.close(lock)
             raise
@@ -123,6 +124,16 @@ def finish_runs() -> None:
     """Finish the runs of this process: their outcome is written and said, and their locks are released."""
     for run in list(_active.values()):
         run.finish()
+
+
+def under_way(ledger: Ledger) -> Run | None:
+    """Return the run that is under way on this machine.
+
+    The project's lock is not tried: that could stop a run that begins at the same moment.
+    """
+    newest = next(iter(ledger.runs()), None)
+    is_open = newest is not None and not newest.outcome and newest.pid > 0
+    return newest if newest and is_open and _is_alive(newest.pid) else None
 
 
 def progress() -> tuple[int, int]:
@@ -154,6 +165,16 @@ def take_lock(project: Project, run_id: str) -> int:
     return descriptor
 
 
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True
+
+
 def _holder(text: str) -> str:
     try:
         who = json.loads(text)
@@ -162,7 +183,7 @@ def _holder(text: str) -> str:
         return "it has only just begun."
 
 
-def _begin(project: Project, run_id: str, asked: Scope | None, lock: int) -> ActiveRun:
+def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, lock: int) -> ActiveRun:
     scope = asked or Scope(project.today())
     ledger = Ledger(project.ledger)
     for earlier in ledger.runs():
@@ -190,7 +211,7 @@ def _begin(project: Project, run_id: str, asked: Scope | None, lock: int) -> Act
         ledger.write_run(replace(row, outcome="failed", finished_at=now()))
         raise
     keep_build_open(project)
-    run = ActiveRun(project, ledger, plan, row, lock, os.getpid(), is_whole=asked is not None)
+    run = ActiveRun(project, ledger, plan, row, lock, os.getpid(), is_whole)
     atexit.register(run.finish)
     return run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from datetime import date
 from time import perf_counter
 
 from etl.errors import AuditError, StepError, counted
-from etl.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
+from etl.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.ledger import Key, Receipt, now
 from etl.plan import Plan
 from etl.run import ActiveRun
@@ -87,6 +88,7 @@ def publish(run: ActiveRun) -> None:
     if exported:
         files = [f"{name} ({counted(count, 'file')})" for name, count in exported.items()]
         log.info("exported %s", _few(files))
+    run.ledger.cache(PUBLISHED_CHECKS, plan.run_id, json.dumps(plan.checks))
     _said("published", f"generation {plan.run_id}", started)
 
 

@@ -63,6 +63,9 @@ def _headline(plan: Plan, run: Run, has_worked: bool, newest: str) -> str:
         return f"nothing new to publish up to {plan.scope.last}: {plan.project.warehouse} holds all of it already"
     if run.outcome == "unchanged":
         return f"nothing new up to {plan.scope.last}: {plan.project.warehouse} is up to date"
+    if run.outcome == "partial":
+        done = "only what was asked for is done; it is not audited, so nothing is published"
+        return f"run {run.run_id} of {run.batch_date}: {done}"
     return f"run {run.run_id} of {run.batch_date}: {run.outcome}; nothing was published"
 
 

@@ -23,7 +23,7 @@ from etl.errors import AlreadyRunning, EtlError
 from etl.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.ledger import Key
 from etl.plan import Plan, Scope
-from etl.project import find_root, load_project
+from etl.project import load_project
 from etl.run import ActiveRun, active_run, new_run_id
 
 log = logging.getLogger("etl")
@@ -46,7 +46,7 @@ class Step(luigi.Task):
     @classmethod
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
         """Give the task that was asked for, which has none, its project and a new run."""
-        given = {} if "run_id" in kwargs else {"project": _root(), "run_id": new_run_id()}
+        given = {} if "run_id" in kwargs else {"project": luigi_setup.default_root(), "run_id": new_run_id()}
         return super().get_param_values(params, args, {**given, **kwargs})  # type: ignore[no-untyped-call]
 
     @property
@@ -62,7 +62,7 @@ class Step(luigi.Task):
     @property
     def active(self) -> ActiveRun:
         """The run that this task belongs to; the first task that asks begins it."""
-        return active_run(self.project, self.run_id, self.scope)
+        return active_run(self.project, self.run_id, self.scope, is_whole=isinstance(self, Batch))
 
     def complete(self) -> bool:
         """Compare the ledger with the plan; nothing else is opened."""
@@ -181,14 +181,19 @@ class LoadedTable(WarehouseStep):
 
 
 class BuiltModel(WarehouseStep):
-    """Models' tables and views, `name` with commas between, and what they read; one task for all that is stale."""
+    """Models' tables and views, those that `name` selects and what they read; one task for all that is stale."""
 
     name = luigi.Parameter()
+    date = DateParameter(default=None, positional=False, description="default: today")  # type: ignore[arg-type]
+
+    @property
+    def scope(self) -> Scope | None:
+        return Scope(self.date) if self.date else None
 
     @property
     def names(self) -> list[str]:
         """The models, and the stale ones that they read, each after those that it reads."""
-        return self.active.plan.with_stale_models(self.name.split(","))
+        return self.active.plan.selected(self.name)
 
     @property
     def keys(self) -> list[Key]:
@@ -270,7 +275,7 @@ class Nightly(Batch):
 
     @classmethod
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
-        return super().get_param_values(params, args, {"date": _today(), **kwargs})
+        return super().get_param_values(params, args, {"date": luigi_setup.default_date(), **kwargs})
 
     @property
     def scope(self) -> Scope:
@@ -329,17 +334,3 @@ def _saying() -> Iterator[None]:
 def _loads(plan: Plan, other: Callable[..., Step], sources: Iterable[str]) -> Iterator[Step]:
     """Yield the tasks of the raw tables that are to be loaded."""
     return (other(LoadedTable, source=name) for name in sorted(sources) if load_key(name) in plan.stale)
-
-
-def _root() -> str:
-    try:
-        return str(find_root())
-    except EtlError:
-        return ""  # said by the first complete(), where Luigi can turn it into an exit code
-
-
-def _today() -> date:
-    try:
-        return load_project().today()
-    except EtlError:
-        return date.today()

@@ -70,6 +70,7 @@ ANYTHING = {
     "decisions",
     "quarantine_cli",
     "lineage_cli",
+    "plan_cli",
     "__init__",
     "__main__",
     "cli",

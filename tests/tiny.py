@@ -2,7 +2,10 @@
 
 import itertools
 import os
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -153,6 +156,20 @@ def night(project: Project, last: date = date(2024, 3, 31), **scope: Any) -> Pla
     if PUBLISH in planned.stale:
         steps.publish(run)
     return planned
+
+
+@contextmanager
+def opened_elsewhere(path: Path, read_only: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a database file open in another process, which closes it when its stdin is closed."""
+    code = (
+        f"import duckdb, sys; con = duckdb.connect({str(path)!r}, read_only={read_only}); "
+        "print(flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        yield holder
 
 
 def published(project: Project, query: str) -> list[tuple[Any, ...]]:

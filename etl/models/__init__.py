@@ -6,6 +6,7 @@ from etl.models.header import place_of
 from etl.models.model import ABSENT, BY_PARTITION, HISTORY, Columns, Given, Header, Model, Models
 from etl.models.over import models_over
 from etl.models.read import is_test, models_key, read_models
+from etl.models.select import select
 
 __all__ = [
     "ABSENT",
@@ -24,4 +25,5 @@ __all__ = [
     "models_over",
     "place_of",
     "read_models",
+    "select",
 ]

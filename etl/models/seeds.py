@@ -69,7 +69,8 @@ def _values(header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> str:
     if not rows:
         return "select " + ", ".join(f"null::varchar as {identifier(name)}" for name in header) + " limit 0"
     # a first row of nulls would leave the types open
-    cells = ", ".join("(" + ", ".join(f"{literal(cell)}::varchar" for cell in row) + ")" for row in rows)
+    # a row a line, for the difference that `etl plan` shows
+    cells = ",\n".join("(" + ", ".join(f"{literal(cell)}::varchar" for cell in row) + ")" for row in rows)
     return f"select * from (values {cells}) as seed({names})"
 
 

@@ -10,8 +10,8 @@ from functools import cached_property
 from etl.contract import Catalog, Contract, Source, catalog_key, load_catalog, parse
 from etl.errors import ConfigError
 from etl.keys import extract_key, transform_key
-from etl.ledger import Key, Ledger, Receipt
-from etl.models import Context, Given, Models, Promised, models_key, read_models
+from etl.ledger import Key, Ledger, Receipt, fingerprint
+from etl.models import Context, Given, Models, Promised, models_key, read_models, select
 from etl.plan.deliveries import Deliveries, Scope, Taken
 from etl.plan.headers import check_exports, with_named_contracts
 from etl.plan.stale import Held, Staleness, definitions_of, fingerprints
@@ -40,6 +40,8 @@ class Plan:
     is_build_intact: bool
     #: Those of them that are done only because the scope says `force`.
     forced: frozenset[Key]
+    #: The receipts of before.
+    receipts: Mapping[Key, Receipt]
     #: What became of the deliveries of each source.
     taken: Mapping[str, Taken]
     #: Published partitions whose files vanished, by source.
@@ -72,6 +74,10 @@ class Plan:
             self.project.variables,
         )
 
+    def selected(self, text: str) -> list[str]:
+        """Return the models that `text` selects, with the stale ones under them, in order; see models.select()."""
+        return self.with_stale_models(select(self.models, text))
+
     def with_stale_models(self, names: Iterable[str] | None = None) -> list[str]:
         """Return models, by default the stale ones, with the stale ones under them, in order.
 
@@ -103,6 +109,12 @@ class Plan:
         return definitions_of(self.models, self.project.settings.timezone)
 
     @cached_property
+    def checks(self) -> Mapping[str, str]:
+        """The fingerprint of each contract of a built table, and of each audit."""
+        contracts = {name: fingerprint(contract.to_dict()) for name, contract in self.catalog.tables.items()}
+        return contracts | {name: fingerprint(a.normal, a.severity) for name, a in self.models.audits.items()}
+
+    @cached_property
     def sources_of(self) -> Mapping[str, tuple[str, ...]]:
         """The sources that each table depends on, through any number of models."""
         found: dict[str, tuple[str, ...]] = {s.table: (s.name,) for s in self.catalog.sources.values()}
@@ -121,14 +133,15 @@ def holes(days: Iterable[date]) -> list[date]:
     return [day for day in every if day not in there]
 
 
-def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Plan:
+def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str = "") -> Plan:
     """Look at raw/, the contracts, the SQL and the ledger, and return what is to be done.
 
-    Raises ContractError, ModelError or ConfigError when a definition is wrong.
+    Without a `run_id` nobody will do it, and of the ledger only caches are written. Raises ContractError,
+    ModelError or ConfigError when a definition is wrong.
     """
     catalog, models = definitions(project, ledger)
     _check_scope(scope, catalog)
-    receipts = _receipts(project, ledger, catalog)
+    receipts = _receipts(project, ledger, catalog, is_run=run_id != "")
     deliveries = Deliveries(project, ledger, scope, receipts)
     found = {name: deliveries.find(source) for name, source in catalog.sources.items()}
     deliveries.remember()
@@ -151,6 +164,7 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Pl
         stale,
         staleness.is_build_intact(),
         forced,
+        receipts,
         found,
         withdrawn,
         missing,
@@ -204,11 +218,13 @@ def _promised(contract: Contract) -> Promised:
     return Promised(tuple((column.name, column.type) for column in columns), parsed)
 
 
-def _receipts(project: Project, ledger: Ledger, catalog: Catalog) -> Mapping[Key, Receipt]:
+def _receipts(project: Project, ledger: Ledger, catalog: Catalog, is_run: bool) -> Mapping[Key, Receipt]:
     receipts = ledger.receipts()
     if not any(key.step == "extract" for key in receipts) and project.lake.is_dir():
-        ledger.write(*lake.adopt(project, list(catalog.sources.values())))
-        receipts = ledger.receipts()
+        adopted = lake.adopt(project, list(catalog.sources.values()))
+        if is_run:
+            ledger.write(*adopted)
+        receipts |= {receipt.key: receipt for receipt in adopted}
     return receipts
 
 

@@ -20,6 +20,9 @@ from etl.stages.warehouse import LAYOUT
 #: The deliveries to hold, by source and partition.
 Held = Mapping[str, Mapping[date, Delivery]]
 
+#: Why a step is stale whose receipt is for another fingerprint.
+CHANGED = "its definition or its input changed"
+
 
 def fingerprints(
     catalog: Catalog, models: Models, held: Held, kept: Mapping[Key, str], timezone: str
@@ -100,7 +103,7 @@ class Staleness:
         if receipt is None:
             return "never done"
         if receipt.fingerprint != self.prints[key]:
-            return "its definition or its input changed"
+            return CHANGED
         if key.step == "extract":
             return self._extract_reason(key, receipt)
         if key == PUBLISH:

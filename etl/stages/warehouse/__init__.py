@@ -17,12 +17,16 @@ from etl.stages.warehouse.build import (
     set_comments,
 )
 from etl.stages.warehouse.load import Partition, Table, load
+from etl.stages.warehouse.look import look
 from etl.stages.warehouse.transform import build_models, transform
-from etl.stages.warehouse.work import Build, State, Work, work
+from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, date_inputs, work
 
 __all__ = [
     "LAYOUT",
     "Build",
+    "Built",
+    "Day",
+    "Part",
     "Partition",
     "State",
     "Table",
@@ -30,10 +34,12 @@ __all__ = [
     "build_models",
     "close_build",
     "contents",
+    "date_inputs",
     "define_own",
     "describe",
     "keep_build_open",
     "load",
+    "look",
     "open_build",
     "remove_obsolete",
     "set_comments",

@@ -33,7 +33,8 @@ _TABLES = {
     "etl.rejects": ", ".join(f"{name} {type}" for name, type in REJECTS.items()),
     "etl._loaded": "source varchar, date date, fingerprint varchar",
     "etl._tables": "source varchar, definition varchar, content varchar",
-    "etl._builds": "name varchar, definition varchar, inputs varchar, version varchar",
+    "etl._builds": "name varchar, definition varchar, inputs varchar, version varchar, text varchar, "
+    "full_seconds double",
     "etl._partitions": "name varchar, date date, inputs varchar, version varchar, rows bigint",
 }
 

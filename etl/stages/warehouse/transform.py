@@ -133,7 +133,10 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
     if rows is None and model.materialized != "view":
         rows = int(con.execute(f"select count(*) from {qualified(model.name)}").fetchall()[0][0])
     seconds = perf_counter() - started
-    built = Built(build.content, model.materialized, rows, seconds, build.definition, inputs, "")
+    whole = seconds if todo.full or not before else before.full_seconds
+    built = Built(
+        build.content, model.materialized, rows, seconds, build.definition, inputs, "", build.text, whole
+    )
     built = replace(built, version=version(con, build, built, parts, limit))
     state.put(model.name, built, parts)
     return _Done(build, built, todo, parts)
@@ -179,12 +182,12 @@ def _write(con: duckdb.DuckDBPyConnection, done: Sequence[_Done], run_id: str) -
         [names, *_columns(facts, "materialized", "content", "rows", "seconds"), run_id],
     )
     con.execute(
-        "insert into etl._builds select unnest($1), unnest($2), unnest($3), unnest($4)",
+        f"insert into etl._builds select {', '.join(f'unnest(${n})' for n in range(1, 7))}",
         [
             names,
             _columns(facts, "definition")[0],
             [json.dumps(b.inputs) for b in facts],
-            _columns(facts, "version")[0],
+            *_columns(facts, "version", "text", "full_seconds"),
         ],
     )
     parts = [(item.build.model.name, day, part) for item in built for day, part in item.parts.items()]

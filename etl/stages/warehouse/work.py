@@ -49,10 +49,19 @@ class Build:
     folder: Path = Path()
     variables: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def text(self) -> str:
+        """The model's SELECT; the file of a Python model."""
+        is_python = self.model.materialized == "python"
+        return (self.folder / self.model.file).read_text(encoding="utf-8") if is_python else self.model.sql
+
 
 @dataclass(frozen=True)
 class Built:
-    """A model as build.duckdb holds it: `inputs` are the versions of what it was built from as a whole."""
+    """A model as build.duckdb holds it: `inputs` are the versions of what it was built from as a whole.
+
+    `text` is that of its Build. `seconds` are those of the last build, `full_seconds` those of the last full one.
+    """
 
     content: str
     materialized: str
@@ -61,6 +70,8 @@ class Built:
     definition: str
     inputs: Versions
     version: str
+    text: str = ""
+    full_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,11 +107,12 @@ class State:
     def __post_init__(self) -> None:
         rows = self.con.execute(
             "select name, fingerprint, materialized, rows, seconds, coalesce(definition, ''), "
-            "coalesce(inputs, '{}'), coalesce(version, '') from etl.models left join etl._builds using (name)"
+            "coalesce(inputs, '{}'), coalesce(version, ''), coalesce(text, ''), coalesce(full_seconds, 0) "
+            "from etl.models left join etl._builds using (name)"
         ).fetchall()
         self.built = {
-            name: Built(content, materialized, count, seconds, definition, json.loads(inputs), version)
-            for name, content, materialized, count, seconds, definition, inputs, version in rows
+            name: Built(content, materialized, count, seconds, definition, json.loads(inputs), *others)
+            for name, content, materialized, count, seconds, definition, inputs, *others in rows
         }
         self.raw = dict(self.con.execute("select 'raw.' || source, content from etl._tables").fetchall())
 
@@ -119,6 +131,11 @@ class State:
                 found = {row[0]: Part(*row[1:]) for row in self.con.execute(query, [table]).fetchall()}
             self._parts[table] = found
         return self._parts[table]
+
+    def put_raw(self, table: str, version: str, parts: Mapping[Day, Part]) -> None:
+        """Note what a raw table holds now."""
+        self.raw[table] = version
+        self._parts[table] = dict(parts)
 
     def put(self, name: str, built: Built, parts: Mapping[Day, Part] | None = None) -> None:
         """Note how a model is built now, with all of its partitions if it has any."""
