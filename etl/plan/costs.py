@@ -25,7 +25,10 @@ def seconds_of_deliveries(plan: Plan, source: str, days: Sequence[date]) -> floa
     """Return how long it will take to extract `days` of a source, one after the other, and to load it."""
     each = typical(_receipts(plan, source, "seconds").values())
     loaded = plan.receipts.get(load_key(source))
-    return None if each is None else each * len(days) + (loaded.seconds if loaded else 0.0)
+    if each is None:
+        return None
+    share = min(1.0, len(days) / max(1, loaded.details["loaded"])) if loaded else 0.0
+    return each * len(days) + (loaded.seconds * share if loaded else 0.0)
 
 
 def rows_of_partitions(before: Mapping[Day, Part], days: Sequence[Day]) -> int | None:
