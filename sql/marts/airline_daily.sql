@@ -2,6 +2,9 @@
 -- Late is 15 minutes or more at the gate, as the US authorities count it; averages leave cancelled flights out.
 -- materialized: incremental
 -- partition: flight_date
+-- sums_to: flights = marts.route_daily.flights by flight_date
+-- sums_to: cancelled_flights = marts.route_daily.cancelled_flights by flight_date
+-- sums_to: late_flights = marts.route_daily.late_flights by flight_date
 with daily as (
     select
         flight_date,

@@ -4,6 +4,7 @@
 -- A day's weather comes in that day's file: joining on the date too lets one day be built from one day's data.
 -- materialized: incremental
 -- partition: flight_date
+-- warn references: carrier = staging.airlines.carrier
 select
     flights.flight_date,
     flights.origin,

@@ -2,6 +2,9 @@
 -- Late is 15 minutes or more at the gate; averages leave cancelled flights out.
 -- materialized: incremental
 -- partition: flight_date
+-- sums_to: flights = marts.flights.* by flight_date
+-- sums_to: cancelled_flights = marts.flights.is_cancelled by flight_date
+-- sums_to: distance_miles = marts.flights.distance_miles by flight_date
 select
     flight_date,
     origin,

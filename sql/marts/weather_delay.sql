@@ -1,5 +1,6 @@
 -- How the weather at departure goes with delays and cancellations.
 -- Grain: origin, wind_band, precip_band, visibility_band; "unknown" where no value was measured.
+-- sums_to: flights = marts.route_daily.flights by origin
 with banded as (
     select
         origin,
