@@ -1,8 +1,10 @@
-"""The answers of TPC-H, made without the product, and whether a database holds them.
+"""The raw files and the answers of TPC-H, made without the product, and whether a database holds the answers.
 
-Usage: python models_answers.py answer RAW TARGET.json | published TARGET.json | compare ANSWERS.json DATABASE
-`answer` runs the 22 queries on tables that DuckDB's own reader made of the raw files; `published` takes those for
-scale 1 from the package duckdb-extension-tpch, in an environment that has it; `compare` prints what differs.
+Usage: python models_answers.py generate SCALE FOLDER | answer FOLDER TARGET.json | published TARGET.json
+     | compare ANSWERS.json DATABASE
+`generate` and `published` need an environment with the package duckdb-extension-tpch: its generator writes the raw
+files, and it has the answers for scale 1. (Other generators write other addresses and comments.) `answer` runs the
+22 queries on tables that DuckDB's own reader made of the raw files; `compare` prints what differs.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +37,22 @@ def answer(raw: str, target: str) -> None:
 
 def published(target: str) -> None:
     """Write the answers for scale 1 that come with DuckDB's extension for TPC-H."""
-    import duckdb_extension_tpch
-
-    folder = Path(duckdb_extension_tpch.__file__).parent
-    extension = next(folder.rglob(f"v{duckdb.__version__}/*.duckdb_extension"))
-    with duckdb.connect() as con:
-        con.execute(f"load '{extension}'")
+    with _extension() as con:
         found = con.execute("select query_nr, answer from tpch_answers() where scale_factor = 1").fetchall()
     rows = {f"marts.q{number:02}": [line.split("|") for line in text.splitlines()[1:]] for number, text in found}
     _write(target, rows)
+
+
+def generate(scale: str, folder: str) -> None:
+    """Write the eight raw files, with a delimiter at the end of each line."""
+    from models_tpch import COLUMNS
+
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with _extension() as con:
+        con.execute(f"call dbgen(sf = {float(scale)})")
+        for name in COLUMNS:
+            dialect = "format csv, delimiter '|', quote '', escape '', header false"
+            con.execute(f"copy (select *, '' from {name}) to '{folder}/{name}.tbl' ({dialect})")
 
 
 def compare(answers: str, database: str) -> None:
@@ -52,6 +61,15 @@ def compare(answers: str, database: str) -> None:
         for name, rows in json.loads(Path(answers).read_text(encoding="utf-8")).items():
             if not _same(_cells(rows), _cells(con.execute(f"from {name}").fetchall())):
                 print(name)
+
+
+def _extension() -> duckdb.DuckDBPyConnection:
+    import duckdb_extension_tpch
+
+    folder = Path(duckdb_extension_tpch.__file__).parent
+    con = duckdb.connect()
+    con.execute(f"load '{next(folder.rglob(f'v{duckdb.__version__}/*.duckdb_extension'))}'")
+    return con
 
 
 def _write(target: str, answers: dict[str, Any]) -> None:
@@ -87,4 +105,10 @@ def _equal(one: float | str, other: float | str) -> bool:
 
 
 if __name__ == "__main__":
-    {"answer": answer, "published": published, "compare": compare}[sys.argv[1]](*sys.argv[2:])
+    commands: dict[str, Callable[..., None]] = {
+        "generate": generate,
+        "answer": answer,
+        "published": published,
+        "compare": compare,
+    }
+    commands[sys.argv[1]](*sys.argv[2:])

@@ -6,8 +6,6 @@ The queries in `tpch/` are those of the specification with the parameters of its
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from extract_data import COLUMNS as LINEITEM
@@ -186,17 +184,6 @@ def tpch(folder: Path) -> Domain:
     counts = " union all ".join(f"select '{name}', count(*) from marts.{name}" for name in MARTS)
     proof = f"{counts} union all select 'q06', round(revenue * 100)::bigint from marts.q06 order by all"
     return Domain("TPC-H", raw, contracts, models, change, proof)
-
-
-def generate(tpchgen: Path, folder: Path, scale: float) -> Path:
-    """Return the folder with the eight .tbl files at a scale; generated once."""
-    made = folder / f"tpch-{scale:g}"
-    if not made.exists():
-        print(f"generating TPC-H at scale {scale:g} ...", file=sys.stderr, flush=True)
-        half = made.with_suffix(".half")
-        subprocess.run([str(tpchgen), "-s", f"{scale:g}", "--output-dir", str(half)], check=True)
-        half.rename(made)
-    return made
 
 
 def deliver(made: Path, raw: Path) -> None:
