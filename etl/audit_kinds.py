@@ -24,6 +24,8 @@ GRAMMARS = {
 }
 #: The kinds, as keys of a header.
 AUDIT_KEYS = tuple(GRAMMARS)
+#: Those whose result depends on the batch date.
+DATED_KINDS = frozenset({"freshness"})
 #: Where a SELECT finds the counts of earlier nights.
 ROW_COUNTS = "etl.row_counts"
 COUNT_COLUMNS = (

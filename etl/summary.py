@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from etl.errors import counted
-from etl.keys import PUBLISH, load_key
+from etl.keys import AUDIT, PUBLISH, load_key
 from etl.ledger import Key, Ledger, Receipt, Run
 from etl.plan.deliveries import Taken
 from etl.plan.plan import Plan, holes
@@ -22,7 +22,8 @@ def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt
     yield _headline(plan, run, has_worked, newest)
     for name in plan.catalog.sources:
         yield from _source(plan, name, receipts)
-    if run.outcome == "published":
+    audited = receipts.get(AUDIT)
+    if run.outcome == "published" or (audited and audited.run_id == run.run_id):
         warned = [check for check in ledger.checks().values() if not check.passed]
         for check in warned:
             examples = f", such as {check.examples[0]}" if check.examples else ""

@@ -110,8 +110,12 @@ class Plan:
 
     @cached_property
     def checks(self) -> Mapping[str, str]:
-        """The fingerprint of each contract of a built table, and of each audit."""
+        """The fingerprint of each contract of a built table, of each audit, and of those of raw contracts."""
         contracts = {name: fingerprint(contract.to_dict()) for name, contract in self.catalog.tables.items()}
+        sources = self.catalog.sources.values()
+        contracts |= {
+            s.table: fingerprint(list(map(str, s.contract.audits))) for s in sources if s.contract.audits
+        }
         return contracts | {name: fingerprint(a.normal, a.severity) for name, a in self.models.audits.items()}
 
     @cached_property
@@ -147,7 +151,7 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str = "") 
     deliveries.remember()
     held = {name: taken.held for name, taken in found.items()}
     withdrawn = {name: taken.withdrawn for name, taken in found.items()}
-    prints = fingerprints(catalog, models, held, deliveries.kept, project.settings.timezone)
+    prints = fingerprints(catalog, models, held, deliveries.kept, project.settings.timezone, scope.last)
     staleness = Staleness(project, scope, catalog, models, held, prints, receipts, withdrawn)
     stale, forced = staleness.find()
     missing = _missing(catalog, scope, held)

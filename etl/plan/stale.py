@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 
+from etl.audit_kinds import DATED_KINDS
 from etl.contract import Catalog
 from etl.keys import AUDIT, BUILD, PUBLISH, extract_key, load_key, transform_key
 from etl.ledger import Key, Receipt, fingerprint, stamp
@@ -25,7 +26,7 @@ CHANGED = "its definition or its input changed"
 
 
 def fingerprints(
-    catalog: Catalog, models: Models, held: Held, kept: Mapping[Key, str], timezone: str
+    catalog: Catalog, models: Models, held: Held, kept: Mapping[Key, str], timezone: str, batch_date: date
 ) -> dict[Key, str]:
     """Return the fingerprint of every step, upstream ones first; `kept` are those known already."""
     prints: dict[Key, str] = {}
@@ -55,10 +56,21 @@ def fingerprints(
     contracts = {name: contract.to_dict() for name, contract in catalog.tables.items()}
     audits = {name: (audit.normal, audit.severity) for name, audit in models.audits.items()}
     notes = {m.name: (m.header.owner, m.header.unit) for m in models.models.values()}
-    prints[AUDIT] = fingerprint(tables, contracts, audits, {n: note for n, note in notes.items() if any(note)})
+    raw = {s.table: [asdict(audit) for audit in s.contract.audits] for s in catalog.sources.values()}
+    promises = (contracts, audits, {table: asked for table, asked in raw.items() if asked})
+    audited = fingerprint(tables, *promises, {n: note for n, note in notes.items() if any(note)})
+    # what passed one night can fail the next, with nothing new to publish
+    prints[AUDIT] = fingerprint(audited, str(batch_date)) if is_dated(catalog, models) else audited
     exports = [(m.name, m.header.export) for m in models.models.values() if m.header.export]
-    prints[PUBLISH] = fingerprint(prints[AUDIT], exports, EXPORT_VERSION)
+    prints[PUBLISH] = fingerprint(audited, exports, EXPORT_VERSION)
     return prints
+
+
+def is_dated(catalog: Catalog, models: Models) -> bool:
+    """Return whether an audit depends on the batch date, so that each date has its own."""
+    contracts = [*(source.contract for source in catalog.sources.values()), *catalog.tables.values()]
+    kinds = {asked.kind for contract in contracts for asked in contract.audits}
+    return bool(kinds & DATED_KINDS) or any(audit.is_dated for audit in models.audits.values())
 
 
 def definitions_of(models: Models, timezone: str) -> dict[str, str]:
