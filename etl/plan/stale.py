@@ -55,7 +55,9 @@ def fingerprints(
     contracts = {name: contract.to_dict() for name, contract in catalog.tables.items()}
     audits = {name: (audit.normal, audit.severity) for name, audit in models.audits.items()}
     notes = {m.name: (m.header.owner, m.header.unit) for m in models.models.values()}
-    prints[AUDIT] = fingerprint(tables, contracts, audits, {n: note for n, note in notes.items() if any(note)})
+    notes = {name: note for name, note in notes.items() if any(note)}
+    macros = {name: macro.normal for name, macro in models.macros.items()}
+    prints[AUDIT] = fingerprint(tables, contracts, audits, notes, *([macros] if macros else []))
     exports = [(m.name, m.header.export) for m in models.models.values() if m.header.export]
     prints[PUBLISH] = fingerprint(prints[AUDIT], exports, EXPORT_VERSION)
     return prints
