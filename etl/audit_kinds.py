@@ -77,8 +77,8 @@ class Audit:
     is_dated: bool = False
     #: How many earlier counts of the table's rows it compares with.
     earlier: int = 0
-    #: The statements that make the macros which it uses.
-    macros: tuple[str, ...] = ()
+    #: The macros which it uses, as names and the statements that make them, in order.
+    macros: tuple[tuple[str, str], ...] = ()
 
     @property
     def place(self) -> str:

@@ -69,6 +69,7 @@ def audit(run: ActiveRun) -> None:
         warnings=_warnings(run),
         batch_date=plan.scope.last,
         is_build_trusted=plan.is_build_intact,
+        macros={name: macro.sql for name, macro in plan.models.macros.items()},
     )
     try:
         audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])

@@ -3,10 +3,11 @@
 from etl.audit_kinds import Audit
 from etl.models.context import Context, Promised
 from etl.models.header import place_of
-from etl.models.model import ABSENT, BY_PARTITION, HISTORY, Columns, Given, Header, Model, Models
+from etl.models.model import ABSENT, BY_PARTITION, HISTORY, Columns, Given, Header, Macro, Model, Models
 from etl.models.over import models_over
 from etl.models.read import is_test, models_key, read_models
 from etl.models.select import select
+from etl.models.variables import with_values
 
 __all__ = [
     "ABSENT",
@@ -17,6 +18,7 @@ __all__ = [
     "Context",
     "Given",
     "Header",
+    "Macro",
     "Model",
     "Models",
     "Promised",
@@ -26,4 +28,5 @@ __all__ = [
     "place_of",
     "read_models",
     "select",
+    "with_values",
 ]

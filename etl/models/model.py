@@ -86,8 +86,8 @@ class Model:
     whole: tuple[str, ...] = ()
     # Why no table is in by_date, though there is a partition column.
     why_full: str = ""
-    # The statements that make the macros which it uses.
-    macros: tuple[str, ...] = ()
+    # The macros which it uses, as names and the statements that make them, in order.
+    macros: tuple[tuple[str, str], ...] = ()
 
     @property
     def materialized(self) -> str:
@@ -117,27 +117,39 @@ class Model:
         return kept + tuple((name, type or dict(self.columns)[since]) for name, type in HISTORY.items())
 
 
-_Item = TypeVar("_Item", Model, Audit, Header)
+@dataclass(frozen=True)
+class Macro:
+    """One macro of sql/macros: the statement that makes it, and what changes with what it does (`normal`)."""
+
+    name: str
+    sql: str
+    normal: str
+
+
+_Item = TypeVar("_Item", Model, Audit, Header, Macro)
 
 
 @dataclass(frozen=True)
 class Models:
-    """All models by name, each after those that it reads, and all audits by name."""
+    """All models by name, each after those that it reads; all audits; all macros, each after those it uses."""
 
     models: dict[str, Model] = field(default_factory=dict)
     audits: dict[str, Audit] = field(default_factory=dict)
+    macros: dict[str, Macro] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return text that from_json() reads without importing duckdb."""
-        return json.dumps([[asdict(item) for item in kind.values()] for kind in (self.models, self.audits)])
+        kinds: tuple[Mapping[str, Any], ...] = (self.models, self.audits, self.macros)
+        return json.dumps([[asdict(item) for item in kind.values()] for kind in kinds])
 
     @classmethod
     def from_json(cls, text: str) -> Models:
         """Return what to_json() wrote."""
-        models, audits = json.loads(text)
+        models, audits, macros = json.loads(text)
         return cls(
             {row["name"]: _made(Model, {**row, "header": _made(Header, row["header"])}) for row in models},
             {row["name"]: _made(Audit, row) for row in audits},
+            {row["name"]: _made(Macro, row) for row in macros},
         )
 
     @cached_property

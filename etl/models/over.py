@@ -38,8 +38,8 @@ def _bound(bound: Bound, models: Iterable[Model], dated: dict[str, str]) -> dict
             bound.define(model.name, model.columns)
             found[model.name] = replace(model, whole=tuple(sorted(stored(model.reads, found))))
             continue
-        for macro in model.macros:
-            bound.con.execute(macro)
+        for _, statement in model.macros:
+            bound.con.execute(statement)
         (query,) = parse(bound.con, {model.file: model.sql}).values()
         bound.bind(model.name, query, model.materialized)
         found[model.name] = model if model.materialized == "view" else with_inputs(model, {}, bound, dated, found)

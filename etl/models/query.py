@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import ModelError
+from etl.models.variables import READ
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,8 +48,10 @@ class Query:
         self.table_functions: dict[str, int] = {}
         self.more_reads: set[str] = set()
         self.is_audit = False
-        #: The statements that make the macros which it uses.
-        self.macros: tuple[str, ...] = ()
+        #: The macros which it uses, as names and the statements that make them.
+        self.macros: tuple[tuple[str, str], ...] = ()
+        #: Whether one of these picks one row of several.
+        self.uses_distinct_on = False
         for node in _nodes(self.tree):
             self._look_at(node)
         self.normal = ""
@@ -64,6 +67,8 @@ class Query:
             value = given.get("text")
             if given.get("kind") != "STRING" or not isinstance(value, str):
                 raise self.error("getvariable() takes the name of a variable in quotes", _location(node))
+            if not READ.match(self.text.encode()[_location(node) :].decode()):
+                raise self.error(f"write getvariable('{value}'), with no other mark in it", _location(node))
             self.variables[value] = _location(node)
         if node.get("type") == "TABLE_FUNCTION":
             function = str(node["function"]["function_name"]).lower()
@@ -106,7 +111,7 @@ class Query:
 
     def has_distinct_on(self) -> bool:
         """Tell whether some `distinct on` picks one row of several."""
-        return any(node.get("distinct_on_targets") for node in _nodes(self.tree))
+        return self.uses_distinct_on or any(node.get("distinct_on_targets") for node in _nodes(self.tree))
 
     def _parse_error(self, tree: dict[str, Any]) -> str:
         if tree["error_type"] == "not implemented":

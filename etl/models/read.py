@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +18,8 @@ from etl.models.context import NOTHING, Context
 from etl.models.header import read_audits, read_header
 from etl.models.inputs import stored, with_inputs
 from etl.models.macros import FOLDER as MACROS
-from etl.models.macros import Macro, read_macros, used
-from etl.models.model import Given, Model, Models
+from etl.models.macros import MacroText, make_macro, read_macros, used
+from etl.models.model import Given, Macro, Model, Models
 from etl.models.programs import Program, read_programs
 from etl.models.query import Query, parse
 from etl.models.seeds import read_seeds
@@ -64,16 +64,17 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
         for variable, value in context.variables.items():
             con.execute(set_variable(variable, value))
         bound = Bound(con, given)
-        macros = read_macros(con, folder, context.variables)
+        macros = read_macros(con, folder)
         queries = _queries(con, folder, context)
         programs = read_programs(folder, context)
         made = {*programs, *(name for name in queries if not _is_audit(name))}
         known = {*(table.name for table in given), *made}
-        for query in queries.values():
+        for query in (*queries.values(), *(query for macro in macros.values() for query in macro.queries)):
             query.check_tables(known)
             query.check_variables({**context.variables, **({BATCH_DATE: ""} if query.is_audit else {})})
             query.check_functions({*macros})
             _use(query, used({*query.functions, *query.table_functions}, macros), context)
+        make = _Making(con, macros)
         reads = {name: queries[name].reads() if name in queries else programs[name].reads for name in made}
         files = {name: queries[name].file if name in queries else programs[name].file for name in made}
         dated = {table.name: table.partition for table in given if table.partition}
@@ -82,7 +83,9 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
             if name in programs:
                 models[name] = _program(programs[name], known, bound, models)
             else:
+                make.all(name for name, _ in queries[name].macros)
                 models[name] = _model(name, queries[name], bound, dated, models)
+        make.all(macros)
         columns = bound.all_columns()
         audits = {name: _audit(name, query, bound) for name, query in queries.items() if _is_audit(name)}
         headers = {name: (query.file, query.text) for name, query in queries.items() if name in made}
@@ -90,18 +93,41 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
         audits |= _built_in(headers, known, bound)
     for name, model in models.items():
         models[name] = model if model.columns else replace(model, columns=columns[name])
-    return Models(models, audits)
+    return Models(models, audits, {name: _macro(macro, context) for name, macro in macros.items()})
 
 
-def _use(query: Query, macros: Mapping[str, Macro], context: Context) -> None:
+@dataclass
+class _Making:
+    """The macros that are made so far; one can be as soon as the tables that it reads are there."""
+
+    con: duckdb.DuckDBPyConnection
+    macros: Mapping[str, MacroText]
+    made: set[str] = field(default_factory=set)
+
+    def all(self, names: Iterable[str]) -> None:
+        """Make those of `names`, which are in order, that are not made yet."""
+        for name in names:
+            if name not in self.made:
+                make_macro(self.con, self.macros[name])
+                self.made.add(name)
+
+
+def _use(query: Query, macros: Mapping[str, MacroText], context: Context) -> None:
     """Let the macros and variables that a SELECT uses be part of what it reads and of what it is."""
-    query.macros = tuple(macro.sql for macro in macros.values())
-    query.more_reads = {read for macro in macros.values() for read in macro.reads}
-    variables = {*query.variables, *(name for macro in macros.values() for name in macro.variables)}
+    texts = [text for macro in macros.values() for text in macro.queries]
+    query.macros = tuple((name, macro.sql) for name, macro in macros.items())
+    query.more_reads = {read for text in texts for read, _ in text.tables}
+    query.uses_distinct_on = any(text.has_distinct_on() for text in texts)
+    variables = {*query.variables, *(name for text in texts for name in text.variables)}
     notes = [macro.normal for macro in macros.values()]
     # the batch date is another each night: an audit that reads it is not what it was
     notes += [f"variable {name} = {context.variables.get(name, '')}" for name in sorted(variables)]
     query.normal = "\n-- ".join([query.normal, *notes])
+
+
+def _macro(macro: MacroText, context: Context) -> Macro:
+    variables = {name: context.variables[name] for query in macro.queries for name in query.variables}
+    return Macro(macro.name, macro.sql, f"{macro.normal} {variables}" if variables else macro.normal)
 
 
 def _queries(con: duckdb.DuckDBPyConnection, folder: Path, context: Context) -> dict[str, Query]:

@@ -205,7 +205,9 @@ def _audit(plan: Plan, changed_checks: Mapping[str, str]) -> Expected:
     is_built = any(key not in (AUDIT, PUBLISH) for key in plan.stale)
     kinds = {name: "audit" if name in plan.models.audits else "contract of" for name in changed_checks}
     texts = [f"{what} {kinds[name]} {name}" for name, what in changed_checks.items()]
-    other = "changed contract, audit, owner or unit" if PUBLISH in plan.stale else "freshness on another date"
+    other = (
+        "changed contract, audit, macro, owner or unit" if PUBLISH in plan.stale else "freshness on another date"
+    )
     other = other if AUDIT in plan.stale else "unchanged"
     why = "; ".join(texts) or ("what it is about is built" if is_built else other)
     return Expected("audit", why, AUDIT in plan.stale, None, None, _seconds(plan, AUDIT))

@@ -58,7 +58,9 @@ def fingerprints(
     notes = {m.name: (m.header.owner, m.header.unit) for m in models.models.values()}
     raw = {s.table: [asdict(audit) for audit in s.contract.audits] for s in catalog.sources.values()}
     promises = (contracts, audits, {table: asked for table, asked in raw.items() if asked})
-    audited = fingerprint(tables, *promises, {n: note for n, note in notes.items() if any(note)})
+    macros = {name: macro.normal for name, macro in models.macros.items()}
+    notes = {name: note for name, note in notes.items() if any(note)}
+    audited = fingerprint(tables, *promises, notes, macros)
     # what passed one night can fail the next, with nothing new to publish
     prints[AUDIT] = fingerprint(audited, str(batch_date)) if is_dated(catalog, models) else audited
     exports = [(m.name, m.header.export) for m in models.models.values() if m.header.export]

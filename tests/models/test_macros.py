@@ -69,9 +69,70 @@ def test_a_table_macro_is_looked_through_for_what_a_model_reads(tmp_path: Path) 
     assert made.rows("select price from marts.x") == [(10,)]
 
 
-def test_a_macro_may_use_one_before_it(tmp_path: Path) -> None:
+def test_a_macro_may_read_what_models_make(tmp_path: Path) -> None:
     files = {
-        "macros/a.sql": "create macro one() as 1; create macro two() as one() + 1",
+        "macros/m.sql": "create macro dearest() as (select max(price) from marts.a)",
+        "marts.b": "select dearest() as price",
+        "marts.a": "select price from raw.sales",
+    }
+    made = warehouse(tmp_path, files)
+
+    assert made.built() == ["marts.a", "marts.b"]
+    assert made.rows("from marts.b") == [(10,)]
+
+
+def test_a_changed_default_of_a_parameter_builds_what_uses_it(tmp_path: Path) -> None:
+    files = {
+        "macros/m.sql": "create macro above(x, low := 9) as x > low",
+        "marts.x": "from raw.sales where above(price)",
+    }
+    made = warehouse(tmp_path, files)
+    made.build()
+
+    made.read({"macros/m.sql": files["macros/m.sql"].replace("9", "10")})
+    assert made.built() == ["marts.x"]
+    assert made.rows("from marts.x") == []
+
+
+def test_a_macro_of_a_value_can_become_one_of_a_table(tmp_path: Path) -> None:
+    made = warehouse(tmp_path, {"macros/m.sql": "create macro Two() as 2", "marts.x": "select two() as x"})
+    made.build()
+
+    made.read({"macros/m.sql": "create macro two() as table select 3 as x", "marts.x": "from TWO()"})
+    assert made.built() == ["marts.x"]
+    query = "select function_type from duckdb_functions() where function_name = 'two'"
+    assert made.con.execute(query).fetchall() == [("table_macro",)]
+
+
+def test_a_distinct_on_in_a_macro_is_one_of_the_model_that_uses_it(tmp_path: Path) -> None:
+    files = {
+        "macros/m.sql": "create macro one_a_price() as table select distinct on (price) * from raw.sales",
+        "marts.x": "-- materialized: incremental\n-- partition: day\nfrom one_a_price()",
+    }
+
+    assert "`distinct on`" in warehouse(tmp_path, files).models.models["marts.x"].why_full
+
+
+def test_a_view_has_the_values_of_variables_in_it_for_sessions_that_have_not_set_them(tmp_path: Path) -> None:
+    view = (
+        "-- materialized: view\n"
+        "select price, 'getvariable(''dear'')' as /* getvariable('no') */ said, {} as is_dear from raw.sales"
+    )
+    files = DEAR | {
+        "marts.x": view.format("price >= cast(GetVariable( 'dear' ) as bigint)"),
+        "marts.y": view.format("is_dear(price)"),
+    }
+    made = warehouse(tmp_path, files)
+    made.build()
+    made.con.execute("reset variable dear")
+
+    assert made.rows("from marts.x") == made.rows("from marts.y")
+    assert made.rows("from marts.x") == [(9, "getvariable('dear')", False), (10, "getvariable('dear')", True)]
+
+
+def test_a_macro_may_use_any_other(tmp_path: Path) -> None:
+    files = {
+        "macros/a.sql": "create macro two() as one() + 1; create macro one() as 1",
         "marts.x": "select two() as x",
     }
     made = warehouse(tmp_path, files)
@@ -81,12 +142,31 @@ def test_a_macro_may_use_one_before_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("create table x as select 1", ":1: is not `create macro name(...) as "),
+        ("create macro main.m() as 1", ":1: is not `create macro name(...) as "),
+        ("-- M.\ncreate macro m() as\n  nope()", ":3: Scalar Function with name nope"),
+        ("create macro m(x) as x;\ncreate macro n() at 1", ":2: syntax error at"),
+        ("create macro m(x) as x;\ncreate macro n()\n  as now()", ":3: now() gives"),
+        ("create macro m(a, b := now()) as b", ":1: now() gives another result"),
+        ("create macro m() as table\nfrom read_csv('x.csv')", ":2: read_csv() hides"),
+        ("create macro m() as table\nfrom raw.sale", ":2: there is no table raw.sale;"),
+        ("create macro m() as getvariable('deer')", ":1: there is no variable deer;"),
+        ("create macro sum(x) as x", ":1: sum() is a function of DuckDB's own;"),
+        ("create macro m(x) as x, (x, y) as y", ":1: "),
+        ("create macro m() as n(); create macro n() as m()", ":1: macros use each"),
+        ("create macro m() as 1; create macro m() as 2", ":1: there is a macro m in sql/macros/m.sql already."),
+    ],
+)  # fmt: skip
+def test_a_macro_that_is_none_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    assert refusal(tmp_path, {"macros/m.sql": text}).startswith(f"sql/macros/m.sql{message}")
+
+
+@pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"macros/m.sql": "create table x as select 1"}, "sql/macros/m.sql: has something else than statements"),
-        ({"macros/m.sql": "create macro m() as nope()"}, "sql/macros/m.sql:1: "),
-        ({"macros/m.sql": "create macro m() as now()"}, "sql/macros/m.sql:m:1: now() gives another result"),
-        ({"macros/m.sql": "create macro m() as table from read_csv('x.csv')"}, "sql/macros/m.sql"),
+        ({"marts.x": "select 'dear'.getvariable() as x"}, "sql/marts/x.sql:1: write getvariable('dear'), with"),
         ({"marts.x": "select getvariable('deer') as x"}, "sql/marts/x.sql:1: there is no variable deer; did"),
         ({"marts.x": "select getvariable('d' || 'ear') as x"}, "sql/marts/x.sql:1: getvariable() takes"),
         ({"seeds/other.csv": "a\n1\n"}, "sql/seeds/other.csv: a seed needs a contract"),

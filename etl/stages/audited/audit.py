@@ -18,7 +18,14 @@ from etl.stages.audited.contracts import check_contract
 from etl.stages.audited.counts import RowCounts
 from etl.stages.audited.laws import check_raw
 from etl.stages.audited.personal import Personal
-from etl.stages.warehouse import contents, open_build, remove_obsolete
+from etl.stages.warehouse import (
+    contents,
+    define_macros,
+    drop_other_macros,
+    open_build,
+    remove_obsolete,
+    transaction,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,8 +47,9 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
         checks = Checks(con, before, run_id, Personal(candidate))
         row_counts = RowCounts(con, candidate, audits, run_id)
         row_counts.prepare(ledger)
-        for macro in dict.fromkeys(macro for item in audits for macro in item.macros):
-            con.execute(macro)
+        with transaction(con):
+            drop_other_macros(con, candidate.macros)
+            define_macros(con, candidate.macros.items(), project.variables)
         _check_tables(checks, project, candidate, audits, row_counts)
         for source in candidate.sources:
             check_raw(checks, source, candidate)

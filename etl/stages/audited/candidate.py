@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from etl.audit_kinds import Audit, audits_of, check_tables
@@ -28,6 +28,8 @@ class Candidate:
     batch_date: date
     #: Whether what passed before can be taken over: nobody but etl wrote to build.duckdb since.
     is_build_trusted: bool = True
+    #: The statements of all macros, by name and in order.
+    macros: Mapping[str, str] = field(default_factory=dict)
 
     def contract_of(self, table: str) -> Contract | None:
         """Return the contract of a table, raw or built, if it has one."""

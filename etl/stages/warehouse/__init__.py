@@ -15,9 +15,11 @@ from etl.stages.warehouse.build import (
     open_build,
     remove_obsolete,
     set_comments,
+    transaction,
 )
 from etl.stages.warehouse.load import Partition, Table, load
 from etl.stages.warehouse.look import look
+from etl.stages.warehouse.macros import define_macros, drop_other_macros
 from etl.stages.warehouse.transform import build_models, transform
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, date_inputs, work
 
@@ -35,14 +37,17 @@ __all__ = [
     "close_build",
     "contents",
     "date_inputs",
+    "define_macros",
     "define_own",
     "describe",
+    "drop_other_macros",
     "keep_build_open",
     "load",
     "look",
     "open_build",
     "remove_obsolete",
     "set_comments",
+    "transaction",
     "transform",
     "work",
 ]

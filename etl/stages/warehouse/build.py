@@ -36,6 +36,7 @@ _TABLES = {
     "etl._builds": "name varchar, definition varchar, inputs varchar, version varchar, text varchar, "
     "full_seconds double",
     "etl._partitions": "name varchar, date date, inputs varchar, version varchar, rows bigint",
+    "etl._macros": "name varchar, sql varchar",
 }
 
 #: What tells whether build.duckdb was made with these tables.

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from etl.errors import TransformError
 from etl.keys import transform_key
 from etl.ledger import Ledger, Receipt
+from etl.models import with_values
 from etl.project import Project
 from etl.quoting import identifier, qualified
 from etl.stages.warehouse import history, incremental, merge, program
 from etl.stages.warehouse.build import drop_model, open_build, transaction
 from etl.stages.warehouse.content import version
+from etl.stages.warehouse.macros import define_macros
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, whole_inputs, work
 
 if TYPE_CHECKING:
@@ -124,8 +126,8 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
     con.execute(f"create schema if not exists {identifier(schema)}")
     if before and (before.materialized == "view") != (model.materialized == "view"):
         drop_model(con, model.name, before.materialized)
-    for macro in model.macros:
-        con.execute(macro)
+    if model.macros:
+        define_macros(con, model.macros, build.variables)
     rows = _MAKERS[model.materialized](con, build, todo)
     days = None if todo.full else todo.days
     parts = incremental.parts(con, build, state, days, limit) if model.by_date else {}
@@ -143,7 +145,8 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
 
 
 def _view(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> None:
-    con.execute(f"create or replace view {qualified(build.model.name)} as\n{build.model.sql}")
+    sql = with_values(build.model.sql, build.variables)
+    con.execute(f"create or replace view {qualified(build.model.name)} as\n{sql}")
 
 
 def _table(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> int:
