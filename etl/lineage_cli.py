@@ -14,16 +14,15 @@ import click
 def lineage(name: str, is_down: bool, as_json: bool) -> None:
     """Show what a column is made of, from the raw file through all SQL, with the expression at each step."""
     from etl.ledger import Ledger
-    from etl.lineage import downstream, read_lineage, shown, upstream
+    from etl.lineage import as_data, downstream, read_lineage, upstream
     from etl.plan.plan import definitions
     from etl.project import load_project
 
     project = load_project()
-    found = read_lineage(*definitions(project, Ledger(project.ledger)))
-    trees = [(downstream if is_down else upstream)(found, column) for column in found.columns(name)]
+    raw = project.raw
+    folder = raw.relative_to(project.root) if raw.is_relative_to(project.root) else raw
+    found = read_lineage(*definitions(project, Ledger(project.ledger)), str(folder))
     if as_json:
-        return click.echo(json.dumps(trees, indent=2))
-    for tree in trees:
-        click.echo("\n".join(shown(tree)))
-        if rows := sorted(set(tree.get("rows_by", ()))):
-            click.echo(f"   its rows also depend on {', '.join(rows)}")
+        return click.echo(json.dumps(as_data(found, name, downstream=is_down), indent=2))
+    for line in (downstream if is_down else upstream)(found, name):
+        click.echo(line)

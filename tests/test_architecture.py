@@ -35,7 +35,7 @@ ALLOWED = {
     "models": {"errors", "audit_kinds", "quoting", "duckdb"},
     "ledger": {"errors"},
     "keys": {"ledger"},
-    "lineage": {"errors", "contract", "models", "sqlglot"},
+    "lineage": {"errors", "quoting", "contract", "models", "duckdb"},
     "corrections": {"errors", "project", "contract", "formats"},
     "screen": {"rich", "click"},
     "sample": {"errors"},

@@ -1,6 +1,19 @@
 """Column lineage: what each column of a table is made of, down to the raw files, and what it ends up in."""
 
-from etl.lineage.graph import Column, Lineage, Made, read_lineage
-from etl.lineage.tree import downstream, shown, upstream
+from etl.lineage.columns import Column, Expression, Made, Table
+from etl.lineage.data import as_data
+from etl.lineage.graph import Lineage
+from etl.lineage.read import read_lineage
+from etl.lineage.tree import downstream, upstream
 
-__all__ = ["Column", "Lineage", "Made", "downstream", "read_lineage", "shown", "upstream"]
+__all__ = [
+    "Column",
+    "Expression",
+    "Lineage",
+    "Made",
+    "Table",
+    "as_data",
+    "downstream",
+    "read_lineage",
+    "upstream",
+]

@@ -1,110 +1,129 @@
-"""The graph of columns: each column of a model, and the columns of the tables it reads that it is made of."""
+"""The graph of all columns of a project, in both directions."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
-from etl.contract import Catalog, Source
 from etl.errors import ConfigError
-from etl.lineage.select import traced
-from etl.models import Model, Models
+from etl.lineage.columns import Column, Columns, Made, Table, unique
 
-
-class Column(NamedTuple):
-    """A column of a table or view; of a raw file, the table is its path below data/raw."""
-
-    table: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.table}.{self.name}"
-
-
-@dataclass(frozen=True)
-class Made:
-    """What a column is made of; `steps` are the expressions on the way, in the SELECT and the ones within it.
-
-    `rows` are the columns that decide which rows there are: of joins, conditions and groups. If the SELECT cannot
-    be taken apart (`is_opaque`), the column may depend on every column of what is read.
-    """
-
-    file: str = ""
-    steps: tuple[str, ...] = ()
-    values: tuple[Column, ...] = ()
-    rows: tuple[Column, ...] = ()
-    is_opaque: bool = False
+_One = TypeVar("_One")
+_Other = TypeVar("_Other")
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """Every column of the project, with what it is made of."""
+    """Every table, view and audit of a project and the SELECTs within them, each after what it reads."""
 
-    made: Mapping[Column, Made]
-    #: For each column, those that are made of it or whose rows it decides.
-    used: Mapping[Column, tuple[Column, ...]] = field(default_factory=dict)
+    tables: Mapping[str, Table]
 
     def columns(self, name: str) -> list[Column]:
         """Return the column `schema.table.column`, or all columns of `schema.table`.
 
         Raises ConfigError with the closest name if there is none.
         """
-        tables = {column.table for column in self.made}
-        if name in tables:
-            return [column for column in self.made if column.table == name]
-        table, _, last = name.rpartition(".")
-        if (found := Column(table, last)) in self.made:
-            return [found]
-        known = [str(column) for column in self.made if column.table == table] or sorted(tables)
-        close = difflib.get_close_matches(name, known, n=1)
+        name = name.lower()
+        outer = [table for table in self.tables if is_outer(table)]
+        if name in outer:
+            return [Column(name, column) for column in self.tables[name].columns]
+        schema, *rest = name.split(".", 2)
+        table, last = ".".join([schema, *rest[:1]]), "".join(rest[1:])
+        there = self.tables[table].columns if table in outer else ()
+        if found := [Column(table, column) for column in there if column.lower() == last]:
+            return found
+        known = [f"{table}.{column}" for column in there] or outer
+        # a wrong table may come with a column
+        close = difflib.get_close_matches(name, known, 1) or difflib.get_close_matches(table, known, 1)
         hint = f"did you mean {close[0]}?" if close else "name it as schema.table or schema.table.column."
         raise ConfigError(f"there is no table or column {name}; {hint}")
 
+    def tables_named(self, name: str) -> list[str]:
+        """Return the table that a name means as a whole, if it means no single column."""
+        return [name.lower()] if name.lower() in self.tables else []
 
-def read_lineage(catalog: Catalog, models: Models) -> Lineage:
-    """Return the lineage of all columns of the project's sources and models."""
-    made: dict[Column, Made] = {}
-    types: dict[str, dict[str, str]] = {}
-    for source in catalog.sources.values():
-        made |= _source(source)
-        types[source.table] = dict(source.columns)
-    for model in models.models.values():
-        made |= _model(model, types)
-        types[model.name] = dict(model.stored)
-    used: dict[Column, dict[Column, None]] = {}
-    for column, what in made.items():
-        for below in (*what.values, *what.rows):
-            used.setdefault(below, {})[column] = None
-    return Lineage(made, {column: tuple(above) for column, above in used.items()})
+    @cached_property
+    def values(self) -> Mapping[Column, Columns]:
+        """For each column, those of other tables, or of a raw file, that it is made of."""
+        columns = [Column(table, name) for table, what in self.tables.items() for name in what.columns]
+        return {column: self._outside(column) for column in columns}
+
+    @cached_property
+    def rows(self) -> Mapping[str, Columns]:
+        """For each table, the columns of others that decide which rows it has."""
+        return {table: unique(self._deciding(table)) for table in self.tables}
+
+    @cached_property
+    def reads(self) -> Mapping[str, tuple[str, ...]]:
+        """For each table, the others that it reads."""
+        return {table: tuple(dict.fromkeys(self._read_by(table))) for table in self.tables}
+
+    @cached_property
+    def into(self) -> Mapping[Column, list[Column]]:
+        """For each column, those of other tables that are made of it."""
+        return _turned({column: made_of for column, made_of in self.values.items() if is_outer(column.table)})
+
+    @cached_property
+    def decides(self) -> Mapping[Column, list[str]]:
+        """For each column, the other tables whose rows it decides on."""
+        return _turned({table: rows for table, rows in self.rows.items() if is_outer(table)})
+
+    @cached_property
+    def readers(self) -> Mapping[str, list[str]]:
+        """For each table, the others that read it."""
+        return _turned({table: reads for table, reads in self.reads.items() if is_outer(table)})
+
+    def made(self, column: Column) -> Made:
+        """Return what a column is made of in its own table or SELECT; nothing for that of a raw file."""
+        table = self.tables.get(column.table)
+        return table.columns[column.name] if table else Made(())
+
+    def is_step(self, column: Column) -> bool:
+        """Tell whether a column is one of a SELECT within a model."""
+        return column.table in self.tables and not is_outer(column.table)
+
+    def _outside(self, column: Column) -> Columns:
+        def inner(one: Column) -> Columns:
+            return self.made(one).values if one == column or self.is_step(one) else ()
+
+        return tuple(one for one in reachable([column], inner) if one != column and not self.is_step(one))
+
+    def _deciding(self, table: str) -> Iterator[Column]:
+        for part in self._parts(table):
+            for column in self.tables[part].rows:
+                yield from self.values[column] if self.is_step(column) else [column]
+
+    def _read_by(self, table: str) -> Iterator[str]:
+        for part in self._parts(table):
+            yield from filter(is_outer, self.tables[part].reads)
+
+    def _parts(self, table: str) -> Iterator[str]:
+        """Yield a table and the SELECTs within it that it reads."""
+        return reachable([table], lambda part: [read for read in self.tables[part].reads if not is_outer(read)])
 
 
-def _source(source: Source) -> dict[Column, Made]:
-    """Return the columns of raw.<source>; a column that the file does not have is made of its path."""
-    names = {column.name: " or ".join([column.name, *column.aliases]) for column in source.contract.columns}
-    path = f"data/raw/{source.files}"
-    return {
-        Column(source.table, name): Made(values=(Column(path, names.get(name, f"({name})")),))
-        for name in source.columns
-    }
+def is_outer(table: str) -> bool:
+    """Tell a table, view or audit from a SELECT within one."""
+    return "/" not in table
 
 
-def _model(model: Model, types: Mapping[str, Mapping[str, str]]) -> dict[Column, Made]:
-    reads = {read: types[read] for read in model.reads}
-    selected = traced(model.sql, reads, [name for name, _ in model.columns])
-    every = tuple(Column(table, name) for table, columns in reads.items() for name in columns)
-    if selected is None:
-        return {Column(model.name, name): Made(model.file, (), every, (), True) for name, _ in model.stored}
-    rows = tuple(Column(*column) for column in selected.rows)
-    found = {}
-    header = model.header
-    times = {header.valid_from or header.partition, header.deletes}
-    for name, _ in model.stored:
-        # what a history adds tells when the others changed
-        made_of = [name] if name in selected.columns else [other for other in selected.columns if other in times]
-        parts = [selected.columns[other] for other in made_of]
-        steps = parts[0].steps if name in selected.columns else ("when the row changed",)
-        values = dict.fromkeys(Column(*column) for part in parts for column in part.values)
-        found[Column(model.name, name)] = Made(model.file, steps, tuple(values), rows)
+def reachable(start: Iterable[_One], after: Callable[[_One], Iterable[_One]]) -> Iterator[_One]:
+    """Yield each of `start`, what comes after it, what comes after that, and so on, each once and in order."""
+    left, seen = list(start)[::-1], set()
+    while left:
+        one = left.pop()
+        if one not in seen:
+            seen.add(one)
+            yield one
+            left += list(after(one))[::-1]
+
+
+def _turned(edges: Mapping[_One, Iterable[_Other]]) -> dict[_Other, list[_One]]:
+    found: dict[_Other, list[_One]] = {}
+    for one, others in edges.items():
+        for other in others:
+            found.setdefault(other, []).append(one)
     return found

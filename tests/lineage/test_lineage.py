@@ -1,4 +1,4 @@
-"""What each column is made of, through all SQL, down to the raw files; and what it ends up in."""
+"""What each column of a project is made of, through all SQL, down to the raw files; and what it ends up in."""
 
 import json
 from pathlib import Path
@@ -7,122 +7,154 @@ import pytest
 from click.testing import CliRunner
 
 from etl.cli import cli
+from etl.contract import Catalog, Contract, Source
+from etl.contract import Column as ContractColumn
 from etl.errors import ConfigError
 from etl.ledger import Ledger
-from etl.lineage import Column, Lineage, downstream, read_lineage, shown, upstream
-from etl.lineage.select import traced
+from etl.lineage import Column, Lineage, as_data, downstream, read_lineage, upstream
+from etl.models import Given, Model, Models, read_models
 from etl.plan.plan import definitions
 from etl.project import load_project
 from tests import tiny
 
-TABLES = {
-    "raw.sales": {"day": "DATE", "shop": "VARCHAR", "item": "VARCHAR", "price": "BIGINT"},
-    "raw.shops": {"shop": "VARCHAR", "town": "VARCHAR"},
-}
-
-
-def leaves(names: str) -> set[tuple[str, str]]:
-    """Return `sales.price shops.town` as tables and columns."""
-    return {(f"raw.{name.split('.')[0]}", name.split(".")[1]) for name in names.split()}
-
-
-@pytest.mark.parametrize(
-    ("sql", "values"),
-    [
-        ("select price * 2 as x from raw.sales", "sales.price"),
-        ("from raw.sales select upper(item) || shop as x", "sales.item sales.shop"),
-        ("select 1 as x", ""),
-        ("select count(*) as x from raw.sales", ""),
-        ("select sum(price) filter (where item = 'a') as x from raw.sales", "sales.price sales.item"),
-        ("with a as (select price + 1 as b from raw.sales), c as (from a) select b as x from c", "sales.price"),
-        ("select shop as x from raw.sales union all select town from raw.shops", "sales.shop shops.town"),
-        ("select town as x from raw.sales join raw.shops using (shop)", "shops.town"),
-        ("select (select max(town) from raw.shops) as x from raw.sales", "shops.town"),
-        ("select sum(price) over (order by day) as x from raw.sales", "sales.price sales.day"),
-        ("select list_transform([price], p -> p + 1) as x from raw.sales", "sales.price"),
-        ("select town as x from raw.sales s asof join raw.shops t on s.shop >= t.shop", "shops.town"),
-        ("select case when shop = 'a' then price end as x from raw.sales", "sales.shop sales.price"),
-    ],
-)  # fmt: skip
-def test_a_column_is_made_of_what_its_expression_reads(sql: str, values: str) -> None:
-    found = traced(sql, TABLES, ["x"])
-
-    assert found is not None
-    assert set(found.columns["x"].values) == leaves(values)
-
-
-@pytest.mark.parametrize(
-    ("sql", "rows"),
-    [
-        ("select price as x from raw.sales where item = 'a'", "sales.item"),
-        ("select sum(price) as x from raw.sales group by shop", "sales.shop"),
-        ("select price x from raw.sales s join raw.shops t on s.shop = t.shop", "sales.shop shops.shop"),
-        ("with a as (select item as i, price from raw.sales) select price x from a where i = 'b'", "sales.item"),
-        ("select price as x from raw.sales qualify row_number() over (order by day) = 1", "sales.day"),
-        ("select sum(price) filter (where item = 'a') as x from raw.sales", ""),
-    ],
-)  # fmt: skip
-def test_what_decides_on_the_rows_is_told_apart(sql: str, rows: str) -> None:
-    found = traced(sql, TABLES, ["x"])
-
-    assert found is not None
-    assert set(found.rows) == leaves(rows)
-
-
-def lineage_of(root: Path, sql: dict[str, str]) -> Lineage:
-    """Return the lineage of a tiny project with these models over raw.sales (id, item, delivery_date)."""
-    project = tiny.project(root, sql={f"{name.replace('.', '/')}.sql": text for name, text in sql.items()})
-    return read_lineage(*definitions(project, Ledger(project.ledger)))
-
-
-@pytest.mark.parametrize(
-    "sql",
-    ["from (pivot raw.sales on item in ('a', 'b') using sum(id))", "select columns('i.*') from raw.sales"],
+CONTRACT = Contract(
+    "Sales",
+    columns=(ContractColumn("id", "BIGINT", False), ContractColumn("item", "VARCHAR", True, aliases=("article",))),
 )
-def test_what_cannot_be_taken_apart_may_depend_on_all_that_is_read(tmp_path: Path, sql: str) -> None:
-    found = lineage_of(tmp_path, {"marts.x": sql})
-
-    made = [made for column, made in found.made.items() if column.table == "marts.x"]
-    assert len(made) > 1
-    assert all(what.is_opaque for what in made)
-    assert all(Column("raw.sales", "id") in what.values for what in made)
 
 
-def test_the_columns_of_a_history_are_made_of_the_dates(tmp_path: Path) -> None:
-    header = "-- materialized: scd2\n-- key: id\n-- partition: day\n"
-    found = lineage_of(tmp_path, {"marts.x": f"{header}select delivery_date as day, id, item from raw.sales"})
+def lineage_of(root: Path, sql: dict[str, str], *more: Model) -> Lineage:
+    """Return the lineage of models over raw.sales (id, item, delivery_date), and of `more` in front of them."""
+    source = Source(contract=CONTRACT, files="sales/{date}.csv")
+    source.name = "sales"
+    for name, text in sql.items():
+        path = root / f"{name.replace('.', '/')}.sql"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    given = [Given(source.table, tuple(source.columns.items()), source.partition)]
+    given += [Given(model.name, model.columns) for model in more]
+    models = read_models(root, given)
+    first = {model.name: model for model in more}
+    return read_lineage(Catalog({"sales": source}, {}), Models(first | models.models, models.audits))
 
-    assert found.made[Column("marts.x", "valid_from")].values == (Column("raw.sales", "delivery_date"),)
-    assert found.made[Column("marts.x", "item")].values == (Column("raw.sales", "item"),)
 
-
-def test_a_tree_leads_down_to_the_file(tmp_path: Path) -> None:
+def test_trees_lead_down_to_the_file_and_up_to_all_that_a_column_ends_up_in(tmp_path: Path) -> None:
     sql = {
         "staging.sales": "-- materialized: view\nselect id, upper(item) as thing from raw.sales",
-        "marts.items": "select thing, count(*) as sales from staging.sales where id > 0 group by thing",
+        "marts.items": """with known as (
+    select thing, id * 2 as twice
+    from staging.sales
+    where id > 0
+)
+select thing, sum(twice) as twice, count(*) as n from known group by thing""",
+        "marts.top": "select count(*) as items from marts.items",
+        "audits.no_thing": "-- fail: it has a name\nselect id from staging.sales where thing is null",
     }
     found = lineage_of(tmp_path, sql)
 
-    assert list(shown(upstream(found, Column("marts.items", "thing")))) == [
-        "marts.items.thing = sales.thing   sql/marts/items.sql",
-        "└─ staging.sales.thing = UPPER(sales.item)   sql/staging/sales.sql",
-        "   └─ raw.sales.item",
-        "      └─ data/raw/sales/{date}.csv: item",
+    folder = tmp_path.name
+    assert list(upstream(found, "marts.items.twice")) == [
+        f"marts.items.twice = sum(twice)   {folder}/marts/items.sql:6",
+        f"└─ known.twice = id * 2   {folder}/marts/items.sql:2",
+        f"   └─ staging.sales.id   {folder}/staging/sales.sql:2",
+        "      └─ raw.sales.id",
+        "         └─ data/raw/sales/{date}.csv: id",
+        "Rows, and what they are joined, filtered, grouped or ordered by:",
+        "   marts.items from staging.sales, by staging.sales.thing, staging.sales.id",
+        "   staging.sales from raw.sales",
     ]
-    assert list(shown(downstream(found, Column("raw.sales", "id")))) == [
-        "raw.sales.id",
-        "└─ staging.sales.id   sql/staging/sales.sql",
-        "   └─ marts.items.* (which rows there are)   sql/marts/items.sql",
+    assert list(downstream(found, "raw.sales.item")) == [
+        "raw.sales.item",
+        f"└─ staging.sales.thing = upper(item)   {folder}/staging/sales.sql:2",
+        f"   ├─ marts.items.thing   {folder}/marts/items.sql:6",
+        f"   ├─ marts.items (which rows there are), and so marts.top   {folder}/marts/items.sql",
+        f"   └─ audits.no_thing (which rows there are)   {folder}/audits/no_thing.sql",
     ]
+    assert list(upstream(found, "raw.sales.item"))[1] == "└─ data/raw/sales/{date}.csv: item or article"
 
 
-def test_an_unknown_name_is_refused_with_the_closest(tmp_path: Path) -> None:
-    found = lineage_of(tmp_path, {"marts.items": "select item from raw.sales"})
+def test_a_branch_that_comes_again_is_shown_once(tmp_path: Path) -> None:
+    twice = {f"marts.x{n}": f"select a.v + b.v as v from marts.x{n - 1} a, marts.x{n - 1} b" for n in range(1, 40)}
+    found = lineage_of(tmp_path, {"marts.x0": "select id as v from raw.sales", **twice})
 
-    with pytest.raises(ConfigError, match=r"no table or column marts\.item; did you mean marts\.items\?"):
-        found.columns("marts.item")
-    with pytest.raises(ConfigError, match=r"no table or column raw\.sales\.itm; did you mean raw\.sales\.item\?"):
-        found.columns("raw.sales.itm")
+    assert len([line for line in upstream(found, "marts.x39.v") if ".v" in line]) == 40
+    assert len(as_data(found, "marts.x39.v")["nodes"]) < 200
+
+
+def test_what_cannot_be_taken_apart_may_depend_on_all_that_is_read(tmp_path: Path) -> None:
+    found = lineage_of(tmp_path, {"marts.x": "select unnest({'a': id, 'b': item}) from raw.sales"})
+
+    why = "DuckDB finds other columns in it"
+    assert f"└─ perhaps every column of raw.sales: {why}" in list(upstream(found, "marts.x.a"))
+    assert "└─ marts.x.b" in "\n".join(downstream(found, "raw.sales.id")).replace("├", "└")
+
+
+def test_what_no_select_makes_may_depend_on_all_that_it_reads(tmp_path: Path) -> None:
+    python = Model("marts.scores", "models/scores.py", "", "", ("raw.sales",), columns=(("score", "DOUBLE"),))
+    seed = Model("seeds.towns", "seeds/towns.csv", "", "", (), columns=(("town", "VARCHAR"),))
+    sql = {"marts.best": "select max(score) as best, max(town) as town from marts.scores, seeds.towns"}
+    found = lineage_of(tmp_path, sql, python, seed)
+
+    assert list(upstream(found, "marts.best.best"))[1:3] == [
+        "└─ marts.scores.score   models/scores.py",
+        "   └─ perhaps every column of raw.sales: it is not made by a SELECT",
+    ]
+    assert list(upstream(found, "seeds.towns.town")) == ["seeds.towns.town   seeds/towns.csv"]
+    assert "marts.best.best" in "\n".join(downstream(found, "raw.sales.id"))
+
+
+def test_a_history_tells_when_any_of_its_columns_changed(tmp_path: Path) -> None:
+    header = "-- materialized: scd2\n-- key: id\n-- partition: day\n"
+    found = lineage_of(tmp_path, {"marts.x": f"{header}select delivery_date as day, id, item from raw.sales"})
+
+    assert found.values[Column("marts.x", "valid_from")] == (Column("raw.sales", "delivery_date"),)
+    assert found.values[Column("marts.x", "item")] == (Column("raw.sales", "item"),)
+    assert set(found.rows["marts.x"]) == {Column("raw.sales", name) for name in ("id", "item", "delivery_date")}
+
+
+def test_a_merge_chooses_rows_by_its_key_and_order(tmp_path: Path) -> None:
+    header = "-- materialized: merge\n-- key: id\n-- order: day\n-- partition: day\n"
+    found = lineage_of(tmp_path, {"marts.x": f"{header}select delivery_date as day, id, item from raw.sales"})
+
+    assert set(found.rows["marts.x"]) == {Column("raw.sales", "id"), Column("raw.sales", "delivery_date")}
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("marts.item", r"did you mean marts\.items\?"),
+        ("marts.item.n", r"did you mean marts\.items\?"),
+        ("raw.sales.itm", r"did you mean raw\.sales\.item\?"),
+        ("nothing", r"name it as schema\.table or schema\.table\.column"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_closest(tmp_path: Path, name: str, hint: str) -> None:
+    found = lineage_of(tmp_path, {"marts.items": "select item, count(*) as n from raw.sales group by item"})
+
+    with pytest.raises(ConfigError, match=rf"there is no table or column {name}; {hint}"):
+        list(upstream(found, name))
+
+
+def test_data_are_nodes_and_edges(tmp_path: Path) -> None:
+    found = lineage_of(tmp_path, {"marts.x": "select upper(item) as thing\nfrom raw.sales\nwhere id > 0"})
+
+    data = as_data(found, "marts.x.thing")
+    nodes = {node["id"]: node for node in data["nodes"]}
+    edges = {(edge["from"], edge["to"]): edge["as"] for edge in data["edges"]}
+
+    assert (data["of"], data["direction"]) == (["marts.x.thing"], "upstream")
+    assert nodes["marts.x.thing"] == {
+        "id": "marts.x.thing",
+        "kind": "column",
+        "table": "marts.x",
+        "column": "thing",
+        "file": f"{tmp_path.name}/marts/x.sql",
+        "expressions": [{"sql": "upper(item)", "line": 1}],
+        "opaque": "",
+    }
+    assert nodes["data/raw/sales/{date}.csv: item or article"]["kind"] == "file"
+    assert edges["raw.sales.item", "marts.x.thing"] == "value"
+    assert edges["raw.sales.id", "marts.x"] == edges["marts.x", "marts.x.thing"] == "rows"
 
 
 @pytest.fixture(scope="module")
@@ -132,35 +164,40 @@ def default(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
     return read_lineage(*definitions(project, Ledger(tmp_path_factory.mktemp("ledger") / "ledger.sqlite")))
 
 
-def test_every_column_of_the_default_project_is_understood(default: Lineage) -> None:
-    assert [str(column) for column, made in default.made.items() if made.is_opaque] == []
+def test_every_table_of_the_default_project_is_understood(default: Lineage) -> None:
+    assert {name: table.opaque for name, table in default.tables.items() if table.opaque} == {}
 
 
-def test_every_column_of_a_mart_but_counts_comes_from_a_file(default: Lineage) -> None:
-    def files(column: Column) -> set[str]:
-        made = default.made.get(column)
-        return {column.table} if made is None else {file for below in made.values for file in files(below)}
-
-    for column in (column for column in default.made if column.table.startswith("marts.")):
-        is_count = any("COUNT(*)" in step for step in default.made[column].steps)
-        made_of = files(column)
-        assert is_count or (made_of and all(file.startswith("data/raw/") for file in made_of)), column
+def test_every_column_of_a_mart_comes_from_a_file_or_counts_rows(default: Lineage) -> None:
+    for table, what in default.tables.items():
+        for name in what.columns if table.startswith("marts.") and "/" not in table else ():
+            nodes = as_data(default, f"{table}.{name}")["nodes"]
+            counts = any("count(*)" in made["sql"] for node in nodes for made in node.get("expressions", ()))
+            assert counts or any(node["kind"] == "file" for node in nodes), (table, name)
 
 
 def test_downstream_is_upstream_the_other_way(default: Lineage) -> None:
-    for column, made in default.made.items():
-        for below in (*made.values, *made.rows):
-            assert column in default.used[below]
-    for below, above in default.used.items():
-        assert all(below in (*default.made[column].values, *default.made[column].rows) for column in above)
+    columns = [str(Column(table, name)) for table, what in default.tables.items() for name in what.columns]
+    outer = [column for column in columns if "/" not in column]
+    ends_in: dict[str, set[str]] = {}
+    for column in outer:
+        ends_in[column] = {node["id"] for node in as_data(default, column, downstream=True)["nodes"]}
+
+    for column in outer:
+        made_of = {node["id"] for node in as_data(default, column)["nodes"]}
+        table = column.rpartition(".")[0]
+        assert made_of & set(outer) == {one for one in outer if not ends_in[one].isdisjoint({column, table})}
 
 
 def test_the_command_prints_trees_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = tiny.project(tmp_path)
     monkeypatch.setenv("ETL_PROJECT", str(project.root))
 
-    text = CliRunner().invoke(cli, ["lineage", "marts.items.item"], catch_exceptions=False).output
+    text = CliRunner().invoke(cli, ["lineage", "marts.items"], catch_exceptions=False).output
     data = json.loads(CliRunner().invoke(cli, ["lineage", "raw.sales.item", "--downstream", "--json"]).output)
 
     assert "data/raw/sales/{date}.csv: item" in text
-    assert [into["column"] for into in data[0]["into"]] == ["marts.items.item", "marts.items.*"]
+    assert [(edge["to"], edge["as"]) for edge in data["edges"]] == [
+        ("marts.items.item", "value"),
+        ("marts.items", "rows"),
+    ]

@@ -1,0 +1,70 @@
+"""What lineage is told in: columns, the expressions that they are made by, and what decides on rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """A column of a table; of a SELECT within a model, whose table is then `model/name`; or of a raw file."""
+
+    table: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.name}"
+
+
+class Expression(NamedTuple):
+    """A part of a model's file as it is written there, and the line that it begins in."""
+
+    sql: str
+    line: int
+
+
+Columns = tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a column is made of; it has several expressions if it comes out of a union."""
+
+    values: Columns
+    expressions: tuple[Expression, ...] = ()
+
+    def __or__(self, other: Made) -> Made:
+        return Made(unique(self.values + other.values), (*self.expressions, *other.expressions))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, a view, or a SELECT within one."""
+
+    columns: Mapping[str, Made]
+    #: The columns that decide which rows it has, and in which order: of joins, conditions, groups and so on.
+    rows: Columns = ()
+    #: The tables that it reads, and the SELECTs within it: other rows there are other rows here.
+    reads: tuple[str, ...] = ()
+    file: str = ""
+    #: Why its SQL cannot be taken apart; then every column may be made of every column of what it reads.
+    opaque: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The columns of a SELECT by name, what decides on its rows, and the tables and SELECTs that it reads."""
+
+    columns: list[tuple[str, Made]]
+    rows: Columns = ()
+    reads: tuple[str, ...] = ()
+
+
+class Untraceable(Exception):
+    """Raised for SQL that cannot be taken apart without a guess; the message says what it is."""
+
+
+def unique(columns: Iterable[Column]) -> Columns:
+    """Return each column once, in the order in which they come first."""
+    return tuple(dict.fromkeys(columns))
