@@ -15,6 +15,7 @@ from etl.errors import ConfigError
 
 CONFIG = "luigi.cfg"
 _VARIABLES = "etl.vars"
+_BATCH_DATE = "batch_date"
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,8 @@ def _variables(path: Path) -> dict[str, str]:
     for name in found:
         if not name.isidentifier():
             raise ConfigError(f"{path}: [{_VARIABLES}] {name} is no name; use letters, digits and underscores.")
+        if name == _BATCH_DATE:
+            raise ConfigError(f"{path}: [{_VARIABLES}] {name} is set by etl for audits; give yours another name.")
     return found
 
 

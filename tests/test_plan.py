@@ -1,6 +1,8 @@
 """What a night finds to do, and why: everything that is new or changed, what depends on it, and nothing else."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -485,3 +487,12 @@ def test_a_build_file_of_an_older_version_is_loaded_anew(tmp_path):
     assert "load sales" in tiny.stale(night)
     assert tiny.published(project, "select sum(records), sum(discarded) from etl.partitions") == [(3, 0)]
     assert tiny.stale(tiny.plan(project)) == []
+
+
+def test_definitions_that_another_version_cached_are_read_anew(tmp_path):
+    project = tiny.project(tmp_path)
+    before = tiny.plan(project)
+    with closing(sqlite3.connect(project.ledger)) as con, con:
+        con.execute("""update cache set value = '{"sources": [{}], "tables": []}'""")
+
+    assert tiny.plan(project).catalog.sources.keys() == before.catalog.sources.keys()

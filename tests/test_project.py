@@ -107,3 +107,23 @@ def test_the_batch_date_is_that_of_the_projects_time_zone(tmp_path: Path) -> Non
     west = load_project(folder(tmp_path / "west", "[etl]\ntimezone = Pacific/Pago_Pago\n"))
 
     assert (east.today() - west.today()).days >= 1  # 25 hours lie between them
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("late minutes = 15", "late minutes is no name"),
+        ("batch_date = 2024-01-01", "batch_date is set by etl for audits"),
+    ],
+)
+def test_a_variable_has_a_name_of_its_own(tmp_path, line, message):
+    (tmp_path / "luigi.cfg").write_text(f"[etl]\n[etl.vars]\n{line}\n")
+
+    with pytest.raises(ConfigError, match=message):
+        load_project(tmp_path)
+
+
+def test_variables_are_read_as_text(tmp_path):
+    (tmp_path / "luigi.cfg").write_text("[etl]\n[etl.vars]\nlate_minutes = 15\n")
+
+    assert load_project(tmp_path).variables == {"late_minutes": "15"}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from typing import TypeVar
 
 from etl.contract import Catalog, Contract, Source, catalog_key, load_catalog, parse
 from etl.errors import ConfigError
@@ -19,6 +20,8 @@ from etl.project import Project
 from etl.stages import lake
 from etl.stages.raw import Delivery
 from etl.stages.warehouse import Build
+
+_Definitions = TypeVar("_Definitions", Catalog, Models)
 
 
 @dataclass(frozen=True)
@@ -187,17 +190,15 @@ def _check_scope(scope: Scope, catalog: Catalog) -> None:
 def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     """Return the project's sources, contracts, models and audits, from the ledger's cache if unchanged."""
     contracts_key = catalog_key(project.contracts)
-    if text := ledger.cached("catalog", contracts_key):
-        catalog = Catalog.from_json(text)
-    else:
+    catalog = _known(Catalog.from_json, ledger.cached("catalog", contracts_key))
+    if catalog is None:
         catalog = load_catalog(project.contracts)
         ledger.cache("catalog", contracts_key, catalog.to_json())
     given = raw_tables(catalog)
     context = Context(project.variables, {name: _promised(contract) for name, contract in catalog.tables.items()})
     key = models_key(project.sql, given, context)
-    if text := ledger.cached("models", key):
-        models = Models.from_json(text)
-    else:
+    models = _known(Models.from_json, ledger.cached("models", key))
+    if models is None:
         models = read_models(project.sql, given, context)
         ledger.cache("models", key, models.to_json())
     for name in catalog.tables:
@@ -214,6 +215,14 @@ def raw_tables(catalog: Catalog) -> list[Given]:
         Given(source.table, tuple(source.columns.items()), source.partition if source.has_dates else "")
         for source in catalog.sources.values()
     ]
+
+
+def _known(read: Callable[[str], _Definitions], text: str | None) -> _Definitions | None:
+    """Return what was cached, if it can be read: a run may have written it while etl was being replaced."""
+    try:
+        return None if text is None else read(text)
+    except (KeyError, TypeError):
+        return None
 
 
 def _promised(contract: Contract) -> Promised:
