@@ -221,7 +221,7 @@ def _known(read: Callable[[str], _Definitions], text: str | None) -> _Definition
     """Return what was cached, if it can be read: a run may have written it while etl was being replaced."""
     try:
         return None if text is None else read(text)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return None
 
 
