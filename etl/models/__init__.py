@@ -1,6 +1,7 @@
 """The project's SQL as data: models and audits, their dependencies from DuckDB's own parser, their order."""
 
 from etl.audit_kinds import Audit
+from etl.models.code import Code, read_code
 from etl.models.context import Context, Promised
 from etl.models.header import place_of
 from etl.models.model import ABSENT, BY_PARTITION, HISTORY, Columns, Given, Header, Macro, Model, Models
@@ -14,6 +15,7 @@ __all__ = [
     "BY_PARTITION",
     "HISTORY",
     "Audit",
+    "Code",
     "Columns",
     "Context",
     "Given",
@@ -26,6 +28,7 @@ __all__ = [
     "models_key",
     "models_over",
     "place_of",
+    "read_code",
     "read_models",
     "select",
     "with_values",

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import ast
 import difflib
-import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from etl.errors import ModelError
+from etl.models.code import parse_code, read_code
 from etl.models.context import Context
 from etl.models.header import read_header
 from etl.models.model import Columns, Header
+from etl.models.names import table_name
 
-_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+# where files make no tables of their own, or are no Python
+_NO_SCHEMAS = ("audits", "macros", "seeds")
 
 
 @dataclass(frozen=True)
@@ -33,38 +35,36 @@ class Program:
     columns: Columns
     # Its text with comments as SQL has them, for what reads a header.
     header_text: str = ""
+    reads_line: int = 1
 
     def check_tables(self, known: set[str]) -> None:
         """Raise ModelError for a table that is neither raw nor made by a model."""
-        for read in self.reads:
-            if read not in known:
-                close = difflib.get_close_matches(read, known, n=1)
-                hint = f"did you mean {close[0]}?" if close else "tables are raw.<source> or <schema>.<model>."
-                raise ModelError(f"{self.file}: READS: there is no table {read}; {hint}")
+        place = f"{self.file}:{self.reads_line}: READS"
+        _check("table", self.reads, known, place, "tables are raw.<source> or <schema>.<model>.")
 
 
 def read_programs(folder: Path, context: Context) -> dict[str, Program]:
     """Return the Python models of a project by name.
 
-    Raises ModelError naming file and line for one without `model`, READS or a contract, or that reads a variable
-    which is not set.
+    Files whose names begin with an underscore are for models to import. Raises ModelError naming file and line
+    for one without `model`, READS or a contract, or that reads a variable which is not set.
     """
     found = {}
-    for path in sorted(folder.glob("*/*.py")):
-        program = _program(path, f"{folder.name}/{path.parent.name}/{path.name}", context)
-        found[program.name] = program
+    for path in sorted(folder.rglob("*.py")):
+        if not path.name.startswith("_"):
+            program = _program(path, folder, context)
+            found[program.name] = program
     return found
 
 
-def _program(path: Path, file: str, context: Context) -> Program:
-    name = f"{path.parent.name}.{path.stem}"
-    if not all(_NAME.fullmatch(part) for part in name.split(".")):
-        raise ModelError(f"{file}: a model is sql/<schema>/<table>.py, both names lower case with underscores.")
-    text = path.read_text(encoding="utf-8")
-    try:
-        tree = ast.parse(text)
-    except SyntaxError as error:
-        raise ModelError(f"{file}:{error.lineno}: is not Python: {error.msg}.") from error
+def _program(path: Path, folder: Path, context: Context) -> Program:
+    file = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+    name = table_name(path.relative_to(folder), file)
+    if path.parent.name in _NO_SCHEMAS:
+        raise ModelError(f"{file}: no model is in {path.parent.name}/; choose another folder.")
+    tree = parse_code(path, file)
+    code = read_code(folder, name)
+    text = code.texts[name]
     if not any(isinstance(node, ast.FunctionDef) and node.name == "model" for node in tree.body):
         raise ModelError(f"{file}: has no function `def model(inputs, ctx)`.")
     if name not in context.promised:
@@ -72,13 +72,11 @@ def _program(path: Path, file: str, context: Context) -> Program:
             f"{file}: a Python model needs a contract, which says what columns it makes: a pandera model in the "
             f'contracts folder with `class Config: name = "{name}"`.'
         )
-    variables = _names(tree, "VARIABLES", file, default=())
-    if unknown := [variable for variable in variables if variable not in context.variables]:
-        raise ModelError(
-            f"{file}: VARIABLES: there is no variable {unknown[0]}; set it in [etl.vars] of luigi.cfg."
-        )
+    variables, line = _names(tree, "VARIABLES", file, default=())
+    place = f"{file}:{line}: VARIABLES"
+    _check("variable", variables, context.variables, place, "set it in [etl.vars] of luigi.cfg.")
     values = {variable: context.variables[variable] for variable in variables}
-    normal = f"{hashlib.sha256(text.encode()).hexdigest()} {values}"
+    normal = f"{code.digest} {values}"
     header_text = re.sub(r"^# ", "-- ", text, flags=re.MULTILINE)
     header, _ = read_header(file, header_text)
     if header.building() != Header().building():
@@ -86,20 +84,38 @@ def _program(path: Path, file: str, context: Context) -> Program:
             f"{file}: a Python model makes a table, all of it; its header may say who owns it, its tags, units, "
             "export and audits."
         )
-    reads = tuple(sorted(_names(tree, "READS", file)))
-    return Program(name, file, normal, reads, header, context.promised[name].columns, header_text)
+    reads, line = _names(tree, "READS", file)
+    reads = tuple(sorted(set(reads)))
+    return Program(name, file, normal, reads, header, context.promised[name].columns, header_text, line)
 
 
-def _names(tree: ast.Module, name: str, file: str, default: Sequence[str] | None = None) -> tuple[str, ...]:
+def _names(
+    tree: ast.Module, name: str, file: str, default: Sequence[str] | None = None
+) -> tuple[tuple[str, ...], int]:
+    """Return the list of texts that a module gives a name, and its line."""
     for node in tree.body:
-        if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == [name]:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and _assigned(node) == name:
             try:
-                value = ast.literal_eval(node.value)
+                value = ast.literal_eval(node.value) if node.value else None
             except ValueError:
                 value = None
             if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
-                return tuple(value)
+                return tuple(value), node.lineno
             raise ModelError(f"{file}:{node.lineno}: {name} is no list of names in quotes.")
     if default is None:
         raise ModelError(f'{file}: says not what it reads: {name} = ["raw.orders", "staging.items"].')
-    return tuple(default)
+    return tuple(default), 1
+
+
+def _assigned(node: ast.Assign | ast.AnnAssign) -> str:
+    """Return the one name that a statement gives a value."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return getattr(targets[0], "id", "") if len(targets) == 1 else ""
+
+
+def _check(kind: str, names: Sequence[str], known: Collection[str], place: str, otherwise: str) -> None:
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else otherwise
+            raise ModelError(f"{place}: there is no {kind} {name}; {hint}")

@@ -20,6 +20,7 @@ from etl.models.inputs import stored, with_inputs
 from etl.models.macros import FOLDER as MACROS
 from etl.models.macros import MacroText, make_macro, read_macros, used
 from etl.models.model import Given, Macro, Model, Models
+from etl.models.names import table_name
 from etl.models.programs import Program, read_programs
 from etl.models.query import Query, parse
 from etl.models.seeds import read_seeds
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 _AUDITS = "audits"
 _TESTS = "test_"
-_RESERVED_SCHEMAS = ("raw", "etl", "main", "information_schema", "pg_catalog", "temp", "system")
-_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING) -> str:
@@ -67,6 +66,7 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
         macros = read_macros(con, folder)
         queries = _queries(con, folder, context)
         programs = read_programs(folder, context)
+        _check_once(queries, programs)
         made = {*programs, *(name for name in queries if not _is_audit(name))}
         known = {*(table.name for table in given), *made}
         for query in (*queries.values(), *(query for macro in macros.values() for query in macro.queries)):
@@ -141,11 +141,22 @@ def _queries(con: duckdb.DuckDBPyConnection, folder: Path, context: Context) -> 
         if is_test(path):
             _check_test(path, file)
             continue
-        names[file], texts[file] = _name(path.relative_to(folder), file), _text(path, file)
+        names[file], texts[file] = table_name(path.relative_to(folder), file), _text(path, file)
+    first: dict[str, str] = {}
+    for file, name in names.items():
+        if (other := first.setdefault(name, file)) != file:
+            raise ModelError(f"{file}: {other} makes {name} already.")
     queries = {names[file]: query for file, query in parse(con, texts).items()}
     for name, query in queries.items():
         query.is_audit = _is_audit(name)
     return queries
+
+
+def _check_once(queries: Mapping[str, Query], programs: Mapping[str, Program]) -> None:
+    """Raise for a table that is made twice."""
+    for name, program in programs.items():
+        if name in queries:
+            raise ModelError(f"{program.file}: {queries[name].file} makes {name} already.")
 
 
 def _check_test(path: Path, file: str) -> None:
@@ -162,14 +173,6 @@ def _text(path: Path, file: str) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ModelError(f"{file}: is not UTF-8 text: {error}.") from error
-
-
-def _name(path: Path, file: str) -> str:
-    if len(path.parts) != 2 or not all(_NAME.fullmatch(part) for part in (path.parts[0], path.stem)):
-        raise ModelError(f"{file}: a model is sql/<schema>/<table>.sql, both names lower case with underscores.")
-    if path.parts[0] in _RESERVED_SCHEMAS:
-        raise ModelError(f"{file}: the schema '{path.parts[0]}' is not for models; choose another folder.")
-    return f"{path.parts[0]}.{path.stem}"
 
 
 def _is_audit(name: str) -> bool:

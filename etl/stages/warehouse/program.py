@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from etl.errors import TransformError
-from etl.quoting import identifier, qualified
+from etl.errors import ModelError, TransformError
+from etl.models import Code, Model, read_code
+from etl.quoting import identifier, literal, qualified
 from etl.stages.warehouse.work import Build, Work
 
 if TYPE_CHECKING:
     import duckdb
 
 _RESULT = "_result"
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 
 
 @dataclass(frozen=True)
@@ -27,51 +29,116 @@ class Context:
     variables: Mapping[str, str]
 
 
+class _Declared(dict[str, Any]):
+    """What a model declares in a list of that name; anything else is not to be had."""
+
+    def __init__(self, list_name: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._list_name = list_name
+
+    def __missing__(self, key: str) -> Any:
+        raise LookupError(f"{key!r} is not in {self._list_name}")
+
+
 def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> int:
     """Make the table; return its rows. Raises TransformError that says where the function failed, and why."""
-    model, path = build.model, build.folder / build.model.file
+    model, code = build.model, _planned(build)
     inputs = {read: con.sql(f"from {qualified(read)}") for read in model.reads}
-    try:
-        module = _module(path)
+    with _explained(model, code), _modules(code) as module:
         variables = {name: build.variables[name] for name in getattr(module, "VARIABLES", ())}
-        result = module.model(inputs, Context(variables))
-        con.register(_RESULT, result.to_arrow_table() if hasattr(result, "to_arrow_table") else result)
-    except Exception as error:
-        raise TransformError(
-            f"{model.place_at(_where(model.file, path, error))} could not be built: {error}"
-        ) from error
-    try:
-        _check_columns(con, build)
-        columns = ", ".join(
-            f"cast({identifier(name)} as {type}) as {identifier(name)}" for name, type in model.columns
-        )
-        made = con.execute(f"create or replace table {qualified(model.name)} as select {columns} from {_RESULT}")
-        return int(made.fetchall()[0][0])
-    finally:
-        con.unregister(_RESULT)
+        context = Context(_Declared("VARIABLES", variables))
+        result = module.model(_Declared("READS", inputs), context)
+        con.register(_RESULT, result)
+        rows = _insert(con, model)
+        con.unregister(_RESULT)  # not after an error: the transaction is rolled back, and takes it along
+        return rows
 
 
-def _module(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(f"etl_model_{path.parent.name}_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _where(file: str, path: Path, error: Exception) -> str:
-    """Return the file of a model with the line of it that the error went through last."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
-    return f"{file}:{lines[-1]}" if lines else file
-
-
-def _check_columns(con: duckdb.DuckDBPyConnection, build: Build) -> None:
+def _planned(build: Build) -> Code:
     model = build.model
-    made = {row[0] for row in con.execute(f"describe {_RESULT}").fetchall()}
-    promised = {name for name, _ in model.columns}
-    if made != promised:
-        parts = (("lacks", promised - made), ("has besides", made - promised))
+    try:
+        code = read_code((build.folder / model.file).parents[1], model.name)
+    except (ModelError, OSError) as error:
+        raise TransformError(f"{model.place} changed since the run was planned: {error}") from error
+    if model.normal.split()[0] != code.digest:
+        raise TransformError(f"{model.place} changed since the run was planned; run again to build it.")
+    return code
+
+
+def _insert(con: duckdb.DuckDBPyConnection, model: Model) -> int:
+    made = {row[0]: row[1] for row in con.execute(f"describe {_RESULT}").fetchall()}
+    promised = dict(model.columns)
+    if made.keys() != promised.keys():
+        parts = (("lacks", promised.keys() - made), ("has besides", made.keys() - promised))
         wrong = "; ".join(f"{what} {', '.join(sorted(names))}" for what, names in parts if names)
         raise TransformError(f"{model.place}: its result {wrong}: its contract says {', '.join(promised)}")
+    columns = ", ".join(_cast(name, made[name], type) for name, type in promised.items())
+    found = con.execute(f"create or replace table {qualified(model.name)} as select {columns} from {_RESULT}")
+    return int(found.fetchall()[0][0])
+
+
+def _cast(name: str, made: str, promised: str) -> str:
+    """Return a column of the result as its contract has it; DuckDB alone would round 1.5, and cut off a time."""
+    column, wrong = identifier(name), ""
+    if promised in _INTEGERS and made.startswith(("FLOAT", "DOUBLE", "DECIMAL", "VARCHAR")):
+        wrong = f"{column}::double <> trunc({column}::double)"
+    elif promised == "DATE" and made.startswith(("TIMESTAMP", "VARCHAR")):
+        wrong = f"{column}::timestamp <> {column}::timestamp::date"
+    cast = f"cast({column} as {promised})"
+    if wrong:
+        said = f"{literal(f'column {name}: ')} || {column}::varchar || {literal(f' is no {promised}')}"
+        cast = f"case when {wrong} then error({said}) else {cast} end"
+    return f"{cast} as {column}"
+
+
+@contextmanager
+def _explained(model: Model, code: Code) -> Iterator[None]:
+    """Turn whatever happens in a model's code into a TransformError with the line of it that came last."""
+    try:
+        yield
+    except TransformError:
+        raise
+    except (Exception, SystemExit) as error:
+        kind = "" if type(error).__module__.endswith("duckdb") else f"{type(error).__name__}: "
+        raise TransformError(f"{_place(model, code, error)} could not be built: {kind}{error}") from error
+
+
+def _place(model: Model, code: Code, error: BaseException) -> str:
+    modules = {str(code.path(module)): module for module in code.texts}
+    lines = [
+        code.place(modules[frame.filename], frame.lineno or 0)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename in modules
+    ]
+    return model.place_at(lines[-1]) if lines else model.place
+
+
+@contextmanager
+def _modules(code: Code) -> Iterator[Any]:
+    """Run the modules of a model, from the texts that were planned; lend the model's own, and forget them.
+
+    Import would write compiled files beside the models, and take one of the same second for the file as it is.
+    """
+    package = f"_etl_model_{code.digest[:12]}"
+    made: dict[str, ModuleType] = {}
+    try:
+        for name, text in code.texts.items():
+            _run(f"{package}.{name}", text, str(code.path(name)), made)
+        yield made[f"{package}.{list(code.texts)[-1]}"]
+    finally:
+        for name in made:
+            sys.modules.pop(name, None)
+
+
+def _run(name: str, text: str, file: str, made: dict[str, ModuleType]) -> None:
+    parent, _, own = name.rpartition(".")
+    parts = parent.split(".")
+    for depth in range(1, len(parts) + 1):
+        folder = ".".join(parts[:depth])
+        if folder not in made:
+            made[folder] = sys.modules[folder] = ModuleType(folder)
+            made[folder].__path__ = []
+    module = made[name] = sys.modules[name] = ModuleType(name)
+    module.__file__, module.__package__ = file, parent
+    exec(compile(text, file, "exec"), module.__dict__)
+    setattr(made[parent], own, module)

@@ -41,7 +41,11 @@ class Warehouse:
     def read(self, sql: Mapping[str, str]) -> Models:
         """Read the models from now on, from other texts."""
         for name, text in sql.items():
-            path = self.root / "sql" / (name if "/" in name else f"{name.replace('.', '/')}.sql")
+            path = (
+                self.root
+                / "sql"
+                / (name if "/" in name or name.endswith(".py") else f"{name.replace('.', '/')}.sql")
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         self.models = read_models(self.root / "sql", list(self.given.values()), self.context)

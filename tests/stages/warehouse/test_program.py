@@ -59,10 +59,19 @@ def test_it_is_built_again_when_what_it_reads_or_its_text_changes(tmp_path: Path
     ("result", "message"),
     [
         ("sales.nothing", r"marts.x \(sql/marts/x.py:8, owner: ann\) could not be built: .*nothing"),
-        ("1 / 0", r"marts.x \(sql/marts/x.py:8, owner: ann\) could not be built: division by zero"),
+        ("1 / 0", r"marts.x \(sql/marts/x.py:8, owner: ann\) could not be built: ZeroDivisionError: division"),
         ("sales.project('day')", r"marts.x \(sql/marts/x.py, owner: ann\): its result lacks price"),
         ("sales.project('*, 1 as more')", r"its result has besides more"),
         ("7", r"marts.x \(sql/marts/x.py, owner: ann\) could not be built: "),
+        ("inputs['raw.visits']", r"sql/marts/x.py:8, .* 'raw.visits' is not in READS"),
+        ("ctx.variables['other']", r"sql/marts/x.py:8, .* 'other' is not in VARIABLES"),
+        ("exit(3)", r"sql/marts/x.py:8, .* SystemExit: 3"),
+        ("sales.project('day, price + 0.5 as price')", r"could not be built: .*column price: 1.5 is no BIGINT"),
+        (
+            "sales.project(\"day, price || '.5' as price\")",
+            r"could not be built: .*column price: 1.5 is no BIGINT",
+        ),
+        ("sales.project('day + interval 1 hour as day, price')", r"column day: 2024-03-01 01:00:00 is no DATE"),
     ],
 )
 def test_what_fails_is_named_with_its_line(tmp_path: Path, result: str, message: str) -> None:
@@ -74,16 +83,68 @@ def test_what_fails_is_named_with_its_line(tmp_path: Path, result: str, message:
     ("text", "message"),
     [
         ("def model(inputs, ctx): ...", r"sql/marts/x.py: says not what it reads"),
-        ("READS = ['raw.sale']\ndef model(inputs, ctx): ...", r"READS: there is no table raw.sale; did you mean"),
+        ("READS = ['raw.sale']\ndef model(inputs, ctx): ...", r"x.py:1: READS: there is no table raw.sale; did"),
         ("READS = ['raw.sales']", r"has no function `def model\(inputs, ctx\)`"),
         ("READS = [", r"sql/marts/x.py:1: is not Python"),
-        ("READS = []\nVARIABLES = ['nope']\ndef model(inputs, ctx): ...", r"there is no variable nope"),
+        ("READS = []\nVARIABLES = ['nope']\ndef model(a, b): ...", r"x.py:2: VARIABLES: there is no"),
         ("# materialized: view\nREADS = []\ndef model(inputs, ctx): ...", r"a Python model makes a table"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_python_model_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         Warehouse(tmp_path, RAW, {"marts/x.py": text}, context=CONTEXT)
+
+
+def test_it_may_import_what_lies_beside_it_which_is_then_part_of_it(tmp_path: Path) -> None:
+    made = warehouse(tmp_path, "_twice.twice(sales)")
+    text = PROGRAM.replace("{result}", "_twice.twice(sales)").replace("READS", "from . import _twice\n\nREADS", 1)
+    twice = (
+        "from .._names import PRICE\n\ndef twice(sales):\n    return sales.project(f'day, 2 * price as {PRICE}')\n"
+    )
+    made.read({"_names.py": "PRICE = 'price'\n", "marts/_twice.py": twice, "marts/x.py": text})
+
+    assert made.built() == ["marts.x", "marts.y"]
+    assert made.rows("from marts.y") == [(6,)]
+    assert made.built() == []
+    made.read({"_names.py": "PRICE = 'PRICE'.lower()\n"})
+    assert made.built() == ["marts.x"]
+    made.read({"_names.py": "PRICE = 1 / 0\n"})
+    with pytest.raises(AssertionError, match=r"marts.x \(sql/_names.py:1, owner: ann\) could not be built: Zero"):
+        made.build()
+    assert [path.name for path in tmp_path.rglob("*.py*")].count("__pycache__") == 0
+
+
+def test_a_file_that_changed_since_the_plan_is_not_run(tmp_path: Path) -> None:
+    made = warehouse(tmp_path, ARROW)
+    (tmp_path / "sql" / "marts" / "x.py").write_text("READS = [\n")
+
+    with pytest.raises(
+        AssertionError, match=r"changed since the run was planned: sql/marts/x.py:1: is not Python"
+    ):
+        made.build()
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"marts/x.py": "\nfrom ._b import c"}, "sql/marts/x.py:2: there is no sql/marts/_b.py"),
+        ({"marts/_a.py": "from ._a import b", "marts/x.py": "from . import _a"}, "sql/marts/_a.py:1: modules"),
+        ({"marts/x.py": "from ...etl import b"}, "sql/marts/x.py:1: imports from outside of sql/"),
+        ({"marts.x": "select 1 as x", "marts/x.py": ""}, "sql/marts/x.py: sql/marts/x.sql makes marts.x already"),
+        ({"raw/x.py": ""}, "sql/raw/x.py: the schema 'raw' is not for models"),
+        ({"audits/x.py": ""}, "sql/audits/x.py: no model is in audits/"),
+        ({"x.py": ""}, "sql/x.py: a model is sql/<schema>/<table>.py"),
+    ],
+)  # fmt: skip
+def test_a_file_in_the_way_of_another_or_of_itself_is_refused(
+    tmp_path: Path, files: dict[str, str], message: str
+) -> None:
+    program = PROGRAM.replace("{result}", ARROW)
+    files = {name: f"{text}\n{program}" if name.endswith("x.py") else text for name, text in files.items()}
+
+    with pytest.raises(ModelError) as error:
+        Warehouse(tmp_path, RAW, files, context=CONTEXT)
+    assert str(error.value).startswith(message)
 
 
 def test_a_python_model_needs_a_contract(tmp_path: Path) -> None:
