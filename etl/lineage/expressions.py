@@ -47,6 +47,11 @@ def _uses(tracer: Tracer, node: Any, scope: Scope, ctes: Ctes) -> Iterator[Colum
         yield from _method(node, scope)
         for value in node.values():
             yield from _uses(tracer, value, scope, ctes)
+        for macro in tracer.macros.get(str(node.get("function_name")).lower(), ()):
+            inner = Scope(outer=scope, parameters=macro.parameters, reads=scope.reads)
+            with tracer.elsewhere():
+                found = uses(tracer, macro.body["select_list"], inner, {})
+            yield from found
 
 
 def _subquery(tracer: Tracer, node: Node, scope: Scope, ctes: Ctes) -> Iterator[Column]:

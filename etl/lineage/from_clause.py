@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from etl.lineage.columns import Columns, Found, Made, Untraceable, unique
 from etl.lineage.expressions import uses
+from etl.lineage.macros import Macro
 from etl.lineage.parser import Node
 from etl.lineage.pivots import pivot
 from etl.lineage.scope import Named, Relation, Scope, Source, source_of
@@ -51,6 +52,8 @@ def _subquery(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Re
 
 def _function(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Relation:
     scope = Scope(outer=outer)
+    if macros := tracer.macros.get(node["function"]["function_name"].lower()):
+        return _macro(tracer, node, macros, ctes, scope)
     used = uses(tracer, node["function"], scope, ctes)
     name = node["alias"] or node["function"]["function_name"]
     names = node["column_name_alias"] or [name.lower()]
@@ -61,6 +64,24 @@ def _function(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Re
     source = source_of(table, name, names)
     is_open = not node["column_name_alias"]
     return _one(Source(source.name, source.columns, is_open=is_open), used, tuple(scope.reads))
+
+
+def _macro(tracer: Tracer, node: Node, macros: Sequence[Macro], ctes: Ctes, scope: Scope) -> Relation:
+    """Return what a table macro offers: its arguments may be in every column, and decide on the rows."""
+    if len(macros) > 1:
+        raise Untraceable(
+            f"a table macro with several bodies, {node['function']['function_name']}, is not understood"
+        )
+    used = uses(tracer, node["function"]["arguments"], scope, ctes)
+    within = Scope(outer=scope, parameters=macros[0].parameters)
+    with tracer.elsewhere():
+        found = tracer.query(macros[0].body, {}, within)
+    columns = [(name, Made(unique(made.values + used))) for name, made in found.columns]
+    name = node["alias"] or node["function"]["function_name"]
+    reads = (*found.reads, *scope.reads)
+    table = tracer.register(name, Found(columns, unique(found.rows + used), reads))
+    source = source_of(table, name, list(tracer.inner[table].columns), renamed=node["column_name_alias"])
+    return _one(source, reads=(table,))
 
 
 def _values(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Relation:

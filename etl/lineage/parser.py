@@ -93,7 +93,7 @@ class Written:
     def expression(self, node: Node) -> Expression:
         """Return the text of an expression on one line, and the line that it begins in."""
         start, end = _span(node)
-        if start >= _NOWHERE:
+        if start >= _NOWHERE or not self._text:
             return Expression("", 0)
         text = " ".join(self._text[start:end].decode(errors="replace").split())
         return Expression(text, self._text[:start].count(b"\n") + 1)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from etl.contract import Catalog, Source
 from etl.lineage.columns import Column, Columns, Expression, Made, Table, Untraceable, unique
 from etl.lineage.graph import Lineage
-from etl.lineage.parser import Node, Parser
+from etl.lineage.macros import read_macros
+from etl.lineage.parser import Parser
 from etl.lineage.select import trace
 from etl.models import Audit, Model, Models
 from etl.models.model import BY_PARTITION
-
-_NO_SELECT = "it is not made by a SELECT"
 
 
 def read_lineage(catalog: Catalog, models: Models, raw: str = "data/raw") -> Lineage:
@@ -23,10 +22,9 @@ def read_lineage(catalog: Catalog, models: Models, raw: str = "data/raw") -> Lin
     columns = {name: list(table.columns) for name, table in tables.items()}
     items: list[Model | Audit] = [*models.models.values(), *models.audits.values()]
     with duckdb.connect(":memory:", config={"threads": 1}) as con:
-        parser = Parser(con)
-        trees = parser.trees({item.name: item.sql for item in items if item.sql})
+        reader = _Reader(Parser(con), catalog, items)
         for item in items:
-            tables |= _item(item, parser, trees.get(item.name), columns)
+            tables |= reader.read(item, columns)
             columns[item.name] = list(tables[item.name].columns)
     return Lineage(tables)
 
@@ -38,26 +36,40 @@ def _source(source: Source, raw: str) -> Table:
     return Table({name: Made((Column(path, names.get(name, "")),)) for name in source.columns})
 
 
-def _item(
-    item: Model | Audit, parser: Parser, tree: Node | None, known: Mapping[str, list[str]]
-) -> dict[str, Table]:
-    """Return the table of a model or audit, and those of the SELECTs within it."""
-    try:
-        if tree is None:
-            raise Untraceable(_NO_SELECT)
-        tables = trace(parser, item.name, item.sql, tree, known)
-        _check_reads(item, tables)
-        made = _audit(tables[item.name]) if isinstance(item, Audit) else _model(item, tables[item.name])
-    except Untraceable as reason:
-        tables, made = {}, _opaque(item, known, str(reason))
-    return {**tables, item.name: Table(made.columns, made.rows, made.reads, item.file, made.opaque)}
+class _Reader:
+    """The SQL of a project, parsed."""
+
+    def __init__(self, parser: Parser, catalog: Catalog, items: Sequence[Model | Audit]) -> None:
+        self.parser = parser
+        self.trees = parser.trees({item.name: item.sql for item in items if _is_select(item)})
+        readable = {source.table: source.columns for source in catalog.sources.values()}
+        readable |= {item.name: dict(item.stored) for item in items if isinstance(item, Model)}
+        statements = [statement for item in items for _, statement in item.macros]
+        self.macros = read_macros(parser, statements, readable)
+
+    def read(self, item: Model | Audit, known: Mapping[str, list[str]]) -> dict[str, Table]:
+        """Return the table of a model or audit, and those of the SELECTs within it."""
+        try:
+            if (tree := self.trees.get(item.name)) is None:
+                raise Untraceable("it is not made by a SELECT")
+            tables = trace(self.parser, item.name, item.sql, tree, known, self.macros)
+            _check_reads(item, tables)
+            made = _audit(tables[item.name]) if isinstance(item, Audit) else _model(item, tables[item.name])
+        except Untraceable as reason:
+            tables, made = {}, _opaque(item, known, str(reason))
+        return {**tables, item.name: Table(made.columns, made.rows, made.reads, item.file, made.opaque)}
+
+
+def _is_select(item: Model | Audit) -> bool:
+    """Tell a SELECT that someone wrote from a seed and from a model in Python."""
+    return isinstance(item, Audit) or item.file.endswith(".sql")
 
 
 def _check_reads(item: Model | Audit, tables: Mapping[str, Table]) -> None:
-    """Raise Untraceable if the item reads more than its text shows, as by a macro."""
+    """Raise Untraceable if the item reads more than was found."""
     seen = {read for table in tables.values() for read in table.reads}
     if hidden := set(item.reads) - seen:
-        raise Untraceable(f"its text does not show how it reads {', '.join(sorted(hidden))}")
+        raise Untraceable(f"its SELECT does not show how it reads {', '.join(sorted(hidden))}")
 
 
 def _audit(found: Table) -> Table:

@@ -6,12 +6,14 @@ for want of a rule; what a rule is wanting for is Untraceable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from etl.lineage.columns import Column, Columns, Found, Made, Table, Untraceable, unique
 from etl.lineage.expressions import functions, items, unnests, uses
 from etl.lineage.from_clause import relation
+from etl.lineage.macros import Macro
 from etl.lineage.parser import Node, Parser, Written
 from etl.lineage.scope import Scope, names_apart
 
@@ -22,8 +24,15 @@ Ctes = Mapping[str, str]
 class Tracer:
     """One model's SELECT, with those within it: in `inner`, by names that begin with the model's."""
 
-    def __init__(self, parser: Parser, name: str, sql: str, tables: Mapping[str, Sequence[str]]) -> None:
-        self.parser, self.tables = parser, tables
+    def __init__(
+        self,
+        parser: Parser,
+        name: str,
+        sql: str,
+        tables: Mapping[str, Sequence[str]],
+        macros: Mapping[str, Sequence[Macro]],
+    ) -> None:
+        self.parser, self.tables, self.macros = parser, tables, macros
         self.written = Written(sql)
         self.inner: dict[str, Table] = {}
         self._name = name
@@ -39,6 +48,15 @@ class Tracer:
         columns = dict(zip(names_apart(names), made, strict=True))
         self.inner[table] = Table(columns, found.rows, tuple(dict.fromkeys(found.reads)))
         return table
+
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """Take apart what is not written in the model's file."""
+        here, self.written = self.written, Written("")
+        try:
+            yield
+        finally:
+            self.written = here
 
     def query(self, node: Node, ctes: Ctes, outer: Scope | None = None) -> Found:
         """Return what a SELECT, or a set operation of several, makes; `outer` are the names around it."""
@@ -136,13 +154,18 @@ class Tracer:
 
 
 def trace(
-    parser: Parser, name: str, sql: str, node: Node, tables: Mapping[str, Sequence[str]]
+    parser: Parser,
+    name: str,
+    sql: str,
+    node: Node,
+    tables: Mapping[str, Sequence[str]],
+    macros: Mapping[str, Sequence[Macro]],
 ) -> dict[str, Table]:
     """Return a model's table and the SELECTs within it; `tables` are the columns of those that it reads.
 
     Raises Untraceable if it cannot be taken apart without a guess.
     """
-    tracer = Tracer(parser, name, sql, tables)
+    tracer = Tracer(parser, name, sql, tables, macros)
     try:
         found = tracer.query(node, {})
     except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:

@@ -3,6 +3,7 @@
 from duckdb import DuckDBPyConnection
 
 from etl.lineage import Column, Lineage, Made, Table
+from etl.lineage.macros import read_macros
 from etl.lineage.parser import Parser
 from etl.lineage.select import trace
 
@@ -15,14 +16,14 @@ TABLES = {
 }
 
 
-def traced(con: DuckDBPyConnection, sql: str) -> Lineage:
-    """Return the lineage of marts.x, a SELECT over TABLES."""
+def traced(con: DuckDBPyConnection, sql: str, *macros: str) -> Lineage:
+    """Return the lineage of marts.x, a SELECT over TABLES that may use macros."""
     parser = Parser(con)
     tree = parser.trees({"marts.x": sql})["marts.x"]
     assert tree, sql
     given = {name: Table({column: Made(()) for column in columns}) for name, columns in TABLES.items()}
     columns = {name: list(columns) for name, columns in TABLES.items()}
-    return Lineage(given | trace(parser, "marts.x", sql, tree, columns))
+    return Lineage(given | trace(parser, "marts.x", sql, tree, columns, read_macros(parser, macros, TABLES)))
 
 
 def values(lineage: Lineage, column: str) -> set[Column]:

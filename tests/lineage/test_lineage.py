@@ -103,6 +103,20 @@ def test_what_no_select_makes_may_depend_on_all_that_it_reads(tmp_path: Path) ->
     assert "marts.best.best" in "\n".join(downstream(found, "raw.sales.id"))
 
 
+def test_a_macro_reads_tables_and_models(tmp_path: Path) -> None:
+    sql = {
+        "macros.dear": "create macro top() as (select max(twice) from staging.sales);"
+        "create macro dear(least) as table select item from raw.sales where id > least;",
+        "staging.sales": "-- materialized: view\nselect id * 2 as twice from raw.sales",
+        "marts.x": "select d.item, top() as most from dear(3) as d, raw.sales as s where s.id = 1",
+    }
+    found = lineage_of(tmp_path, sql)
+
+    assert found.tables["marts.x"].opaque == ""
+    assert found.values[Column("marts.x", "most")] == (Column("staging.sales", "twice"),)
+    assert found.rows["marts.x"] == (Column("raw.sales", "id"),)
+
+
 def test_a_history_tells_when_any_of_its_columns_changed(tmp_path: Path) -> None:
     header = "-- materialized: scd2\n-- key: id\n-- partition: day\n"
     found = lineage_of(tmp_path, {"marts.x": f"{header}select delivery_date as day, id, item from raw.sales"})

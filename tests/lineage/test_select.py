@@ -168,3 +168,21 @@ def test_selects_within_are_tables_of_their_own(con: duckdb.DuckDBPyConnection) 
 def test_what_would_be_a_guess_is_refused(sql: str, why: str, con: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(Untraceable, match=why):
         traced(con, sql)
+
+
+@pytest.mark.parametrize(
+    ("macro", "sql", "made_of"),
+    [
+        ("late(minutes) as minutes >= 15", "select late(price) as x from raw.sales", "sales.price"),
+        ("newest() as (select max(day) from raw.sales)", "select newest() as x from raw.shops", "sales.day"),
+        ("of(a) as (select max(size) from raw.shops where shop = a)", "select of(item) as x from raw.sales",
+         "shops.size shops.shop sales.item"),
+        ("dear(n) as table select qty as x from raw.sales where price > n", "from dear(3)", "sales.qty"),
+        ("sum2(a) as a, (a, b) as a + b", "select sum2(price, qty) x from raw.sales", "sales.price sales.qty"),
+    ],
+)  # fmt: skip
+def test_a_macro_reads_what_its_body_reads(macro: str, sql: str, made_of: str) -> None:
+    with duckdb.connect(config={"threads": 1}) as con:
+        found = traced(con, sql, f"create or replace macro {macro}")
+
+    assert values(found, "x") == raw(made_of)
