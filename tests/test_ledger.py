@@ -2,12 +2,15 @@
 
 import multiprocessing
 import os
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from etl.ledger import Check, Key, Ledger, Receipt, Run, fingerprint, stamp
+from etl.errors import LedgerError
+from etl.ledger import VERSION, Check, Key, Ledger, Receipt, Run, Switch, fingerprint, stamp
 
 EXTRACT = Key("extract", "sales", "2024-03-01")
 
@@ -155,3 +158,39 @@ def test_a_stamp_changes_with_the_file(tmp_path: Path) -> None:
     path.write_text("ab")
 
     assert stamp(path) != before
+
+
+def test_a_ledger_of_a_newer_etl_is_left_alone(ledger: Ledger) -> None:
+    ledger.write(Receipt(EXTRACT, "f1", "run-1"))
+    with closing(sqlite3.connect(ledger.path)) as con:
+        con.execute(f"pragma user_version = {VERSION + 1}")
+    before = ledger.path.read_bytes()
+
+    with pytest.raises(LedgerError, match=rf"version {VERSION + 1}, and this etl knows versions up to {VERSION}"):
+        Ledger(ledger.path).receipts()
+
+    assert ledger.path.read_bytes() == before
+
+
+def test_a_ledger_from_before_there_were_versions_is_brought_up_to_date(ledger: Ledger) -> None:
+    ledger.write(Receipt(EXTRACT, "f1", "run-1"))
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as con:
+        con.execute("drop table switches")
+        con.execute("pragma user_version = 0")
+
+    again = Ledger(ledger.path)
+
+    assert set(again.receipts()) == {EXTRACT}
+    assert again.switches() == []
+    with closing(sqlite3.connect(ledger.path)) as con:
+        assert con.execute("pragma user_version").fetchone() == (VERSION,)
+
+
+def test_switches_are_told_the_newest_first(ledger: Ledger) -> None:
+    first, second = (
+        Switch("2024-03-01", "g1", "", "publish"),
+        Switch("2024-03-02", "g0", "g1", "rollback", "ann", "x"),
+    )
+    ledger.note_switch(first)
+    ledger.note_switch(second)
+    assert ledger.switches() == [second, first]

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from etl.errors import PublishError
+from etl.files import flush, link_file
 from etl.ledger import fingerprint
 from etl.models import Model
 from etl.quoting import identifier, literal, qualified
 from etl.stages.published.manifest import Exported, read_manifest, write_manifest
 from etl.stages.published.notes import Notes
-from etl.stages.published.switching import LAKE, flush
+from etl.stages.published.switching import LAKE
 from etl.stages.warehouse.content import row_hashes
 from etl.stages.warehouse.incremental import on_days
 
@@ -127,7 +128,7 @@ def _export(
     stale = {day: item.file(day) for day, text in parts.items() if kept.get(item.file(day)) != text}
     new = set(stale.values())
     for name in files.keys() - new:
-        _keep(old / name, folder / name)
+        link_file(old / name, folder / name)
     _write(con, item, folder, stale)
     return Exported(item.definition, version, files), sorted(new)
 
@@ -169,14 +170,6 @@ def _write(con: duckdb.DuckDBPyConnection, item: Export, folder: Path, files: Ma
         for position, day in enumerate(together, 1):
             os.rename(aside / f"_part_number={position}" / "part0.parquet", _place(folder / files[day]))
         shutil.rmtree(aside)
-
-
-def _keep(old: Path, new: Path) -> None:
-    """Have a file in a second place, without a copy if the file system can."""
-    try:
-        os.link(old, _place(new))
-    except OSError:
-        shutil.copyfile(old, new)
 
 
 def _flush(folder: Path, names: Sequence[str]) -> None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from etl.contract import Contract
 from etl.errors import PublishError
+from etl.files import flush
 from etl.keys import PUBLISH
 from etl.ledger import Ledger, Receipt, Run
 from etl.models import Model
 from etl.project import Project
 from etl.stages.published.export import Export, export
 from etl.stages.published.notes import Notes, comment, notes_of
-from etl.stages.published.switching import FILE, check_free, flush, switch
+from etl.stages.published.switching import FILE, check_free, switch
 from etl.stages.warehouse import close_build, open_build
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from etl.errors import PublishError
+from etl.files import flush
 from etl.project import Project
 from etl.stages.published.manifest import read_manifest
 
@@ -59,15 +60,6 @@ def are_exports_whole(project: Project) -> bool:
         if not _is_ours(project, link) or not all(os.path.exists(f"{link}/{name}") for name in exported.files):
             return False
     return True
-
-
-def flush(path: Path) -> None:
-    """Have a file, or the names in a folder, written to the disk itself."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _target(project: Project, link: Path) -> Path:

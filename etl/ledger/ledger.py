@@ -6,137 +6,18 @@ so a run that is killed between the two does that step again.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, astuple, dataclass, field, fields, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, astuple, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from etl.errors import LedgerError
-
-_SCHEMA = """
-create table if not exists receipts (
-    step text, name text, partition text, fingerprint text, outcome text, run_id text, finished_at text,
-    seconds real, details text, primary key (step, name, partition));
-create table if not exists runs (
-    run_id text primary key, batch_date text, started_at text, finished_at text, outcome text, pid integer,
-    git_commit text, versions text, summary text);
-create table if not exists problems (run_id text, step text, message text);
-create table if not exists checks (
-    name text primary key, table_name text, severity text, passed integer, failing integer, examples text,
-    run_id text, fingerprint text);
-create table if not exists offending (name text primary key, query text, rows text);
-create table if not exists row_counts (
-    table_name text, batch_date text, run_id text, rows integer, fingerprint text,
-    primary key (table_name, batch_date));
-create table if not exists generations (
-    generation text primary key, run_id text, published_at text, fingerprint text);
-create table if not exists files (
-    path text primary key, size integer, changed_ns integer, inode integer, sha256 text);
-create table if not exists cache (name text primary key, key text, value text);
-"""
-
-#: How long a writer waits for another process's transaction, in seconds.
-_BUSY_SECONDS = 60
-
-#: How many offending rows of a check are kept.
-KEPT_ROWS = 100
-
-
-class Key(NamedTuple):
-    """What a receipt is for: a step of the flow, the source or table, and the partition if it has one."""
-
-    step: str
-    name: str = ""
-    partition: str = ""
-
-    def __str__(self) -> str:
-        return " ".join(part for part in self if part)
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """The proof that the step `key` is done for `fingerprint`; `outcome` is `done` or `refused`."""
-
-    key: Key
-    fingerprint: str
-    run_id: str
-    outcome: str = "done"
-    seconds: float = 0.0
-    details: dict[str, Any] = field(default_factory=dict)
-    finished_at: str = ""
-
-
-@dataclass(frozen=True)
-class Check:
-    """The latest result of one audit, contract rule or law; `examples` is a bounded list of rows."""
-
-    name: str
-    table_name: str
-    severity: str
-    passed: bool
-    failing: int
-    examples: list[str]
-    run_id: str
-    fingerprint: str
-
-
-class Offending(NamedTuple):
-    """The SELECT of a check, and the offending rows that it found: at most KEPT_ROWS of them."""
-
-    query: str
-    rows: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class RowCount:
-    """How many rows a table had on a batch date, in the run that was the last to pass its audit."""
-
-    table_name: str
-    batch_date: str
-    run_id: str
-    rows: int
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class Run:
-    """One execution of the batch; `outcome` is empty while it is under way. Times are UTC, ISO 8601."""
-
-    run_id: str
-    batch_date: str
-    started_at: str
-    finished_at: str = ""
-    outcome: str = ""
-    pid: int = 0
-    git_commit: str = ""
-    versions: dict[str, str] = field(default_factory=dict)
-    summary: dict[str, Any] = field(default_factory=dict)
-
-
-def now() -> str:
-    """Return the time in UTC as ISO 8601 with microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def fingerprint(*parts: object) -> str:
-    """Return 16 hex digits that change when any of the JSON-able `parts` changes."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def stamp(path: Path) -> list[int]:
-    """Return size, mtime and inode of a file: equal stamps mean the same content; [] if there is none."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return []
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
+from etl.ledger.connection import connect
+from etl.ledger.rows import Check, Key, Offending, Receipt, RowCount, Run, Switch, now
 
 
 class Ledger:
@@ -261,6 +142,14 @@ class Ledger:
         """Drop the record of a generation whose file was deleted."""
         self._many("delete from generations where generation = ?", [(generation,)])
 
+    def switches(self) -> list[Switch]:
+        """Return every change of the current generation, the newest first."""
+        return [Switch(*row) for row in self._all("select * from switches order by rowid desc")]
+
+    def note_switch(self, switch: Switch) -> None:
+        """Record that another generation is current now."""
+        self._many("insert into switches values (?, ?, ?, ?, ?, ?)", [astuple(switch)])
+
     def _all(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         with self._explaining(), closing(self._open().execute(sql, values)) as cursor:
             return cursor.fetchall()
@@ -284,16 +173,8 @@ class Ledger:
             # a SQLite connection must not be used across a fork, nor closed on the other side
             self._inherited.append(self._con)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._con, self._pid = _connect(self.path), os.getpid()
+            self._con, self._pid = connect(self.path), os.getpid()
         return self._con
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    con = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
-    con.execute("pragma journal_mode = wal")
-    con.execute("pragma synchronous = normal")
-    con.executescript(_SCHEMA)
-    return con
 
 
 def _record(kind: type[Run] | type[Check], row: Sequence[Any], *texts: str) -> dict[str, Any]:

@@ -1,0 +1,33 @@
+"""The ledger: receipts, runs, checks and generations in one SQLite file. Deleting it costs time, never data."""
+
+from etl.ledger.connection import VERSION
+from etl.ledger.ledger import Ledger
+from etl.ledger.rows import (
+    KEPT_ROWS,
+    Check,
+    Key,
+    Offending,
+    Receipt,
+    RowCount,
+    Run,
+    Switch,
+    fingerprint,
+    now,
+    stamp,
+)
+
+__all__ = [
+    "KEPT_ROWS",
+    "VERSION",
+    "Check",
+    "Key",
+    "Ledger",
+    "Offending",
+    "Receipt",
+    "RowCount",
+    "Run",
+    "Switch",
+    "fingerprint",
+    "now",
+    "stamp",
+]

@@ -1,0 +1,64 @@
+"""Opening the ledger: its tables, and the version of them that this etl writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from etl.errors import LedgerError
+
+#: Raise it, with a step in _MIGRATIONS, when an older etl would misread what a newer one writes.
+VERSION = 1
+
+_SCHEMA = """
+create table if not exists receipts (
+    step text, name text, partition text, fingerprint text, outcome text, run_id text, finished_at text,
+    seconds real, details text, primary key (step, name, partition));
+create table if not exists runs (
+    run_id text primary key, batch_date text, started_at text, finished_at text, outcome text, pid integer,
+    git_commit text, versions text, summary text);
+create table if not exists problems (run_id text, step text, message text);
+create table if not exists checks (
+    name text primary key, table_name text, severity text, passed integer, failing integer, examples text,
+    run_id text, fingerprint text);
+create table if not exists offending (name text primary key, query text, rows text);
+create table if not exists row_counts (
+    table_name text, batch_date text, run_id text, rows integer, fingerprint text,
+    primary key (table_name, batch_date));
+create table if not exists generations (
+    generation text primary key, run_id text, published_at text, fingerprint text);
+create table if not exists switches (
+    at text, generation text, before text, kind text, by text, reason text);
+create table if not exists files (
+    path text primary key, size integer, changed_ns integer, inode integer, sha256 text);
+create table if not exists cache (name text primary key, key text, value text);
+"""
+
+
+#: What brings a ledger from the version before to each version; tables that lack are made anyway.
+_MIGRATIONS: dict[int, str] = {1: ""}
+
+#: How long a writer waits for another process's transaction, in seconds.
+_BUSY_SECONDS = 60
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the ledger, made or brought up to VERSION if need be; forked children open it for themselves.
+
+    Raises LedgerError for one that a newer etl wrote: it may mean something else.
+    """
+    con = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+    found = con.execute("pragma user_version").fetchone()[0]
+    if found > VERSION:
+        con.close()
+        raise LedgerError(
+            f"the ledger {path} is of version {found}, and this etl knows versions up to {VERSION}: a newer etl "
+            "works on this project. Nothing was changed; install that one here too."
+        )
+    con.execute("pragma journal_mode = wal")
+    con.execute("pragma synchronous = normal")
+    con.executescript(_SCHEMA)
+    if found < VERSION:
+        steps = "".join(_MIGRATIONS[version] for version in range(found + 1, VERSION + 1))
+        con.executescript(f"begin immediate; {steps} pragma user_version = {VERSION}; commit;")
+    return con

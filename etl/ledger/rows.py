@@ -1,0 +1,117 @@
+"""What the ledger holds, as plain data; and the fingerprints and stamps that receipts compare."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+#: How many offending rows of a check are kept.
+KEPT_ROWS = 100
+
+
+class Key(NamedTuple):
+    """What a receipt is for: a step of the flow, the source or table, and the partition if it has one."""
+
+    step: str
+    name: str = ""
+    partition: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in self if part)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The proof that the step `key` is done for `fingerprint`; `outcome` is `done` or `refused`."""
+
+    key: Key
+    fingerprint: str
+    run_id: str
+    outcome: str = "done"
+    seconds: float = 0.0
+    details: dict[str, Any] = field(default_factory=dict)
+    finished_at: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The latest result of one audit, contract rule or law; `examples` is a bounded list of rows."""
+
+    name: str
+    table_name: str
+    severity: str
+    passed: bool
+    failing: int
+    examples: list[str]
+    run_id: str
+    fingerprint: str
+
+
+class Offending(NamedTuple):
+    """The SELECT of a check, and the offending rows that it found: at most KEPT_ROWS of them."""
+
+    query: str
+    rows: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class RowCount:
+    """How many rows a table had on a batch date, in the run that was the last to pass its audit."""
+
+    table_name: str
+    batch_date: str
+    run_id: str
+    rows: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of the batch; `outcome` is empty while it is under way. Times are UTC, ISO 8601."""
+
+    run_id: str
+    batch_date: str
+    started_at: str
+    finished_at: str = ""
+    outcome: str = ""
+    pid: int = 0
+    git_commit: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One change of the current generation: `kind` is `publish`, `rollback` or `promote`."""
+
+    at: str
+    generation: str
+    #: The current one before; empty at the first.
+    before: str
+    kind: str
+    by: str = ""
+    reason: str = ""
+
+
+def now() -> str:
+    """Return the time in UTC as ISO 8601 with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def fingerprint(*parts: object) -> str:
+    """Return 16 hex digits that change when any of the JSON-able `parts` changes."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def stamp(path: Path) -> list[int]:
+    """Return size, mtime and inode of a file: equal stamps mean the same content; [] if there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return []
+    return [status.st_size, status.st_mtime_ns, status.st_ino]

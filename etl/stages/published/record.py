@@ -1,0 +1,80 @@
+"""What a generation says of itself: what it was made from, and the hash of what each table holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+_FILE = "generation.json"
+
+
+@dataclass(frozen=True)
+class Input:
+    """A partition that a generation holds: the file it came from, and when that was loaded."""
+
+    file: str
+    sha256: str
+    #: That of its extract receipt: the file's content and the definition of its source.
+    fingerprint: str
+    taken_at: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a table or view holds; tables of equal `hash` hold the same rows, floats to 9 significant digits.
+
+    The `hash` of a view is that of its SQL. `key` are the columns that name a row, if any are promised to.
+    """
+
+    kind: str
+    rows: int | None = None
+    hash: str = ""
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One published generation. Times are UTC, ISO 8601."""
+
+    generation: str
+    run_id: str
+    published_at: str
+    batch_date: str = ""
+    #: The commit that the code was at; `is_committed` tells whether it was all of the code.
+    git_commit: str = ""
+    is_committed: bool = True
+    #: The fingerprint of all code and inputs that it was made from.
+    fingerprint: str = ""
+    #: What stands for all that analysts can see in it.
+    content: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    #: The partitions of each source.
+    inputs: Mapping[str, Mapping[str, Input]] = field(default_factory=dict)
+    #: The fingerprint of each source, model, contract and audit.
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, Contents] = field(default_factory=dict)
+    #: Where it was promoted from, by whom and why; empty if it was made here.
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_record(folder: Path) -> Generation | None:
+    """Return the record of the generation in a folder, or None if it has none that can be read."""
+    try:
+        facts = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        inputs = {
+            source: {day: Input(**item) for day, item in days.items()} for source, days in facts["inputs"].items()
+        }
+        tables = {name: Contents(**{**item, "key": tuple(item["key"])}) for name, item in facts["tables"].items()}
+        return Generation(**{**facts, "inputs": inputs, "tables": tables})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def write_record(folder: Path, record: Generation) -> Path:
+    """Write the record of a generation into its folder, which is not published yet; return the file."""
+    file = folder / _FILE
+    file.write_text(json.dumps(asdict(record), ensure_ascii=False, indent=1), encoding="utf-8")
+    return file
