@@ -12,6 +12,7 @@ import click
 
 from etl.audits_cli import audits
 from etl.errors import EtlError
+from etl.generations_cli import generations, rollback
 from etl.lineage_cli import lineage
 from etl.plan_cli import plan
 from etl.quarantine_cli import quarantine
@@ -28,6 +29,8 @@ def cli() -> None:
 
 cli.add_command(audits)
 cli.add_command(plan)
+cli.add_command(generations)
+cli.add_command(rollback)
 cli.add_command(quarantine)
 cli.add_command(lineage)
 
@@ -46,7 +49,8 @@ def main() -> None:
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at once.")
 @click.option("--allow-withdrawn", default="", metavar="SOURCES", help="Sources whose files may be gone.")
 @click.option("--select", "selection", default="", metavar="MODELS", help="Only these models; see `etl plan`.")
-def run(date: datetime | None, workers: int, allow_withdrawn: str, selection: str) -> None:
+@click.option("--force", is_flag=True, help="Publish even if a rollback holds it.")
+def run(date: datetime | None, workers: int, allow_withdrawn: str, selection: str, force: bool) -> None:
     """Take what is new up to a date, and publish it: the same as `luigi --module etl Nightly`.
 
     With --select, models are built with what they need: the same as BuiltModel. Nothing is published then.
@@ -54,12 +58,14 @@ def run(date: datetime | None, workers: int, allow_withdrawn: str, selection: st
     from etl.progress import showing_progress
     from etl.tasks import run_luigi
 
-    if selection and allow_withdrawn:
-        raise click.UsageError("--allow-withdrawn is for a whole run: leave it or --select out.")
+    if selection and (allow_withdrawn or force):
+        option = "--force" if force else "--allow-withdrawn"
+        raise click.UsageError(f"{option} is for a whole run: leave it or --select out.")
     arguments = ["BuiltModel", "--name", selection] if selection else ["Nightly"]
     arguments += ["--workers", str(workers)]
     arguments += ["--date", f"{date:%Y-%m-%d}"] if date else []
     arguments += ["--allow-withdrawn", allow_withdrawn] if allow_withdrawn else []
+    arguments += ["--force"] if force else []
     with showing_progress():
         run_luigi(arguments)
 
@@ -76,45 +82,14 @@ def status(as_json: bool) -> None:
     last = found["last_run"]
     click.echo(f"project     {found['project']}")
     click.echo(f"generation  {found['generation'] or 'nothing is published yet'}")
+    for text in filter(None, [found["held"], found["candidate"]]):
+        click.echo(f"            {text}")
     click.echo(f"last run    {_when(last) if last else 'never'}")
     names = ("source", "newest", "partitions", "rows", "rejected", "refused", "holes")
     show_table(names, [[shown(source[name]) for name in names] for source in found["sources"]])
     for source in found["sources"]:
         for note in source["notes"]:
             click.echo(f"{source['source']}: {note}")
-
-
-@cli.command()
-def generations() -> None:
-    """List the published generations on disk, the newest first."""
-    from etl.project import load_project
-    from etl.stages import published
-
-    project = load_project()
-    now = published.current(project)
-    rows = []
-    for name in reversed(published.generations(project)):
-        size = (project.generations / name / published.FILE).stat().st_size
-        rows.append([name, f"{size / 1e6:,.1f} MB", "current" if name == now else ""])
-    show_table(("generation", "size", ""), rows)
-
-
-@cli.command()
-@click.argument("generation", required=False, default="")
-def rollback(generation: str) -> None:
-    """Make GENERATION the current one; by default the one before the current."""
-    import os
-
-    from etl.project import load_project
-    from etl.run import take_lock
-    from etl.stages import published
-
-    project = load_project()
-    lock = take_lock(project, "rollback")
-    try:
-        click.echo(f"{published.rollback(project, generation)} is the current generation")
-    finally:
-        os.close(lock)
 
 
 @cli.command()

@@ -48,10 +48,9 @@ def building(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
 
     project.build.parent.mkdir(parents=True, exist_ok=True)
     with in_memory(project) as con:
-        version = literal(project.settings.storage_version)
         for pause in (*_PAUSES, 0.0):
             try:
-                con.execute(f"attach {literal(str(project.build))} as {BUILD} (storage_version {version})")
+                attach_new(project, con, project.build, BUILD)
                 break
             except duckdb.Error as error:
                 if not pause or _LOCKED not in str(error):
@@ -61,6 +60,12 @@ def building(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
         con.execute("use memory")
         con.execute(f"detach {BUILD}")
+
+
+def attach_new(project: Project, con: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+    """Attach a database file for writing; if it is not there, it is made in the project's storage version."""
+    version = literal(project.settings.storage_version)
+    con.execute(f"attach {literal(str(path))} as {name} (storage_version {version})")
 
 
 def attach_build(project: Project, con: duckdb.DuckDBPyConnection) -> bool:

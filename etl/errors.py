@@ -5,6 +5,7 @@
     ├── ContractError      a contract or a source cannot be compiled
     ├── ModelError         a file under sql/ is not a model, an audit or a test of a model
     ├── AlreadyRunning     another run holds the project
+    ├── NoRoom             the disk cannot hold what the run would write
     └── StepError          a step of the run failed; what was published stays
         ├── DeliveryError      a raw file was refused, or changed while it was read
         │   └── UnreadableError    a raw file has no records that its format can find
@@ -13,7 +14,8 @@
         ├── TransformError     a model's SELECT failed in DuckDB
         ├── LedgerError        the ledger cannot be read or written
         ├── AuditError         an error-severity check found offending rows
-        └── PublishError       a generation could not be written, found or switched to
+        ├── PublishError       a generation could not be written, found or switched to
+        └── PublishHeld        the project is rolled back, and what was wrong has not changed
 
 A message says what happened, where, why, and what to do next; it is the whole text a user sees.
 """
@@ -55,6 +57,12 @@ class AlreadyRunning(EtlError):
     exit_code = 10
 
 
+class NoRoom(EtlError):
+    """Raised before a run begins whose candidate, or whose generation, would not fit on the disk."""
+
+    exit_code = 35
+
+
 class StepError(EtlError):
     """Raised when a step of the run fails for a reason that its message explains."""
 
@@ -89,3 +97,7 @@ class AuditError(StepError):
 
 class PublishError(StepError):
     """Raised when a generation cannot be written, found or made the current one."""
+
+
+class PublishHeld(StepError):
+    """Raised when a candidate waits, since the project is rolled back and what was wrong has not changed."""

@@ -42,6 +42,11 @@ def write_file(target: Path, text: str) -> None:
     flush(target.parent)
 
 
+def make_read_only(path: Path) -> None:
+    """Let nobody write to a file; who may read it stays as the umask left it."""
+    path.chmod(path.stat().st_mode & 0o444)
+
+
 def flush(path: Path) -> None:
     """Have a file, or the names in a folder, written to the disk itself."""
     descriptor = os.open(path, os.O_RDONLY)

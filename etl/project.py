@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from configparser import ConfigParser, Error
 from dataclasses import dataclass, field, fields
@@ -32,6 +33,12 @@ class Settings:
     timezone: str = "UTC"
     # How many published generations stay on disk, the current one included.
     keep_generations: int = 5
+    # Generations younger than so many days stay beyond that; 0: none.
+    keep_days: int = 0
+    # How much of build.duckdb may be dead space, in percent, before it is written anew; 100: any.
+    compact_percent: int = 50
+    # What is taken from the permissions of files that etl makes: 027 lets the group read, and others nothing.
+    umask: str = "022"
     # Oldest DuckDB whose clients can open the published file.
     storage_version: str = "v1.2.0"
     # Tables of up to so many rows are compared with what they were, to spare what depends on them; 0: none.
@@ -40,6 +47,11 @@ class Settings:
     memory_limit: str = ""
     # DuckDB's threads per process; 0: one per core.
     threads: int = 0
+
+    @property
+    def mask(self) -> int:
+        """The umask as a number."""
+        return int(self.umask, 8)
 
 
 @dataclass(frozen=True)
@@ -209,6 +221,8 @@ def _whole_number(path: Path, key: str, text: str) -> int:
 def _check(path: Path, settings: Settings) -> None:
     if settings.keep_generations < 1:
         raise ConfigError(f"{path}: [etl] keep_generations must be 1 or more.")
+    if not re.fullmatch("0?[0-7]{3}", settings.umask) or settings.mask & 0o700:
+        raise ConfigError(f"{path}: [etl] umask = {settings.umask} is no mask such as 022 or 027.")
     try:
         ZoneInfo(settings.timezone)
     except (ZoneInfoNotFoundError, ValueError) as error:

@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -22,11 +21,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from etl.errors import AlreadyRunning, LedgerError
+from etl.git import commit_of
 from etl.keys import PUBLISH
 from etl.ledger import Key, Ledger, Receipt, Run, now
-from etl.plan import Plan, Scope, make_plan
+from etl.plan import Plan, Scope, check_room, make_plan
 from etl.project import Project, load_project
-from etl.stages.published import current
+from etl.stages.published import current, sweep
 from etl.stages.warehouse import close_build, keep_build_open
 from etl.summary import notes, summary
 
@@ -151,6 +151,7 @@ def take_lock(project: Project, run_id: str) -> int:
 
     Raises AlreadyRunning that says who holds it.
     """
+    os.umask(os.umask(0o777) | project.settings.mask)
     project.lock.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(project.lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -193,17 +194,19 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     # whoever wrote here is gone: this process has the lock
     shutil.rmtree(project.scratch, ignore_errors=True)
     project.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sweep(project)
     row = Run(
         run_id,
         str(scope.last),
         now(),
         pid=os.getpid(),
-        git_commit=_git_commit(project),
+        git_commit=commit_of(project),
         versions=_versions(),
     )
     ledger.write_run(row)
     try:
         plan = make_plan(project, ledger, scope, run_id)
+        check_room(plan)
         # or, if this run ends halfway, the next one would believe them of a build.duckdb that began anew;
         # what does not speak of build.duckdb stays: the lake has stamps, and a generation is never written again
         ledger.forget(key for key in plan.stale if key.step not in ("extract", "publish"))
@@ -220,15 +223,6 @@ def _end_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_WATCH_SECONDS)
     os._exit(1)
-
-
-def _git_commit(project: Project) -> str:
-    command = ["git", "-C", str(project.root), "rev-parse", "HEAD"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return found.stdout.strip() if found.returncode == 0 else ""
 
 
 def _versions() -> dict[str, str]:
@@ -248,7 +242,8 @@ def _outcome(run: ActiveRun, receipts: dict[Key, Receipt]) -> str:
     if not all(plan.is_done(key, receipts.get(key)) for key in plan.stale):
         is_partial = not run.is_whole and not run.ledger.problems(plan.run_id)
         return "partial" if is_partial else "failed"
-    return "published" if PUBLISH in plan.stale else "unchanged"
+    is_new = PUBLISH in plan.stale and receipts[PUBLISH].details["is_new"]
+    return "published" if is_new else "unchanged"
 
 
 def _totals(run: ActiveRun, receipts: dict[Key, Receipt]) -> dict[str, Any]:

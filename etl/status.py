@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from etl import engine
 from etl.errors import ConfigError, EtlError, PublishError
 from etl.ledger import Ledger, Receipt
 from etl.plan.plan import definitions, holes
-from etl.project import CONFIG, load_project
+from etl.project import CONFIG, Project, load_project
 from etl.stages import published
 
 _TEMPLATE = Path(__file__).parent / "template"
@@ -36,11 +36,45 @@ def project_status() -> dict[str, Any]:
     return {
         "project": str(project.root),
         "generation": published.current(project),
+        **_publishing(project),
         "last_run": asdict(runs[0]) if runs else None,
         "sources": [
             {**_source(name, s.is_dated, taken[name]), "notes": notes.get(name, [])}
             for name, s in catalog.sources.items()
         ],
+    }
+
+
+def _publishing(project: Project) -> dict[str, str]:
+    """Return, as sentences, what keeps the newest candidate from being published; empty if nothing does."""
+    hold, there = published.read_hold(project), published.candidate(project)
+    held = f"{hold.told}; held until it changes: {hold.came_with}" if hold else ""
+    since = datetime.fromtimestamp(there.stat().st_mtime, UTC) if there.exists() else None
+    is_aside = f"a candidate of {since:%Y-%m-%d %H:%M}Z was not published: etl sql --candidate" if since else ""
+    return {"held": held, "candidate": is_aside}
+
+
+def known_generations() -> list[dict[str, Any]]:
+    """Return the generations on disk, the newest first; what those without a record do not say is None."""
+    project = load_project()
+    return [_generation(project, name) for name in reversed(published.generations(project))]
+
+
+def _generation(project: Project, name: str) -> dict[str, Any]:
+    folder, hold = project.generations / name, published.read_hold(project)
+    record = published.read_record(folder)
+    tables = record.tables.values() if record else ()
+    notes = ["current"] if name == published.current(project) else []
+    notes += ["held"] if hold and hold.held == name else []
+    return {
+        "generation": name,
+        "published_at": record.published_at[:19] + "Z" if record else None,
+        "batch_date": record.batch_date if record else None,
+        "tables": len(tables) or None,
+        "rows": sum(item.rows or 0 for item in tables) if record else None,
+        "bytes": (folder / published.FILE).stat().st_size,
+        "git_commit": record.git_commit if record else "",
+        "note": ", ".join(notes),
     }
 
 

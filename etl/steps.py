@@ -11,6 +11,7 @@ from datetime import date
 from time import perf_counter
 
 from etl.errors import AuditError, StepError, counted
+from etl.git import is_committed
 from etl.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.ledger import Key, Receipt, now
 from etl.plan import Plan
@@ -74,7 +75,9 @@ def audit(run: ActiveRun) -> None:
     try:
         audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
     except AuditError as error:
-        raise AuditError(f"{error}{_owners(run)}") from error
+        published.set_aside(run.project)
+        look = "\n    the candidate is set aside: etl sql --candidate, etl diff current candidate"
+        raise AuditError(f"{error}{_owners(run)}{look}") from error
     _said("audited", f"{len(run.ledger.checks()):,} checks", started)
 
 
@@ -82,15 +85,29 @@ def publish(run: ActiveRun) -> None:
     """Make the candidate the current generation."""
     started, plan = perf_counter(), run.plan
     row = replace(run.row, outcome="published", finished_at=now())
-    models = list(plan.models.models.values())
-    content = plan.fingerprints[PUBLISH]
-    receipt = published.publish(run.project, run.ledger, row, content, models, plan.catalog.tables)
+    publication = published.Publication(
+        plan.fingerprints[PUBLISH],
+        list(plan.models.models.values()),
+        list(plan.catalog.sources.values()),
+        plan.catalog.tables,
+        plan.code,
+        _unique(plan),
+        is_committed(run.project),
+        plan.scope.publish_held,
+    )
+    receipt = published.publish(run.project, run.ledger, row, publication)
     exported = {name: count for name, count in receipt.details["exported"].items() if count}
     if exported:
         files = [f"{name} ({counted(count, 'file')})" for name, count in exported.items()]
         log.info("exported %s", _few(files))
-    run.ledger.cache(PUBLISHED_CHECKS, plan.run_id, json.dumps(plan.checks))
-    _said("published", f"generation {plan.run_id}", started)
+    generation = receipt.details["generation"]
+    run.ledger.cache(PUBLISHED_CHECKS, generation, json.dumps(plan.checks))
+    if not receipt.details["is_new"]:
+        _said("compared", f"all with generation {generation}, which holds the same already,", started)
+        return
+    copy = receipt.details["copy"]
+    size = f"{copy['how']} {copy['bytes'] / 1e6:,.1f} MB in {copy['seconds']:.2f} s"
+    _said("published", f"generation {generation} ({size})", started)
 
 
 def explained(error: Exception, run: ActiveRun) -> Exception:
@@ -101,6 +118,14 @@ def explained(error: Exception, run: ActiveRun) -> Exception:
     free = shutil.disk_usage(run.project.data).free / 1e6
     hint = f"{free:,.0f} MB are free there: make room" if "space" in str(error).lower() else "Mend the cause"
     return StepError(f"{error}\n{hint}; the next run goes on from here.")
+
+
+def _unique(plan: Plan) -> dict[str, Sequence[str]]:
+    """Return the columns that an audit of each table's header holds to be unique."""
+    audits = plan.models.audits.values()
+    return {
+        a.table: a.columns for a in audits if a.severity == "error" and a.name.startswith(f"{a.table}.unique.")
+    }
 
 
 def _few(texts: Sequence[str]) -> str:

@@ -273,13 +273,15 @@ class Nightly(Batch):
         description="sources, with commas, of which more than max_withdrawn files may be gone",
     )
 
+    force = luigi.BoolParameter(positional=False, description="publish even if a rollback holds it")
+
     @classmethod
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
         return super().get_param_values(params, args, {"date": luigi_setup.default_date(), **kwargs})
 
     @property
     def scope(self) -> Scope:
-        return Scope(self.date, allow_withdrawn=self.allow_withdrawn)
+        return Scope(self.date, allow_withdrawn=self.allow_withdrawn, publish_held=self.force)
 
 
 class Backfill(Batch):
@@ -292,7 +294,7 @@ class Backfill(Batch):
 
     @property
     def scope(self) -> Scope:
-        return Scope(self.stop, first=self.start, source=self.source, force=self.force)
+        return Scope(self.stop, self.start, self.source, force=self.force, publish_held=self.force)
 
 
 class DeliveredSample(luigi.Task):

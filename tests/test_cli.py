@@ -86,8 +86,12 @@ def test_rollback_makes_the_generation_before_the_current_one(shop):
     tiny.deliver(shop, {"sales/2024-03-05.csv": "id,item\n9,book\n"})
     tiny.night(shop)
     assert len(answer("generations").splitlines()) == 3
-    assert answer("rollback") == f"{first} is the current generation\n"
+    said = answer("rollback", "--by", "ann", "--reason", "doubled").splitlines()
+    assert said[0] == f"{first} is the current generation"
+    assert said[1].endswith("sales 2024-03-05 (sales/2024-03-05.csv)")
     assert json.loads(answer("status", "--json"))["generation"] == first
+    assert "by ann at" in answer("status") and ": doubled; held until it changes: sales" in answer("status")
+    assert [row["note"] for row in json.loads(answer("generations", "--json"))] == ["held", "current"]
 
 
 def test_rollback_waits_for_no_run(shop):

@@ -2,5 +2,6 @@
 
 from etl.plan.deliveries import Scope
 from etl.plan.plan import Plan, make_plan
+from etl.plan.room import check_room
 
-__all__ = ["Plan", "Scope", "make_plan"]
+__all__ = ["Plan", "Scope", "check_room", "make_plan"]

@@ -26,7 +26,8 @@ class Scope:
     """Which deliveries a run takes: those from `first` to `last`, of one source if `source` is given.
 
     `force` does their steps, and those that depend on them, even if nothing changed. `allow_withdrawn` names
-    the sources (with commas) of which any number of partitions may vanish.
+    the sources (with commas) of which any number of partitions may vanish. `publish_held` publishes even if a
+    rollback holds it.
     """
 
     last: date
@@ -34,6 +35,7 @@ class Scope:
     source: str = ""
     force: bool = False
     allow_withdrawn: str = ""
+    publish_held: bool = False
 
     def takes(self, source: str, day: date) -> bool:
         """Return whether a delivery is in the scope."""

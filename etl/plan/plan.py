@@ -112,6 +112,15 @@ class Plan:
         return definitions_of(self.models, self.project.settings.timezone)
 
     @cached_property
+    def code(self) -> Mapping[str, str]:
+        """The fingerprint of each source, model, contract and audit, by the name that messages use."""
+        timezone = self.project.settings.timezone
+        sources = {f"the source {n}": lake.definition(s, timezone) for n, s in self.catalog.sources.items()}
+        models = {model.file: self.definitions[name] for name, model in self.models.models.items()}
+        checks = {f"the contract of {n}" if n in self.catalog.tables else n: p for n, p in self.checks.items()}
+        return {**sources, **models, **checks}
+
+    @cached_property
     def checks(self) -> Mapping[str, str]:
         """The fingerprint of each contract of a built table, of each audit, and of those of raw contracts."""
         contracts = {name: fingerprint(contract.to_dict()) for name, contract in self.catalog.tables.items()}

@@ -62,7 +62,7 @@ def about_definition(state: State, build: Build, built: Built, redefined: Sequen
 def about_checks(plan: Plan, ledger: Ledger) -> Mapping[str, str]:
     """Return, of contracts and audits that are not those of what is published, by name what became of them."""
     published = plan.receipts.get(PUBLISH)
-    text = ledger.cached(PUBLISHED_CHECKS, published.run_id) if published else None
+    text = ledger.cached(PUBLISHED_CHECKS, published.details["generation"]) if published else None
     if text is None:
         return {}
     before, now = json.loads(text), plan.checks

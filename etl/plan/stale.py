@@ -14,7 +14,7 @@ from etl.models import Models
 from etl.plan.deliveries import Scope
 from etl.project import Project
 from etl.stages import lake
-from etl.stages.published import EXPORT_VERSION, are_exports_whole
+from etl.stages.published import EXPORT_VERSION, are_exports_whole, read_hold
 from etl.stages.raw import Delivery
 from etl.stages.warehouse import LAYOUT
 
@@ -129,6 +129,8 @@ class Staleness:
     def _publish_reason(self) -> str:
         if not self.project.warehouse.is_symlink() or not self.project.warehouse.is_file():
             return "nothing is published"
+        if self.scope.publish_held and read_hold(self.project):
+            return "what a rollback holds is to be published"
         return "" if are_exports_whole(self.project) else "an export is not in the lake as it was published"
 
     def _extract_reason(self, key: Key, receipt: Receipt) -> str:

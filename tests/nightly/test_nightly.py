@@ -289,7 +289,7 @@ def test_changed_sql_rebuilds_that_model_and_what_reads_it_only(flights_project)
     flights_project.published()
     extracted = flights_project.receipts("extract")
     built_at = dict(flights_project.sql("select name, built_at from etl.models"))
-    flights_project.edit("sql/marts/orders.sql", "newest.order_date,", "newest.order_date + 0 as order_date,")
+    flights_project.edit("sql/marts/orders.sql", "newest.order_date,", "newest.order_date - 1 as order_date,")
 
     flights_project.published()
 

@@ -1,11 +1,38 @@
 """published: copies of audited candidates, of which a symlink names the current one; never written again.
 
-A generation is a folder: the warehouse file, and the Parquet files of the models that are exported. Everything
-that is published is reached through one link to that folder, so that one rename switches all of it.
+A generation is a folder: the warehouse file, the Parquet files of the models that are exported, and the record of
+what it was made from. Everything that is published is reached through one link to that folder, so that one rename
+switches all of it.
 """
 
+from etl.stages.published.candidate import candidate, set_aside
 from etl.stages.published.export import VERSION as EXPORT_VERSION
-from etl.stages.published.generation import current, generations, publish, rollback
-from etl.stages.published.switching import FILE, are_exports_whole
+from etl.stages.published.generation import publish
+from etl.stages.published.hold import Hold, read_hold
+from etl.stages.published.publication import Publication
+from etl.stages.published.record import Contents, Generation, Input, read_record, write_record
+from etl.stages.published.retention import generations, sweep
+from etl.stages.published.rollback import rollback
+from etl.stages.published.switching import FILE, are_exports_whole, current, switch
 
-__all__ = ["EXPORT_VERSION", "FILE", "are_exports_whole", "current", "generations", "publish", "rollback"]
+__all__ = [
+    "EXPORT_VERSION",
+    "FILE",
+    "Contents",
+    "Generation",
+    "Hold",
+    "Input",
+    "Publication",
+    "are_exports_whole",
+    "candidate",
+    "current",
+    "generations",
+    "publish",
+    "read_hold",
+    "read_record",
+    "rollback",
+    "set_aside",
+    "sweep",
+    "switch",
+    "write_record",
+]

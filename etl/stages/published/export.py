@@ -19,15 +19,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from etl.errors import PublishError
-from etl.files import flush, link_file
+from etl.files import flush, link_file, make_read_only
 from etl.ledger import fingerprint
 from etl.models import Model
 from etl.quoting import identifier, literal, qualified
 from etl.stages.published.manifest import Exported, read_manifest, write_manifest
 from etl.stages.published.notes import Notes
 from etl.stages.published.switching import LAKE
-from etl.stages.warehouse.content import row_hashes
-from etl.stages.warehouse.incremental import on_days
+from etl.stages.warehouse import on_days, row_hashes
 
 if TYPE_CHECKING:
     import duckdb
@@ -176,7 +175,7 @@ def _flush(folder: Path, names: Sequence[str]) -> None:
     """Have new files on the disk, read-only."""
 
     def settle(name: str) -> None:
-        (folder / name).chmod(0o444)
+        make_read_only(folder / name)
         flush(folder / name)
 
     # a disk takes many at once in the time of a few

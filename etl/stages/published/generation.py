@@ -1,107 +1,148 @@
-"""Generations: made of the audited candidate, switched to, rolled back to, and deleted when they are old."""
+"""Generations: made of the audited candidate, and switched to, unless they hold nothing new."""
 
 from __future__ import annotations
 
+import logging
 import os
-import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from etl.contract import Contract
-from etl.errors import PublishError
-from etl.files import flush
+from etl.errors import PublishHeld
+from etl.files import copy_file, flush, make_read_only
 from etl.keys import PUBLISH
-from etl.ledger import Ledger, Receipt, Run
-from etl.models import Model
+from etl.ledger import Ledger, Receipt, Run, Switch, now
 from etl.project import Project
-from etl.stages.published.export import Export, export
+from etl.stages.published.candidate import remove_candidate, set_aside
+from etl.stages.published.contents import content_of, contents
+from etl.stages.published.export import export
+from etl.stages.published.hold import facts_of, read_hold, remove_hold
 from etl.stages.published.notes import Notes, comment, notes_of
-from etl.stages.published.switching import FILE, check_free, switch
-from etl.stages.warehouse import close_build, open_build
+from etl.stages.published.publication import Publication
+from etl.stages.published.record import Generation, Input, read_record, write_record
+from etl.stages.published.retention import NEW, generations, prune, sweep
+from etl.stages.published.switching import FILE, are_exports_whole, check_free, current, switch
+from etl.stages.warehouse import close_build, compact, is_worth_compacting, open_build
 
 if TYPE_CHECKING:
     import duckdb
 
-_NEW = ".new"
+log = logging.getLogger("etl")
 
 
-def publish(
-    project: Project,
-    ledger: Ledger,
-    run: Run,
-    content: str,
-    models: Sequence[Model] = (),
-    contracts: Mapping[str, Contract] | None = None,
-) -> Receipt:
+def publish(project: Project, ledger: Ledger, run: Run, publication: Publication) -> Receipt:
     """Make the audited build.duckdb the current generation, with its exports, in one rename; return the receipt.
 
-    The generation is named after the run. Of `models` the file gets comments, from their headers and `contracts`,
-    and the lake gets those that are to be exported. Older generations beyond `keep_generations` are deleted,
-    never the current one. Raises PublishError if an export cannot be written, or its place is taken.
+    The generation is named after the run. If the current one holds the same content there is no new one. Older
+    ones are deleted as `keep_generations` and `keep_days` say. Raises PublishHeld if the project is rolled back,
+    and what was wrong then is as it was; the candidate is set aside. Raises PublishError if an export cannot be
+    written, or its place is taken.
     """
     started = perf_counter()
-    check_free(project, [model.name for model in models if model.header.export])
-    folder = _empty_folder(project)
+    check_free(project, [model.name for model in publication.models if model.header.export])
     with open_build(project, ledger, run.run_id) as con:
-        _write_runs(con, ledger, run)
-        notes = notes_of(con, models, contracts or {})
+        notes = notes_of(con, publication.models, publication.contracts)
         comment(con, notes)
-        exported = export(con, _exports(models, notes), folder, _newest(project))
-        con.execute("checkpoint")
-    close_build(project)
-    generation = _finish(project, folder, run.run_id)
-    switch(project, generation)
-    ledger.write_generation(generation, run.run_id, content)
-    _prune(project, ledger, generation)
-    receipt = Receipt(
-        PUBLISH,
-        content,
-        run.run_id,
-        seconds=perf_counter() - started,
-        details={"generation": generation, "exported": exported},
-    )
+        record = _record(con, run, publication, notes)
+    if not publication.force:
+        _check_held(project, record)
+    is_new = not _is_current(project, record)
+    details = _make(project, ledger, run, record, publication, notes) if is_new else {}
+    remove_hold(project)
+    remove_candidate(project)
+    details = {"generation": current(project), "is_new": is_new, "exported": {}, **details}
+    seconds = perf_counter() - started
+    receipt = Receipt(PUBLISH, publication.fingerprint, run.run_id, seconds=seconds, details=details)
     ledger.write(receipt)
     return receipt
 
 
-def rollback(project: Project, generation: str = "") -> str:
-    """Make `generation` the current one, with its exports; by default the one before the current. Return its name.
-
-    Raises PublishError if it is not there.
-    """
-    there = generations(project)
-    now = current(project)
-    if not generation:
-        older = [name for name in there if now is None or name < now]
-        if not older:
-            before = f"there is no generation before {now}; see `etl generations`."
-            raise PublishError(before if now else "nothing is published yet.")
-        generation = older[-1]
-    if generation not in there:
-        raise PublishError(f"there is no generation {generation}; there are: {', '.join(there) or 'none'}.")
-    switch(project, generation)
-    return generation
-
-
-def generations(project: Project) -> list[str]:
-    """Return the generations on disk, the oldest first."""
-    if not project.generations.is_dir():
-        return []
-    return sorted(path.parent.name for path in project.generations.glob(f"*/{FILE}") if path.parent.name != _NEW)
+def _record(
+    con: duckdb.DuckDBPyConnection, run: Run, publication: Publication, notes: Mapping[str, Notes]
+) -> Generation:
+    tables = contents(con, publication.partitions, publication.keys)
+    exports = [item.definition for item in publication.exports(notes)]
+    return Generation(
+        run.run_id,
+        run.run_id,
+        now(),
+        run.batch_date,
+        run.git_commit,
+        publication.is_committed,
+        publication.fingerprint,
+        content_of(con, tables, exports),
+        run.versions,
+        _inputs(con),
+        publication.definitions,
+        tables,
+    )
 
 
-def current(project: Project) -> str | None:
-    """Return the generation that analysts see, or None before the first publish."""
-    target = project.warehouse.resolve()
-    return target.parent.name if project.warehouse.is_symlink() and target.is_file() else None
+def _inputs(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Input]]:
+    found: dict[str, dict[str, Input]] = defaultdict(dict)
+    rows = con.execute(
+        "select source, date::varchar, file, sha256, fingerprint, (loaded_at at time zone 'UTC')::varchar "
+        "from etl.partitions join etl._loaded using (source, date) order by all"
+    ).fetchall()
+    for source, day, *facts in rows:
+        found[source][day] = Input(*facts)
+    return dict(found)
+
+
+def _check_held(project: Project, record: Generation) -> None:
+    hold = read_hold(project)
+    if hold and hold.stops(facts_of(record.inputs, record.definitions)):
+        set_aside(project)
+        raise PublishHeld(
+            f"generation {hold.current} stays: {hold.told}.\n"
+            f"    What came with it is as it was: {hold.came_with}.\n"
+            "    Mend that, and the next run publishes; or publish it all the same: "
+            "luigi --module etl Nightly --force\n"
+            "    the candidate is set aside: etl sql --candidate, etl diff current candidate"
+        )
+
+
+def _is_current(project: Project, record: Generation) -> bool:
+    there = read_record(project.current)
+    is_whole = project.warehouse.is_file() and are_exports_whole(project)
+    return is_whole and there is not None and there.content == record.content
+
+
+def _make(
+    project: Project,
+    ledger: Ledger,
+    run: Run,
+    record: Generation,
+    publication: Publication,
+    notes: Mapping[str, Notes],
+) -> dict[str, Any]:
+    """Make a generation and switch to it; return what is to be known of that."""
+    sweep(project)
+    folder = project.generations / NEW
+    folder.mkdir(parents=True)
+    with open_build(project, ledger, run.run_id) as con:
+        _write_runs(con, ledger, run)
+        exported = export(con, publication.exports(notes), folder, _newest(project))
+        con.execute("checkpoint")
+        is_worth = is_worth_compacting(con, project.settings.compact_percent)
+    close_build(project)
+    if is_worth:
+        compact(project, ledger, run.run_id)
+    started = perf_counter()
+    how = _finish(project, folder, record)
+    copied = {"how": how, "bytes": project.build.stat().st_size, "seconds": perf_counter() - started}
+    before = current(project) or ""
+    switch(project, record.generation)
+    ledger.write_generation(record.generation, run.run_id, record.fingerprint)
+    ledger.note_switch(Switch(now(), record.generation, before, "publish"))
+    prune(project, ledger)
+    return {"generation": record.generation, "exported": exported, "copy": copied}
 
 
 def _write_runs(con: duckdb.DuckDBPyConnection, ledger: Ledger, run: Run) -> None:
-    known = [earlier for earlier in ledger.runs() if earlier.run_id != run.run_id]
-    runs: Sequence[Run] = [*known, run]
+    runs = [*(earlier for earlier in ledger.runs() if earlier.run_id != run.run_id), run]
     names = ("run_id", "started_at", "finished_at", "outcome", "batch_date", "git_commit")
     columns = [[getattr(item, name) or None for item in runs] for name in names]
     con.execute("begin; delete from etl.runs")
@@ -113,38 +154,19 @@ def _write_runs(con: duckdb.DuckDBPyConnection, ledger: Ledger, run: Run) -> Non
     con.execute("commit")
 
 
-def _exports(models: Sequence[Model], notes: Mapping[str, Notes]) -> list[Export]:
-    return [Export(model, notes.get(model.name, Notes())) for model in models if model.header.export]
-
-
 def _newest(project: Project) -> Path | None:
     """Return the folder of the generation that was made last, current or not."""
     there = generations(project)
     return project.generations / there[-1] if there else None
 
 
-def _empty_folder(project: Project) -> Path:
-    folder = project.generations / _NEW
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
-def _finish(project: Project, folder: Path, generation: str) -> str:
-    """Copy the build to the folder that is a generation then, durable before it has its name."""
-    shutil.copyfile(project.build, folder / FILE)
-    (folder / FILE).chmod(0o444)
-    flush(folder / FILE)
+def _finish(project: Project, folder: Path, record: Generation) -> str:
+    """Copy the build to the folder that is a generation then, durable before it has its name; return how."""
+    how = copy_file(project.build, folder / FILE)
+    for file in (folder / FILE, write_record(folder, record)):
+        make_read_only(file)
+        flush(file)
     flush(folder)
-    os.rename(folder, project.generations / generation)
+    os.rename(folder, project.generations / record.generation)
     flush(project.generations)
-    return generation
-
-
-def _prune(project: Project, ledger: Ledger, keep: str) -> None:
-    older = [name for name in generations(project) if name != keep]
-    for name in older[: max(0, len(older) + 1 - project.settings.keep_generations)]:
-        # a reader that has it open keeps it until it closes
-        with suppress(FileNotFoundError):
-            shutil.rmtree(project.generations / name)
-        ledger.forget_generation(name)
+    return how

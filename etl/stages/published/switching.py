@@ -41,6 +41,12 @@ def switch(project: Project, generation: str) -> None:
             link.parent.rmdir()
 
 
+def current(project: Project) -> str | None:
+    """Return the generation that analysts see, or None before the first publish."""
+    target = project.warehouse.resolve()
+    return target.parent.name if project.warehouse.is_symlink() and target.is_file() else None
+
+
 def export_link(project: Project, table: str) -> Path:
     """Return where a reader of Parquet finds an exported table."""
     return project.lake.joinpath(*table.split("."))

@@ -17,6 +17,9 @@ from etl.stages.warehouse.build import (
     set_comments,
     transaction,
 )
+from etl.stages.warehouse.compact import compact, is_worth_compacting
+from etl.stages.warehouse.content import row_hashes
+from etl.stages.warehouse.incremental import on_days
 from etl.stages.warehouse.load import Partition, Table, load
 from etl.stages.warehouse.look import look
 from etl.stages.warehouse.macros import define_macros, drop_other_macros
@@ -35,17 +38,21 @@ __all__ = [
     "Work",
     "build_models",
     "close_build",
+    "compact",
     "contents",
     "date_inputs",
     "define_macros",
     "define_own",
     "describe",
     "drop_other_macros",
+    "is_worth_compacting",
     "keep_build_open",
     "load",
     "look",
+    "on_days",
     "open_build",
     "remove_obsolete",
+    "row_hashes",
     "set_comments",
     "transaction",
     "transform",

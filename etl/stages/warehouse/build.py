@@ -37,6 +37,7 @@ _TABLES = {
     "full_seconds double",
     "etl._partitions": "name varchar, date date, inputs varchar, version varchar, rows bigint",
     "etl._macros": "name varchar, sql varchar",
+    "etl._hashes": "name varchar, date date, basis varchar, hash varchar",
 }
 
 #: What tells whether build.duckdb was made with these tables.
@@ -96,7 +97,12 @@ def _opened(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb.Du
             define_own(con)
             yield con
     finally:
-        ledger.write(Receipt(BUILD, "", run_id, details={"stamp": stamp(project.build), "layout": LAYOUT}))
+        note_stamp(project, ledger, run_id)
+
+
+def note_stamp(project: Project, ledger: Ledger, run_id: str) -> None:
+    """Record that build.duckdb is as it was left."""
+    ledger.write(Receipt(BUILD, "", run_id, details={"stamp": stamp(project.build), "layout": LAYOUT}))
 
 
 @contextmanager
@@ -127,7 +133,7 @@ def drop_model(con: duckdb.DuckDBPyConnection, name: str, materialized: str) -> 
     """Drop the table or view of a model, and what the schema etl knows of it."""
     con.execute(f"drop {'view' if materialized == 'view' else 'table'} if exists {qualified(name)}")
     con.execute(f"drop table if exists {deleted_rows(name)}")
-    for table in ("models", "_builds", "_partitions"):
+    for table in ("models", "_builds", "_partitions", "_hashes"):
         con.execute(f"delete from etl.{table} where name = ?", [name])
 
 

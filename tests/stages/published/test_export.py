@@ -206,11 +206,11 @@ def test_a_rollback_takes_the_exports_along(project: Project) -> None:
     tiny.night(project)
     newest = files(project)
 
-    published.rollback(project)
+    published.rollback(project, Ledger(project.ledger))
     assert files(project) == before
     assert not (project.lake / "marts/more").is_symlink()
 
-    published.rollback(project, published.generations(project)[-1])
+    published.rollback(project, Ledger(project.ledger), published.generations(project)[-1])
     assert files(project) == newest
 
 
@@ -246,7 +246,7 @@ def test_a_file_that_is_gone_from_a_generation_is_written_again(project: Project
     assert len(rows(project, "marts/daily/delivery_date=2024-03-01/data.parquet")) == 2
 
 
-@pytest.mark.parametrize("step", ["export", "_finish", "switch", "_prune"])
+@pytest.mark.parametrize("step", ["export", "_finish", "switch", "prune"])
 def test_a_publish_that_is_killed_anywhere_is_mended_by_the_next(
     project: Project, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -261,7 +261,7 @@ def test_a_publish_that_is_killed_anywhere_is_mended_by_the_next(
         patched.setattr(generation, step, killed)
         with pytest.raises(KeyboardInterrupt):
             tiny.night(project)
-    if step != "_prune":
+    if step != "prune":
         assert files(project) == before
 
     tiny.night(project)

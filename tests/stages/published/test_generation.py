@@ -1,15 +1,20 @@
 """Generations: whole, read-only, one of them current by a symlink; what an open reader sees stays."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from etl.errors import PublishError
-from etl.ledger import Ledger, Run
+from etl.keys import BUILD
+from etl.ledger import Ledger, Run, stamp
 from etl.project import Project
+from etl.run import take_lock
 from etl.stages import published, warehouse
+from etl.stages.published import retention
 from tests import tiny
 
 
@@ -18,14 +23,29 @@ def project(tmp_path: Path) -> Project:
     return tiny.project(tmp_path, settings="keep_generations = 3\n")
 
 
-def publish(project: Project, number: int) -> str:
+def publish(project: Project, number: int, **options: Any) -> str:
     """Publish a build with the table marts.n that holds `number`; return the generation."""
     ledger = Ledger(project.ledger)
     run = Run(f"run-{number}", "2024-03-01", f"2024-03-01T01:00:0{number}+00:00", outcome="published")
     with warehouse.open_build(project, ledger, run.run_id) as con:
         con.execute(f"create schema if not exists marts; create or replace table marts.n as select {number} as n")
     ledger.write_run(run)
-    return str(published.publish(project, ledger, run, f"content-{number}").details["generation"])
+    receipt = published.publish(project, ledger, run, published.Publication(f"content-{number}", **options))
+    return str(receipt.details["generation"])
+
+
+def rollback(project: Project, generation: str = "") -> str:
+    """Go back as `etl rollback` does."""
+    return published.rollback(project, Ledger(project.ledger), generation, "ann", "wrong prices")
+
+
+def ledger(project: Project) -> Ledger:
+    return Ledger(project.ledger)
+
+
+def keeping(project: Project, generations: int) -> Project:
+    """Return the project with another setting."""
+    return replace(project, settings=replace(project.settings, keep_generations=generations))
 
 
 def seen(project: Project) -> int:
@@ -78,34 +98,35 @@ def test_a_rollback_goes_to_the_generation_before_or_to_the_one_that_is_named(pr
     for number in (1, 2, 3):
         publish(project, number)
 
-    assert published.rollback(project) == "run-2"
+    assert rollback(project) == "run-2"
     assert seen(project) == 2
-    assert published.rollback(project) == "run-1"
-    assert published.rollback(project, "run-3") == "run-3"
+    assert rollback(project) == "run-1"
+    assert rollback(project, "run-3") == "run-3"
     assert seen(project) == 3
 
 
 def test_after_a_rollback_the_next_publish_is_the_current_one(project: Project) -> None:
     for number in (1, 2, 3):
         publish(project, number)
-    published.rollback(project, "run-1")
+    rollback(project, "run-1")
 
-    publish(project, 4)
+    publish(project, 4, force=True)
 
     assert seen(project) == 4
+    assert published.read_hold(project) is None
     assert published.generations(project) == ["run-2", "run-3", "run-4"]
 
 
 def test_a_rollback_to_nowhere_says_what_there_is(project: Project) -> None:
     with pytest.raises(PublishError, match="nothing is published"):
-        published.rollback(project)
+        rollback(project)
     publish(project, 1)
     with pytest.raises(PublishError, match="there is no generation before run-1; see `etl generations`"):
-        published.rollback(project)
+        rollback(project)
     with pytest.raises(PublishError, match=r"there is no generation run-9; there are: run-1\."):
-        published.rollback(project, "run-9")
+        rollback(project, "run-9")
     with pytest.raises(PublishError, match=r"there is no generation \.\./run-1"):
-        published.rollback(project, "../run-1")
+        rollback(project, "../run-1")
     assert seen(project) == 1
 
 
@@ -155,3 +176,88 @@ def test_an_analyst_can_ask_how_fresh_and_how_clean_the_data_is(tmp_path: Path) 
     assert tiny.published(project, "select line, text from etl.rejects") == [(2, "x,book")]
     assert tiny.published(project, "select name, rows from etl.models") == [("marts.items", 2)]
     assert tiny.published(project, "select bool_and(passed) from etl.checks") == [(True,)]
+
+
+def test_young_generations_stay_beyond_their_number(tmp_path: Path) -> None:
+    project = tiny.project(tmp_path, settings="keep_generations = 1\nkeep_days = 2\n")
+    for number in (1, 2, 3):
+        publish(project, number)
+    old = published.read_record(project.generations / "run-1")
+    assert old is not None
+    (project.generations / "run-1" / "generation.json").unlink()
+    published.write_record(project.generations / "run-1", replace(old, published_at="2024-01-01T00:00:00"))
+
+    publish(project, 4)
+
+    assert published.generations(project) == ["run-2", "run-3", "run-4"]
+
+
+def test_a_deletion_that_is_killed_leaves_no_half_generation(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2, 3):
+        publish(project, number)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(retention, "_remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            retention.prune(
+                replace(project, settings=replace(project.settings, keep_generations=1)), ledger(project)
+            )
+    assert published.generations(project) == ["run-2", "run-3"]
+
+    published.sweep(project)
+
+    assert sorted(path.name for path in project.generations.iterdir()) == ["run-2", "run-3"]
+
+
+@pytest.mark.parametrize(("percent", "is_compacted"), [(50, True), (100, False)])
+def test_dead_space_is_not_published(tmp_path: Path, percent: int, is_compacted: bool) -> None:
+    project = tiny.project(tmp_path, settings=f"compact_percent = {percent}\n")
+    with warehouse.open_build(project, ledger(project), "run-1") as con:
+        con.execute(
+            "create schema marts; create table marts.large as select hash(n) as h from range(4000000) t(n)"
+        )
+        con.execute("create table marts.kept as select 1 as n; comment on table marts.kept is 'kept'")
+        con.execute("create view marts.v as select count(*) as n from marts.kept")
+        con.execute("create macro marts.twice(x) as 2 * x")
+    with warehouse.open_build(project, ledger(project), "run-1") as con:
+        con.execute("drop table marts.large")
+    before = project.build.stat().st_size
+
+    publish(project, 2)
+
+    assert (project.build.stat().st_size < before / 4) == is_compacted
+    assert project.warehouse.stat().st_size == project.build.stat().st_size
+    assert tiny.published(project, "select marts.twice(n) from marts.v") == [(2,)]
+    assert tiny.published(project, "select comment from duckdb_tables() where table_name = 'kept'") == [("kept",)]
+    receipt = ledger(project).receipts()[BUILD]
+    assert receipt.details["stamp"] == stamp(project.build)
+
+
+def test_nobody_else_can_write_to_what_is_published(project: Project) -> None:
+    old = os.umask(0o002)
+    try:
+        os.close(take_lock(project, "run-1"))
+        publish(project, 1)
+    finally:
+        os.umask(old)
+
+    paths = [project.generations, project.generations / "run-1", *(project.generations / "run-1").iterdir()]
+    assert [path.name for path in paths if path.stat().st_mode & 0o022] == []
+
+
+def test_the_umask_decides_who_may_read(tmp_path: Path) -> None:
+    project = tiny.project(tmp_path, settings="umask = 027\n")
+    old = os.umask(0o022)
+    try:
+        os.close(take_lock(project, "run-1"))
+        publish(project, 1)
+    finally:
+        os.umask(old)
+
+    assert project.warehouse.stat().st_mode & 0o777 == 0o440
+    assert (project.generations / "run-1").stat().st_mode & 0o777 == 0o750

@@ -1,0 +1,59 @@
+"""`etl generations` and `etl rollback`: what was published, and going back to it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+
+import click
+
+from etl.screen import show_table
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def generations(as_json: bool) -> None:
+    """List the published generations on disk, the newest first."""
+    from etl.status import known_generations
+
+    found = known_generations()
+    if as_json:
+        return click.echo(json.dumps(found, indent=2))
+    names = ("generation", "published", "batch date", "tables", "rows", "size", "commit", "")
+    rows = [
+        [
+            *(item[name] for name in ("generation", "published_at", "batch_date", "tables", "rows")),
+            f"{item['bytes'] / 1e6:,.1f} MB",
+            item["git_commit"][:10],
+            item["note"],
+        ]
+        for item in found
+    ]
+    show_table(names, [["" if cell is None else str(cell) for cell in row] for row in rows])
+
+
+@click.command()
+@click.argument("generation", required=False, default="")
+@click.option("--by", default="", metavar="NAME", help="Who goes back; default: the user of this process.")
+@click.option("--reason", default="", metavar="TEXT", help="Why; it is told until the hold ends.")
+def rollback(generation: str, by: str, reason: str) -> None:
+    """Make GENERATION the current one; by default the one before the current.
+
+    Nothing is published after it until what came with the generation that was rolled back changes.
+    """
+    from etl.ledger import Ledger
+    from etl.project import load_project
+    from etl.run import take_lock
+    from etl.stages import published
+
+    project = load_project()
+    lock = take_lock(project, "rollback")
+    try:
+        ledger = Ledger(project.ledger)
+        now = published.rollback(project, ledger, generation, by or getpass.getuser(), reason)
+    finally:
+        os.close(lock)
+    click.echo(f"{now} is the current generation")
+    if hold := published.read_hold(project):
+        click.echo(f"held until it changes, what came with {hold.held}: {hold.came_with}")

@@ -1,0 +1,177 @@
+"""What a candidate holds, as hashes: one for each table, kept by partition, so that only what is new is read.
+
+The hash of a partition stays good for as long as what it was loaded or built from is the same (its `basis`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl.ledger import fingerprint
+from etl.quoting import identifier, literal, qualified
+from etl.stages.published.record import Contents
+from etl.stages.warehouse import Day, on_days, row_hashes, transaction
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: So many whole tables are hashed by one statement.
+_TOGETHER = 50
+#: The hash of no rows.
+_NO_ROWS = "0-0"
+#: What changes with every run, and is no content.
+_UNSTABLE = ("_loaded_at",)
+
+_PARTS = """
+select 'raw.' || source, date, fingerprint, '' from etl._loaded
+union all
+select name, date, version, version from etl._partitions join etl.models using (name)
+where materialized = 'incremental' and _partitions.rows > 0
+union all
+select name, null, version || ' ' || built_at, version from etl.models join etl._builds using (name)
+where materialized not in ('view', 'incremental')
+"""
+_TABLES = (
+    "select schema_name || '.' || table_name from duckdb_tables() "
+    "where database_name = current_database() and schema_name <> 'etl'"
+)
+_VIEWS = (
+    "select schema_name || '.' || view_name, sql from duckdb_views() "
+    "where database_name = current_database() and not internal"
+)
+_COLUMNS = (
+    "select schema_name || '.' || table_name, column_name, data_type, comment from duckdb_columns() "
+    "where database_name = current_database() and not internal and schema_name <> 'etl' "
+    "order by schema_name, table_name, column_index"
+)
+_COMMENTS = (
+    "select schema_name, table_name, comment from duckdb_tables() where database_name = current_database() "
+    "union all select schema_name, view_name, comment from duckdb_views() "
+    "where database_name = current_database() and not internal"
+)
+_MACROS = (
+    "select schema_name, function_name, parameters, macro_definition from duckdb_functions() "
+    "where database_name = current_database() and not internal"
+)
+_FACTS = (
+    "select source, date, file, sha256 from etl.partitions",
+    "select name, table_name, severity, passed, failing from etl.checks",
+)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A partition of a table; with `day` None, all of a table that has none. Its hash is good for its `basis`."""
+
+    table: str
+    day: Day
+    basis: str
+
+
+def contents(
+    con: duckdb.DuckDBPyConnection, partitions: Mapping[str, str], keys: Mapping[str, Sequence[str]]
+) -> dict[str, Contents]:
+    """Return what each table and view of the candidate holds; hashes of its rows are kept in etl._hashes.
+
+    `partitions` is the partition column of each table that is hashed by partition, `keys` the columns that name
+    a row.
+    """
+    tables = sorted(name for (name,) in con.execute(_TABLES).fetchall())
+    wanted, noted = _parts(con, tables), _noted(con)
+    hashes = {part: text for part, text in (noted | _built(con)).items() if part in wanted}
+    hashes |= _hashed(con, [part for part in wanted if part not in hashes], partitions)
+    if hashes != noted:
+        _note(con, hashes)
+    held: dict[str, dict[Day, str]] = {name: {} for name in tables}
+    for part, text in hashes.items():
+        held[part.table][part.day] = text
+    views = con.execute(_VIEWS).fetchall()
+    found = {name: _table(days, keys.get(name, ())) for name, days in held.items()}
+    return found | {
+        name: Contents("view", None, fingerprint(sql), tuple(keys.get(name, ()))) for name, sql in views
+    }
+
+
+def content_of(con: duckdb.DuckDBPyConnection, tables: Mapping[str, Contents], exports: object) -> str:
+    """Return what stands for all that analysts can see: rows, columns, comments, checks, rejects, `exports`."""
+    queries = (_COLUMNS, _COMMENTS, _MACROS, *_FACTS, _rejects(con))
+    seen = [sorted(map(str, con.execute(query).fetchall())) for query in queries]
+    return fingerprint({name: (item.kind, item.hash) for name, item in tables.items()}, seen, exports)
+
+
+def _rejects(con: duckdb.DuckDBPyConnection) -> str:
+    """Return a query for the hash of all rejected records, whichever run it was that took them."""
+    columns = con.execute("select column_name, column_type from (describe etl.rejects)").fetchall()
+    return (
+        f"select {row_hashes(tuple((name, type) for name, type in columns if name != 'run_id'))} from etl.rejects"
+    )
+
+
+def _parts(con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> set[_Part]:
+    """Return all partitions there are; a table that etl knows nothing of is one."""
+    known = {_Part(*row[:3]) for row in con.execute(_PARTS).fetchall()}
+    unknown = set(tables) - {part.table for part in known}
+    return {part for part in known if part.table in tables} | {_Part(name, None, "") for name in unknown}
+
+
+def _noted(con: duckdb.DuckDBPyConnection) -> dict[_Part, str]:
+    rows = con.execute("select name, date, basis, hash from etl._hashes").fetchall()
+    return {_Part(*row[:3]): row[3] for row in rows}
+
+
+def _built(con: duckdb.DuckDBPyConnection) -> dict[_Part, str]:
+    """Return the hashes by which models were compared with what they were when they were built."""
+    query = f"from ({_PARTS}) as parts (name, date, basis, version) where regexp_full_match(version, '\\d+-\\d+')"
+    return {_Part(*row[:3]): row[3] for row in con.execute(query).fetchall()}
+
+
+def _hashed(
+    con: duckdb.DuckDBPyConnection, parts: Iterable[_Part], partitions: Mapping[str, str]
+) -> dict[_Part, str]:
+    """Return the hashes of partitions, read now."""
+    by_table: dict[str, list[_Part]] = defaultdict(list)
+    for part in parts:
+        by_table[part.table].append(part)
+    columns: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for table, column, type, _ in con.execute(_COLUMNS).fetchall() if by_table else ():
+        if column not in _UNSTABLE:
+            columns[table].append((column, type))
+    selects = [
+        _select(table, row_hashes(tuple(columns[table])), partitions.get(table, ""), [part.day for part in found])
+        for table, found in by_table.items()
+    ]
+    rows: dict[tuple[str, Day], str] = {}
+    for start in range(0, len(selects), _TOGETHER):
+        query = " union all ".join(selects[start : start + _TOGETHER])
+        rows |= {(table, day): text for table, day, text in con.execute(query).fetchall()}
+    return {part: rows.get((part.table, part.day), _NO_ROWS) for found in by_table.values() for part in found}
+
+
+def _select(table: str, hashes: str, partition: str, days: Sequence[Day]) -> str:
+    """Return a query for the hashes of some partitions of a table, or of all of a table that has none."""
+    name, source = literal(table), qualified(table)
+    if not partition:
+        return f"select {name}, null::date, {hashes} from {source}"
+    where = " or ".join(on_days(partition, days))
+    return f"select {name}, {identifier(partition)}, {hashes} from {source} where {where} group by 2"
+
+
+def _note(con: duckdb.DuckDBPyConnection, hashes: Mapping[_Part, str]) -> None:
+    rows = [(part.table, part.day, part.basis, text) for part, text in hashes.items() if part.basis]
+    with transaction(con):
+        con.execute("delete from etl._hashes")
+        if rows:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            con.execute(
+                "insert into etl._hashes select unnest($1), unnest($2)::date, unnest($3), unnest($4)", columns
+            )
+
+
+def _table(days: Mapping[Day, str], key: Sequence[str]) -> Contents:
+    # a partition without rows is as good as none
+    full = {str(day): text for day, text in days.items() if text != _NO_ROWS}
+    rows = sum(int(text.split("-")[0]) for text in full.values())
+    return Contents("table", rows, fingerprint(full), tuple(key))

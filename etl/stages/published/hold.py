@@ -1,0 +1,88 @@
+"""What holds publishing after a rollback: what was wrong must change first, or somebody must insist."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from etl.files import write_file
+from etl.project import Project
+from etl.stages.published.record import Generation, Input
+
+#: So many of what came with a generation are named in a message.
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A rollback from the generation `held` to the one that is `current` since."""
+
+    current: str
+    held: str
+    at: str
+    by: str
+    reason: str
+    #: The fingerprint, in `held`, of all inputs and code that `current` has not, or has otherwise; empty if gone.
+    offending: Mapping[str, str]
+
+    @property
+    def told(self) -> str:
+        """Who went back from where, when and why."""
+        why = f": {self.reason}" if self.reason else ""
+        return f"rolled back from {self.held} by {self.by} at {self.at[:19]}Z{why}"
+
+    @property
+    def came_with(self) -> str:
+        """What came with the generation that is held, as a message names it."""
+        names = sorted(self.offending)
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        return ", ".join(names[:_NAMED]) + more if names else "no record tells what"
+
+    def stops(self, facts: Mapping[str, str]) -> bool:
+        """Return whether a candidate of those inputs and that code is to wait: nothing of it is any different."""
+        return all(facts.get(name, "") == text for name, text in self.offending.items())
+
+
+def read_hold(project: Project) -> Hold | None:
+    """Return what holds the current generation, or None if nothing does."""
+    try:
+        hold = Hold(**json.loads(_file(project).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    # one that was left behind when its switch, or the next, was made or was not
+    return hold if hold.current == project.current.resolve().name else None
+
+
+def write_hold(project: Project, hold: Hold) -> None:
+    """Hold what comes after the generation `hold.current`, as soon as that is the current one."""
+    write_file(_file(project), json.dumps(asdict(hold), ensure_ascii=False, indent=1))
+
+
+def remove_hold(project: Project) -> None:
+    """Let the next candidate be published."""
+    _file(project).unlink(missing_ok=True)
+
+
+def facts_of(inputs: Mapping[str, Mapping[str, Input]], definitions: Mapping[str, str]) -> dict[str, str]:
+    """Return the fingerprint of each input and each piece of code, by the name that messages use."""
+    days = {
+        f"{source} {day} ({item.file})": item.fingerprint
+        for source, found in inputs.items()
+        for day, item in found.items()
+    }
+    return days | dict(definitions)
+
+
+def offending(good: Generation | None, bad: Generation | None) -> dict[str, str]:
+    """Return the fingerprint, in `bad`, of what `good` has not, or has otherwise; none if there is no record."""
+    if good is None or bad is None:
+        return {}
+    before, after = (facts_of(record.inputs, record.definitions) for record in (good, bad))
+    names = before.keys() | after.keys()
+    return {name: after.get(name, "") for name in names if before.get(name) != after.get(name)}
+
+
+def _file(project: Project) -> Path:
+    return project.current.parent / "hold.json"

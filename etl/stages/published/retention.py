@@ -1,0 +1,71 @@
+"""Which generations stay on disk: the last ones, the young ones, the current one, and those a rollback names."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from etl.ledger import Ledger
+from etl.project import Project
+from etl.stages.published.hold import read_hold
+from etl.stages.published.record import read_record
+from etl.stages.published.switching import FILE, current
+
+NEW = ".new"
+_OLD = ".old-"
+
+
+def generations(project: Project) -> list[str]:
+    """Return the generations on disk, in the order in which they were published here."""
+    folders = [
+        path.parent for path in project.generations.glob(f"*/{FILE}") if not path.parent.name.startswith(".")
+    ]
+    return [folder.name for folder in sorted(folders, key=_published)]
+
+
+def prune(project: Project, ledger: Ledger) -> None:
+    """Delete what is beyond `keep_generations` and older than `keep_days`.
+
+    Never the current generation, nor one that a rollback came from or went to. A reader keeps what it has open.
+    """
+    settings, there, hold = project.settings, generations(project), read_hold(project)
+    since = (datetime.now(UTC) - timedelta(settings.keep_days)).isoformat()
+    named = {current(project), *((hold.current, hold.held) if hold else ())}
+    for name in there[: -settings.keep_generations]:
+        record = read_record(project.generations / name)
+        is_young = settings.keep_days > 0 and record is not None and record.published_at > since
+        if name not in named and not is_young:
+            _delete(project, name)
+            ledger.forget_generation(name)
+
+
+def sweep(project: Project) -> None:
+    """Delete what a publish, or a deletion, that was killed has left half done."""
+    with suppress(FileNotFoundError):
+        _remove(path for path in project.generations.iterdir() if path.name.startswith((NEW, _OLD)))
+
+
+def _published(folder: Path) -> tuple[str, str]:
+    record = read_record(folder)
+    # those from before there were records have the time in their names
+    return (record.published_at if record else "", folder.name)
+
+
+def _delete(project: Project, name: str) -> None:
+    """Delete a generation; under another name first, so that half of one is none."""
+    aside = project.generations / f"{_OLD}{name}"
+    with suppress(FileNotFoundError):
+        (project.generations / name).rename(aside)
+    _remove([aside])
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    for folder in list(folders):
+        # those of a finished generation are read-only
+        for path in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
+            with suppress(FileNotFoundError):
+                path.chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,45 @@
+"""Rollback: an earlier generation is the current one again, and what is wrong with the later ones is held."""
+
+from __future__ import annotations
+
+from etl.errors import PublishError
+from etl.ledger import Ledger, Switch, now
+from etl.project import Project
+from etl.stages.published.hold import Hold, offending, read_hold, remove_hold, write_hold
+from etl.stages.published.record import read_record
+from etl.stages.published.retention import generations
+from etl.stages.published.switching import current, switch
+
+
+def rollback(project: Project, ledger: Ledger, generation: str = "", by: str = "", reason: str = "") -> str:
+    """Make `generation` the current one, with its exports; by default the one before the current. Return its name.
+
+    What comes after it is held until what came with the generation that was rolled back changes; going forward to
+    that one ends it. Raises PublishError if the generation is not there.
+    """
+    there, now_current = generations(project), current(project)
+    target = generation or _before(there, now_current)
+    if target not in there:
+        raise PublishError(f"there is no generation {target}; there are: {', '.join(there) or 'none'}.")
+    if target == now_current:
+        raise PublishError(f"{target} is the current generation already.")
+    hold = read_hold(project)
+    held = hold.held if hold else now_current
+    is_back = held in there and there.index(target) < there.index(held)
+    if held and is_back:
+        good, bad = (read_record(project.generations / name) for name in (target, held))
+        write_hold(project, Hold(target, held, now(), by, reason, offending(good, bad)))
+    switch(project, target)
+    if not is_back:
+        remove_hold(project)
+    ledger.note_switch(Switch(now(), target, now_current or "", "rollback", by, reason))
+    return target
+
+
+def _before(there: list[str], now_current: str | None) -> str:
+    if now_current is None:
+        raise PublishError("nothing is published yet.")
+    older = there[: there.index(now_current)] if now_current in there else there
+    if not older:
+        raise PublishError(f"there is no generation before {now_current}; see `etl generations`.")
+    return older[-1]

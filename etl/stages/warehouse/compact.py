@@ -1,0 +1,53 @@
+"""Compacting: build.duckdb written anew, when much of it is space that holds nothing any more."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from etl import engine
+from etl.files import flush
+from etl.ledger import Ledger
+from etl.project import Project
+from etl.stages.warehouse.build import note_stamp
+
+if TYPE_CHECKING:
+    import duckdb
+
+log = logging.getLogger("etl")
+
+#: Less dead space than so many bytes is not worth the work.
+_WORTH_BYTES = 16_000_000
+
+
+def is_worth_compacting(con: duckdb.DuckDBPyConnection, percent: int) -> bool:
+    """Return whether more than `percent` of an open build.duckdb is dead space."""
+    query = "select block_size, total_blocks, free_blocks from pragma_database_size() "
+    block_bytes, total, free = con.execute(f"{query} where database_name = current_database()").fetchall()[0]
+    return bool(free * block_bytes > _WORTH_BYTES and free * 100 > total * percent)
+
+
+def compact(project: Project, ledger: Ledger, run_id: str) -> None:
+    """Write build.duckdb, which nobody has open, anew without its dead space, and rename it into place.
+
+    If DuckDB cannot, that is said, and build.duckdb stays as it is.
+    """
+    import duckdb
+
+    target = project.scratch / "compacted.duckdb"
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    before = project.build.stat().st_size
+    try:
+        with engine.building(project) as con:
+            engine.attach_new(project, con, target, "compacted")
+            con.execute(f"copy from database {engine.BUILD} to compacted")
+            con.execute("detach compacted")
+    except duckdb.Error as error:
+        target.unlink(missing_ok=True)
+        log.warning("%s could not be compacted: %s", project.build, error)
+        return
+    flush(target)
+    os.replace(target, project.build)
+    note_stamp(project, ledger, run_id)
+    log.info("compacted build.duckdb from %.1f to %.1f MB", before / 1e6, project.build.stat().st_size / 1e6)
