@@ -101,6 +101,11 @@ def reading(project: Project, path: Path) -> Iterator[duckdb.DuckDBPyConnection]
 def _not_opened(project: Project, error: duckdb.Error) -> EtlError:
     import duckdb
 
+    if "cannot be lowered" in str(error):
+        return ConfigError(
+            f"{project.build} is in a newer storage version than {project.settings.storage_version}, which [etl] "
+            "storage_version asks for, and DuckDB cannot lower it. Delete it: the next run builds it anew."
+        )
     if isinstance(error, duckdb.InvalidInputException):
         return ConfigError(f"{project.root}/luigi.cfg: [etl] storage_version: {error}")
     if _LOCKED in str(error):
