@@ -62,9 +62,7 @@ def read(file: Path, client: Path | None = None) -> tuple[str, dict[str, object]
     return version, found
 
 
-@pytest.mark.skipif(
-    not OLDEST.is_dir(), reason="there is no build of that release for this Python: see `make test`"
-)
+@needs_oldest
 def test_the_oldest_client_reads_all_that_the_newest_reads(project: Project) -> None:
     oldest, found = read(project.warehouse, OLDEST)
 
@@ -73,9 +71,7 @@ def test_the_oldest_client_reads_all_that_the_newest_reads(project: Project) -> 
     assert found["marts.recent"] == [["4"]]
 
 
-@pytest.mark.skipif(
-    not OLDEST.is_dir(), reason="there is no build of that release for this Python: see `make test`"
-)
+@needs_oldest
 def test_the_newest_storage_is_there_for_the_asking(tmp_path: Path) -> None:
     project = tiny.project(tmp_path, settings="threads = 1\nstorage_version = latest\n")
     tiny.night(project)
