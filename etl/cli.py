@@ -12,7 +12,7 @@ import click
 
 from etl.audits_cli import audits
 from etl.errors import EtlError
-from etl.generations_cli import generations, rollback
+from etl.generations_cli import generations, reproduce, rollback
 from etl.lineage_cli import lineage
 from etl.plan_cli import plan
 from etl.quarantine_cli import quarantine
@@ -31,6 +31,7 @@ cli.add_command(audits)
 cli.add_command(plan)
 cli.add_command(generations)
 cli.add_command(rollback)
+cli.add_command(reproduce)
 cli.add_command(quarantine)
 cli.add_command(lineage)
 

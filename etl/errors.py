@@ -14,6 +14,7 @@
         ├── TransformError     a model's SELECT failed in DuckDB
         ├── LedgerError        the ledger cannot be read or written
         ├── AuditError         an error-severity check found offending rows
+        ├── NotReproduced      a generation cannot be built anew, or comes out otherwise
         ├── PublishError       a generation could not be written, found or switched to
         └── PublishHeld        the project is rolled back, and what was wrong has not changed
 
@@ -93,6 +94,10 @@ class LedgerError(StepError):
 
 class AuditError(StepError):
     """Raised when the candidate breaks an error-severity check; nothing is published."""
+
+
+class NotReproduced(StepError):
+    """Raised when a generation cannot be built anew from what there is, or holds something else then."""
 
 
 class PublishError(StepError):

@@ -8,6 +8,7 @@ import os
 
 import click
 
+from etl.errors import NotReproduced, counted
 from etl.screen import show_table
 
 
@@ -57,3 +58,28 @@ def rollback(generation: str, by: str, reason: str) -> None:
     click.echo(f"{now} is the current generation")
     if hold := published.read_hold(project):
         click.echo(f"held until it changes, what came with {hold.held}: {hold.came_with}")
+
+
+@click.command()
+@click.argument("generation", required=False, default="")
+def reproduce(generation: str) -> None:
+    """Build GENERATION anew from raw files and the code of its commit, and compare; by default the current one.
+
+    It is built in a folder of its own; nothing else is touched.
+    """
+    from etl.project import load_project
+    from etl.reproduce import reproduce as building_anew
+    from etl.stages import published
+
+    project = load_project()
+    name = generation or published.current(project) or ""
+    with building_anew(project, name) as anew:
+        for note in anew.notes:
+            click.echo(f"note: {note}")
+        what = f"generation {name}, built anew from commit {anew.record.git_commit[:10]},"
+        if anew.different:
+            raise NotReproduced(f"{what} holds something else in {', '.join(anew.different)}.")
+        days = sum(map(len, anew.record.inputs.values()))
+        click.echo(
+            f"{what} and from {counted(days, 'partition')}: {counted(len(anew.tables), 'table')}, all the same"
+        )

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import tarfile
+from io import BytesIO
+from pathlib import Path
 
+from etl.errors import ConfigError
 from etl.project import CONFIG, Project
 
 _SECONDS = 60
@@ -20,11 +24,32 @@ def is_committed(project: Project) -> bool:
     return _git(project, "status", "--porcelain", "--", *paths) == ""
 
 
+def check_out(project: Project, commit: str, folder: Path) -> None:
+    """Put the project's files, as a commit has them, into an empty folder; data/ is left out.
+
+    Raises ConfigError if git does not know the commit, or cannot be asked.
+    """
+    data = [] if Path(project.settings.data).is_absolute() else [f":(exclude){project.settings.data}"]
+    archive = _run(project, "archive", "--format=tar", commit, "--", ".", *data)
+    if archive is None:
+        raise ConfigError(
+            f"git does not have the commit {commit} of {project.root}; fetch it, or take a copy of the repository "
+            "that has it."
+        )
+    with tarfile.open(fileobj=BytesIO(archive)) as tar:
+        tar.extractall(folder, filter="data")
+
+
 def _git(project: Project, *arguments: str) -> str | None:
-    """Return what git says, or None if it cannot."""
+    """Return what git says, as text, or None if it cannot."""
+    said = _run(project, *arguments)
+    return None if said is None else said.decode(errors="replace").strip()
+
+
+def _run(project: Project, *arguments: str) -> bytes | None:
     command = ["git", "-C", str(project.root), *arguments]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        found = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() if found.returncode == 0 else None
+    return found.stdout if found.returncode == 0 else None

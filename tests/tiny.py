@@ -137,10 +137,10 @@ def plan(project: Project, last: date = date(2024, 3, 31), **scope: Any) -> Plan
     return make_plan(project, Ledger(project.ledger), Scope(last, **scope), f"run-{next(_numbers):04}")
 
 
-def night(project: Project, last: date = date(2024, 3, 31), **scope: Any) -> Plan:
+def night(project: Project, last: date = date(2024, 3, 31), git_commit: str = "", **scope: Any) -> Plan:
     """Do every stale step, in order, as the tasks do; return the plan that was followed."""
     planned = plan(project, last, **scope)
-    row = Run(planned.run_id, str(last), now())
+    row = Run(planned.run_id, str(last), now(), git_commit=git_commit)
     run = ActiveRun(project, Ledger(project.ledger), planned, row, lock=-1, pid=os.getpid())
     run.ledger.write_run(row)
     for source in planned.catalog.sources:

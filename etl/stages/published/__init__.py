@@ -6,6 +6,7 @@ switches all of it.
 """
 
 from etl.stages.published.candidate import candidate, set_aside
+from etl.stages.published.contents import contents
 from etl.stages.published.export import VERSION as EXPORT_VERSION
 from etl.stages.published.generation import publish
 from etl.stages.published.hold import Hold, read_hold
@@ -25,6 +26,7 @@ __all__ = [
     "Publication",
     "are_exports_whole",
     "candidate",
+    "contents",
     "current",
     "generations",
     "publish",

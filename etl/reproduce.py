@@ -1,0 +1,193 @@
+"""Reproducing a generation: built once more from raw files and the code of its commit, and compared with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from etl import engine, steps
+from etl.contract import Source, catalog_key
+from etl.corrections import corrections_file
+from etl.errors import NotReproduced
+from etl.files import copy_file, link_file
+from etl.git import check_out
+from etl.ledger import Ledger, Run, now
+from etl.plan import Plan, Scope, make_plan
+from etl.plan.plan import definitions
+from etl.project import Project, load_project
+from etl.run import ActiveRun, new_run_id
+from etl.stages import lake, published, raw
+from etl.stages.published import Contents, Generation, Input
+from etl.stages.raw import Delivery
+
+#: So many inputs that are gone are named.
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """A build made anew of a generation: where it lies, and what could not be told from the record."""
+
+    record: Generation
+    build: Path
+    tables: Mapping[str, Contents]
+    notes: list[str]
+
+    @property
+    def different(self) -> list[str]:
+        """The tables that do not hold what the generation says that they do, those first that others read."""
+        held = self.record.tables
+        names = [*self.tables, *(name for name in held if name not in self.tables)]
+        return [name for name in names if name not in held or not _is_same(held[name], self.tables.get(name))]
+
+
+@contextmanager
+def reproduce(project: Project, generation: str) -> Iterator[Reproduced]:
+    """Build a generation anew, in a folder of its own below data/, which is removed at the end.
+
+    Raises NotReproduced if the generation has no record or no commit, or naming its inputs that are gone;
+    ConfigError if git does not have the commit.
+    """
+    record = published.read_record(project.generations / generation)
+    if record is None or not record.git_commit:
+        lack = "no record of what it was made from" if record is None else "no commit: its code was not in git"
+        raise NotReproduced(f"generation {generation} has {lack}, so it cannot be built anew.")
+    folder = project.data / f".reproduce-{secrets.token_hex(4)}"
+    try:
+        copy = _copy_of_code(project, record.git_commit, folder)
+        _restore_inputs(project, copy, record)
+        plan = _build(copy, record)
+        yield Reproduced(record, copy.build, _contents(plan), _notes(plan, record))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy_of_code(project: Project, commit: str, folder: Path) -> Project:
+    root = folder / "project"
+    root.mkdir(parents=True)
+    check_out(project, commit, root)
+    copy = load_project(root)
+    return replace(copy, settings=replace(copy.settings, data=str(folder / "data")))
+
+
+def _restore_inputs(project: Project, copy: Project, record: Generation) -> None:
+    """Copy the raw files that the generation was made from, and link what the lake alone still has of it."""
+    catalog, _ = definitions(copy, Ledger(copy.ledger))
+    last = date.fromisoformat(record.batch_date)
+    gone: list[str] = []
+    for name, inputs in record.inputs.items():
+        if name not in catalog.sources:
+            gone.append(f"{name}: commit {record.git_commit[:10]} has no such source")
+            continue
+        source = catalog.sources[name]
+        found = raw.find(source, project.raw, last)
+        for day, item in inputs.items():
+            gone += _restore(project, copy, source, date.fromisoformat(day), item, found)
+    if gone:
+        more = f"\n    and {len(gone) - _NAMED:,} more" if len(gone) > _NAMED else ""
+        lines = "\n    ".join(gone[:_NAMED])
+        raise NotReproduced(
+            f"generation {record.generation} cannot be built anew; of what it was made from, this is gone:\n"
+            f"    {lines}{more}"
+        )
+
+
+def _restore(
+    project: Project, copy: Project, source: Source, day: date, item: Input, found: Mapping[date, Delivery]
+) -> list[str]:
+    """Have one input in the copy; return what is gone of it."""
+    delivery = found.get(day) if source.is_dated else next(iter(found.values()), None)
+    decided = corrections_file(project, source, day)
+    if decided.exists():
+        _copied(decided, corrections_file(copy, source, day))
+    if delivery and _sha256(delivery) == item.sha256:
+        for file in delivery.files:
+            _copied(file.path, copy.raw / file.name)
+        return []
+    if source.is_dated:
+        what = "is another file now" if delivery else "is not in raw/ any more"
+        return [f"{source.name} {day}: {item.file} {what}"]
+    for base, target in ((project.lake, copy.lake), (project.quarantine, copy.quarantine)):
+        if (kept := lake.partition_file(base, source, day)).exists():
+            link_file(kept, lake.partition_file(target, source, day))
+    if lake.partition_file(copy.lake, source, day).exists():
+        return []
+    return [f"{source.name} {day}: the snapshot {item.file} is another file now, and the lake did not keep it"]
+
+
+def _sha256(delivery: Delivery) -> str:
+    files = tuple(replace(file, sha256=raw.sha256(file.path)) for file in delivery.files)
+    return replace(delivery, files=files).sha256
+
+
+def _copied(source: Path, target: Path) -> None:
+    # no hard link: it would change the time stamp by which an unchanged raw file is known
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copy_file(source, target)
+
+
+def _complete(copy: Project) -> None:
+    """Have every file in the copy count, without its marker and however young it is."""
+    ledger, key = Ledger(copy.ledger), catalog_key(copy.contracts)
+    catalog = json.loads(ledger.cached("catalog", key) or "")
+    for source in catalog["sources"]:
+        source |= {"marker": "", "settle_seconds": 0}
+    ledger.cache("catalog", key, json.dumps(catalog))
+
+
+def _build(copy: Project, record: Generation) -> Plan:
+    """Take every input, snapshots on the dates on which they came, and build all tables."""
+    _complete(copy)
+    last = date.fromisoformat(record.batch_date)
+    catalog, _ = definitions(copy, Ledger(copy.ledger))
+    for name, inputs in record.inputs.items():
+        if not catalog.sources[name].is_dated:
+            for day in map(date.fromisoformat, sorted(inputs)):
+                run = _run(copy, Scope(day, source=name))
+                if stale := [delivery.date for delivery in run.plan.stale_partitions(name)]:
+                    steps.extract(run, name, stale)
+    run = _run(copy, Scope(last))
+    plan = run.plan
+    for source in plan.catalog.sources:
+        if days := [delivery.date for delivery in plan.stale_partitions(source)]:
+            steps.extract(run, source, days)
+    steps.load(run, list(plan.catalog.sources))
+    steps.transform(run, list(plan.models.models))
+    return plan
+
+
+def _run(copy: Project, scope: Scope) -> ActiveRun:
+    ledger = Ledger(copy.ledger)
+    plan = make_plan(copy, ledger, scope, new_run_id())
+    row = Run(plan.run_id, str(scope.last), now())
+    return ActiveRun(copy, ledger, plan, row, lock=-1, pid=os.getpid())
+
+
+def _contents(plan: Plan) -> dict[str, Contents]:
+    """Return what the build holds, in the order in which it was made."""
+    models, sources = list(plan.models.models.values()), list(plan.catalog.sources.values())
+    publication = published.Publication("", models, sources)
+    with engine.building(plan.project) as con:
+        found = published.contents(con, publication.partitions, {})
+    order = [*(source.table for source in plan.catalog.sources.values()), *plan.models.models]
+    return {name: found[name] for name in order}
+
+
+def _is_same(one: Contents, other: Contents | None) -> bool:
+    return other is not None and (one.kind, one.hash) == (other.kind, other.hash)
+
+
+def _notes(plan: Plan, record: Generation) -> list[str]:
+    """Return what may explain a difference: code or decisions that are not those of the record."""
+    notes = [] if record.is_committed else ["not all of its code was committed when it was made"]
+    changed = [name for name, text in record.definitions.items() if plan.code.get(name) != text]
+    if changed:
+        notes.append(f"defined otherwise than when it was made: {', '.join(changed[:_NAMED])}")
+    return notes
