@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from etl.audits_cli import audits
+from etl.diff_cli import diff
 from etl.errors import EtlError
 from etl.generations_cli import generations, reproduce, rollback
 from etl.lineage_cli import lineage
@@ -31,6 +32,7 @@ cli.add_command(audits)
 cli.add_command(plan)
 cli.add_command(generations)
 cli.add_command(rollback)
+cli.add_command(diff)
 cli.add_command(reproduce)
 cli.add_command(quarantine)
 cli.add_command(lineage)
@@ -94,13 +96,21 @@ def status(as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("query")
+@click.argument("query", default="")
+@click.option("--at", type=click.DateTime(["%Y-%m-%d"]), help="The last generation up to that batch date.")
+@click.option("--generation", default="", metavar="NAME", help="A generation, by the beginning of its name.")
+@click.option("--candidate", is_flag=True, help="The candidate that was not published.")
 @click.option("--json", "as_json", is_flag=True, help="Print every row as JSON.")
-def sql(query: str, as_json: bool) -> None:
-    """Run QUERY on the current generation, read-only."""
-    from etl.status import ask
+def sql(query: str, at: datetime | None, generation: str, candidate: bool, as_json: bool) -> None:
+    """Run QUERY on the current generation, or another one, read-only; without a query, tell how to open it."""
+    from etl.status import ask, file_of, opening
 
-    names, rows = ask(query)
+    if sum(map(bool, (at, generation, candidate))) > 1:
+        raise click.UsageError("give one of --at, --generation and --candidate.")
+    file = file_of(generation or ("candidate" if candidate else "current"), at.date() if at else None)
+    if not query:
+        return click.echo(opening(file))
+    names, rows = ask(query, file)
     if as_json:
         return click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str))
     show_table(names, [["" if value is None else str(value) for value in row] for row in rows[:_SHOWN_ROWS]])

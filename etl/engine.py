@@ -98,6 +98,27 @@ def reading(project: Project, path: Path) -> Iterator[duckdb.DuckDBPyConnection]
         con.close()
 
 
+@contextmanager
+def comparing(
+    project: Project, left: Path, right: Path, may_write: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open two published files read-only side by side, as the catalogs `a` and `b`, with no access to others.
+
+    `may_write` lets a query be copied to a file.
+    """
+    import duckdb
+
+    with in_memory(project) as con:
+        for name, path in (("a", left), ("b", right)):
+            try:
+                con.execute(f"attach {literal(str(path.resolve()))} as {name} (read_only)")
+            except duckdb.Error as error:
+                raise StepError(f"{path} cannot be opened: {error}") from error
+        if not may_write:
+            con.execute("set enable_external_access = false")
+        yield con
+
+
 def _not_opened(project: Project, error: duckdb.Error) -> EtlError:
     import duckdb
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import getpass
 import json
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from etl.errors import NotReproduced, counted
 from etl.screen import show_table
+
+if TYPE_CHECKING:
+    from etl.reproduce import Reproduced
 
 
 @click.command()
@@ -60,6 +64,15 @@ def rollback(generation: str, by: str, reason: str) -> None:
         click.echo(f"held until it changes, what came with {hold.held}: {hold.came_with}")
 
 
+def _show_first(anew: Reproduced) -> None:
+    """Print what differs in the first table that does."""
+    from etl.diff import Request, compare
+    from etl.diff_cli import show
+
+    keys = {name: held.key for name, held in anew.record.tables.items()}
+    show(compare(anew.project, Request((anew.file, anew.build), anew.different[0], keys=keys)))
+
+
 @click.command()
 @click.argument("generation", required=False, default="")
 def reproduce(generation: str) -> None:
@@ -78,6 +91,7 @@ def reproduce(generation: str) -> None:
             click.echo(f"note: {note}")
         what = f"generation {name}, built anew from commit {anew.record.git_commit[:10]},"
         if anew.different:
+            _show_first(anew)
             raise NotReproduced(f"{what} holds something else in {', '.join(anew.different)}.")
         days = sum(map(len, anew.record.inputs.values()))
         click.echo(

@@ -35,17 +35,23 @@ _NAMED = 10
 class Reproduced:
     """A build made anew of a generation: where it lies, and what could not be told from the record."""
 
+    project: Project
     record: Generation
     build: Path
     tables: Mapping[str, Contents]
     notes: list[str]
 
     @property
+    def file(self) -> Path:
+        """The file of the generation."""
+        return self.project.generations / self.record.generation / published.FILE
+
+    @property
     def different(self) -> list[str]:
         """The tables that do not hold what the generation says that they do, those first that others read."""
         held = self.record.tables
         names = [*self.tables, *(name for name in held if name not in self.tables)]
-        return [name for name in names if name not in held or not _is_same(held[name], self.tables.get(name))]
+        return [name for name in names if not _is_same(held.get(name), self.tables.get(name))]
 
 
 @contextmanager
@@ -64,7 +70,7 @@ def reproduce(project: Project, generation: str) -> Iterator[Reproduced]:
         copy = _copy_of_code(project, record.git_commit, folder)
         _restore_inputs(project, copy, record)
         plan = _build(copy, record)
-        yield Reproduced(record, copy.build, _contents(plan), _notes(plan, record))
+        yield Reproduced(project, record, copy.build, _contents(plan), _notes(plan, record))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -180,8 +186,8 @@ def _contents(plan: Plan) -> dict[str, Contents]:
     return {name: found[name] for name in order}
 
 
-def _is_same(one: Contents, other: Contents | None) -> bool:
-    return other is not None and (one.kind, one.hash) == (other.kind, other.hash)
+def _is_same(one: Contents | None, other: Contents | None) -> bool:
+    return one is not None and other is not None and (one.kind, one.hash) == (other.kind, other.hash)
 
 
 def _notes(plan: Plan, record: Generation) -> list[str]:

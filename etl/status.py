@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from etl import engine
-from etl.errors import ConfigError, EtlError, PublishError
+from etl.errors import ConfigError, EtlError
 from etl.ledger import Ledger, Receipt
 from etl.plan.plan import definitions, holes
 from etl.project import CONFIG, Project, load_project
+from etl.quoting import identifier, literal
 from etl.stages import published
 
 _TEMPLATE = Path(__file__).parent / "template"
@@ -78,14 +80,27 @@ def _generation(project: Project, name: str) -> dict[str, Any]:
     }
 
 
-def ask(query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return the column names and rows of a query on the current generation, read-only."""
+def file_of(name: str, at: date | None = None) -> Path:
+    """Return the file of a generation, by what published.find() knows, or of the last one up to a batch date."""
+    project = load_project()
+    return published.find_at(project, at) if at else published.find(project, name)
+
+
+def opening(file: Path) -> str:
+    """Return how to open a published file in a DuckDB shell, next to others, and in Python."""
+    name = identifier(f"{file.parent.name} {file.stem}")
+    return (
+        f"duckdb -readonly {shlex.quote(str(file))}\n"
+        f"attach {literal(str(file))} as {name} (read_only);\n"
+        f"duckdb.connect({str(file)!r}, read_only=True)"
+    )
+
+
+def ask(query: str, file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return the column names and rows of a query on a published file, read-only."""
     import duckdb
 
-    project = load_project()
-    if published.current(project) is None:
-        raise PublishError("nothing is published yet; run `luigi --module etl Nightly` first.")
-    with engine.reading(project, project.warehouse) as con:
+    with engine.reading(load_project(), file) as con:
         try:
             found = con.sql(query)
             # Arrow, since fetchall() needs pytz for a timestamp with a time zone

@@ -8,6 +8,7 @@ switches all of it.
 from etl.stages.published.candidate import candidate, set_aside
 from etl.stages.published.contents import contents
 from etl.stages.published.export import VERSION as EXPORT_VERSION
+from etl.stages.published.find import CANDIDATE, CURRENT, PREVIOUS, find, find_at
 from etl.stages.published.generation import publish
 from etl.stages.published.hold import Hold, read_hold
 from etl.stages.published.publication import Publication
@@ -17,8 +18,11 @@ from etl.stages.published.rollback import rollback
 from etl.stages.published.switching import FILE, are_exports_whole, current, switch
 
 __all__ = [
+    "CANDIDATE",
+    "CURRENT",
     "EXPORT_VERSION",
     "FILE",
+    "PREVIOUS",
     "Contents",
     "Generation",
     "Hold",
@@ -28,6 +32,8 @@ __all__ = [
     "candidate",
     "contents",
     "current",
+    "find",
+    "find_at",
     "generations",
     "publish",
     "read_hold",

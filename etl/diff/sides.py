@@ -1,0 +1,146 @@
+"""The two sides of one table: its columns in either file, the ones that are compared, and the key."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from etl.quoting import identifier, literal, qualified
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: The catalogs of the two files while they are attached.
+A, B = "a", "b"
+#: What changes with every run, and is no content.
+_UNSTABLE = ("_loaded_at",)
+#: What is compared of the tables of etl's own; which run it was that found a record is none of it.
+_OWN = "etl.rejects"
+_OWN_LEFT_OUT = ("run_id",)
+
+_TABLES = """
+select schema_name || '.' || table_name, 'table' from duckdb_tables() where database_name = '{catalog}'
+union all
+select schema_name || '.' || view_name, 'view' from duckdb_views()
+where database_name = '{catalog}' and not internal
+"""
+_COLUMNS = """
+select database_name, schema_name || '.' || table_name, column_name, data_type, coalesce(comment, '')
+from duckdb_columns() where database_name in ('a', 'b') order by database_name, table_name, column_index
+"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that both sides have; of different types, its values are compared as text."""
+
+    name: str
+    types: tuple[str, str]
+
+    @property
+    def differs(self) -> str:
+        """Whether its values `l` and `r` are different, as SQL: floating-point numbers beyond 9 digits."""
+        left, right = f"l.{identifier(self.name)}", f"r.{identifier(self.name)}"
+        if self.types[0] != self.types[1]:
+            return f"{left}::varchar is distinct from {right}::varchar"
+        if self.types[0] in ("DOUBLE", "FLOAT"):
+            # close ones may be rounded to different digits, so it is their distance that counts
+            near = f"abs({left} - {right}) <= 5e-9 * greatest(abs({left}), abs({right}))"
+            return f"({left} is distinct from {right} and not coalesce({near}, false))"
+        return f"{left} is distinct from {right}"
+
+    @property
+    def rounded(self) -> str:
+        """The column as SQL, for rows that are compared as a whole."""
+        name = identifier(self.name)
+        if self.types[0] != self.types[1]:
+            return f"{name}::varchar as {name}"
+        return f"printf('%.9g', {name}) as {name}" if self.types[0] in ("DOUBLE", "FLOAT") else name
+
+
+@dataclass(frozen=True)
+class Sides:
+    """A table in both files; None for the kind in the one that lacks it."""
+
+    name: str
+    kinds: tuple[str | None, str | None]
+    columns: tuple[Mapping[str, str], Mapping[str, str]]
+    #: Columns with personal data, by the comments of either file.
+    personal: frozenset[str] = field(default=frozenset())
+
+    @property
+    def common(self) -> list[Column]:
+        """The columns that are compared."""
+        left, right = self.columns
+        return [Column(name, (type, right[name])) for name, type in left.items() if name in right]
+
+    @property
+    def schema(self) -> list[str]:
+        """What changed of the columns, as lines."""
+        left, right = self.columns
+        lines = [f"- {name} {type}" for name, type in left.items() if name not in right]
+        lines += [f"+ {name} {type}" for name, type in right.items() if name not in left]
+        lines += [f"{c.name}: {c.types[0]} → {c.types[1]}" for c in self.common if c.types[0] != c.types[1]]
+        names = [column.name for column in self.common]
+        if names != [name for name in right if name in left]:
+            lines.append(f"another order of columns: {', '.join(right)}")
+        return lines
+
+    def table(self, catalog: str) -> str:
+        """The table in one of the files, as SQL."""
+        return f"{catalog}.{qualified(self.name)}"
+
+    def free_name(self, text: str) -> str:
+        """Return a quoted name that no column has."""
+        taken = {name.lower() for columns in self.columns for name in columns}
+        while text.lower() in taken:
+            text += "_"
+        return identifier(text)
+
+    def is_unique(self, con: duckdb.DuckDBPyConnection, key: Sequence[str]) -> bool:
+        """Return whether the key names one row at most, on both sides."""
+        names = ", ".join(map(identifier, key))
+        doubled = " or ".join(
+            f"exists (select 1 from {self.table(catalog)} group by {names} having count(*) > 1)"
+            for catalog in (A, B)
+        )
+        return not con.execute(f"select {doubled}").fetchall()[0][0]
+
+
+def sides(con: duckdb.DuckDBPyConnection) -> dict[str, Sides]:
+    """Return every table and view of the two attached files, by name."""
+    kinds: dict[str, dict[str, str]] = defaultdict(dict)
+    for catalog in (A, B):
+        for table, kind in con.execute(_TABLES.format(catalog=catalog)).fetchall():
+            if not table.startswith("etl.") or table == _OWN:
+                kinds[table][catalog] = kind
+    columns: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    personal = set()
+    for catalog, table, name, type, comment in con.execute(_COLUMNS).fetchall():
+        if name not in _UNSTABLE and (table != _OWN or name not in _OWN_LEFT_OUT):
+            columns[catalog, table][name] = type
+        if "[pii: " in comment:
+            personal.add(name.lower())
+    return {
+        table: Sides(
+            table,
+            (kinds[table].get(A), kinds[table].get(B)),
+            (columns[A, table], columns[B, table]),
+            frozenset(personal),
+        )
+        for table in sorted(kinds)
+    }
+
+
+def key_of(sides: Sides, key: Sequence[str]) -> list[str]:
+    """Return the key if both sides have all of its columns, else nothing."""
+    names = {column.name for column in sides.common}
+    return list(key) if key and names.issuperset(key) else []
+
+
+def text_of(name: str, personal: frozenset[str], side: str = "") -> str:
+    """A column, of the `l`eft or the `r`ight, as text for people, as SQL; `***` for personal data."""
+    column = f"{side}.{identifier(name)}" if side else identifier(name)
+    return literal("***") if name.lower() in personal else f"{column}::varchar"
