@@ -12,6 +12,7 @@ import click
 
 from etl.audits_cli import audits
 from etl.diff_cli import diff
+from etl.env_cli import approve, env
 from etl.errors import EtlError
 from etl.generations_cli import generations, reproduce, rollback
 from etl.lineage_cli import lineage
@@ -33,6 +34,8 @@ cli.add_command(plan)
 cli.add_command(generations)
 cli.add_command(rollback)
 cli.add_command(diff)
+cli.add_command(env)
+cli.add_command(approve)
 cli.add_command(reproduce)
 cli.add_command(quarantine)
 cli.add_command(lineage)

@@ -15,6 +15,7 @@
         ├── LedgerError        the ledger cannot be read or written
         ├── AuditError         an error-severity check found offending rows
         ├── NotReproduced      a generation cannot be built anew, or comes out otherwise
+        ├── PromotionRefused   a generation may not be promoted to another environment
         ├── PublishError       a generation could not be written, found or switched to
         └── PublishHeld        the project is rolled back, and what was wrong has not changed
 
@@ -98,6 +99,10 @@ class AuditError(StepError):
 
 class NotReproduced(StepError):
     """Raised when a generation cannot be built anew from what there is, or holds something else then."""
+
+
+class PromotionRefused(StepError):
+    """Raised when a generation may not be promoted: not audited, older inputs, or without approval."""
 
 
 class PublishError(StepError):

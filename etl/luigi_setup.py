@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import Any, Protocol
 
-from etl.errors import EtlError
+from etl.errors import AlreadyRunning, EtlError
 from etl.project import CONFIG, find_root, has_option, load_project
+
+log = logging.getLogger("etl")
 
 #: Luigi's own are 0 for everything but a crash.
 EXIT_CODES = {
@@ -53,10 +55,29 @@ def configure(config: Config, add_config_path: Callable[[str], object]) -> None:
     _log_to_stderr()
 
 
-def default_root() -> str:
-    """Return the root of the project, or an empty text: the first complete() says why, with an exit code."""
+@contextmanager
+def saying(already_running: type[SystemExit]) -> Iterator[None]:
+    """Say why a run cannot be planned: Luigi only warns of it, and its warnings are not shown.
+
+    `already_running` is what tells Luigi that another one is under way.
+    """
     try:
-        return str(find_root())
+        yield
+    except AlreadyRunning as error:
+        log.error("%s", error)
+        raise already_running from None
+    except EtlError as error:
+        log.error("the run cannot begin: %s", error)
+        raise
+    except Exception:
+        log.exception("the run cannot begin; this is a fault of etl: please report it")
+        raise
+
+
+def default_project() -> str:
+    """Return what names the project, or an empty text: the first complete() says why, with an exit code."""
+    try:
+        return load_project().identity
     except EtlError:
         return ""
 

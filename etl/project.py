@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from configparser import ConfigParser, Error
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,8 +15,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from etl.errors import ConfigError
 
 CONFIG = "luigi.cfg"
+#: What names the environment to work in; unset, it is the one that [etl] describes.
+ENVIRONMENT = "ETL_ENV"
 _VARIABLES = "etl.vars"
+_SECTION = "etl.env."
 _BATCH_DATE = "batch_date"
+_NAME = re.compile("[A-Za-z0-9_-]+")
+#: Where the data of environments lies that do not say otherwise, below that of [etl].
+_ENVIRONMENTS = "environments"
+#: Separates the root from the environment in the text that names a project.
+_MARK = " env="
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,12 @@ class Settings:
     sql: str = "sql"
     # Folder of raw/, lake/, quarantine/, warehouse/; absolute, or relative to the root.
     data: str = "data"
+    # Folder of the deliveries; empty: raw/ in that folder, and of another environment that of [etl].
+    raw: str = ""
+    # What the environment is called that [etl] itself describes.
+    environment: str = "prod"
+    # How many people must approve a generation before it is promoted to this environment.
+    approvals: int = 0
     # Time zone of every DuckDB connection and of the default batch date; an IANA name.
     timezone: str = "UTC"
     # How many published generations stay on disk, the current one included.
@@ -62,6 +76,23 @@ class Project:
     settings: Settings
     #: What [etl.vars] sets: SQL reads it by getvariable('name').
     variables: Mapping[str, str] = field(default_factory=dict)
+    #: The environment, if it is not the one that [etl] describes.
+    environment: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The text that load_project() makes the same project of, in another process too."""
+        return f"{self.root}{_MARK}{self.environment}" if self.environment else str(self.root)
+
+    @property
+    def place(self) -> str:
+        """What messages call it: its root, and its environment if that is not the usual one."""
+        return f"{self.root} ({self.environment})" if self.environment else str(self.root)
+
+    @property
+    def environment_name(self) -> str:
+        """The name of its environment."""
+        return self.environment or self.settings.environment
 
     @property
     def contracts(self) -> Path:
@@ -77,7 +108,7 @@ class Project:
 
     @property
     def raw(self) -> Path:
-        return self.data / "raw"
+        return self.root / self.settings.raw if self.settings.raw else self.data / "raw"
 
     @property
     def lake(self) -> Path:
@@ -150,13 +181,35 @@ def enclosing_root(folder: Path) -> Path | None:
     return next((path for path in (folder, *folder.parents) if _has_section(path / CONFIG)), None)
 
 
-def load_project(root: Path | str | None = None) -> Project:
-    """Return the project at `root`, by default at find_root(). Raises ConfigError for a wrong setting."""
-    folder = Path(root).resolve() if root else find_root()
-    project = Project(folder, _settings(folder / CONFIG), _variables(folder / CONFIG))
+def load_project(root: Path | str | None = None, environment: str = "", must_exist: bool = True) -> Project:
+    """Return the project at `root` (or of that identity), by default at find_root().
+
+    `environment` is by default that of ETL_ENV. Raises ConfigError for a wrong setting, and for an environment
+    that luigi.cfg does not have and `etl env create` has not made, unless it need not exist.
+    """
+    place, _, known = str(root or find_root()).partition(_MARK)
+    folder = Path(place).resolve()
+    parser = _parse(folder / CONFIG)
+    base = _settings(folder / CONFIG, parser, ["etl"])
+    name = environment or known or os.environ.get(ENVIRONMENT, "")
+    if name in ("", base.environment):
+        project = Project(folder, base, _variables(folder / CONFIG, parser, [_VARIABLES]))
+    else:
+        project = _other(folder, parser, base, name, must_exist)
     if project.data.exists() and not project.data.is_dir():
         raise ConfigError(f"{project.data} is a file; it must be the folder of the data, or set [etl] data.")
     return project
+
+
+def environments(project: Project) -> list[str]:
+    """Return the names of all environments, the usual one first: those of luigi.cfg, and those that were made."""
+    parser = _parse(project.root / CONFIG)
+    base = _settings(project.root / CONFIG, parser, ["etl"])
+    sections = [name.removeprefix(_SECTION) for name in parser.sections() if name.startswith(_SECTION)]
+    found = {name.removesuffix(".vars") for name in sections}
+    made = project.root / base.data / _ENVIRONMENTS
+    found |= {path.name for path in made.iterdir() if path.is_dir()} if made.is_dir() else set()
+    return [base.environment, *sorted(name for name in found - {base.environment} if _NAME.fullmatch(name))]
 
 
 def has_option(path: Path, section: str, option: str) -> bool:
@@ -185,25 +238,47 @@ def _parse(path: Path) -> ConfigParser:
     return parser
 
 
-def _settings(path: Path) -> Settings:
-    parser = _parse(path)
-    given = dict(parser.items("etl")) if parser.has_section("etl") else {}
+def _other(folder: Path, parser: ConfigParser, base: Settings, name: str, must_exist: bool) -> Project:
+    """Return the project in an environment that is not the usual one: its settings go before those of [etl]."""
+    path, section = folder / CONFIG, f"{_SECTION}{name}"
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} cannot be an environment: use letters, digits, - and _.")
+    settings = _settings(path, parser, ["etl", section])
+    own = dict(parser.items(section)) if parser.has_section(section) else {}
+    raw = own.get("raw") or base.raw or str(Path(base.data) / "raw")
+    data = own.get("data") or str(Path(base.data) / _ENVIRONMENTS / name)
+    settings = replace(settings, data=data, raw=raw, environment=base.environment)
+    project = Project(folder, settings, _variables(path, parser, [_VARIABLES, f"{section}.vars"]), name)
+    if must_exist and not own and not project.data.is_dir():
+        there = environments(project)
+        close = difflib.get_close_matches(name, there, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(there)}."
+        raise ConfigError(f"there is no environment {name}; {hint} To make it: etl env create {name}")
+    return project
+
+
+def _settings(path: Path, parser: ConfigParser, sections: Sequence[str]) -> Settings:
+    """Return the settings of some sections, each of which goes before those before it."""
+    texts = {(section, key): text for section in sections for key, text in _items(parser, section).items()}
     known = {item.name: item for item in fields(Settings)}
     values: dict[str, str | int] = {}
-    for key, text in given.items():
+    for (section, key), text in texts.items():
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
             hint = f"Did you mean '{close[0]}'?" if close else f"Known keys: {', '.join(known)}."
-            raise ConfigError(f"{path}: [etl] has no key '{key}'. {hint}")
+            raise ConfigError(f"{path}: [{section}] has no key '{key}'. {hint}")
         values[key] = _whole_number(path, key, text) if known[key].type == "int" else text
     settings = Settings(**values)  # type: ignore[arg-type]
     _check(path, settings)
     return settings
 
 
-def _variables(path: Path) -> dict[str, str]:
-    parser = _parse(path)
-    found = dict(parser.items(_VARIABLES)) if parser.has_section(_VARIABLES) else {}
+def _items(parser: ConfigParser, section: str) -> dict[str, str]:
+    return dict(parser.items(section)) if parser.has_section(section) else {}
+
+
+def _variables(path: Path, parser: ConfigParser, sections: Sequence[str]) -> dict[str, str]:
+    found = {name: text for section in sections for name, text in _items(parser, section).items()}
     for name in found:
         if not name.isidentifier():
             raise ConfigError(f"{path}: [{_VARIABLES}] {name} is no name; use letters, digits and underscores.")

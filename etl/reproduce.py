@@ -79,8 +79,8 @@ def _copy_of_code(project: Project, commit: str, folder: Path) -> Project:
     root = folder / "project"
     root.mkdir(parents=True)
     check_out(project, commit, root)
-    copy = load_project(root)
-    return replace(copy, settings=replace(copy.settings, data=str(folder / "data")))
+    copy = load_project(root, project.environment, must_exist=False)
+    return replace(copy, settings=replace(copy.settings, data=str(folder / "data"), raw=""))
 
 
 def _restore_inputs(project: Project, copy: Project, record: Generation) -> None:

@@ -159,7 +159,7 @@ def take_lock(project: Project, run_id: str) -> int:
     except BlockingIOError:
         holder = os.pread(descriptor, 1000, 0).decode()
         os.close(descriptor)
-        raise AlreadyRunning(f"another run of {project.root} is under way: {_holder(holder)}") from None
+        raise AlreadyRunning(f"another run of {project.place} is under way: {_holder(holder)}") from None
     text = json.dumps({"run_id": run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": now()})
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, text.encode(), 0)

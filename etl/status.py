@@ -36,7 +36,7 @@ def project_status() -> dict[str, Any]:
     runs = ledger.runs()
     notes: dict[str, list[str]] = next((run.summary["notes"] for run in runs if "notes" in run.summary), {})
     return {
-        "project": str(project.root),
+        "project": project.place,
         "generation": published.current(project),
         **_publishing(project),
         "last_run": asdict(runs[0]) if runs else None,

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from math import ceil
 from typing import Any, TypeVar
 
@@ -19,15 +18,16 @@ from luigi.interface import PidLockAlreadyTakenExit, core
 from luigi.retcodes import run_with_retcodes
 
 from etl import luigi_setup, sample, steps
-from etl.errors import AlreadyRunning, EtlError
 from etl.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.ledger import Key
 from etl.plan import Plan, Scope
 from etl.project import load_project
+from etl.promotion import promotion
 from etl.run import ActiveRun, active_run, new_run_id
 
 log = logging.getLogger("etl")
 luigi_setup.configure(get_config(), add_config_path)
+_saying = partial(luigi_setup.saying, PidLockAlreadyTakenExit)
 
 
 class Step(luigi.Task):
@@ -46,7 +46,7 @@ class Step(luigi.Task):
     @classmethod
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
         """Give the task that was asked for, which has none, its project and a new run."""
-        given = {} if "run_id" in kwargs else {"project": luigi_setup.default_root(), "run_id": new_run_id()}
+        given = {} if "run_id" in kwargs else {"project": luigi_setup.default_project(), "run_id": new_run_id()}
         return super().get_param_values(params, args, {**given, **kwargs})  # type: ignore[no-untyped-call]
 
     @property
@@ -87,7 +87,7 @@ class Step(luigi.Task):
             raise explained from error
 
     def do(self, run: ActiveRun) -> None:
-        """Do the work of the step, if the task has any of its own."""
+        """Do the work of the step, if it has any."""
 
     def missing(self) -> Iterator[Step]:
         """Yield the required deliveries that are not there."""
@@ -105,7 +105,7 @@ class WarehouseStep(Step):
     """A step that opens build.duckdb: one at a time per project, on any scheduler."""
 
     def process_resources(self) -> dict[str, int]:
-        """Return the run's single writer; a killed run's, which a scheduler still believes in, is another."""
+        # a killed run's, which a scheduler still believes in, is another
         return {f"warehouse {self.project} {self.run_id}": 1}
 
 
@@ -147,7 +147,6 @@ class LakePartition(Step):
 
     @property
     def days(self) -> list[date]:
-        """The dates of the batch."""
         return [date.fromisoformat(day) for day in self.dates.split(",")]
 
     @property
@@ -308,29 +307,30 @@ class DeliveredSample(luigi.Task):
 
     def run(self) -> None:
         with _saying():
-            written = sample.deliver(load_project().raw, self.until)
-        log.info("delivered %s files up to %s", f"{len(written):,}", self.until)
+            count = len(sample.deliver(load_project().raw, self.until))
+        log.info("delivered %s files up to %s", f"{count:,}", self.until)
+
+
+class Promoted(luigi.Task):
+    """The generation that one environment has published, as that of another: the same bytes."""
+
+    source_env = luigi.Parameter(positional=False, description="the environment that has published it")
+    target_env = luigi.Parameter(positional=False, description="the environment that is to have it")
+    by = luigi.Parameter(default="", positional=False, description="who promotes; default: the user")
+    reason = luigi.Parameter(default="", positional=False, description="why")
+
+    def complete(self) -> bool:
+        with _saying():
+            return promotion(self.source_env, self.target_env, self.by, self.reason).is_done()
+
+    def run(self) -> None:
+        with _saying():
+            promotion(self.source_env, self.target_env).promote()
 
 
 def run_luigi(arguments: Sequence[str]) -> None:
     """Run Luigi as its own command does: it ends the process with the exit code."""
     run_with_retcodes(["--module", "etl", *arguments])
-
-
-@contextmanager
-def _saying() -> Iterator[None]:
-    """Say why a run cannot be planned: Luigi only warns of it, and its warnings are not shown."""
-    try:
-        yield
-    except AlreadyRunning as error:
-        log.error("%s", error)
-        raise PidLockAlreadyTakenExit from None
-    except EtlError as error:
-        log.error("the run cannot begin: %s", error)
-        raise
-    except Exception:
-        log.exception("the run cannot begin; this is a fault of etl: please report it")
-        raise
 
 
 def _loads(plan: Plan, other: Callable[..., Step], sources: Iterable[str]) -> Iterator[Step]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import ConfigError
-from etl.project import Settings, find_root, load_project
+from etl.project import Project, Settings, find_root, load_project
 
 
 def folder(path: Path, text: str = "[etl]\n") -> Path:
@@ -127,3 +127,58 @@ def test_variables_are_read_as_text(tmp_path):
     (tmp_path / "luigi.cfg").write_text("[etl]\n[etl.vars]\nlate_minutes = 15\n")
 
     assert load_project(tmp_path).variables == {"late_minutes": "15"}
+
+
+ENVIRONMENTS = (
+    "[etl]\ntimezone = America/New_York\nkeep_generations = 7\n[etl.env.staging]\nkeep_generations = 2\n"
+)
+
+
+def environment(root: Path, name: str, text: str = ENVIRONMENTS) -> Project:
+    (root / "luigi.cfg").write_text(text)
+    return load_project(root, name)
+
+
+def test_an_environment_has_its_own_data_and_the_same_deliveries(tmp_path):
+    staging = environment(tmp_path, "staging")
+    assert staging.environment == staging.environment_name == "staging"
+    assert staging.data == tmp_path / "data" / "environments" / "staging"
+    assert staging.raw == tmp_path / "data" / "raw"
+    assert (staging.settings.keep_generations, staging.settings.timezone) == (2, "America/New_York")
+
+
+def test_the_environment_that_etl_describes_has_a_name_too(tmp_path):
+    text = ENVIRONMENTS.replace("[etl]\n", "[etl]\nenvironment = live\n")
+    assert environment(tmp_path, "live", text) == environment(tmp_path, "", text)
+    assert environment(tmp_path, "", text).environment_name == "live"
+
+
+def test_an_environment_is_known_by_its_identity_in_other_processes(tmp_path, monkeypatch):
+    staging, prod = environment(tmp_path, "staging"), environment(tmp_path, "prod")
+    assert load_project(staging.identity) == staging != load_project(prod.identity) == prod
+    assert prod.identity == str(tmp_path)
+    monkeypatch.setenv("ETL_ENV", "staging")
+    assert load_project(tmp_path) == staging
+
+
+def test_variables_of_an_environment_go_before_those_of_all(tmp_path):
+    text = ENVIRONMENTS + "[etl.vars]\na = 1\nb = 2\n[etl.env.staging.vars]\nb = 3\n"
+    assert environment(tmp_path, "staging", text).variables == {"a": "1", "b": "3"}
+    assert environment(tmp_path, "", text).variables == {"a": "1", "b": "2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "stagin",
+            ENVIRONMENTS,
+            r"there is no environment stagin; did you mean staging\?",
+        ),
+        ("../x", ENVIRONMENTS, "'../x' cannot be an environment"),
+        ("staging", ENVIRONMENTS + "keep_generation = 1\n", r"\[etl.env.staging\] has no key 'keep_generation'"),
+    ],
+)
+def test_a_wrong_environment_says_what_is_wrong(tmp_path, name, text, message):
+    with pytest.raises(ConfigError, match=message):
+        environment(tmp_path, name, text)

@@ -4,6 +4,7 @@ from etl.ledger.connection import VERSION
 from etl.ledger.ledger import Ledger
 from etl.ledger.rows import (
     KEPT_ROWS,
+    Approval,
     Check,
     Key,
     Offending,
@@ -19,6 +20,7 @@ from etl.ledger.rows import (
 __all__ = [
     "KEPT_ROWS",
     "VERSION",
+    "Approval",
     "Check",
     "Key",
     "Ledger",

@@ -29,6 +29,8 @@ create table if not exists generations (
     generation text primary key, run_id text, published_at text, fingerprint text);
 create table if not exists switches (
     at text, generation text, before text, kind text, by text, reason text);
+create table if not exists approvals (
+    generation text, by text, reason text, at text, primary key (generation, by));
 create table if not exists files (
     path text primary key, size integer, changed_ns integer, inode integer, sha256 text);
 create table if not exists cache (name text primary key, key text, value text);

@@ -17,7 +17,7 @@ from typing import Any
 
 from etl.errors import LedgerError
 from etl.ledger.connection import connect
-from etl.ledger.rows import Check, Key, Offending, Receipt, RowCount, Run, Switch, now
+from etl.ledger.rows import Approval, Check, Key, Offending, Receipt, RowCount, Run, Switch, now
 
 
 class Ledger:
@@ -149,6 +149,16 @@ class Ledger:
     def note_switch(self, switch: Switch) -> None:
         """Record that another generation is current now."""
         self._many("insert into switches values (?, ?, ?, ?, ?, ?)", [astuple(switch)])
+
+    def approvals(self, generation: str) -> list[Approval]:
+        """Return who approved a generation, the first one first."""
+        rows = self._all("select * from approvals where generation = ? order by at", (generation,))
+        return [Approval(*row) for row in rows]
+
+    def note_approvals(self, approvals: Iterable[Approval]) -> None:
+        """Record approvals; a second one by the same person is left out."""
+        rows = [astuple(approval) for approval in approvals]
+        self._many("insert or ignore into approvals values (?, ?, ?, ?)", rows)
 
     def _all(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         with self._explaining(), closing(self._open().execute(sql, values)) as cursor:

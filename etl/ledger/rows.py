@@ -97,6 +97,16 @@ class Switch:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Approval:
+    """Somebody's word that a generation may be promoted."""
+
+    generation: str
+    by: str
+    reason: str
+    at: str
+
+
 def now() -> str:
     """Return the time in UTC as ISO 8601 with microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -87,10 +87,12 @@ class Project:
 
     root: Path
     env: dict[str, str] = field(default_factory=dict)
+    #: Where the data is, if not in data/.
+    folder: Path | None = None
 
     @property
     def data(self) -> Path:
-        return self.root / "data"
+        return self.folder or self.root / "data"
 
     @property
     def raw(self) -> Path:

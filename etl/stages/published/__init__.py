@@ -11,6 +11,7 @@ from etl.stages.published.export import VERSION as EXPORT_VERSION
 from etl.stages.published.find import CANDIDATE, CURRENT, PREVIOUS, find, find_at
 from etl.stages.published.generation import publish
 from etl.stages.published.hold import Hold, read_hold
+from etl.stages.published.promote import promote
 from etl.stages.published.publication import Publication
 from etl.stages.published.record import Contents, Generation, Input, read_record, write_record
 from etl.stages.published.retention import generations, sweep
@@ -35,6 +36,7 @@ __all__ = [
     "find",
     "find_at",
     "generations",
+    "promote",
     "publish",
     "read_hold",
     "read_record",

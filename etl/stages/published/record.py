@@ -60,6 +60,11 @@ class Generation:
     origin: Mapping[str, Any] = field(default_factory=dict)
 
 
+def record_file(folder: Path) -> Path:
+    """Return where the record of the generation in a folder is."""
+    return folder / _FILE
+
+
 def read_record(folder: Path) -> Generation | None:
     """Return the record of the generation in a folder, or None if it has none that can be read."""
     try:
@@ -75,6 +80,6 @@ def read_record(folder: Path) -> Generation | None:
 
 def write_record(folder: Path, record: Generation) -> Path:
     """Write the record of a generation into its folder, which is not published yet; return the file."""
-    file = folder / _FILE
+    file = record_file(folder)
     file.write_text(json.dumps(asdict(record), ensure_ascii=False, indent=1), encoding="utf-8")
     return file

@@ -1,0 +1,81 @@
+"""Promoting: a generation of one environment in the place of another, byte by byte the same."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from etl.errors import PublishError
+from etl.files import copy_file, flush, make_read_only
+from etl.ledger import Ledger, Switch, now
+from etl.project import Project
+from etl.stages.published.candidate import remove_candidate
+from etl.stages.published.hold import remove_hold
+from etl.stages.published.manifest import read_manifest
+from etl.stages.published.record import Generation, record_file, write_record
+from etl.stages.published.retention import NEW, prune, sweep
+from etl.stages.published.switching import check_free, current, switch
+
+
+def promote(source: Project, target: Project, ledger: Ledger, record: Generation) -> str:
+    """Make a generation of `source`, with the record that it is to have, the current one of `target`; return how.
+
+    `ledger` is that of the target, which is locked. Files are linked, or copied and compared by their SHA-256;
+    all of them are durable before the generation has its name. Raises PublishError if a copy came out otherwise.
+    """
+    name, folder = record.generation, target.generations / NEW
+    original = source.generations / name
+    check_free(target, read_manifest(original))
+    sweep(target)
+    hows = set()
+    for path in sorted(original.rglob("*")):
+        place = folder / path.relative_to(original)
+        if path.is_dir():
+            place.mkdir(parents=True, exist_ok=True)
+        elif path != record_file(original):
+            hows.add(_bring(path, place))
+    make_read_only(write_record(folder, record))
+    for path in (*(path for path in folder.rglob("*")), folder):
+        flush(path)
+    _take_place(target, name, folder)
+    before = current(target) or ""
+    switch(target, name)
+    origin = record.origin
+    ledger.write_generation(name, record.run_id, record.fingerprint)
+    ledger.note_switch(Switch(now(), name, before, "promote", origin.get("by", ""), origin.get("reason", "")))
+    remove_hold(target)
+    remove_candidate(target)
+    prune(target, ledger)
+    return " and ".join(sorted(hows))
+
+
+def _take_place(target: Project, name: str, folder: Path) -> None:
+    """Give a finished generation its name; one that was there is the same, but for its record."""
+    place = target.generations / name
+    if place.exists():
+        os.replace(record_file(folder), record_file(place))
+        flush(place)
+        sweep(target)
+        return
+    os.rename(folder, place)
+    flush(target.generations)
+
+
+def _bring(path: Path, place: Path) -> str:
+    """Have a file in a second place: the same file, or a copy that was compared with it."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(path, place)
+        return "linked"
+    except OSError:
+        how = copy_file(path, place)
+    if _sha256(path) != _sha256(place):
+        raise PublishError(f"{place} is not what {path} is, though it was copied from there. Is the disk failing?")
+    make_read_only(place)
+    return how
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
