@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,16 @@ if TYPE_CHECKING:
 
     import duckdb
 
+log = logging.getLogger("etl")
+
 #: The catalog name of build.duckdb while it is open for writing.
 BUILD = "build"
 
+#: What is said of a damaged build.duckdb.
+ANEW = "Nothing is lost: the next run builds it anew from the lake."
+
 _LOCKED = "Conflicting lock"
+_DAMAGED = ("not a valid DuckDB database file", "Could not read enough bytes from file", "Corrupt database file")
 
 #: How long a run waits, in seconds, before it tries again to open what somebody only looks at.
 _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -39,10 +46,11 @@ def in_memory(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
-def building(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
+def building(project: Project, may_begin_anew: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open build.duckdb for writing, made if it is not there, and close it; one process at a time may.
 
-    It is attached, since only ATTACH can choose a storage version that older clients read.
+    It is attached, since only ATTACH can choose a storage version that older clients read. A damaged one is
+    discarded; then StepError is raised, unless it may be begun anew in its place.
     """
     import duckdb
 
@@ -53,13 +61,30 @@ def building(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
                 attach_new(project, con, project.build, BUILD)
                 break
             except duckdb.Error as error:
-                if not pause or _LOCKED not in str(error):
+                if is_damage(error):
+                    discard_build(project, error)
+                    if not may_begin_anew:
+                        raise StepError(f"{error}\n{ANEW}") from error
+                elif not pause or _LOCKED not in str(error):
                     raise _not_opened(project, error) from error
             time.sleep(pause)
         con.execute(f"use {BUILD}")
         yield con
         con.execute("use memory")
         con.execute(f"detach {BUILD}")
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether DuckDB says that a database file is not what was written."""
+    return any(sign in str(error) for sign in _DAMAGED)
+
+
+def discard_build(project: Project, error: Exception) -> None:
+    """Delete a damaged build.duckdb, which nobody has open: it holds nothing that the lake does not."""
+    first = str(error).splitlines()[0]
+    log.warning("warning: %s is damaged, and is built anew: %s", project.build, first)
+    for path in (project.build, project.build.with_name(f"{project.build.name}.wal")):
+        path.unlink(missing_ok=True)
 
 
 def attach_new(project: Project, con: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
@@ -131,10 +156,7 @@ def _not_opened(project: Project, error: duckdb.Error) -> EtlError:
         return ConfigError(f"{project.root}/luigi.cfg: [etl] storage_version: {error}")
     if _LOCKED in str(error):
         return StepError(f"{project.build} is open in another process; close it there: {error}")
-    return StepError(
-        f"{project.build} cannot be opened: {error}\n"
-        "It holds nothing that the lake does not: delete it, and the next run builds it anew."
-    )
+    return StepError(f"{project.build} cannot be opened: {error}")
 
 
 def _configure(con: duckdb.DuckDBPyConnection, project: Project) -> None:

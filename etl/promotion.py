@@ -68,9 +68,7 @@ class Promotion:
             "approvals": [asdict(approval) for approval in self._approvals],
         }
         ledger = Ledger(self.target.ledger)
-        how = published.promote(
-            self.source, self.target, ledger, replace(record, origin=origin, published_at=now())
-        )
+        how = published.promote(self.source, self.target, ledger, replace(record, origin=origin))
         ledger.note_approvals(self._approvals)
         commit = f" (commit {record.git_commit[:10]})" if record.git_commit else ""
         log.info(

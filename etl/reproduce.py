@@ -181,7 +181,7 @@ def _contents(plan: Plan) -> dict[str, Contents]:
     models, sources = list(plan.models.models.values()), list(plan.catalog.sources.values())
     publication = published.Publication("", models, sources)
     with engine.building(plan.project) as con:
-        found = published.contents(con, publication.partitions, {})
+        found = published.contents_of(con, publication.partitions, {})
     order = [*(source.table for source in plan.catalog.sources.values()), *plan.models.models]
     return {name: found[name] for name in order}
 

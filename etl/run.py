@@ -20,9 +20,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from etl.errors import AlreadyRunning, LedgerError
+from etl.errors import AlreadyRunning, LedgerError, StepError
 from etl.git import commit_of
-from etl.keys import PUBLISH
+from etl.keys import BUILD, PUBLISH
 from etl.ledger import Key, Ledger, Receipt, Run, now
 from etl.plan import Plan, Scope, check_room, make_plan
 from etl.project import Project, load_project
@@ -152,8 +152,11 @@ def take_lock(project: Project, run_id: str) -> int:
     Raises AlreadyRunning that says who holds it.
     """
     os.umask(os.umask(0o777) | project.settings.mask)
-    project.lock.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(project.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        project.lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(project.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StepError(f"{error}\nNothing was begun: etl must be able to write to {project.data}.") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -207,6 +210,8 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     try:
         plan = make_plan(project, ledger, scope, run_id)
         check_room(plan)
+        if not plan.is_build_intact:
+            ledger.forget([BUILD])
         # or, if this run ends halfway, the next one would believe them of a build.duckdb that began anew;
         # what does not speak of build.duckdb stays: the lake has stamps, and a generation is never written again
         ledger.forget(key for key in plan.stale if key.step not in ("extract", "publish"))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import date
 from time import perf_counter
 
+from etl.engine import ANEW, discard_build, is_damage
 from etl.errors import AuditError, StepError, counted
 from etl.git import is_committed
 from etl.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
@@ -111,7 +112,14 @@ def publish(run: ActiveRun) -> None:
 
 
 def explained(error: Exception, run: ActiveRun) -> Exception:
-    """Return what a user can cause, such as a full disk, as a StepError that says so; a fault as it is."""
+    """Return what a user can cause, such as a full disk, as a StepError that says so; a fault as it is.
+
+    A build.duckdb that turns out to be damaged is discarded, so that the next run builds it anew.
+    """
+    if is_damage(error) and ANEW not in str(error):
+        warehouse.close_build(run.project)
+        discard_build(run.project, error)
+        return StepError(f"{error}\n{ANEW}")
     is_duckdb = type(error).__module__.split(".")[0] in ("duckdb", "_duckdb")
     if not isinstance(error, OSError) and not is_duckdb:
         return error

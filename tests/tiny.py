@@ -16,7 +16,7 @@ import duckdb
 from etl import steps
 from etl.contract import Column, Contract, Rule, Source, Unique
 from etl.corrections import Correction, add_corrections, corrections_file, corrections_hash, record_hash
-from etl.keys import AUDIT, PUBLISH
+from etl.keys import AUDIT, BUILD, PUBLISH
 from etl.ledger import Key, Ledger, Receipt, Run, fingerprint, now
 from etl.plan import Plan, Scope, make_plan
 from etl.project import Project, load_project
@@ -143,6 +143,8 @@ def night(project: Project, last: date = date(2024, 3, 31), git_commit: str = ""
     row = Run(planned.run_id, str(last), now(), git_commit=git_commit)
     run = ActiveRun(project, Ledger(project.ledger), planned, row, lock=-1, pid=os.getpid())
     run.ledger.write_run(row)
+    if not planned.is_build_intact:
+        run.ledger.forget([BUILD])
     for source in planned.catalog.sources:
         if days := [delivery.date for delivery in planned.stale_partitions(source)]:
             steps.extract(run, source, days)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from etl.errors import LedgerError
+
+log = logging.getLogger("etl")
 
 #: Raise it, with a step in _MIGRATIONS, when an older etl would misread what a newer one writes.
 VERSION = 1
@@ -40,6 +44,8 @@ create table if not exists cache (name text primary key, key text, value text);
 #: What brings a ledger from the version before to each version; tables that lack are made anyway.
 _MIGRATIONS: dict[int, str] = {1: ""}
 
+_DAMAGED = ("file is not a database", "malformed")
+
 #: How long a writer waits for another process's transaction, in seconds.
 _BUSY_SECONDS = 60
 
@@ -47,8 +53,33 @@ _BUSY_SECONDS = 60
 def connect(path: Path) -> sqlite3.Connection:
     """Open the ledger, made or brought up to VERSION if need be; forked children open it for themselves.
 
-    Raises LedgerError for one that a newer etl wrote: it may mean something else.
+    A damaged one is moved aside. Raises LedgerError for one that a newer etl wrote: it may mean something else.
     """
+    try:
+        return _opened(path)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        set_aside(path, error)
+        return _opened(path)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether SQLite says that the file is not what was written."""
+    return any(sign in str(error) for sign in _DAMAGED)
+
+
+def set_aside(path: Path, error: sqlite3.Error) -> Path:
+    """Move a damaged ledger, which is made anew from the lake, out of the way; return where it is now."""
+    aside = path.with_name(f"{path.name}.damaged")
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
+    log.warning("warning: %s is damaged (%s): it is now %s, and a new one is made", path, error, aside.name)
+    return aside
+
+
+def _opened(path: Path) -> sqlite3.Connection:
     con = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
     found = con.execute("pragma user_version").fetchone()[0]
     if found > VERSION:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import LedgerError
-from etl.ledger.connection import connect
+from etl.ledger.connection import connect, is_damage, set_aside
 from etl.ledger.rows import Approval, Check, Key, Offending, Receipt, RowCount, Run, Switch, now
 
 
@@ -71,8 +71,8 @@ class Ledger:
         self._many("insert or replace into files values (?, ?, ?, ?, ?)", rows)
 
     def runs(self) -> list[Run]:
-        """Return every run, the newest first."""
-        rows = self._all("select * from runs order by started_at desc, run_id desc")
+        """Return every run, the one that was written last first, whatever the clock said then."""
+        rows = self._all("select * from runs order by rowid desc")
         return [Run(**_record(Run, row, "versions", "summary")) for row in rows]
 
     def write_run(self, run: Run) -> None:
@@ -173,9 +173,15 @@ class Ledger:
         try:
             yield
         except sqlite3.Error as error:
+            if is_damage(error):
+                self._con = None
+                aside = set_aside(self.path, error)
+                raise LedgerError(
+                    f"the ledger {self.path} is damaged: {error}. It was moved to {aside.name}; the next run "
+                    "makes a new one from the lake."
+                ) from error
             raise LedgerError(
-                f"the ledger {self.path} cannot be used: {error}. If the disk is full, make room; if the file "
-                "is damaged, delete it: the next run makes it anew from the lake."
+                f"the ledger {self.path} cannot be used: {error}. If the disk is full, make room; then run again."
             ) from error
 
     def _open(self) -> sqlite3.Connection:

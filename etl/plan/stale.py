@@ -14,7 +14,7 @@ from etl.models import Models
 from etl.plan.deliveries import Scope
 from etl.project import Project
 from etl.stages import lake
-from etl.stages.published import EXPORT_VERSION, are_exports_whole, read_hold
+from etl.stages.published import EXPORT_VERSION, are_exports_whole, current, read_hold
 from etl.stages.raw import Delivery
 from etl.stages.warehouse import LAYOUT
 
@@ -121,14 +121,17 @@ class Staleness:
         if key.step == "extract":
             return self._extract_reason(key, receipt)
         if key == PUBLISH:
-            return self._publish_reason()
+            return self._publish_reason(receipt)
         if key.step == "load" and self.withdrawn[key.name]:
             return "partitions were withdrawn"
         return "" if intact else "build.duckdb is not as it was left"
 
-    def _publish_reason(self) -> str:
+    def _publish_reason(self, receipt: Receipt) -> str:
         if not self.project.warehouse.is_symlink() or not self.project.warehouse.is_file():
             return "nothing is published"
+        is_same = current(self.project) == receipt.details["generation"]
+        if is_same and self.project.warehouse.stat().st_size != receipt.details.get("bytes"):
+            return "the published file is not as it was written"
         if self.scope.publish_held and read_hold(self.project):
             return "what a rollback holds is to be published"
         return "" if are_exports_whole(self.project) else "an export is not in the lake as it was published"

@@ -40,22 +40,6 @@ def test_a_lost_ledger_does_not_cost_a_new_extraction(flights_project, undisturb
     assert flights_project.content() == undisturbed.flights
 
 
-@pytest.mark.parametrize("damaged", ["ledger.sqlite", "warehouse/build.duckdb"])
-def test_a_damaged_file_is_named_with_what_to_do(project, undisturbed, damaged) -> None:
-    project.published()
-    (project.data / damaged).write_bytes(b"not a database at all " * 1000)
-
-    night = project.nightly()
-
-    assert night.exit_code in (30, 35), str(night)
-    assert str(project.data / damaged) in night.output
-    assert "delete it" in night.output
-    assert "Traceback" not in night.output
-    project.forget(damaged)
-    project.published()
-    assert project.content() == undisturbed.orders
-
-
 def test_a_partition_that_someone_else_wrote_is_extracted_again(project, undisturbed) -> None:
     project.published()
     path = project.data / "lake" / "orders" / "delivery_date=2018-05-24" / "data.parquet"

@@ -6,7 +6,7 @@ switches all of it.
 """
 
 from etl.stages.published.candidate import candidate, set_aside
-from etl.stages.published.contents import contents
+from etl.stages.published.contents import contents_of
 from etl.stages.published.export import VERSION as EXPORT_VERSION
 from etl.stages.published.find import CANDIDATE, CURRENT, PREVIOUS, find, find_at
 from etl.stages.published.generation import publish
@@ -31,7 +31,7 @@ __all__ = [
     "Publication",
     "are_exports_whole",
     "candidate",
-    "contents",
+    "contents_of",
     "current",
     "find",
     "find_at",

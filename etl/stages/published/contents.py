@@ -71,7 +71,7 @@ class _Part:
     basis: str
 
 
-def contents(
+def contents_of(
     con: duckdb.DuckDBPyConnection, partitions: Mapping[str, str], keys: Mapping[str, Sequence[str]]
 ) -> dict[str, Contents]:
     """Return what each table and view of the candidate holds; hashes of its rows are kept in etl._hashes.

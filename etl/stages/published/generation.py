@@ -6,6 +6,7 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,13 @@ from etl.keys import PUBLISH
 from etl.ledger import Ledger, Receipt, Run, Switch, now
 from etl.project import Project
 from etl.stages.published.candidate import remove_candidate, set_aside
-from etl.stages.published.contents import content_of, contents
+from etl.stages.published.contents import content_of, contents_of
 from etl.stages.published.export import export
 from etl.stages.published.hold import facts_of, read_hold, remove_hold
 from etl.stages.published.notes import Notes, comment, notes_of
 from etl.stages.published.publication import Publication
 from etl.stages.published.record import Generation, Input, read_record, write_record
-from etl.stages.published.retention import NEW, generations, prune, sweep
+from etl.stages.published.retention import NEW, generations, prune, sweep, time_of_publishing
 from etl.stages.published.switching import FILE, are_exports_whole, check_free, current, switch
 from etl.stages.warehouse import close_build, compact, is_worth_compacting, open_build
 
@@ -52,7 +53,8 @@ def publish(project: Project, ledger: Ledger, run: Run, publication: Publication
     details = _make(project, ledger, run, record, publication, notes) if is_new else {}
     remove_hold(project)
     remove_candidate(project)
-    details = {"generation": current(project), "is_new": is_new, "exported": {}, **details}
+    held = {"generation": current(project), "bytes": project.warehouse.stat().st_size}
+    details = {**held, "is_new": is_new, "exported": {}, **details}
     seconds = perf_counter() - started
     receipt = Receipt(PUBLISH, publication.fingerprint, run.run_id, seconds=seconds, details=details)
     ledger.write(receipt)
@@ -62,12 +64,12 @@ def publish(project: Project, ledger: Ledger, run: Run, publication: Publication
 def _record(
     con: duckdb.DuckDBPyConnection, run: Run, publication: Publication, notes: Mapping[str, Notes]
 ) -> Generation:
-    tables = contents(con, publication.partitions, publication.keys)
+    tables = contents_of(con, publication.partitions, publication.keys)
     exports = [item.definition for item in publication.exports(notes)]
     return Generation(
         run.run_id,
         run.run_id,
-        now(),
+        "",
         run.batch_date,
         run.git_commit,
         publication.is_committed,
@@ -106,8 +108,10 @@ def _check_held(project: Project, record: Generation) -> None:
 
 def _is_current(project: Project, record: Generation) -> bool:
     there = read_record(project.current)
-    is_whole = project.warehouse.is_file() and are_exports_whole(project)
-    return is_whole and there is not None and there.content == record.content
+    is_there = project.warehouse.is_file() and are_exports_whole(project)
+    if there is None or not is_there or project.warehouse.stat().st_size != there.bytes:
+        return False
+    return there.content == record.content
 
 
 def _make(
@@ -163,7 +167,9 @@ def _newest(project: Project) -> Path | None:
 def _finish(project: Project, folder: Path, record: Generation) -> str:
     """Copy the build to the folder that is a generation then, durable before it has its name; return how."""
     how = copy_file(project.build, folder / FILE)
-    for file in (folder / FILE, write_record(folder, record)):
+    size = (folder / FILE).stat().st_size
+    whole = replace(record, bytes=size, published_at=time_of_publishing(project))
+    for file in (folder / FILE, write_record(folder, whole)):
         make_read_only(file)
         flush(file)
     flush(folder)

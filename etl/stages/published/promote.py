@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from etl.errors import PublishError
@@ -14,7 +15,7 @@ from etl.stages.published.candidate import remove_candidate
 from etl.stages.published.hold import remove_hold
 from etl.stages.published.manifest import read_manifest
 from etl.stages.published.record import Generation, record_file, write_record
-from etl.stages.published.retention import NEW, prune, sweep
+from etl.stages.published.retention import NEW, prune, sweep, time_of_publishing
 from etl.stages.published.switching import check_free, current, switch
 
 
@@ -35,7 +36,7 @@ def promote(source: Project, target: Project, ledger: Ledger, record: Generation
             place.mkdir(parents=True, exist_ok=True)
         elif path != record_file(original):
             hows.add(_bring(path, place))
-    make_read_only(write_record(folder, record))
+    make_read_only(write_record(folder, replace(record, published_at=time_of_publishing(target))))
     for path in (*(path for path in folder.rglob("*")), folder):
         flush(path)
     _take_place(target, name, folder)

@@ -56,6 +56,8 @@ class Generation:
     #: The fingerprint of each source, model, contract and audit.
     definitions: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, Contents] = field(default_factory=dict)
+    #: The size of its warehouse file.
+    bytes: int = 0
     #: Where it was promoted from, by whom and why; empty if it was made here.
     origin: Mapping[str, Any] = field(default_factory=dict)
 

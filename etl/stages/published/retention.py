@@ -26,6 +26,16 @@ def generations(project: Project) -> list[str]:
     return [folder.name for folder in sorted(folders, key=_published)]
 
 
+def time_of_publishing(project: Project) -> str:
+    """Return the time, but one after that of every generation there is: a clock may have been set back."""
+    moment = datetime.now(UTC)
+    there = generations(project)
+    newest = read_record(project.generations / there[-1]) if there else None
+    if newest:
+        moment = max(moment, datetime.fromisoformat(newest.published_at) + timedelta(microseconds=1))
+    return moment.isoformat(timespec="microseconds")
+
+
 def prune(project: Project, ledger: Ledger) -> None:
     """Delete what is beyond `keep_generations` and older than `keep_days`.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from etl import engine
 from etl.contract import Contract
+from etl.errors import StepError
 from etl.keys import BUILD
 from etl.ledger import Ledger, Receipt, fingerprint, stamp
 from etl.project import Project
@@ -92,8 +93,12 @@ def open_build(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb
 
 @contextmanager
 def _opened(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    # if the run was planned with what it holds, the plan has not all that is to be done without it
+    is_counted_on = ledger.receipt(BUILD) is not None
+    if is_counted_on and not project.build.exists():
+        raise StepError(f"{project.build} is gone since the run began. {engine.ANEW}")
     try:
-        with engine.building(project) as con:
+        with engine.building(project, may_begin_anew=not is_counted_on) as con:
             define_own(con)
             yield con
     finally:

@@ -75,7 +75,7 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
             except StepError as error:
                 failed.append(error)
             except duckdb.Error as error:
-                failed.append(StepError(f"{table.source.table} could not be loaded: {error}"))
+                failed.append(_explained(con, project, table, ledger, error))
     for table in tables:
         if any(receipt.key.name == table.source.name for receipt in receipts):
             _forget_withdrawn(project, table, ledger)
@@ -103,6 +103,37 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
     details = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale)}
     seconds = perf_counter() - started
     return Receipt(load_key(source.name), table.content, run_id, seconds=seconds, details=details)
+
+
+def _explained(
+    con: duckdb.DuckDBPyConnection, project: Project, table: Table, ledger: Ledger, error: duckdb.Error
+) -> StepError:
+    """Return why a table could not be loaded; files of the lake that cannot be read are to be made anew."""
+    broken = [day for day in table.partitions if not _is_readable(con, project, table.source, day)]
+    if not broken:
+        return StepError(f"{table.source.table} could not be loaded: {error}")
+    ledger.forget(extract_key(table.source.name, day) for day in broken)
+    days = f"{', '.join(map(str, broken[:3]))}{', ...' if len(broken) > 3 else ''}"
+    if table.source.is_dated:
+        hope = "The next run takes them from data/raw again."
+    else:
+        hope = "The next run takes the newest from data/raw again; earlier ones are only in a backup of the lake."
+    return StepError(
+        f"{table.source.table} could not be loaded: the lake's files of {days} are damaged: {error}\n{hope}"
+    )
+
+
+def _is_readable(con: duckdb.DuckDBPyConnection, project: Project, source: Source, day: date) -> bool:
+    """Return whether all values of a partition, and of its rejects, can be read."""
+    import duckdb
+
+    files = [partition_file(base, source, day) for base in (project.lake, project.quarantine)]
+    try:
+        for file in (file for file in files if file.exists()):
+            con.execute(f"select max(columns(*)::varchar) from read_parquet({paths([file])})").fetchall()
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _forget_withdrawn(project: Project, table: Table, ledger: Ledger) -> None:

@@ -1,0 +1,44 @@
+"""What tests of faults have in common: a run in which something happens, and what must hold after the next one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+RUNNER = Path(__file__).parent / "runner.py"
+DATE = "2018-05-27"
+
+
+def disturbed(
+    project: Any, tools: Any, arguments: tuple[str, ...] = ("--date", DATE), **plan: Any
+) -> tuple[subprocess.CompletedProcess[str], list[list[Any]]]:
+    """Run a night in which the plan of runner.py happens; return how it ended, and its side effects."""
+    log, file = project.root / "effects.jsonl", project.root / "plan.json"
+    log.unlink(missing_ok=True)
+    known = {"at": -1, "when": "before", "do": "kill", "data": str(project.data), "log": str(log)}
+    file.write_text(json.dumps({**known, **plan}))
+    done = subprocess.run(
+        [sys.executable, str(RUNNER), str(file), "Nightly", *arguments],
+        cwd=project.root,
+        env=tools.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    effects = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    return done, effects
+
+
+def assert_as(project: Any, content: dict[str, list[str]]) -> None:
+    """Hold what is published and what lies around to an undisturbed run."""
+    assert project.content() == content
+    assert project.leftovers() == []
+
+
+def assert_whole(project: Any, content: dict[str, list[str]]) -> None:
+    """Run again, with no other hand, and hold what is published and what lies around to an undisturbed run."""
+    project.published()
+    assert_as(project, content)

@@ -1,0 +1,113 @@
+"""Two commands at once, workers that die, an etl of another version: nothing is torn, nobody is in the way."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.faults.faults import assert_whole
+
+SLOW = "-- One row.\nselect sum(hash(n)) as n from range(20000000000) as t(n)\n"
+
+
+def etl(project: Any, tools: Any, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "etl", *arguments],
+        cwd=project.root, env=tools.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_of_two_nights_at_once_one_runs_and_one_is_turned_away(project: Any, undisturbed: Any, tools: Any) -> None:
+    both = [project.start("Nightly", "--date", tools.DATE) for _ in range(2)]
+    said = [process.communicate(timeout=60)[0] for process in both]
+
+    assert sorted(process.returncode for process in both) == [0, 10], said
+    assert_whole(project, undisturbed.orders)
+
+
+def test_a_rollback_and_a_night_at_once_are_one_after_the_other(
+    project: Any, make_project: Any, tools: Any
+) -> None:
+    project.published()
+    project.deliver("orders/2018-05-27.psv", "1|2018-05-27|book|Doha, Qatar\n")
+    project.published()
+    older, newer = project.content(), project.generation
+    project.deliver("orders/2018-05-26.psv", "1|2018-05-26|book|Doha, Qatar\n")
+    night, rollback = project.start("Nightly", "--date", tools.DATE), etl(project, tools, "rollback")
+
+    said = [process.communicate(timeout=60)[0] for process in (night, rollback)]
+
+    codes = (night.returncode, rollback.returncode)
+    # the one that came second was turned away, or came after the other: then the night is held
+    assert codes in [(0, 10), (10, 0), (0, 0), (30, 0)], said
+    project.published("--force")
+    assert project.generation != newer
+    assert project.content() != older
+    assert project.leftovers() == []
+
+
+@pytest.mark.parametrize("whom", ["a child", "the parent"])
+def test_workers_that_are_killed_write_no_more_and_the_next_night_is_whole(
+    project: Any, undisturbed: Any, tools: Any, whom: str
+) -> None:
+    slow = project.root / "sql" / "marts" / "slow.sql"
+    slow.write_text(SLOW)
+    process = project.start("Nightly", "--date", tools.DATE, "--workers", "4")
+    tools.wait_for(lambda: project.receipts("load").keys() >= {"orders"})
+    if whom == "the parent":
+        process.kill()
+    while process.poll() is None:
+        for child in children_of(process.pid):
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.1)
+    said, _ = process.communicate()
+
+    assert process.returncode == (30 if whom == "a child" else -9), said
+    slow.unlink()
+    # the lock is free as soon as the last child is gone, and not before
+    tools.wait_for(lambda: project.nightly().exit_code == 0)
+    assert_whole(project, undisturbed.orders)
+
+
+def test_a_reader_keeps_its_generation_though_it_was_deleted_meanwhile(project: Any) -> None:
+    project.published()
+    count = project.sql("select count(*) from raw.orders")
+    with duckdb.connect(str(project.warehouse.resolve()), read_only=True) as reader:
+        first = project.generation
+        for n in range(4):
+            project.deliver("orders/2018-05-27.psv", "1|2018-05-27|book|Doha, Qatar\n" * (n + 1))
+            project.published()
+        assert not (project.data / "warehouse" / "generations" / first).exists()
+        assert [reader.execute("select count(*)::int from raw.orders").fetchone()] == count
+
+
+def test_a_ledger_of_a_newer_etl_stops_the_night_and_stays_as_it_is(project: Any, undisturbed: Any) -> None:
+    project.published()
+    with closing(sqlite3.connect(project.data / "ledger.sqlite")) as con:
+        con.execute("pragma user_version = 999")
+
+    night = project.nightly()
+
+    assert night.exit_code == 35, str(night)
+    assert "a newer etl works on this project" in night.output and "Traceback" not in night.output
+    assert project.ledger("pragma user_version") == [(999,)]
+
+
+def test_a_build_of_another_etl_is_built_anew(project: Any, undisturbed: Any) -> None:
+    project.published()
+    with duckdb.connect(str(project.data / "warehouse" / "build.duckdb")) as con:
+        con.execute("drop table etl._hashes; alter table etl.models add column more varchar")
+
+    assert_whole(project, undisturbed.orders)

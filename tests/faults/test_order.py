@@ -1,0 +1,62 @@
+"""What a loss of power may not turn around: content before names, results before receipts."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.faults.faults import disturbed
+
+
+@pytest.fixture
+def effects(project: Any, tools: Any) -> list[list[Any]]:
+    """The side effects of a first night, in order: number, function, path, and what it came from."""
+    done, effects = disturbed(project, tools)
+    assert done.returncode == 0, done.stdout
+    return effects
+
+
+def position(effects: list[list[Any]], function: str, path: str, after: int = 0) -> int:
+    """Return the number of the first such side effect; fail if there is none."""
+    for number, name, what, *_ in effects[after:]:
+        if name == function and re.fullmatch(path, str(what)):
+            return int(number)
+    raise AssertionError(f"no {function} of {path}")
+
+
+@pytest.mark.parametrize("place", ["lake", "quarantine"])
+def test_a_partition_is_on_the_disk_before_it_has_its_name(effects: list[list[Any]], place: str) -> None:
+    moved = [row for row in effects if row[1] == "replace" and row[2].startswith(f"{place}/")]
+    assert moved
+    for number, _, target, source in moved:
+        flushed = position(effects, "fsync", re.escape(source))
+        assert flushed < number, f"{source} was renamed to {target} before it was flushed"
+
+
+def test_a_receipt_comes_after_what_it_proves(effects: list[list[Any]]) -> None:
+    for _, name, _, sql, rows in (row for row in effects if row[1] == "_many" and "into receipts" in row[3]):
+        assert name
+        for text in rows:
+            if "'extract', 'orders'" in text:
+                (day,) = re.findall(r"\d{4}-\d\d-\d\d", text)[:1]
+                placed = position(effects, "replace", f"lake/orders/delivery_date={day}/data.parquet")
+                written = next(row[0] for row in effects if row[1] == "_many" and text in row[4])
+                assert placed < written, sql
+
+
+def test_a_generation_is_whole_on_the_disk_before_it_is_named_and_named_before_it_is_current(
+    effects: list[list[Any]],
+) -> None:
+    folder = "warehouse/generations"
+    steps = [
+        position(effects, "fsync", f"{folder}/.new/warehouse.duckdb"),
+        position(effects, "fsync", f"{folder}/.new/generation.json"),
+        position(effects, "fsync", f"{folder}/.new"),
+        position(effects, "rename", f"{folder}/2.*"),
+        position(effects, "fsync", folder),
+        position(effects, "replace", "warehouse/current"),
+        position(effects, "fsync", "warehouse"),
+        next(row[0] for row in effects if row[1] == "_many" and "generations" in row[3]),
+        next(row[0] for row in effects if row[1] == "_many" and any("('publish'" in text for text in row[4])),
+    ]
+    assert steps == sorted(steps)
