@@ -63,6 +63,7 @@ ALLOWED = {
         "summary",
     },
     "steps": {
+        "engine",
         "git",
         "keys",
         "errors",

@@ -71,15 +71,18 @@ class Ledger:
         self._many("insert or replace into files values (?, ?, ?, ?, ?)", rows)
 
     def runs(self) -> list[Run]:
-        """Return every run, the one that was written last first, whatever the clock said then."""
+        """Return every run, the one that began last first, whatever the clock said then."""
         rows = self._all("select * from runs order by rowid desc")
         return [Run(**_record(Run, row, "versions", "summary")) for row in rows]
 
     def write_run(self, run: Run) -> None:
         """Insert or replace a run."""
         row = {**asdict(run), "versions": json.dumps(run.versions), "summary": json.dumps(run.summary)}
-        marks = ", ".join(f":{column.name}" for column in fields(Run))
-        self._many(f"insert or replace into runs values ({marks})", [row])
+        names = [column.name for column in fields(Run)]
+        marks, changed = ", ".join(f":{name}" for name in names), ", ".join(f"{n} = excluded.{n}" for n in names)
+        # a replaced row would seem to have begun last
+        upsert = f"insert into runs values ({marks}) on conflict (run_id) do update set {changed}"
+        self._many(upsert, [row])
 
     def problems(self, run_id: str) -> list[tuple[str, str]]:
         """Return step and message of everything that failed in a run, in order."""
