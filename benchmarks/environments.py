@@ -3,7 +3,7 @@
     python benchmarks/environments.py --rounds 3
 
 The flights of 2013, as `benchmarks/flights.py` has them. In each round the year is built from nothing, with
-compiled contracts; then `etl env create dev`, a change of one mart, and a night in dev; then dev's generation is promoted.
+compiled contracts; then come an environment, a change of one mart, a night there, and the promotion of its generation.
 """
 
 from __future__ import annotations
