@@ -2,8 +2,8 @@
 
     python benchmarks/environments.py --rounds 3
 
-The flights of 2013, as `benchmarks/flights.py` has them. In each round the year is built from nothing, with
-compiled contracts; then come an environment, a change of one mart, a night there, and the promotion of its generation.
+The flights of 2013, as `benchmarks/flights.py` has them. In each round the year is built from nothing, contracts
+compiled; then come an environment, a changed mart, a night there, and the promotion of its generation.
 """
 
 from __future__ import annotations
