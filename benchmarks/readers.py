@@ -34,11 +34,11 @@ sales = Source(contract=Sales, files="sales/{date}.csv")
 """
 SQL = "select id, count(*) as sales from raw.sales group by id"
 READER = """
-import duckdb, json, pathlib, random, sys, time
+import duckdb, json, os, pathlib, random, sys, time
 warehouse, stop, pause = sys.argv[1], pathlib.Path(sys.argv[2]), float(sys.argv[3])
-times, problems, torn = [], [], 0
+times, problems, torn, parent = [], [], 0, os.getppid()
 time.sleep(random.random() * pause)
-while not stop.exists():
+while not stop.exists() and os.getppid() == parent:
     started = time.perf_counter()
     try:
         with duckdb.connect(warehouse, read_only=True, config={"threads": 1}) as con:

@@ -59,10 +59,10 @@ for table, columns in tables:
 print(json.dumps(found))
 """
 READER = """
-import duckdb, json, sys, pathlib, time
+import duckdb, json, os, sys, pathlib, time
 warehouse, stop, polls, seen = sys.argv[1], pathlib.Path(sys.argv[2]), 0, {}
-problems = []
-while not stop.exists():
+problems, parent = [], os.getppid()
+while not stop.exists() and os.getppid() == parent:
     try:
         with duckdb.connect(warehouse, read_only=True) as con:
             con.execute("set threads = 1")
@@ -266,7 +266,7 @@ def disturb(lane: Lane, wanted: dict[str, dict[str, list[object]]], tally: Tally
         compare(lane.content(), wanted[str(lane.state)], tally)
         for path in lane.leftovers():
             tally.note("left behind", path)
-        if tally.kills % 20 < 2:
+        if tally.nights % 20 == 0:
             print(f"{tally.kills} kills, {len(tally.problems)} problems", flush=True)
 
 
