@@ -33,8 +33,8 @@ _MARKS = {"changed": "~", "added": "+", "removed": "-"}
 def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_json: bool) -> None:
     """Compare two published files, A and B, or only one TABLE of them; by default the last two generations.
 
-    A and B are generations (or the beginnings of their names), `current`, `previous` or `candidate`. The exit code
-    is 0 if they hold the same, and 1 if not.
+    A and B are generations (or the beginnings of their names), `current`, `previous` or `candidate`; or those of
+    an environment: `dev`, `dev/previous`. The exit code is 0 if they hold the same, and 1 if not.
     """
     from etl.diff import compare, write_rows
     from etl.project import load_project
@@ -60,14 +60,25 @@ def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_
 def _request(project: Project, a: str, b: str) -> Request:
     """Return what is to be compared, and what is known of it: keys, and hashes that are equal."""
     from etl.diff import Request
-    from etl.stages.published import find, read_record
+    from etl.stages.published import read_record
 
-    files = (find(project, a), find(project, b))
+    files = (_find(project, a), _find(project, b))
     tables = [record.tables if (record := read_record(file.parent)) else {} for file in files]
     keys = {name: held.key for side in tables for name, held in side.items() if held.key}
     left, right = ({name: held.hash for name, held in side.items() if held.kind == "table"} for side in tables)
     same = frozenset(name for name, text in left.items() if right.get(name) == text)
     return Request(files, keys=keys, same=same)
+
+
+def _find(project: Project, name: str) -> Path:
+    """Return the published file that a name means, of this environment or of another one that it begins with."""
+    from etl.project import environments, load_project
+    from etl.stages.published import CURRENT, find
+
+    environment, _, rest = name.partition("/")
+    if environment in environments(project):
+        return find(load_project(project.root, environment), rest or CURRENT)
+    return find(project, name)
 
 
 def show(found: list[Compared]) -> None:

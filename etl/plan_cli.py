@@ -33,6 +33,7 @@ def plan(date: datetime | None, selection: str, is_all: bool, as_json: bool) -> 
     from etl.plan.forecast import forecast
     from etl.project import load_project
     from etl.run import under_way
+    from etl.stages.published import read_hold
 
     project = load_project()
     ledger = Ledger(project.ledger)
@@ -42,6 +43,8 @@ def plan(date: datetime | None, selection: str, is_all: bool, as_json: bool) -> 
     found = _selected(found, made, selection) if selection else found
     if as_json:
         return click.echo(json.dumps([_as_json(table) for table in found.tables], indent=2))
+    if hold := read_hold(project):
+        click.echo(f"{hold.told}; nothing is published until it changes: {hold.came_with}")
     if run:
         click.echo(f"run {run.run_id} of {run.batch_date} is under way: this is what it has not done yet")
     _show(found, made, is_all)

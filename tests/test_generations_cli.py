@@ -69,6 +69,13 @@ def test_diff_of_the_same_is_no_difference(shop: Project) -> None:
     assert (result.exit_code, result.output) == (0, "no difference in 3 tables\n")
 
 
+def test_diff_of_environments(shop: Project) -> None:
+    assert ran("env", "create", "dev").exit_code == 0
+
+    assert ran("diff", "dev", "prod").output == "no difference in 3 tables\n"
+    assert ran("diff", "dev/previous", "prod").exit_code == 1
+
+
 def test_diff_of_one_table_can_be_data(shop: Project, tmp_path: Path) -> None:
     older, newer = published.generations(shop)
     result = ran("diff", older, newer, "marts.items", "--key", "item", "--limit", "1", "--json")

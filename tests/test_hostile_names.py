@@ -112,6 +112,14 @@ def test_another_night_replaces_hides_and_withdraws_them(project: Project) -> No
     (project.raw / f"sal'es/{NAMES[1]}2024-03-02.csv").unlink()
     tiny.night(project)
 
+    differing = CliRunner().invoke(cli, ["diff", "--json"])
+    assert differing.exit_code == 1
+    assert {table["table"]: (table["removed"], table["changed"]) for table in json.loads(differing.output)} == {
+        "etl.rejects": (2, 0),
+        "marts.counts": (2, 0),
+        "marts.sales": (1, 1),
+        "raw.sales": (1, 1),
+    }
     record = published.read_record(project.current)
     assert record is not None
     assert set(record.inputs["sales"]) == {f"2024-03-0{n}" for n in (1, 3, 4, 5, 6, 7)}
