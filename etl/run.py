@@ -11,8 +11,6 @@ import secrets
 import shutil
 import socket
 import sys
-import threading
-import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -29,6 +27,7 @@ from etl.project import Project, load_project
 from etl.stages.published import current, sweep
 from etl.stages.warehouse import close_build, keep_build_open
 from etl.summary import notes, summary
+from etl.workers import end_with_parent, end_without_workers
 
 log = logging.getLogger("etl")
 
@@ -37,9 +36,6 @@ _active: dict[str, ActiveRun] = {}
 
 #: Up to so many receipts are asked for one by one.
 _FEW = 20
-
-#: How often a child looks whether its parent is still there, in seconds.
-_WATCH_SECONDS = 0.2
 
 
 def new_run_id() -> str:
@@ -69,7 +65,11 @@ class ActiveRun:
     def watch_parent(self) -> None:
         """In a forked child: end this process, in whatever it does, when the parent that holds the run ends."""
         if os.getpid() != self.pid:
-            threading.Thread(target=_end_with_parent, args=(self.pid,), daemon=True).start()
+            end_with_parent(self.pid)
+
+    def watch_workers(self) -> None:
+        """In the parent: end the run if all of its workers are gone, and Luigi still waits for them."""
+        end_without_workers(self._give_up)
 
     def note_problem(self, step: str, error: Exception) -> None:
         """Record that a step failed, if the ledger still can."""
@@ -93,6 +93,12 @@ class ActiveRun:
         os.close(self.lock)
         _active.pop(self.row.run_id, None)
 
+    def _give_up(self) -> None:
+        problem = StepError("the worker processes are gone, and did not say why: were they killed? Run again.")
+        log.error("failed: %s", problem)
+        self.note_problem("workers", problem)
+        self.finish()
+
     def _write_outcome(self) -> None:
         receipts = self.ledger.receipts()
         outcome = _outcome(self, receipts)
@@ -102,11 +108,13 @@ class ActiveRun:
             log.info(line)
 
 
-def active_run(root: str, run_id: str, scope: Scope | None = None, is_whole: bool = False) -> ActiveRun:
+def active_run(
+    root: str, run_id: str, scope: Scope | None = None, is_whole: bool = False, has_workers: bool = False
+) -> ActiveRun:
     """Return the run of that id, begun if it is not under way: locked, planned, and noted in the ledger.
 
-    `is_whole` says that everything stale is asked for. Raises AlreadyRunning if another process holds the
-    project, and what make_plan() raises.
+    `is_whole` says that everything stale is asked for, `has_workers` that others do the work. Raises
+    AlreadyRunning if another process holds the project, and what make_plan() raises.
     """
     if run_id not in _active:
         project = load_project(root)
@@ -117,6 +125,8 @@ def active_run(root: str, run_id: str, scope: Scope | None = None, is_whole: boo
         except BaseException:
             os.close(lock)
             raise
+        if has_workers:
+            _active[run_id].watch_workers()
     return _active[run_id]
 
 
@@ -222,12 +232,6 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     run = ActiveRun(project, ledger, plan, row, lock, os.getpid(), is_whole)
     atexit.register(run.finish)
     return run
-
-
-def _end_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_WATCH_SECONDS)
-    os._exit(1)
 
 
 def _versions() -> dict[str, str]:

@@ -62,7 +62,7 @@ class Step(luigi.Task):
     @property
     def active(self) -> ActiveRun:
         """The run that this task belongs to; the first task that asks begins it."""
-        return active_run(self.project, self.run_id, self.scope, is_whole=isinstance(self, Batch))
+        return active_run(self.project, self.run_id, self.scope, isinstance(self, Batch), core().workers > 1)
 
     def complete(self) -> bool:
         """Compare the ledger with the plan; nothing else is opened."""

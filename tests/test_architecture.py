@@ -35,6 +35,7 @@ ALLOWED = {
     "formats": {"errors", "quoting", "duckdb", "numpy", "pyarrow", "python_calamine"},
     "models": {"errors", "audit_kinds", "quoting", "duckdb"},
     "files": set(),
+    "workers": set(),
     "git": {"errors", "project"},
     "ledger": {"errors"},
     "keys": {"ledger"},
@@ -53,6 +54,7 @@ ALLOWED = {
     "summary": {"keys", "errors", "plan", "ledger", "stages.published"},
     "run": {
         "keys",
+        "workers",
         "git",
         "stages.published",
         "stages.warehouse",
