@@ -194,6 +194,8 @@ def main() -> None:
     parser.add_argument("--lanes", type=int, default=2, help="projects that are killed side by side")
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
+    # of a parent that ignores it, as one in the background does, the nights would too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     seed = options.seed if options.seed is not None else random.randrange(10**6)
     print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:

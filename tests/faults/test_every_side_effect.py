@@ -30,8 +30,11 @@ def corrected(make_project: Any) -> Any:
     return make
 
 
-@pytest.mark.parametrize("how", ["kill", "stop", "interrupt"])
-@pytest.mark.parametrize("is_first", [True, False], ids=["the first night", "a correction"])
+@pytest.mark.parametrize(
+    ("how", "is_first"),
+    [("kill", True), ("kill", False), ("stop", False), ("interrupt", True)],
+    ids=["kill the first night", "kill a correction", "stop a correction", "interrupt the first night"],
+)
 def test_a_night_that_ends_at_a_side_effect_is_made_good(
     make_project: Any, corrected: Any, undisturbed: Any, tools: Any, how: str, is_first: bool
 ) -> None:

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from tests import projects
 from tests.faults.faults import disturbed
 
 
-@pytest.fixture
-def effects(project: Any, tools: Any) -> list[list[Any]]:
+@pytest.fixture(scope="module")
+def effects(tmp_path_factory: pytest.TempPathFactory) -> list[list[Any]]:
     """The side effects of a first night, in order: number, function, path, and what it came from."""
-    done, effects = disturbed(project, tools)
+    done, effects = disturbed(projects.make(tmp_path_factory.mktemp("order")), projects)
     assert done.returncode == 0, done.stdout
     return effects
 

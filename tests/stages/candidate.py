@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from etl.errors import AuditError
+from etl.keys import BUILD
 from etl.ledger import Check, Ledger
 from etl.project import Project
 from etl.stages import warehouse
@@ -18,6 +19,8 @@ def loaded(folder: Path) -> Project:
     """Make a project with one day of sales loaded: two rows and a reject."""
     made = tiny.project(folder, raw={"sales/2024-03-01.csv": tiny.HEADER + "1,book,5000\n2,pen,2\nx,,\n"})
     (receipt,) = tiny.take(made, tiny.sales())
+    if not made.build.exists():
+        Ledger(made.ledger).forget([BUILD])
     partition = Partition(tiny.DAY, receipt.fingerprint, "sales/2024-03-01.csv", "sha", 3, 2, 1, 0)
     warehouse.load(made, [Table(tiny.sales(), "c", {tiny.DAY: partition})], Ledger(made.ledger), "run-1")
     return made
