@@ -24,7 +24,7 @@ from processes import forget_runs
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 OTHER_DOMAIN = shutil.ignore_patterns("*orders*", "*items*", "*sites*", "__pycache__")
-MART, OLD, NEW = "sql/marts/route_daily.sql", "arr_delay_minutes >= 15", "arr_delay_minutes >= 20"
+MART, OLD, NEW = "sql/marts/route_daily.sql", "avg(dep_delay_minutes)", "median(dep_delay_minutes)"
 
 
 def main() -> None:
