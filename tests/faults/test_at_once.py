@@ -29,6 +29,13 @@ def children_of(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def test_of_two_nights_at_once_one_runs_and_one_is_turned_away(project: Any, undisturbed: Any, tools: Any) -> None:
     both = [project.start("Nightly", "--date", tools.DATE) for _ in range(2)]
     said = [process.communicate(timeout=60)[0] for process in both]
@@ -68,8 +75,11 @@ def test_workers_that_are_killed_write_no_more_and_the_next_night_is_whole(
     tools.wait_for(lambda: project.receipts("load").keys() >= {"orders"})
     # the slow model is under way: a worker that is killed while it reports is another matter, see etl/workers.py
     time.sleep(0.5)
+    children = tools.wait_for(lambda: children_of(process.pid))
     if whom == "the parent":
         process.kill()
+        process.wait()
+        tools.wait_for(lambda: not any(map(is_alive, children)))
     while process.poll() is None:
         for child in children_of(process.pid):
             os.kill(child, signal.SIGKILL)
