@@ -44,6 +44,8 @@ def test_a_partition_that_someone_else_wrote_is_extracted_again(project, undistu
     project.published()
     path = project.data / "lake" / "orders" / "delivery_date=2018-05-24" / "data.parquet"
     path.write_bytes((project.data / "lake" / "items" / "snapshot_date=2018-05-27" / "data.parquet").read_bytes())
+    # or nobody would read it
+    project.forget("warehouse/build.duckdb")
 
     project.published()
 
