@@ -3,10 +3,9 @@
     python benchmarks/soak.py --kills 500 --minutes 60
 
 Deliveries change between nights, builds and lakes are deleted, one or more workers run, and SIGKILL, SIGTERM or
-SIGINT ends the whole run, its parent alone, or one child. After a kill (or two in a row) the next night must end
+SIGINT ends the whole run, its parent alone, or one child. After a kill (or up to four in a row) the next night must end
 with exit code 0, and what it publishes must be what an undisturbed project publishes of the same deliveries,
-quarantine included; nothing half-written may be left. Meanwhile readers open the warehouse and count, without a
-pause: whatever they see must be a whole generation. A kill counts if it met a run under way. Exit code 0 if all of
+quarantine included; nothing half-written may be left. Meanwhile readers open the warehouse and count: whatever they see must be a whole generation. A kill counts if it met a run under way. Exit code 0 if all of
 that holds; `--seed` repeats a run's choices, though not its instants.
 """
 
@@ -78,7 +77,7 @@ while not stop.exists() and os.getppid() == parent:
     except Exception as error:
         problems.append(f"{type(error).__name__}: {error}")
     polls += 1
-    time.sleep(0.02)
+    time.sleep(0.2)
 print(json.dumps({"polls": polls, "seen": seen, "problems": problems}))
 """
 
@@ -258,7 +257,7 @@ def disturb(lane: Lane, wanted: dict[str, dict[str, list[object]]], tally: Tally
         lost = lane.random.choice(LOST)
         lane.deliver()
         lane.forget(lost)
-        for _ in range(lane.random.choice((1, 1, 1, 2))):
+        for _ in range(lane.random.choice((1, 1, 2, 4))):
             tally.kills += lane.kill(is_long=bool(lost))
         problem = lane.finish(is_long=bool(lost))
         tally.nights += 1
