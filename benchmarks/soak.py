@@ -3,9 +3,9 @@
     python benchmarks/soak.py --kills 500 --minutes 60
 
 Deliveries change between nights, builds and lakes are deleted, one or more workers run, and SIGKILL, SIGTERM or
-SIGINT ends the whole run, its parent alone, or one child. After a kill, or up to four in a row, the next night must
+SIGINT ends the whole run, its parent alone, or one child. After a kill, or up to four, the next night must
 end with exit code 0, and what it publishes must be what an undisturbed project publishes of the same deliveries,
-quarantine included; nothing half-written may be left. Meanwhile readers open the warehouse and count: whatever they
+quarantine included; nothing half-written may be left. Meanwhile readers open and count the warehouse: what they
 see must be a whole generation. A kill counts if it met a run under way. Exit code 0 if all of that holds; `--seed`
 repeats a run's choices, though not its instants.
 """
