@@ -102,12 +102,13 @@ def main():
     import etl.ledger.rows
     import etl.project
     import etl.run
+    import etl.stages.published.retention
     import etl.steps
     from etl import tasks
     from etl.ledger import Ledger
 
     if "clock" in PLAN:
-        for module in (etl.run, etl.project, etl.ledger.rows):
+        for module in (etl.run, etl.project, etl.ledger.rows, etl.stages.published.retention):
             module.datetime = Clock
     watch(hashlib, "file_digest", raw)
     watch(os, "pread", raw)
