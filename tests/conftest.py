@@ -1,7 +1,13 @@
 """What all tests share: a project of one's own, and no other project found by accident."""
 
+import signal
+
 import pytest
 from hypothesis import settings
+
+# of a parent that ignores it, as one in the background of a shell does, the nights would too
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # the speed of a machine is no property of the code
 settings.register_profile("etl", deadline=None, print_blob=True)
@@ -12,3 +18,4 @@ settings.load_profile("etl")
 def _no_project_around(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ETL_PROJECT", raising=False)
     monkeypatch.delenv("LUIGI_CONFIG_PATH", raising=False)
+    monkeypatch.delenv("ETL_ENV", raising=False)
