@@ -81,6 +81,8 @@ class Promotion:
         record = self._checked(name, approvals)
         origin = {
             "environment": self.source.environment_name,
+            # through any number of environments
+            "built_in": record.origin.get("built_in", self.source.environment_name),
             "generation": name,
             "by": by,
             "reason": reason,
