@@ -22,7 +22,8 @@ from etl.contract import Column, Contract, Source
 from etl.errors import ContractError, DeliveryError
 from etl.formats import Csv
 from etl.ledger import Ledger
-from etl.project import Project, Settings
+from etl.project import Project
+from etl.settings import Settings
 from etl.stages import lake, raw
 
 _DAY = date(2024, 1, 1)

@@ -23,31 +23,31 @@ def create(name: str, source: str) -> None:
     from etl.environments import create as make
 
     made = make(name, source)
-    shared = f"{counted(made.linked, 'file')} in common"
-    click.echo(
-        f"made {name} in {made.project.data}: {shared}, build.duckdb {made.copied}; to work there: ETL_ENV={name}"
-    )
+    files = ", ".join(f"{counted(count, 'file')} {how}" for how, count in sorted(made.counts.items()))
+    build = f"; build.duckdb {made.build}" if made.build else ""
+    click.echo(f"made {name} in {made.project.data}: {files or 'nothing was there yet'}{build}")
+    click.echo(f"to work there: ETL_ENV={name} luigi --module etl Nightly")
 
 
 @env.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_all(as_json: bool) -> None:
-    """List the environments, where their data is, and what they have published."""
+    """List the environments: where their data is, how large, and what they have published."""
     from etl.environments import described
-    from etl.project import environments, load_project
 
-    project = load_project(must_exist=False)
-    found = [described(load_project(project.root, name)) for name in environments(project)]
+    found = described()
     if as_json:
         return click.echo(json.dumps(found, indent=2))
-    show_table(list(found[0]), [[str(cell) for cell in item.values()] for item in found])
+    names = ("environment", "data", "generation", "size")
+    rows = [[*(item[name] for name in names[:-1]), f"{item['bytes'] / 1e6:,.1f} MB"] for item in found]
+    show_table(names, rows)
 
 
 @env.command("drop")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def drop(name: str, yes: bool) -> None:
-    """Delete the data of the environment NAME; raw files are left alone if it shares them."""
+    """Delete the data of the environment NAME, but for raw files in it."""
     from etl.environments import drop as delete
 
     if not yes:
@@ -65,4 +65,4 @@ def approve(generation: str, by: str, reason: str) -> None:
     from etl.promotion import approve as record
 
     given = record(load_project(), generation, by, reason)
-    click.echo(f"{given.by} approves {given.generation}")
+    click.echo(f"{given.by} approves {given.generation} since {given.at[:19]}Z: {given.reason}")

@@ -2,132 +2,220 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from etl.errors import ConfigError
-from etl.files import copy_file, link_file
-from etl.keys import BUILD
-from etl.ledger import Ledger, Receipt, stamp
-from etl.project import Project, load_project
+from etl.errors import ConfigError, StepError
+from etl.files import copy_file, flush, link_file
+from etl.ledger import stamp
+from etl.project import Project, environments, load_project
 from etl.run import take_lock
 from etl.stages import published
 
 #: Folders of which no file is ever written to: they can have their files in common.
 _IMMUTABLE = ("lake", "quarantine", "warehouse/generations")
+_LINKS = ("warehouse/current", "warehouse.duckdb")
+_WRITTEN = ("warehouse/hold.json", "warehouse/build.duckdb.wal", "warehouse/build.duckdb")
+#: What receipts keep stamps of files as.
+_STAMPS = ("stamp", "lake", "quarantine")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Created:
-    """What an environment was made of: files that both have in common, and how the build was copied."""
+    """An environment that was made, and how many of the files that are never written to are linked, or copied."""
 
     project: Project
-    linked: int
-    copied: str
+    counts: dict[str, int] = field(default_factory=dict)
+    #: How build.duckdb was copied; empty if there is none.
+    build: str = ""
 
 
 def create(name: str, source: str = "") -> Created:
     """Make the data of an environment that has none, as that of `source` is now, by default of the usual one.
 
-    Files that are never written to are the same files (hard links); build.duckdb is cloned or copied. It is made
-    aside, and renamed at the end. Raises ConfigError if there is data already, AlreadyRunning if a run of the
-    source is under way.
+    Files that are never written to are the same files (hard links), if both are on one file system; build.duckdb
+    is cloned or copied. All of it is made aside, and renamed at the end. Raises ConfigError if there is data
+    already, AlreadyRunning if a run of the source is under way.
     """
-    original = load_project(environment=source or load_project(must_exist=False).settings.environment)
+    usual = load_project(must_exist=False).settings.environment
+    original = load_project(environment=source or usual)
     target = load_project(original.root, name, must_exist=False)
-    if target.data == original.data:
-        raise ConfigError(f"{name} and {original.environment_name} have the same folder of data: {target.data}.")
-    if target.data.exists() and any(target.data.iterdir()):
-        raise ConfigError(f"{name} has data already, in {target.data}; to begin anew: etl env drop {name} --yes")
-    aside = target.data.with_name(f".{target.data.name}.new")
-    lock = take_lock(original, f"env create {name}")
-    try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        linked = sum(_link_tree(original.data / folder, aside / folder) for folder in _IMMUTABLE)
-        copied = _copy_others(original.data, aside)
-        _copy_ledger(original, aside)
-        if target.data.exists():
-            target.data.rmdir()
-        aside.rename(target.data)
-    finally:
-        os.close(lock)
-        shutil.rmtree(aside, ignore_errors=True)
-    return Created(target, linked, copied)
+    _check_empty(target, original)
+    path = target.data.with_name(f".{target.data.name}.new")
+    # its lock comes along with the rename, so that nothing begins there before this ends
+    aside = replace(target, settings=replace(target.settings, data=str(path)))
+    with _explained(f"{name} was not made"), _locked(original, name), _locked(aside, name):
+        try:
+            _clear(aside)
+            made = _make(original, aside)
+            _check_empty(target, original)
+            path.rename(target.data)
+            flush(target.data.parent)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+    return replace(made, project=target)
 
 
 def drop(name: str) -> Path:
-    """Delete the data of an environment; return where it was. Raises ConfigError for the usual one."""
+    """Delete the data of an environment, but for raw files in it; return where it was.
+
+    Raises ConfigError for the usual one, AlreadyRunning if a run is under way there.
+    """
     project = load_project(environment=name)
     if not project.environment:
         raise ConfigError(f"{name} is what [etl] itself describes; etl does not delete its data.")
-    lock = take_lock(project, "env drop")
-    try:
-        shutil.rmtree(project.data)
-    finally:
-        os.close(lock)
+    is_inside = project.raw.is_relative_to(project.data) and project.raw.exists()
+    kept = project.raw.relative_to(project.data).parts[0] if is_inside else ""
+    with _explained(f"{name} was not deleted, or not all of it"), _locked(project, name):
+        for path in project.data.iterdir():
+            if path.name != kept:
+                _delete(path)
+        if not kept:
+            project.data.rmdir()
     return project.data
 
 
-def _link_tree(source: Path, target: Path) -> int:
-    """Have the files of a folder in a second one, and its links as they are; return how many files."""
-    count = 0
-    for folder, folders, names in os.walk(source):
-        here = target / Path(folder).relative_to(source)
-        here.mkdir(parents=True, exist_ok=True)
-        for name in (*folders, *names):
-            path = Path(folder) / name
-            if path.is_symlink():
-                # those of exports lead through warehouse/current, in either place
-                (here / name).symlink_to(os.readlink(path))
-            elif name in names:
-                link_file(path, here / name)
-                count += 1
-    return count
+def described() -> list[dict[str, Any]]:
+    """Return, of every environment, where its data is, what is current there, and its bytes without raw files."""
+    base = load_project(must_exist=False)
+    projects = [load_project(base.root, name) for name in environments(base)]
+    return [
+        {
+            "environment": project.environment_name,
+            "data": str(project.data),
+            "generation": published.current(project) or "",
+            "bytes": _size(project),
+        }
+        for project in projects
+    ]
 
 
-def _copy_others(source: Path, target: Path) -> str:
-    """Copy what is written to, and the links to what is current; return how build.duckdb was copied."""
-    if (source / "corrections").is_dir():
-        shutil.copytree(source / "corrections", target / "corrections")
-    (target / "warehouse").mkdir(exist_ok=True)
-    for name in ("warehouse.duckdb", "warehouse/current"):
-        if (source / name).is_symlink():
-            (target / name).symlink_to(os.readlink(source / name))
-    how = "copied"
-    for name in ("warehouse/build.duckdb", "warehouse/build.duckdb.wal", "warehouse/hold.json"):
-        if (source / name).exists():
-            how = copy_file(source / name, target / name)
-    return how
+@contextmanager
+def _locked(project: Project, name: str) -> Iterator[None]:
+    lock = take_lock(project, f"etl env, {name}")
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
-def _copy_ledger(original: Project, target: Path) -> None:
-    """Copy the ledger, with the stamps of the files as they are in the new place."""
-    copy = target / original.ledger.name
-    with closing(sqlite3.connect(original.ledger)) as read, closing(sqlite3.connect(copy)) as written:
-        read.backup(written)
-    ledger = Ledger(copy)
-    changed = [_restamped(receipt, original, target) for receipt in ledger.receipts().values()]
-    ledger.write(*(receipt for receipt in changed if receipt))
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise StepError(f"{what}: {error}. Mend that, and do it again.") from error
 
 
-def _restamped(receipt: Receipt, original: Project, target: Path) -> Receipt | None:
-    """Return a receipt about a file that is another one in the new place; only if it was true in the old one."""
-    if receipt.key == BUILD:
-        build = target / original.build.relative_to(original.data)
-        is_true = receipt.details["stamp"] == stamp(original.build)
-        return replace(receipt, details={**receipt.details, "stamp": stamp(build)}) if is_true else None
-    return None
+def _check_empty(target: Project, original: Project) -> None:
+    name, data = target.environment_name, target.data
+    if data == original.data:
+        raise ConfigError(f"{name} cannot be made of itself.")
+    if not data.exists():
+        return
+    if os.path.ismount(data):
+        raise ConfigError(f"{data} is where a disk is mounted: let the data of {name} be a folder in there.")
+    if any(data.iterdir()):
+        raise ConfigError(f"{name} has data already, in {data}; to begin anew: etl env drop {name} --yes")
 
 
-def described(project: Project) -> dict[str, object]:
-    """Return where an environment's data is, and what is current there."""
-    return {
-        "environment": project.environment_name,
-        "data": str(project.data),
-        "generation": published.current(project) or "",
-    }
+def _clear(aside: Project) -> None:
+    """Delete what a creation that was killed has left."""
+    for path in aside.data.iterdir():
+        if path != aside.lock:
+            _delete(path)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _make(original: Project, aside: Project) -> Created:
+    made, stamps = Created(aside), dict[tuple[int, ...], list[int]]()
+
+    def bring(path: Path, copy: Callable[[Path, Path], str]) -> str:
+        place = aside.data / path.relative_to(original.data)
+        before, how = stamp(path), copy(path, place)
+        if how != "linked":
+            stamps[tuple(before)] = stamp(place)
+        return how
+
+    for path in _files(original):
+        how = bring(path, link_file)
+        made.counts[how] = made.counts.get(how, 0) + 1
+    for link in (path for folder in _IMMUTABLE for path in _walk(original.data / folder) if path.is_symlink()):
+        _link_alike(link, aside.data / link.relative_to(original.data))
+    for name in _LINKS:
+        if (original.data / name).is_symlink():
+            _link_alike(original.data / name, aside.data / name)
+    if original.corrections.is_dir():
+        shutil.copytree(original.corrections, aside.corrections)
+    aside.build.parent.mkdir(parents=True, exist_ok=True)
+    for name in _WRITTEN:
+        if (original.data / name).exists():
+            how = bring(original.data / name, copy_file)
+            made.build = how if aside.data / name == aside.build else ""
+            flush(aside.data / name)
+    _copy_ledger(original, aside, stamps)
+    flush(aside.data)
+    return made
+
+
+def _files(project: Project) -> Iterator[Path]:
+    for folder in _IMMUTABLE:
+        yield from (path for path in _walk(project.data / folder) if not path.is_symlink())
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files and the links of a folder, but for what is half made, whose names begin with a dot."""
+
+    def fail(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for here, folders, names in os.walk(folder, onerror=fail):
+        links = [name for name in folders if os.path.islink(f"{here}/{name}")]
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(here) / name for name in (*links, *names))
+
+
+def _link_alike(link: Path, place: Path) -> None:
+    """Have the same link in a second place: it is relative, and leads through warehouse/current there too."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(os.readlink(link))
+
+
+def _copy_ledger(original: Project, aside: Project, stamps: dict[tuple[int, ...], list[int]]) -> None:
+    """Copy the ledger; what it says of files that are others in the new place, it says of those there."""
+    if not original.ledger.exists():
+        return
+    with (
+        closing(sqlite3.connect(original.ledger)) as read,
+        closing(sqlite3.connect(aside.ledger)) as copy,
+        copy,
+    ):
+        read.backup(copy)
+        for row, text in copy.execute("select rowid, details from receipts").fetchall():
+            details = json.loads(text)
+            known = {name: stamps.get(tuple(details.get(name) or ())) for name in _STAMPS}
+            if changed := {name: value for name, value in known.items() if value}:
+                values = (json.dumps({**details, **changed}), row)
+                copy.execute("update receipts set details = ? where rowid = ?", values)
+    flush(aside.ledger)
+
+
+def _size(project: Project) -> int:
+    places = [*(path for folder in _IMMUTABLE for path in _walk(project.data / folder)), project.ledger]
+    places += [project.data / name for name in _WRITTEN]
+    return sum(path.lstat().st_size for path in places if path.is_file() and not path.is_symlink())

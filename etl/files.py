@@ -23,13 +23,19 @@ def copy_file(source: Path, target: Path) -> str:
     return "copied"
 
 
-def link_file(source: Path, target: Path) -> None:
-    """Have a file that is never written to in a second place, without a copy if the file system can."""
+def link_file(source: Path, target: Path) -> str:
+    """Have a file that is never written to in a second place, without a copy if the file system can.
+
+    Return `linked`, `cloned` or `copied`; a copy has the permissions of its original.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
+        return "linked"
     except OSError:
-        copy_file(source, target)
+        how = copy_file(source, target)
+    shutil.copymode(source, target)
+    return how
 
 
 def write_file(target: Path, text: str) -> None:

@@ -56,8 +56,8 @@ def configure(config: Config, add_config_path: Callable[[str], object]) -> None:
 
 
 @contextmanager
-def saying(already_running: type[SystemExit]) -> Iterator[None]:
-    """Say why a run cannot be planned: Luigi only warns of it, and its warnings are not shown.
+def saying(already_running: type[SystemExit], what: str = "the run cannot begin") -> Iterator[None]:
+    """Say why `what`: of a run that cannot be planned Luigi only warns, and its warnings are not shown.
 
     `already_running` is what tells Luigi that another one is under way.
     """
@@ -67,11 +67,19 @@ def saying(already_running: type[SystemExit]) -> Iterator[None]:
         log.error("%s", error)
         raise already_running from None
     except EtlError as error:
-        log.error("the run cannot begin: %s", error)
+        log.error("%s: %s", what, error)
         raise
     except Exception:
-        log.exception("the run cannot begin; this is a fault of etl: please report it")
+        log.exception("%s; this is a fault of etl: please report it", what)
         raise
+
+
+def default_root() -> str:
+    """Return the root of the project, or an empty text: the first complete() says why, with an exit code."""
+    try:
+        return str(find_root())
+    except EtlError:
+        return ""
 
 
 def default_project() -> str:

@@ -67,12 +67,20 @@ def reproduce(project: Project, generation: str) -> Iterator[Reproduced]:
         raise NotReproduced(f"generation {generation} has {lack}, so it cannot be built anew.")
     folder = project.data / f".reproduce-{secrets.token_hex(4)}"
     try:
-        copy = _copy_of_code(project, record.git_commit, folder)
-        _restore_inputs(project, copy, record)
+        builder = _builder(project, record)
+        copy = _copy_of_code(builder, record.git_commit, folder)
+        _restore_inputs(builder if builder.data.is_dir() else project, copy, record)
         plan = _build(copy, record)
         yield Reproduced(project, record, copy.build, _contents(plan), _notes(plan, record))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _builder(project: Project, record: Generation) -> Project:
+    """Return the project in the environment that built the generation, before it was promoted; it may be gone."""
+    name = record.origin.get("built_in", project.environment_name)
+    is_here = name == project.environment_name
+    return project if is_here else load_project(project.root, name, must_exist=False)
 
 
 def _copy_of_code(project: Project, commit: str, folder: Path) -> Project:

@@ -68,6 +68,7 @@ def _generation(project: Project, name: str) -> dict[str, Any]:
     tables = record.tables.values() if record else ()
     notes = ["current"] if name == published.current(project) else []
     notes += ["held"] if hold and hold.held == name else []
+    notes += [f"of {record.origin['environment']}"] if record and record.origin else []
     return {
         "generation": name,
         "published_at": record.published_at[:19] + "Z" if record else None,

@@ -10,7 +10,8 @@ from etl.keys import AUDIT, PUBLISH, load_key
 from etl.ledger import Key, Ledger, Receipt, Run
 from etl.plan.deliveries import Taken
 from etl.plan.plan import Plan, holes
-from etl.stages.published import current
+from etl.project import Project
+from etl.stages.published import current, read_hold, read_record
 
 _LISTED = 5
 
@@ -19,7 +20,8 @@ def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt
     """Yield the lines about a finished run."""
     has_worked = any(receipt.run_id == run.run_id for receipt in receipts.values())
     newest = receipts[PUBLISH].details["generation"] if PUBLISH in receipts else ""
-    yield _headline(plan, run, has_worked, newest)
+    headline = _headline(plan, run, has_worked, newest)
+    yield f"{plan.project.environment}: {headline}" if plan.project.environment else headline
     for name in plan.catalog.sources:
         yield from _source(plan, name, receipts)
     audited = receipts.get(AUDIT)
@@ -57,9 +59,8 @@ def _headline(plan: Plan, run: Run, has_worked: bool, newest: str) -> str:
         return f"published {run.run_id} as {plan.project.warehouse}"
     generation = current(plan.project)
     if run.outcome == "unchanged" and generation not in (None, newest):
-        return (
-            f"nothing new up to {plan.scope.last}; rolled back to {generation}, which stays until something is new"
-        )
+        how = _how(plan.project)
+        return f"nothing new up to {plan.scope.last}; {how} {generation}, which stays until something is new"
     if run.outcome == "unchanged" and has_worked:
         return f"nothing new to publish up to {plan.scope.last}: {plan.project.warehouse} holds all of it already"
     if run.outcome == "unchanged":
@@ -68,6 +69,13 @@ def _headline(plan: Plan, run: Run, has_worked: bool, newest: str) -> str:
         done = "only what was asked for is done; it is not audited, so nothing is published"
         return f"run {run.run_id} of {run.batch_date}: {done}"
     return f"run {run.run_id} of {run.batch_date}: {run.outcome}; nothing was published"
+
+
+def _how(project: Project) -> str:
+    """Return how the current generation came to be that, if not by a publish here."""
+    record = read_record(project.current)
+    is_promoted = record is not None and record.origin and not read_hold(project)
+    return f"{record.origin['environment']} has promoted" if record and is_promoted else "rolled back to"
 
 
 def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[str]:

@@ -314,18 +314,23 @@ class DeliveredSample(luigi.Task):
 class Promoted(luigi.Task):
     """The generation that one environment has published, as that of another: the same bytes."""
 
+    project = luigi.Parameter(positional=False, description="set by etl")
     source_env = luigi.Parameter(positional=False, description="the environment that has published it")
     target_env = luigi.Parameter(positional=False, description="the environment that is to have it")
     by = luigi.Parameter(default="", positional=False, description="who promotes; default: the user")
     reason = luigi.Parameter(default="", positional=False, description="why")
 
+    @classmethod
+    def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
+        return super().get_param_values(params, args, {"project": luigi_setup.default_root(), **kwargs})  # type: ignore[no-untyped-call]
+
     def complete(self) -> bool:
         with _saying():
-            return promotion(self.source_env, self.target_env, self.by, self.reason).is_done()
+            return promotion(self.project, self.source_env, self.target_env).is_done()
 
     def run(self) -> None:
-        with _saying():
-            promotion(self.source_env, self.target_env).promote()
+        with _saying("failed"):
+            promotion(self.project, self.source_env, self.target_env).promote(self.by, self.reason)
 
 
 def run_luigi(arguments: Sequence[str]) -> None:

@@ -29,7 +29,8 @@ ALLOWED = {
     "errors": set(),
     "quoting": set(),
     "audit_kinds": {"errors", "quoting"},
-    "project": {"errors"},
+    "settings": {"errors"},
+    "project": {"errors", "settings"},
     "engine": {"errors", "quoting", "project", "duckdb"},
     "contract": {"errors", "audit_kinds", "quoting", "formats", "pandera", "pandas", "numpy", "pyarrow", "duckdb"},
     "formats": {"errors", "quoting", "duckdb", "numpy", "pyarrow", "python_calamine"},
@@ -51,7 +52,7 @@ ALLOWED = {
     "stages.audited": {*SUPPORT, "stages.warehouse", "duckdb", "pyarrow"},
     "stages.published": {*SUPPORT, "stages.audited", "stages.warehouse", "duckdb", "pyarrow"},
     "plan": {*SUPPORT, "stages.raw", "stages.lake", "stages.warehouse", "stages.published"},
-    "summary": {"keys", "errors", "plan", "ledger", "stages.published"},
+    "summary": {"keys", "errors", "plan", "project", "ledger", "stages.published"},
     "run": {
         "keys",
         "workers",

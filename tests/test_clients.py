@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from etl.errors import ConfigError
-from etl.project import Project, Settings
+from etl.project import Project
+from etl.settings import Settings
 from tests import tiny
 
 #: Installed by `make test`: a real older release, in a folder of its own.

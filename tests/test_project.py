@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from etl.errors import ConfigError
-from etl.project import Project, Settings, find_root, load_project
+from etl.project import Project, environments, find_root, load_project
+from etl.settings import Settings
 
 
 def folder(path: Path, text: str = "[etl]\n") -> Path:
@@ -176,9 +177,50 @@ def test_variables_of_an_environment_go_before_those_of_all(tmp_path):
             r"there is no environment stagin; did you mean staging\?",
         ),
         ("../x", ENVIRONMENTS, "'../x' cannot be an environment"),
+        ("staging", ENVIRONMENTS + "environment = x\n", r"\[etl.env.staging\] environment: only \[etl\] says"),
         ("staging", ENVIRONMENTS + "keep_generation = 1\n", r"\[etl.env.staging\] has no key 'keep_generation'"),
     ],
 )
 def test_a_wrong_environment_says_what_is_wrong(tmp_path, name, text, message):
     with pytest.raises(ConfigError, match=message):
         environment(tmp_path, name, text)
+
+
+def test_a_section_of_the_environment_that_etl_describes_is_for_it_alone(tmp_path):
+    text = ENVIRONMENTS + "[etl.env.prod]\napprovals = 2\ndata = live\n[etl.env.prod.vars]\nb = 3\n"
+    prod, staging = environment(tmp_path, "", text), environment(tmp_path, "staging", text)
+    assert (prod.settings.approvals, staging.settings.approvals) == (2, 0)
+    assert (prod.data, prod.raw) == (tmp_path / "live", tmp_path / "data" / "raw") == (prod.data, staging.raw)
+    assert (prod.variables, staging.variables) == ({"b": "3"}, {})
+
+
+@pytest.mark.parametrize("section", ["[etl.env.test]", "[etl.env.test.vars]\na = 1"])
+def test_an_environment_whose_section_says_little_is_there_all_the_same(tmp_path, section):
+    test = environment(tmp_path, "test", f"{ENVIRONMENTS}{section}\n")
+    assert test.data == tmp_path / "data" / "environments" / "test"
+    assert environments(test) == ["prod", "staging", "test"]
+
+
+@pytest.mark.parametrize(
+    ("data", "whose"),
+    [
+        ("data", "that of prod"),
+        ("./sql/../data", "that of prod"),
+        (".", "that of prod"),
+        ("data/environments/staging", "that of staging"),
+        ("data/environments", "that of staging"),
+    ],
+)
+def test_an_environment_that_would_hold_the_data_of_another_is_refused(tmp_path, data, whose):
+    (tmp_path / "sql").mkdir()
+    text = f"{ENVIRONMENTS}[etl.env.test]\ndata = {data}\n"
+    with pytest.raises(ConfigError, match=rf"\[etl.env.test\] data = .*: {whose} is in there"):
+        environment(tmp_path, "test", text)
+    assert environment(tmp_path, "", text).data == tmp_path / "data"
+
+
+def test_a_root_may_be_called_what_separates_it_from_its_environment(tmp_path):
+    root = folder(tmp_path / "a env=b", ENVIRONMENTS)
+    assert load_project(root).root == root
+    staging = load_project(root, "staging")
+    assert load_project(staging.identity) == staging

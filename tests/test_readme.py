@@ -10,7 +10,7 @@ import pytest
 import etl
 from etl import errors, luigi_setup
 from etl.cli import cli
-from etl.project import Settings
+from etl.settings import Settings
 
 ROOT = Path(etl.__file__).parent.parent
 README = (ROOT / "README.md").read_text()

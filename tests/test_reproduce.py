@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from etl.errors import ConfigError, NotReproduced
-from etl.project import Project
+from etl.project import Project, load_project
+from etl.promotion import Promotion
 from etl.reproduce import reproduce
 from etl.stages import published
 from tests import tiny
@@ -139,3 +140,18 @@ def test_a_generation_without_a_commit_or_with_an_unknown_one_says_so(project: P
     tiny.night(other, git_commit="0" * 40)
     with pytest.raises(ConfigError, match="git does not have the commit 000"):
         different(other)
+
+
+def test_what_was_promoted_is_built_by_the_settings_of_the_environment_that_built_it(tmp_path: Path) -> None:
+    sql = {"marts/items.sql": "select item, getvariable('shop') as shop from raw.sales"}
+    settings = "[etl.vars]\nshop = here\n[etl.env.staging.vars]\nshop = there\n"
+    prod = tiny.project(tmp_path / "shop", sql=sql, settings=settings)
+    git(prod, "init", "-q")
+    commit(prod)
+    staging = load_project(prod.root, "staging")
+    night(prod, date(2024, 3, 2))
+    night(staging, date(2024, 3, 2))
+    Promotion(staging, prod).promote("ann")
+
+    assert tiny.published(prod, "select distinct shop from marts.items") == [("there",)]
+    assert different(prod) == []

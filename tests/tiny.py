@@ -76,6 +76,11 @@ def project(
     return made
 
 
+def at(project: Project, data: Path) -> Project:
+    """Return a project whose data is elsewhere."""
+    return replace(project, settings=replace(project.settings, data=str(data)))
+
+
 def deliver(project: Project, files: Mapping[str, str | bytes]) -> None:
     """Put files into raw/, as a sender does."""
     for path, content in files.items():

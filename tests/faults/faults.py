@@ -11,15 +11,19 @@ DATE = "2018-05-27"
 
 
 def disturbed(
-    project: Any, tools: Any, arguments: tuple[str, ...] = ("--date", DATE), **plan: Any
+    project: Any,
+    tools: Any,
+    arguments: tuple[str, ...] = ("--date", DATE),
+    command: tuple[str, ...] = ("Nightly",),
+    **plan: Any,
 ) -> tuple[subprocess.CompletedProcess[str], list[list[Any]]]:
-    """Run a night in which the plan of runner.py happens; return how it ended, and its side effects."""
+    """Run a night, or another command, in which the plan of runner.py happens; return its end and its effects."""
     log, file = project.root / "effects.jsonl", project.root / "plan.json"
     log.unlink(missing_ok=True)
     known = {"at": -1, "when": "before", "do": "kill", "data": str(project.data), "log": str(log)}
     file.write_text(json.dumps({**known, **plan}))
     done = subprocess.run(
-        [sys.executable, str(RUNNER), str(file), "Nightly", *arguments],
+        [sys.executable, str(RUNNER), str(file), *command, *arguments],
         cwd=project.root,
         env=tools.environment(),
         stdout=subprocess.PIPE,

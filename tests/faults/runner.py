@@ -1,6 +1,7 @@
 """A Luigi task in this process, whose side effects are counted: at one of them something happens.
 
     python runner.py PLAN.json Nightly --date 2018-05-27
+    python runner.py PLAN.json etl env create dev
 
 With `clock`, an ISO time, the night begins at that time.
 PLAN has `at` (the number of the side effect; -1: none), `when` (before or after it), `do` (kill, stop, interrupt,
@@ -104,7 +105,7 @@ def main():
     import etl.run
     import etl.stages.published.retention
     import etl.steps
-    from etl import tasks
+    from etl import cli, tasks
     from etl.ledger import Ledger
 
     if "clock" in PLAN:
@@ -123,7 +124,11 @@ def main():
     )
     for name in ("extract", "load", "transform", "audit", "publish"):
         watch(etl.steps, name, lambda *_, step=name: [f"step {step}"])
-    tasks.run_luigi(sys.argv[2:])
+    command, *arguments = sys.argv[2:]
+    if command == "etl":
+        cli.cli(arguments)
+    else:
+        tasks.run_luigi([command, *arguments])
 
 
 main()

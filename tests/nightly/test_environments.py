@@ -41,9 +41,10 @@ def made(tools: Any, project: Any, name: str, **env: str) -> Any:
 
 
 def state(folder: Path) -> dict[str, str]:
-    """Return the content of every file but the ledger's and the lock."""
+    """Return content, permissions and times of every file but the ledger's and the lock."""
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(folder)): f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat()[:1]} "
+        f"{path.stat().st_mtime_ns}"
         for path in sorted(folder.rglob("*"))
         if path.is_file() and "environments" not in path.parts and not path.name.startswith(("ledger.", ".lock"))
     }
@@ -154,7 +155,9 @@ def test_what_was_audited_is_promoted_byte_by_byte(prod: Any, tools: Any) -> Non
     assert prod.ledger(
         "select generation, before, kind, by, reason from switches order by rowid desc limit 1"
     ) == [(prod.generation, before, "promote", "ann", "looked at")]
-    assert promote(prod).exit_code == 0
+    again = promote(prod)
+    assert again.exit_code == 0
+    assert f"prod has generation {prod.generation} of staging already: nothing to promote" in again.output
     # the next night finds that it would publish the same
     promoted = prod.generation
     prod.published()
@@ -183,7 +186,7 @@ def test_a_promotion_is_refused_with_newer_inputs_or_without_approval(prod: Any,
     staging.published()
     generation = (staging.folder / "warehouse.duckdb").resolve().parent.name
     code, said = etl(prod, "approve", generation, "--by", "bob", "--reason", "compared", ETL_ENV="staging")
-    assert (code, said) == (0, f"bob approves {generation}\n")
+    assert code == 0 and said.startswith(f"bob approves {generation} since ")
     assert promote(prod).exit_code == 0
     assert prod.generation == generation
     assert prod.ledger("select generation, by from approvals") == [(generation, "bob")]
@@ -212,5 +215,37 @@ def test_a_hold_ends_with_a_promotion_and_one_in_the_source_refuses_it(prod: Any
 
     night = promote(prod)
 
-    assert night.exit_code in (30, 35)
-    assert "staging is rolled back from" in night.output
+    assert night.exit_code == 30
+    assert "failed: staging is rolled back from" in night.output
+    assert "Traceback" not in night.output
+
+
+def test_what_was_promoted_from_other_code_stays_until_something_is_new(prod: Any, tools: Any) -> None:
+    staging = made(tools, prod, "staging")
+    prod.edit(MART, "newest.order_date,", "newest.order_date - 1 as order_date,")
+    night = staging.published()
+    assert "staging: published " in night.output
+    assert promote(prod).exit_code == 0
+    prod.edit(MART, "newest.order_date - 1 as order_date,", "newest.order_date,")
+
+    night = prod.published()
+
+    assert f"staging has promoted {prod.generation}, which stays until something is new" in night.output
+    assert "staging" in etl(prod, "generations")[1]
+
+
+def test_two_environments_at_once_share_a_central_scheduler(
+    prod: Any, tools: Any, scheduler: Any, undisturbed: Any
+) -> None:
+    both = [tools.Project(prod.root, {"ETL_ENV": name}, prod.root / name) for name in ("one", "two")]
+    config = prod.root / "luigi.cfg"
+    config.write_text(
+        config.read_text() + "".join(f"[etl.env.{of.folder.name}]\ndata = {of.folder}\n" for of in both)
+    )
+    nights = [each.start("Nightly", "--date", tools.DATE, "--workers", "2", *scheduler.arguments) for each in both]
+
+    said = [night.communicate(timeout=60)[0] for night in nights]
+
+    assert [night.returncode for night in nights] == [0, 0], "\n".join(said)
+    assert [each.content() for each in both] == [undisturbed.orders] * 2
+    assert "one: published" in said[0] and "two: published" in said[1]

@@ -15,7 +15,7 @@ from etl.stages.published.candidate import remove_candidate
 from etl.stages.published.hold import remove_hold
 from etl.stages.published.manifest import read_manifest
 from etl.stages.published.record import Generation, record_file, write_record
-from etl.stages.published.retention import NEW, prune, sweep, time_of_publishing
+from etl.stages.published.retention import NEW, OLD, prune, sweep, time_of_publishing
 from etl.stages.published.switching import check_free, current, switch
 
 
@@ -52,15 +52,14 @@ def promote(source: Project, target: Project, ledger: Ledger, record: Generation
 
 
 def _take_place(target: Project, name: str, folder: Path) -> None:
-    """Give a finished generation its name; one that was there is the same, but for its record."""
+    """Give a finished generation its name; one that was there, but not the current one, goes."""
     place = target.generations / name
     if place.exists():
-        os.replace(record_file(folder), record_file(place))
-        flush(place)
-        sweep(target)
-        return
+        # nobody has compared it, and its record is of another time
+        os.rename(place, target.generations / f"{OLD}{name}")
     os.rename(folder, place)
     flush(target.generations)
+    sweep(target)
 
 
 def _bring(path: Path, place: Path) -> str:

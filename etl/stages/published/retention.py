@@ -15,7 +15,7 @@ from etl.stages.published.record import read_record
 from etl.stages.published.switching import FILE, current
 
 NEW = ".new"
-_OLD = ".old-"
+OLD = ".old-"
 
 
 def generations(project: Project) -> list[str]:
@@ -55,7 +55,7 @@ def prune(project: Project, ledger: Ledger) -> None:
 def sweep(project: Project) -> None:
     """Delete what a publish, or a deletion, that was killed has left half done."""
     with suppress(FileNotFoundError):
-        _remove(path for path in project.generations.iterdir() if path.name.startswith((NEW, _OLD)))
+        _remove(path for path in project.generations.iterdir() if path.name.startswith((NEW, OLD)))
 
 
 def _published(folder: Path) -> tuple[str, str]:
@@ -66,7 +66,7 @@ def _published(folder: Path) -> tuple[str, str]:
 
 def _delete(project: Project, name: str) -> None:
     """Delete a generation; under another name first, so that half of one is none."""
-    aside = project.generations / f"{_OLD}{name}"
+    aside = project.generations / f"{OLD}{name}"
     with suppress(FileNotFoundError):
         (project.generations / name).rename(aside)
     _remove([aside])

@@ -1,0 +1,183 @@
+"""An environment is made whole or not at all, is true of its own files, and takes nothing with it when it goes."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from etl import environments
+from etl.errors import AlreadyRunning, ConfigError, StepError
+from etl.ledger import Ledger
+from etl.project import Project, load_project
+from etl.run import take_lock
+from etl.stages import published
+from tests import tiny
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project that never ran, in which the commands are given."""
+    project = tiny.project(tmp_path / "project")
+    monkeypatch.setenv("ETL_PROJECT", str(project.root))
+    monkeypatch.delenv("ETL_ENV", raising=False)
+    return project
+
+
+@pytest.fixture
+def prod(project: Project) -> Project:
+    """The project, when it has published."""
+    tiny.night(project)
+    return project
+
+
+def no_links(*_: object) -> None:
+    raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_nothing_is_to_be_done_in_a_new_environment_and_nothing_half_made_is_taken_along(prod: Project) -> None:
+    (prod.generations / ".new").mkdir()
+    (prod.generations / ".new" / "warehouse.duckdb").write_text("half")
+
+    made = environments.create("dev")
+
+    dev = load_project(environment="dev")
+    assert set(made.counts) == {"linked"}
+    assert tiny.stale(tiny.plan(dev)) == []
+    assert os.listdir(dev.generations) == published.generations(prod)
+
+
+def test_copies_are_known_as_what_they_are_copies_of_where_links_cannot_be(
+    prod: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", no_links)
+    made = environments.create("dev")
+    dev = load_project(environment="dev")
+
+    assert set(made.counts) <= {"cloned", "copied"} and sum(made.counts.values()) == 4
+    assert tiny.stale(tiny.plan(dev)) == []
+    assert stat.S_IMODE(dev.warehouse.stat().st_mode) == 0o444
+    times = [
+        {key: receipt.finished_at for key, receipt in Ledger(of.ledger).receipts().items()} for of in (prod, dev)
+    ]
+    assert times[0] == times[1]
+
+
+def test_a_creation_that_fails_says_so_and_leaves_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    project.build.parent.mkdir()
+    project.build.touch()
+    before = files(project.data)
+    monkeypatch.setattr(environments, "copy_file", full)
+
+    with pytest.raises(StepError, match=r"dev was not made: .*No space left on device"):
+        environments.create("dev")
+
+    assert [name for name in files(project.data) if name not in (".lock", "environments")] == before
+
+
+def test_what_a_killed_creation_left_is_no_part_of_the_next_one(project: Project) -> None:
+    aside = project.data / "environments" / ".dev.new"
+    (aside / "lake" / "sales").mkdir(parents=True)
+    (aside / "lake" / "sales" / "half.parquet").touch()
+    (aside / "ledger.sqlite-wal").touch()
+
+    environments.create("dev")
+
+    assert files(project.data / "environments") == [
+        "dev",
+        *(name for name in files(project.data / "environments")[1:]),
+    ]
+    assert not list((project.data / "environments").rglob("half.parquet"))
+    assert not aside.exists()
+
+
+@pytest.mark.parametrize("whose", ["prod", "dev"])
+def test_nobody_works_in_either_while_one_is_made_of_the_other(project: Project, whose: str) -> None:
+    folder = {"prod": project.data, "dev": project.data / "environments" / ".dev.new"}[whose]
+    holder = load_project(project.root) if whose == "prod" else tiny.at(project, folder)
+    lock = take_lock(holder, "another")
+    try:
+        with pytest.raises(AlreadyRunning):
+            environments.create("dev")
+    finally:
+        os.close(lock)
+    assert not (project.data / "environments" / "dev").exists()
+
+
+def test_a_night_cannot_begin_there_before_it_is_made(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush, refused = environments.flush, []
+
+    def night_in_between(path: Path) -> None:
+        flush(path)
+        if path == project.data / "environments":  # the rename is done, the command is not
+            with pytest.raises(AlreadyRunning) as error:
+                take_lock(load_project(environment="dev"), "a night")
+            refused.append(str(error.value))
+
+    monkeypatch.setattr(environments, "flush", night_in_between)
+    environments.create("dev")
+
+    assert len(refused) == 1 and "etl env, dev" in refused[0]
+
+
+def test_one_of_a_project_that_never_ran_is_empty(project: Project) -> None:
+    environments.create("dev")
+
+    assert published.current(load_project(environment="dev")) is None
+    assert not project.ledger.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("prod", "prod cannot be made of itself"), ("no/name", "cannot be an environment")],
+)
+def test_what_cannot_be_made_is_said(project: Project, name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        environments.create(name)
+
+
+def test_a_disk_that_is_mounted_there_is_no_place_to_rename_to(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = project.data / "environments" / "dev"
+    place.mkdir(parents=True)
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == place)
+
+    with pytest.raises(ConfigError, match="is where a disk is mounted: let the data of dev be a folder in there"):
+        environments.create("dev")
+
+
+def test_raw_files_outlive_the_environment_that_has_them_in_its_data(prod: Project) -> None:
+    with (prod.root / "luigi.cfg").open("a") as config:
+        config.write("[etl.env.dev]\nraw = data/environments/dev/in/raw\n")
+    dev = load_project(prod.root, "dev")
+    tiny.deliver(dev, tiny.SALES)
+    tiny.night(dev)
+
+    environments.drop("dev")
+
+    assert files(dev.data) == ["in", "in/raw", "in/raw/sales", *sorted(f"in/raw/{name}" for name in tiny.SALES)]
+    assert published.current(prod)
+
+
+def test_all_of_them_are_listed_with_what_they_hold(prod: Project) -> None:
+    with (prod.root / "luigi.cfg").open("a") as config:
+        config.write("[etl.env.staging]\n[etl.env.test.vars]\nname = x\n")
+    environments.create("dev")
+
+    found = {item["environment"]: item for item in environments.described()}
+
+    assert list(found) == ["prod", "dev", "staging", "test"]
+    assert found["prod"]["generation"] == found["dev"]["generation"] == published.current(prod)
+    assert min(found["dev"]["bytes"], found["prod"]["bytes"]) > prod.build.stat().st_size
+    assert found["staging"]["generation"] == "" and found["staging"]["bytes"] == 0
