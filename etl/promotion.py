@@ -5,20 +5,21 @@ from __future__ import annotations
 import getpass
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from etl import engine
 from etl.errors import ConfigError, PromotionRefused, PublishError, counted
 from etl.ledger import Approval, Ledger, now
+from etl.losses import losses
 from etl.project import Project, load_project
 from etl.run import take_lock
 from etl.stages import published
-from etl.stages.published import Generation, Input
+from etl.stages.published import Generation
 
 log = logging.getLogger("etl")
 
-#: So many inputs are named.
+#: So many checks are named.
 _NAMED = 5
 _FAILED = "select name from etl.checks where severity = 'error' and not passed order by name"
 _AUDITED = "select count(*) from etl.checks"
@@ -107,7 +108,7 @@ class Promotion:
             raise PromotionRefused(f"generation {name} has no record of what it was made from; publish it anew.")
         problems = [
             *self._unaudited(name),
-            *self._newer_inputs(record),
+            *losses(self.source, self.target, record),
             *self._lacking_approvals(name, approvals),
         ]
         if problems:
@@ -123,33 +124,6 @@ class Promotion:
                 yield "it was not audited: its etl.checks is empty"
         if failed:
             yield f"it did not pass its audit: {', '.join(failed[:_NAMED])}"
-
-    def _newer_inputs(self, record: Generation) -> Iterator[str]:
-        """Yield the inputs that the target has published, and would lose."""
-        there = published.read_record(self.target.current)
-        newer = [
-            f"{source} {day} ({item.file})"
-            for source, days in (there.inputs.items() if there else ())
-            for day, item in days.items()
-            if self._is_newer(item, day, record, record.inputs.get(source, {}))
-        ]
-        if newer:
-            more = f" and {len(newer) - _NAMED:,} more" if len(newer) > _NAMED else ""
-            names = ", ".join(newer[:_NAMED])
-            yield (
-                f"{self.target.environment_name} has newer inputs: {names}{more}. First run the night: "
-                f"ETL_ENV={self.source.environment_name} luigi --module etl Nightly"
-            )
-
-    def _is_newer(self, item: Input, day: str, record: Generation, days: Mapping[str, Input]) -> bool:
-        """Return whether an input of the target is none of the generation's, nor one that was replaced since."""
-        # a snapshot has the date of the night that took it, and another one in each environment
-        mine = [other for other_day, other in days.items() if other_day == day or other.file == item.file]
-        if any(other.sha256 == item.sha256 for other in mine):
-            return False
-        if not mine:
-            return (self.target.raw / item.file).exists() or item.taken_at > record.published_at
-        return item.taken_at > max(other.taken_at for other in mine)
 
     def _lacking_approvals(self, name: str, approvals: Sequence[Approval]) -> Iterator[str]:
         wanted, there = self.target.settings.approvals, {approval.by.casefold() for approval in approvals}

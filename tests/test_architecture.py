@@ -53,6 +53,7 @@ ALLOWED = {
     "stages.published": {*SUPPORT, "stages.audited", "stages.warehouse", "duckdb", "pyarrow"},
     "plan": {*SUPPORT, "stages.raw", "stages.lake", "stages.warehouse", "stages.published"},
     "summary": {"keys", "errors", "plan", "project", "ledger", "stages.published"},
+    "losses": {"project", "stages.published"},
     "run": {
         "keys",
         "workers",

@@ -43,6 +43,11 @@ def refused(promotion: Promotion, why: str) -> None:
     os.close(take_lock(promotion.target, "another"))
 
 
+def write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+
+
 def asking(promotion: Promotion, approvals: int) -> Promotion:
     config = promotion.target.root / "luigi.cfg"
     config.write_text(config.read_text() + f"approvals = {approvals}\n")
@@ -128,6 +133,49 @@ def test_a_snapshot_is_the_same_though_each_environment_took_it_on_a_night_of_it
     promotion.promote("ann")
 
     assert tiny.published(promotion.target, "select item from raw.prices") == [("books",)]
+
+
+def test_a_snapshot_of_a_history_that_only_the_target_took_would_be_lost(tmp_path: Path) -> None:
+    contracts = tiny.CONTRACTS.replace("sales/{date}.csv", "sales.csv").replace('csv")', 'csv", history=True)')
+    prod = tiny.project(
+        tmp_path, contracts, raw={"sales.csv": "id,item\n1,book\n"}, settings="[etl.env.staging]\n"
+    )
+    tiny.night(prod, date(2024, 3, 1))
+    tiny.deliver(prod, {"sales.csv": "id,item\n1,pen\n"})
+    tiny.night(prod, date(2024, 3, 2))
+    staging = load_project(prod.root, "staging")
+    tiny.night(staging, date(2024, 3, 3))
+
+    refused(
+        Promotion(staging, prod),
+        r"prod has snapshots that staging never took: sales 2024-03-01 \(sales.csv\). Make staging anew: ",
+    )
+
+
+def test_what_people_decided_in_the_target_would_be_lost(promotion: Promotion) -> None:
+    decided = Path("sales/2024-03-01.jsonl")
+    write(promotion.target.corrections / decided, '{"line": 2}\n')
+    refused(promotion, f"prod has decisions about rejected records that staging has not: {decided}. Have the same")
+
+    write(promotion.source.corrections / decided, '{"line": 1}\n{"line": 2}\n')
+    promotion.promote("ann")
+
+
+def test_a_delivery_of_several_files_is_newer_as_long_as_one_of_them_is_there(tmp_path: Path) -> None:
+    contracts = tiny.CONTRACTS.replace("sales/{date}.csv", "sales/{date}-*.csv")
+    days = {
+        f"sales/2024-03-0{day}-{part}.csv": f"id,item\n{day}{part},book\n" for day in (1, 2) for part in (1, 2)
+    }
+    prod = tiny.project(tmp_path, contracts, raw=days, settings="[etl.env.staging]\n")
+    tiny.night(prod)
+    promotion = Promotion(load_project(prod.root, "staging"), prod)
+    tiny.night(promotion.source, date(2024, 3, 1))
+
+    refused(promotion, r"prod has newer inputs: sales 2024-03-02 \(sales/2024-03-02-\*.csv \(2 files\)\)")
+
+    for part in (1, 2):
+        (prod.raw / f"sales/2024-03-02-{part}.csv").unlink()
+    promotion.promote("ann")
 
 
 def test_different_people_approve_and_the_same_one_counts_once(promotion: Promotion) -> None:

@@ -5,6 +5,8 @@ In the suite one kill of each is tried, another one each time; with ETL_TEST_EVE
 
 import os
 import random
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -75,3 +77,23 @@ def test_a_creation_that_is_killed_has_made_nothing_or_all(staged: Any, tools: A
         assert sorted(os.listdir(dev.data.parent)) == ["dev", "staging"], what
         assert dev.published().exit_code == 0
         assert prod.content() == content, what
+
+
+def test_a_promotion_a_night_and_a_rollback_at_once_are_one_after_the_other(staged: Any, tools: Any) -> None:
+    old, new = staged.content(), at(staged, tools, "staging").content()
+    commands = [
+        ["-m", "luigi", "--module", "etl", *PROMOTED],
+        ["-m", "luigi", "--module", "etl", "Nightly", "--date", tools.DATE],
+        ["-m", "etl", "rollback"],
+    ]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    where = {"cwd": staged.root, "env": tools.environment()}
+    processes = [subprocess.Popen([sys.executable, *command], **where, **pipes) for command in commands]
+
+    said = [process.communicate(timeout=60)[0] for process in processes]
+
+    # turned away, or held by the rollback, which had nothing to go back to if it came first
+    assert {process.returncode for process in processes} <= {0, 10, 30}, said
+    assert staged.content() in (old, new), said
+    assert staged.run(*PROMOTED).exit_code == 0
+    assert staged.content() == new and staged.leftovers() == []

@@ -1,0 +1,94 @@
+"""What an environment would lose by a promotion: inputs and decisions that the generation was made without."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from etl.project import Project
+from etl.stages import published
+from etl.stages.published import Generation, Input
+
+#: So many inputs are named.
+_NAMED = 5
+#: What messages call a delivery of several files by.
+_SEVERAL = re.compile(r"(.*)\*(.*) \([\d,]+ files\)", re.DOTALL)
+
+
+def losses(source: Project, target: Project, record: Generation) -> Iterator[str]:
+    """Yield what `target` has published and a generation of `source` has not, and what to do about it.
+
+    A partition that was withdrawn since, or replaced by what the generation has, is no loss.
+    """
+    there = published.read_record(target.current)
+    newer: list[str] = []
+    earlier: list[str] = []
+    for name, days in (there.inputs if there else {}).items():
+        mine = record.inputs.get(name, {})
+        for day, item in days.items():
+            if _is_earlier_snapshot(day, days, mine):
+                earlier.append(f"{name} {day} ({item.file})")
+            elif _is_newer(target, record, day, item, mine):
+                newer.append(f"{name} {day} ({item.file})")
+    here, other = source.environment_name, target.environment_name
+    night = f"ETL_ENV={here} luigi --module etl Nightly"
+    if newer:
+        yield f"{other} has newer inputs: {_few(newer)}. First run the night: {night}"
+    if earlier:
+        anew = f"etl env drop {here} and etl env create {here} --from {other}"
+        yield f"{other} has snapshots that {here} never took: {_few(earlier)}. Make {here} anew: {anew}"
+    if files := _decided(source, target):
+        where = f"Have the same lines in {source.corrections}, and run the night: {night}"
+        yield f"{other} has decisions about rejected records that {here} has not: {_few(files)}. {where}"
+
+
+def _same_input(day: str, item: Input, mine: Mapping[str, Input]) -> list[Input]:
+    # a snapshot has the date of the night that took it, and another one in each environment
+    return [other for other_day, other in mine.items() if other_day == day or other.file == item.file]
+
+
+def _is_earlier_snapshot(day: str, days: Mapping[str, Input], mine: Mapping[str, Input]) -> bool:
+    """Return whether it is one of a history, not the newest, and the generation does not have it."""
+    item = days[day]
+    is_earlier = any(other.file == item.file and other_day > day for other_day, other in days.items())
+    return is_earlier and all(other.sha256 != item.sha256 for other in mine.values())
+
+
+def _is_newer(target: Project, record: Generation, day: str, item: Input, mine: Mapping[str, Input]) -> bool:
+    same = _same_input(day, item, mine)
+    if any(other.sha256 == item.sha256 for other in same):
+        return False
+    if not same:
+        return _is_in_raw(target.raw, item.file) or item.taken_at > record.published_at
+    return item.taken_at > max(other.taken_at for other in same)
+
+
+def _is_in_raw(raw: Path, file: str) -> bool:
+    """Return whether a delivery, as a record calls it, is in raw/ still, or a part of it."""
+    several = _SEVERAL.fullmatch(file)
+    if not several:
+        return (raw / file).exists()
+    start, end = several.groups()
+    folder = raw / start.rpartition("/")[0]
+    names = (f"{here}/{name}" for here, _, names in os.walk(folder) for name in names)
+    return any(name.startswith(f"{raw}/{start}") and name.endswith(end) for name in names)
+
+
+def _decided(source: Project, target: Project) -> list[str]:
+    """Return the files of decisions in the target with lines that the source has not."""
+    paths = (path.relative_to(target.corrections) for path in sorted(target.corrections.glob("*/*.jsonl")))
+    return [
+        str(path) for path in paths if not _lines(target.corrections / path) <= _lines(source.corrections / path)
+    ]
+
+
+def _lines(path: Path) -> set[bytes]:
+    return set(path.read_bytes().splitlines()) if path.exists() else set()
+
+
+def _few(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - _NAMED:,} more" if len(listed) > _NAMED else ""
+    return ", ".join(listed[:_NAMED]) + more
