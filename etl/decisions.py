@@ -6,7 +6,6 @@ import csv
 import getpass
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,18 +22,19 @@ from etl.corrections import (
     corrections_file,
     record_hash,
 )
-from etl.errors import ConfigError, counted
+from etl.errors import ConfigError, counted, few
 from etl.ledger import Ledger, now
+from etl.lock import locked
 from etl.plan import Plan, Scope, make_plan
 from etl.project import Project
 from etl.quarantine import COLUMNS, Selection
-from etl.run import take_lock
 from etl.stages.lake import partition_file
 from etl.stages.lake.inputs import open_file
 from etl.stages.lake.rejects import REFUSED_RULE
 from etl.stages.raw import Delivery
 
-_NAMED = 5
+#: What is said to have the lock meanwhile: a run that is under way was planned with what was decided before.
+_LOCKED_FOR = "etl quarantine"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def replay(project: Project, name: str, selection: Selection) -> Decision:
 
     Raises ConfigError if there are none, or if their files are not in raw/ as they were.
     """
-    with _deciding(project):
+    with locked(project, _LOCKED_FOR):
         found = _selected(project, name, selection)
         _deliveries(project, quarantine.find_source(project, name), found)
     return Decision(name, found)
@@ -77,7 +77,7 @@ def replace_texts(project: Project, name: str, file: Path) -> Decision:
             f"edited text would lie in {project.corrections} unmasked. Have the file delivered again "
             "corrected, or discard."
         )
-    with _deciding(project):
+    with locked(project, _LOCKED_FOR):
         edited = _edited(project, name, file)
         _deliveries(project, source, edited)
         who: dict[str, Any] = {"action": REPLACE, "by": _user(), "at": now()}
@@ -98,7 +98,7 @@ def discard(project: Project, name: str, selection: Selection, reason: str) -> D
     if not reason.strip():
         raise ConfigError("a reason is needed: it is all that will be known of these records later.")
     source = quarantine.find_source(project, name)
-    with _deciding(project):
+    with locked(project, _LOCKED_FOR):
         found = _selected(project, name, selection)
         _refuse_wholesale(found, selection)
         held = _deliveries(project, source, found)
@@ -113,23 +113,13 @@ def discard(project: Project, name: str, selection: Selection, reason: str) -> D
     return Decision(name, found)
 
 
-@contextmanager
-def _deciding(project: Project) -> Iterator[None]:
-    """Hold the project's lock: a run that is under way was planned with what was decided before."""
-    lock = take_lock(project, "etl quarantine")
-    try:
-        yield
-    finally:
-        os.close(lock)
-
-
 def _selected(project: Project, name: str, selection: Selection) -> list[dict[str, Any]]:
     found = quarantine.records(project, name, selection, discarded=False)
     if not found:
         raise ConfigError(f"{name} has no records{selection} in quarantine: see `etl quarantine show {name}`.")
     files = {(row["date"], row["file"]) for row in found}
     if selection.lines and len(files) > 1:
-        names = ", ".join(f"{day} {file}" for day, file in sorted(files)[:_NAMED])
+        names = few(f"{day} {file}" for day, file in sorted(files))
         raise ConfigError(f"line {selection.lines[0]} is in more than one file: {names}. Say --date, and --file.")
     return found
 
@@ -200,9 +190,8 @@ def _edited(project: Project, name: str, file: Path) -> list[dict[str, Any]]:
         elif (text := row["text"].rstrip("\r\n")) != record["text"]:
             found.append({**record, "edited": text})
     if unknown:
-        more = f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else ""
         raise ConfigError(
-            f"{file}: {', '.join(unknown[:_NAMED])}{more}: no such record of {name} is in quarantine (any more). "
+            f"{file}: {few(unknown)}: no such record of {name} is in quarantine (any more). "
             "Nothing was taken; export again, or delete these rows."
         )
     if not found:

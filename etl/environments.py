@@ -15,8 +15,8 @@ from typing import Any
 from etl.errors import ConfigError, StepError
 from etl.files import copy_file, flush, link_file
 from etl.ledger import stamp
+from etl.lock import locked
 from etl.project import Project, environments, load_project
-from etl.run import take_lock
 from etl.stages import published
 
 #: Folders of which no file is ever written to: they can have their files in common.
@@ -51,7 +51,11 @@ def create(name: str, source: str = "") -> Created:
     path = target.data.with_name(f".{target.data.name}.new")
     # its lock comes along with the rename, so that nothing begins there before this ends
     aside = replace(target, settings=replace(target.settings, data=str(path)))
-    with _explained(f"{name} was not made"), _locked(original, name), _locked(aside, name):
+    with (
+        _explained(f"{name} was not made"),
+        locked(original, f"etl env, {name}"),
+        locked(aside, f"etl env, {name}"),
+    ):
         try:
             _clear(aside)
             made = _make(original, aside)
@@ -74,7 +78,7 @@ def drop(name: str) -> Path:
         raise ConfigError(f"{name} is what [etl] itself describes; etl does not delete its data.")
     is_inside = project.raw.is_relative_to(project.data) and project.raw.exists()
     kept = project.raw.relative_to(project.data).parts[0] if is_inside else ""
-    with _explained(f"{name} was not deleted, or not all of it"), _locked(project, name):
+    with _explained(f"{name} was not deleted, or not all of it"), locked(project, f"etl env, {name}"):
         for path in project.data.iterdir():
             if path.name != kept:
                 _delete(path)
@@ -96,15 +100,6 @@ def described() -> list[dict[str, Any]]:
         }
         for project in projects
     ]
-
-
-@contextmanager
-def _locked(project: Project, name: str) -> Iterator[None]:
-    lock = take_lock(project, f"etl env, {name}")
-    try:
-        yield
-    finally:
-        os.close(lock)
 
 
 @contextmanager

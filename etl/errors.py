@@ -22,6 +22,17 @@
 A message says what happened, where, why, and what to do next; it is the whole text a user sees.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def few(texts: Iterable[object], limit: int = 5, separator: str = ", ") -> str:
+    """Return texts as a message lists them: all of them, or the first ones and how many more there are."""
+    listed = list(texts)
+    more = f" and {len(listed) - limit:,} more" if len(listed) > limit else ""
+    return separator.join(map(str, listed[:limit])) + more
+
 
 def counted(number: int, noun: str) -> str:
     """Return a number and its noun as a message says them: `1 record`, `1,204 records`."""

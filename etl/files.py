@@ -1,8 +1,9 @@
-"""Files as a whole: copied the cheapest way, written in one rename, and flushed to the disk."""
+"""Files as a whole: hashed, copied the cheapest way, written in one rename, and flushed to the disk."""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -51,6 +52,12 @@ def write_file(target: Path, text: str) -> None:
 def make_read_only(path: Path) -> None:
     """Let nobody write to a file; who may read it stays as the umask left it."""
     path.chmod(path.stat().st_mode & 0o444)
+
+
+def sha256(path: Path) -> str:
+    """Return the hash of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def flush(path: Path) -> None:

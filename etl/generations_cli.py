@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 from typing import TYPE_CHECKING
 
 import click
@@ -48,17 +47,14 @@ def rollback(generation: str, by: str, reason: str) -> None:
     Nothing is published after it until what came with the generation that was rolled back changes.
     """
     from etl.ledger import Ledger
+    from etl.lock import locked
     from etl.project import load_project
-    from etl.run import take_lock
     from etl.stages import published
 
     project = load_project()
-    lock = take_lock(project, "rollback")
-    try:
+    with locked(project, "rollback"):
         ledger = Ledger(project.ledger)
         now = published.rollback(project, ledger, generation, by or getpass.getuser(), reason)
-    finally:
-        os.close(lock)
     click.echo(f"{now} is the current generation")
     if hold := published.read_hold(project):
         click.echo(f"held until it changes, what came with {hold.held}: {hold.came_with}")

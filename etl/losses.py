@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from etl.errors import few
 from etl.project import Project
 from etl.stages import published
 from etl.stages.published import Generation, Input
 
-#: So many inputs are named.
-_NAMED = 5
 #: What messages call a delivery of several files by.
 _SEVERAL = re.compile(r"(.*)\*(.*) \([\d,]+ files\)", re.DOTALL)
 
@@ -35,13 +34,13 @@ def losses(source: Project, target: Project, record: Generation) -> Iterator[str
     here, other = source.environment_name, target.environment_name
     night = f"ETL_ENV={here} luigi --module etl Nightly"
     if newer:
-        yield f"{other} has newer inputs: {_few(newer)}. First run the night: {night}"
+        yield f"{other} has newer inputs: {few(newer)}. First run the night: {night}"
     if earlier:
         anew = f"etl env drop {here} and etl env create {here} --from {other}"
-        yield f"{other} has snapshots that {here} never took: {_few(earlier)}. Make {here} anew: {anew}"
+        yield f"{other} has snapshots that {here} never took: {few(earlier)}. Make {here} anew: {anew}"
     if files := _decided(source, target):
         where = f"Have the same lines in {source.corrections}, and run the night: {night}"
-        yield f"{other} has decisions about rejected records that {here} has not: {_few(files)}. {where}"
+        yield f"{other} has decisions about rejected records that {here} has not: {few(files)}. {where}"
 
 
 def _same_input(day: str, item: Input, mine: Mapping[str, Input]) -> list[Input]:
@@ -86,9 +85,3 @@ def _decided(source: Project, target: Project) -> list[str]:
 
 def _lines(path: Path) -> set[bytes]:
     return set(path.read_bytes().splitlines()) if path.exists() else set()
-
-
-def _few(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - _NAMED:,} more" if len(listed) > _NAMED else ""
-    return ", ".join(listed[:_NAMED]) + more

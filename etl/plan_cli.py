@@ -29,10 +29,10 @@ _SHOWN_LINES = 60
 def plan(date: datetime | None, selection: str, is_all: bool, as_json: bool) -> None:
     """Show what a run would do up to a date, and why; nothing is done, and no run has to wait."""
     from etl.ledger import Ledger
+    from etl.lock import under_way
     from etl.plan import Scope, make_plan
     from etl.plan.forecast import forecast
     from etl.project import load_project
-    from etl.run import under_way
     from etl.stages.published import read_hold
 
     project = load_project()

@@ -9,18 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from etl import engine
-from etl.errors import ConfigError, PromotionRefused, PublishError, counted
+from etl.errors import ConfigError, PromotionRefused, PublishError, counted, few
 from etl.ledger import Approval, Ledger, now
+from etl.lock import take_lock
 from etl.losses import losses
 from etl.project import Project, load_project
-from etl.run import take_lock
 from etl.stages import published
 from etl.stages.published import Generation
 
 log = logging.getLogger("etl")
 
-#: So many checks are named.
-_NAMED = 5
 _FAILED = "select name from etl.checks where severity = 'error' and not passed order by name"
 _AUDITED = "select count(*) from etl.checks"
 
@@ -123,7 +121,7 @@ class Promotion:
             if not con.execute(_AUDITED).fetchall()[0][0]:
                 yield "it was not audited: its etl.checks is empty"
         if failed:
-            yield f"it did not pass its audit: {', '.join(failed[:_NAMED])}"
+            yield f"it did not pass its audit: {few(failed)}"
 
     def _lacking_approvals(self, name: str, approvals: Sequence[Approval]) -> Iterator[str]:
         wanted, there = self.target.settings.approvals, {approval.by.casefold() for approval in approvals}

@@ -16,7 +16,7 @@ from etl import engine, steps
 from etl.contract import Source, catalog_key
 from etl.corrections import corrections_file
 from etl.errors import NotReproduced
-from etl.files import copy_file, link_file
+from etl.files import copy_file, link_file, sha256
 from etl.git import check_out
 from etl.ledger import Ledger, Run, now
 from etl.plan import Plan, Scope, make_plan
@@ -137,7 +137,7 @@ def _restore(
 
 
 def _sha256(delivery: Delivery) -> str:
-    files = tuple(replace(file, sha256=raw.sha256(file.path)) for file in delivery.files)
+    files = tuple(replace(file, sha256=sha256(file.path)) for file in delivery.files)
     return replace(delivery, files=files).sha256
 
 

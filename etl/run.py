@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import fcntl
-import json
 import logging
 import os
 import secrets
 import shutil
-import socket
 import sys
 from collections import defaultdict
 from contextlib import suppress
@@ -18,13 +15,14 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from etl.errors import AlreadyRunning, LedgerError, StepError
+from etl.errors import LedgerError, StepError
 from etl.git import commit_of
 from etl.keys import BUILD, PUBLISH
 from etl.ledger import Key, Ledger, Receipt, Run, now
+from etl.lock import take_lock
 from etl.plan import Plan, Scope, check_room, make_plan
 from etl.project import Project, load_project
-from etl.stages.published import current, sweep
+from etl.stages.published import current, note_missed, sweep
 from etl.stages.warehouse import close_build, keep_build_open
 from etl.summary import notes, summary
 from etl.workers import end_with_parent, end_without_workers
@@ -136,16 +134,6 @@ def finish_runs() -> None:
         run.finish()
 
 
-def under_way(ledger: Ledger) -> Run | None:
-    """Return the run that is under way on this machine.
-
-    The project's lock is not tried: that could stop a run that begins at the same moment.
-    """
-    newest = next(iter(ledger.runs()), None)
-    is_open = newest is not None and not newest.outcome and newest.pid > 0
-    return newest if newest and is_open and _is_alive(newest.pid) else None
-
-
 def progress() -> tuple[int, int]:
     """Return how many steps of the run in this process are done, and how many there are to do."""
     done = total = 0
@@ -154,47 +142,6 @@ def progress() -> tuple[int, int]:
         done += sum(run.plan.is_done(key, receipts.get(key)) for key in run.plan.stale)
         total += len(run.plan.stale)
     return done, total
-
-
-def take_lock(project: Project, run_id: str) -> int:
-    """Lock the project and return the descriptor; the lock ends when all processes that have it are gone.
-
-    Raises AlreadyRunning that says who holds it.
-    """
-    os.umask(os.umask(0o777) | project.settings.mask)
-    try:
-        project.lock.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(project.lock, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise StepError(f"{error}\nNothing was begun: etl must be able to write to {project.data}.") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 1000, 0).decode()
-        os.close(descriptor)
-        raise AlreadyRunning(f"another run of {project.place} is under way: {_holder(holder)}") from None
-    text = json.dumps({"run_id": run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": now()})
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, text.encode(), 0)
-    return descriptor
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is another user's
-        return True
-    return True
-
-
-def _holder(text: str) -> str:
-    try:
-        who = json.loads(text)
-        return f"run {who['run_id']}, process {who['pid']} on {who['host']}, since {who['since']}."
-    except (ValueError, KeyError):
-        return "it has only just begun."
 
 
 def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, lock: int) -> ActiveRun:
@@ -208,6 +155,7 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     shutil.rmtree(project.scratch, ignore_errors=True)
     project.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     sweep(project)
+    note_missed(project, ledger)
     row = Run(
         run_id,
         str(scope.last),

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
+from etl.errors import few
+
 
 def shown(value: Any) -> str:
     """Return a value as people read it: 1,204; the first three of a list."""
     if isinstance(value, list):
-        more = f" and {len(value) - 3} more" if len(value) > 3 else ""
-        return ", ".join(map(str, value[:3])) + more
+        return few(value, 3)
     return f"{value:,}" if isinstance(value, int) else str(value or "")
 
 

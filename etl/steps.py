@@ -11,7 +11,7 @@ from datetime import date
 from time import perf_counter
 
 from etl.engine import ANEW, discard_build, is_damage
-from etl.errors import AuditError, StepError, counted
+from etl.errors import AuditError, StepError, counted, few
 from etl.git import is_committed
 from etl.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.ledger import Key, Receipt, now
@@ -100,7 +100,7 @@ def publish(run: ActiveRun) -> None:
     exported = {name: count for name, count in receipt.details["exported"].items() if count}
     if exported:
         files = [f"{name} ({counted(count, 'file')})" for name, count in exported.items()]
-        log.info("exported %s", _few(files))
+        log.info("exported %s", few(files, _LISTED))
     generation = receipt.details["generation"]
     run.ledger.cache(PUBLISHED_CHECKS, generation, json.dumps(plan.checks))
     if not receipt.details["is_new"]:
@@ -134,11 +134,6 @@ def _unique(plan: Plan) -> dict[str, Sequence[str]]:
     return {
         a.table: a.columns for a in audits if a.severity == "error" and a.name.startswith(f"{a.table}.unique.")
     }
-
-
-def _few(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - _LISTED:,} more" if len(texts) > _LISTED else ""
-    return ", ".join(texts[:_LISTED]) + more
 
 
 def _owners(run: ActiveRun) -> str:

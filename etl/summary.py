@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping
 
-from etl.errors import counted
+from etl.errors import counted, few
 from etl.keys import AUDIT, PUBLISH, load_key
 from etl.ledger import Key, Ledger, Receipt, Run
 from etl.plan.deliveries import Taken
@@ -41,17 +40,7 @@ def notes(taken: Taken) -> list[str]:
     found = [f"{day} {text}" for day, text in sorted(taken.waiting.items())]
     more = [f"... and {len(found) - _LISTED:,} more of that kind"] if len(found) > _LISTED else []
     lists = (("not taken", taken.left_out), ("sent again?", taken.repeats))
-    return [*found[:_LISTED], *more, *(f"{what}: {_few(texts)}" for what, texts in lists if texts)]
-
-
-def days(dates: Sequence[date]) -> str:
-    """Return a few dates as text: all, or the first ones and how many more."""
-    return _few(list(map(str, dates)))
-
-
-def _few(texts: Sequence[str]) -> str:
-    listed = ", ".join(texts[:_LISTED])
-    return f"{listed} and {len(texts) - _LISTED:,} more" if len(texts) > _LISTED else listed
+    return [*found[:_LISTED], *more, *(f"{what}: {few(texts)}" for what, texts in lists if texts)]
 
 
 def _headline(plan: Plan, run: Run, has_worked: bool, newest: str) -> str:
@@ -95,14 +84,14 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
             yield f"  {name}: {details['file']} is refused and left out: {details['refused']}"
     gone, loaded = plan.withdrawn[name], receipts.get(load_key(name))
     if gone and plan.is_done(load_key(name), loaded):
-        yield f"  {name}: withdrawn, the file is gone from raw/: {days(gone)}"
+        yield f"  {name}: withdrawn, the file is gone from raw/: {few(gone)}"
     waiting = plan.taken[name].waiting
     if plan.taken[name].lost and loaded and loaded.run_id == plan.run_id:
-        yield f"  {name}: withdrawn, the lake does not hold it any more: {days(plan.taken[name].lost)}"
+        yield f"  {name}: withdrawn, the lake does not hold it any more: {few(plan.taken[name].lost)}"
     held = plan.held[name].values()
     kept = [] if plan.catalog.sources[name].is_dated or any(d.is_in_raw for d in held) else list(plan.held[name])
     if kept and not waiting and plan.scope.source in ("", name):
-        yield f"  {name}: its file is gone from raw/; what came on {days(kept)} stays"
+        yield f"  {name}: its file is gone from raw/; what came on {few(kept)} stays"
     for receipt in done:
         if receipt.details["records"] and not receipt.details["rows"]:
             yield f"  {name}: nothing of {receipt.details['file']} keeps the contract"
@@ -111,7 +100,7 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
     yield from (f"  {name}: {note}" for note in notes(plan.taken[name]))
     lacking = holes(plan.held[name]) if plan.catalog.sources[name].is_dated else []
     if lacking := [day for day in lacking if day not in waiting]:
-        yield f"  {name}: no delivery for {days(lacking)}"
+        yield f"  {name}: no delivery for {few(lacking)}"
     if name in plan.missing:
         day = plan.missing[name]
         why = f": it {waiting[day]}" if day in waiting else ""

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from etl.cli import cli, main
 from etl.errors import AlreadyRunning, ConfigError, EtlError, PublishError
-from etl.run import take_lock
+from etl.lock import take_lock
 from tests import tiny
 
 DIRTY = "id,item\n3,book\nfour,pen\n5,cap,extra\n"

@@ -10,9 +10,9 @@ import pytest
 
 from etl import decisions, quarantine
 from etl.errors import AlreadyRunning, ConfigError
+from etl.lock import take_lock
 from etl.project import Project
 from etl.quarantine import Selection
-from etl.run import take_lock
 from tests import tiny
 
 DIRTY = "id,item\n8,book\nfour,pen\n5,cap,extra\n"

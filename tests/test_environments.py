@@ -10,8 +10,8 @@ import pytest
 from etl import environments
 from etl.errors import AlreadyRunning, ConfigError, StepError
 from etl.ledger import Ledger
+from etl.lock import take_lock
 from etl.project import Project, load_project
-from etl.run import take_lock
 from etl.stages import published
 from tests import tiny
 

@@ -11,9 +11,9 @@ import pytest
 from etl import promotion as promotions
 from etl.errors import ConfigError, PromotionRefused, PublishError
 from etl.ledger import Ledger
+from etl.lock import take_lock
 from etl.project import load_project
 from etl.promotion import Promotion, approve
-from etl.run import take_lock
 from etl.stages import published
 from tests import tiny
 

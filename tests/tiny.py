@@ -16,6 +16,7 @@ import duckdb
 from etl import steps
 from etl.contract import Column, Contract, Rule, Source, Unique
 from etl.corrections import Correction, add_corrections, corrections_file, corrections_hash, record_hash
+from etl.files import sha256
 from etl.keys import AUDIT, BUILD, PUBLISH
 from etl.ledger import Key, Ledger, Receipt, Run, fingerprint, now
 from etl.plan import Plan, Scope, make_plan
@@ -23,6 +24,7 @@ from etl.project import Project, load_project
 from etl.run import ActiveRun
 from etl.stages import lake, raw
 from etl.stages.raw import Delivery
+from etl.stages.warehouse import close_build, keep_build_open
 
 CONTRACTS = """
 import pandera.pandas as pa
@@ -103,7 +105,7 @@ def take(project: Project, source: Source, deliveries: list[Delivery] | None = N
     given = found(project, source) if deliveries is None else deliveries
     given = with_corrections(project, source, given)
     content = {
-        delivery.date: fingerprint([raw.sha256(file.path) for file in delivery.files], delivery.corrections)
+        delivery.date: fingerprint([sha256(file.path) for file in delivery.files], delivery.corrections)
         for delivery in given
     }
     return lake.extract(project, source, given, content, Ledger(project.ledger), "run-1")
@@ -150,6 +152,16 @@ def night(project: Project, last: date = date(2024, 3, 31), git_commit: str = ""
     run.ledger.write_run(row)
     if not planned.is_build_intact:
         run.ledger.forget([BUILD])
+    keep_build_open(project)
+    try:
+        _work(run)
+    finally:
+        close_build(project)
+    return planned
+
+
+def _work(run: ActiveRun) -> None:
+    planned = run.plan
     for source in planned.catalog.sources:
         if days := [delivery.date for delivery in planned.stale_partitions(source)]:
             steps.extract(run, source, days)
@@ -162,7 +174,6 @@ def night(project: Project, last: date = date(2024, 3, 31), git_commit: str = ""
         steps.audit(run)
     if PUBLISH in planned.stale:
         steps.publish(run)
-    return planned
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from datetime import date
 from etl.contract import Source
 from etl.corrections import corrections_hash
 from etl.errors import DeliveryError
+from etl.files import sha256
 from etl.keys import extract_key
 from etl.ledger import Key, Ledger, Receipt, stamp
 from etl.plan.content import Content
@@ -225,7 +226,7 @@ class Deliveries:
 
     def _read(self, delivery: Delivery, file: File) -> str:
         try:
-            return raw.sha256(file.path)
+            return sha256(file.path)
         except OSError as error:
             where = f"{delivery.source} {delivery.date}: {file.name}"
             raise DeliveryError(

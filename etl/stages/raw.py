@@ -135,12 +135,6 @@ def state(path: Path) -> tuple[int, int, int]:
     return _state(path.stat())
 
 
-def sha256(path: Path) -> str:
-    """Return the hash of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _common(texts: Sequence[str]) -> str:
     """Return what all texts begin with."""
     first, last = min(texts), max(texts)

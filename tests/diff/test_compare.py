@@ -15,6 +15,7 @@ from etl.errors import ConfigError
 from etl.project import Project
 from etl.quoting import identifier, literal
 from tests import tiny
+from tests.thorough import examples
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +199,7 @@ def plain(value: Any) -> Any:
     return f"{value:.9g}" if isinstance(value, float) else repr(value)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables())
 def test_counts_are_those_of_a_comparison_by_hand(
     project: Project, versions: tuple[list[tuple[str, str]], list[tuple[Any, ...]], list[tuple[Any, ...]]]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from etl.errors import DeliveryError
+from etl.files import sha256
 from etl.ledger import Ledger
 from etl.project import Project
-from etl.stages import lake, raw
+from etl.stages import lake
 from etl.stages.lake import unchanged
 from etl.stages.raw import Delivery
 from tests import tiny
@@ -34,7 +35,7 @@ def project(tmp_path: Path) -> Project:
 def planned(project: Project) -> list[Delivery]:
     """The deliveries with their hashes, as a plan has them."""
     return [
-        replace(d, files=tuple(replace(file, sha256=raw.sha256(file.path)) for file in d.files))
+        replace(d, files=tuple(replace(file, sha256=sha256(file.path)) for file in d.files))
         for d in tiny.found(project, tiny.sales())
     ]
 

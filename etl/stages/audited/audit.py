@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from etl.audit_kinds import Audit
-from etl.errors import AuditError, counted
+from etl.errors import AuditError, counted, few
 from etl.keys import AUDIT, load_key, transform_key
 from etl.ledger import Check, Ledger, Receipt, fingerprint
 from etl.project import Project
@@ -120,6 +120,5 @@ def _described(check: Check, candidate: Candidate, audits: Sequence[Audit]) -> s
     reads = item.reads if item else (check.table_name,)
     arrivals = sorted({text for table in reads for text in candidate.arrivals.get(table, ())})
     if arrivals:
-        more = f" and {len(arrivals) - 3} more" if len(arrivals) > 3 else ""
-        lines.append(f"    new since it was last published: {'; '.join(arrivals[:3])}{more}")
+        lines.append(f"    new since it was last published: {few(arrivals, 3, '; ')}")
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from etl.contract.python_rules import prepare as prepare_python
 from etl.contract.redactor import Redactor
 from etl.corrections import Corrections, corrections_file, read_corrections
 from etl.errors import ConfigError, DeliveryError, RecordsLost
+from etl.files import flush
 from etl.keys import extract_key
 from etl.ledger import Receipt, fingerprint, stamp
 from etl.project import Project
@@ -247,10 +248,6 @@ def scratch_file(project: Project, kind: str, delivery: Delivery, suffix: str = 
 
 
 def _move(written: Path, target: Path) -> None:
-    descriptor = os.open(written, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(written)
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(written, target)

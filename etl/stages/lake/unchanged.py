@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from etl.errors import DeliveryError
-from etl.stages.raw import Delivery, File, sha256, state
+from etl.files import sha256
+from etl.stages.raw import Delivery, File, state
 
 #: How often a delivery is read, and how long to wait in between: longer each time, up to so many seconds.
 _ATTEMPTS = 3

@@ -10,6 +10,7 @@ from etl.stages.published.contents import contents_of
 from etl.stages.published.export import VERSION as EXPORT_VERSION
 from etl.stages.published.find import CANDIDATE, CURRENT, PREVIOUS, find, find_at
 from etl.stages.published.generation import publish
+from etl.stages.published.history import note_missed
 from etl.stages.published.hold import Hold, read_hold
 from etl.stages.published.promote import promote
 from etl.stages.published.publication import Publication
@@ -36,6 +37,7 @@ __all__ = [
     "find",
     "find_at",
     "generations",
+    "note_missed",
     "promote",
     "publish",
     "read_hold",

@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 from etl.errors import PublishHeld
 from etl.files import copy_file, flush, make_read_only
 from etl.keys import PUBLISH
-from etl.ledger import Ledger, Receipt, Run, Switch, now
+from etl.ledger import Ledger, Receipt, Run
 from etl.project import Project
 from etl.stages.published.candidate import remove_candidate, set_aside
 from etl.stages.published.contents import content_of, contents_of
 from etl.stages.published.export import export
+from etl.stages.published.history import switch_to
 from etl.stages.published.hold import facts_of, read_hold, remove_hold
 from etl.stages.published.notes import Notes, comment, notes_of
 from etl.stages.published.publication import Publication
 from etl.stages.published.record import Generation, Input, read_record, write_record
 from etl.stages.published.retention import NEW, generations, prune, sweep, time_of_publishing
-from etl.stages.published.switching import FILE, are_exports_whole, check_free, current, switch
+from etl.stages.published.switching import FILE, are_exports_whole, check_free, current
 from etl.stages.warehouse import close_build, compact, is_worth_compacting, open_build
 
 if TYPE_CHECKING:
@@ -137,10 +138,8 @@ def _make(
     started = perf_counter()
     how = _finish(project, folder, record)
     copied = {"how": how, "bytes": project.build.stat().st_size, "seconds": perf_counter() - started}
-    before = current(project) or ""
-    switch(project, record.generation)
+    switch_to(project, ledger, record.generation, "publish")
     ledger.write_generation(record.generation, run.run_id, record.fingerprint)
-    ledger.note_switch(Switch(now(), record.generation, before, "publish"))
     prune(project, ledger)
     return {"generation": record.generation, "exported": exported, "copy": copied}
 

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from etl.errors import few
 from etl.files import write_file
 from etl.project import Project
 from etl.stages.published.record import Generation, Input
-
-#: So many of what came with a generation are named in a message.
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,7 @@ class Hold:
     @property
     def came_with(self) -> str:
         """What came with the generation that is held, as a message names it."""
-        names = sorted(self.offending)
-        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-        return ", ".join(names[:_NAMED]) + more if names else "no record tells what"
+        return few(sorted(self.offending)) or "no record tells what"
 
     def stops(self, facts: Mapping[str, str]) -> bool:
         """Return whether a candidate of those inputs and that code is to wait: nothing of it is any different."""

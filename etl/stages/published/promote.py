@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
 
 from etl.errors import PublishError
-from etl.files import copy_file, flush, make_read_only
-from etl.ledger import Ledger, Switch, now
+from etl.files import flush, link_file, make_read_only, sha256
+from etl.ledger import Ledger
 from etl.project import Project
 from etl.stages.published.candidate import remove_candidate
+from etl.stages.published.history import switch_to
 from etl.stages.published.hold import remove_hold
 from etl.stages.published.manifest import read_manifest
 from etl.stages.published.record import Generation, record_file, write_record
 from etl.stages.published.retention import NEW, OLD, prune, sweep, time_of_publishing
-from etl.stages.published.switching import check_free, current, switch
+from etl.stages.published.switching import check_free
 
 
 def promote(source: Project, target: Project, ledger: Ledger, record: Generation) -> str:
@@ -40,11 +40,9 @@ def promote(source: Project, target: Project, ledger: Ledger, record: Generation
     for path in (*(path for path in folder.rglob("*")), folder):
         flush(path)
     _take_place(target, name, folder)
-    before = current(target) or ""
-    switch(target, name)
     origin = record.origin
+    switch_to(target, ledger, name, "promote", origin.get("by", ""), origin.get("reason", ""))
     ledger.write_generation(name, record.run_id, record.fingerprint)
-    ledger.note_switch(Switch(now(), name, before, "promote", origin.get("by", ""), origin.get("reason", "")))
     remove_hold(target)
     remove_candidate(target)
     prune(target, ledger)
@@ -64,18 +62,7 @@ def _take_place(target: Project, name: str, folder: Path) -> None:
 
 def _bring(path: Path, place: Path) -> str:
     """Have a file in a second place: the same file, or a copy that was compared with it."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(path, place)
-        return "linked"
-    except OSError:
-        how = copy_file(path, place)
-    if _sha256(path) != _sha256(place):
+    how = link_file(path, place)
+    if how != "linked" and sha256(path) != sha256(place):
         raise PublishError(f"{place} is not what {path} is, though it was copied from there. Is the disk failing?")
-    make_read_only(place)
     return how
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

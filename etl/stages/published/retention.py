@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,7 +54,9 @@ def prune(project: Project, ledger: Ledger) -> None:
 def sweep(project: Project) -> None:
     """Delete what a publish, or a deletion, that was killed has left half done."""
     with suppress(FileNotFoundError):
-        _remove(path for path in project.generations.iterdir() if path.name.startswith((NEW, OLD)))
+        for path in list(project.generations.iterdir()):
+            if path.name.startswith((NEW, OLD)):
+                _remove(path)
 
 
 def _published(folder: Path) -> tuple[str, str]:
@@ -69,13 +70,8 @@ def _delete(project: Project, name: str) -> None:
     aside = project.generations / f"{OLD}{name}"
     with suppress(FileNotFoundError):
         (project.generations / name).rename(aside)
-    _remove([aside])
+    _remove(aside)
 
 
-def _remove(folders: Iterable[Path]) -> None:
-    for folder in list(folders):
-        # those of a finished generation are read-only
-        for path in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
-            with suppress(FileNotFoundError):
-                path.chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

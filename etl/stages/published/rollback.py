@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from etl.errors import PublishError
-from etl.ledger import Ledger, Switch, now
+from etl.ledger import Ledger, now
 from etl.project import Project
+from etl.stages.published.history import switch_to
 from etl.stages.published.hold import Hold, offending, read_hold, remove_hold, write_hold
 from etl.stages.published.record import read_record
 from etl.stages.published.retention import generations
-from etl.stages.published.switching import current, switch
+from etl.stages.published.switching import current
 
 
 def rollback(project: Project, ledger: Ledger, generation: str = "", by: str = "", reason: str = "") -> str:
@@ -29,10 +30,9 @@ def rollback(project: Project, ledger: Ledger, generation: str = "", by: str = "
     if held and is_back:
         good, bad = (read_record(project.generations / name) for name in (target, held))
         write_hold(project, Hold(target, held, now(), by, reason, offending(good, bad)))
-    switch(project, target)
+    switch_to(project, ledger, target, "rollback", by, reason)
     if not is_back:
         remove_hold(project)
-    ledger.note_switch(Switch(now(), target, now_current or "", "rollback", by, reason))
     return target
 
 

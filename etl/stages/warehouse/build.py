@@ -66,10 +66,10 @@ def keep_build_open(project: Project) -> None:
 
 
 def close_build(project: Project) -> None:
-    """Close a build.duckdb that was kept open, so that its file holds all of it."""
+    """Close a build.duckdb that was kept open, so that its file holds all of it, and keep it so no longer."""
     kept = _kept.get(project.build)
     if kept and kept.pid == os.getpid():
-        kept.con = None
+        del _kept[project.build]
         kept.stack.close()
 
 

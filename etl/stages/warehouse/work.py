@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etl.errors import few
 from etl.ledger import fingerprint
 from etl.models import Model
 
@@ -199,5 +200,4 @@ def _changed(model: Model, tables: Iterable[str]) -> str:
 
 
 def _days(days: Sequence[Day]) -> str:
-    shown = ", ".join(map(str, days[:5]))
-    return f"{shown} and {len(days) - 5:,} more" if len(days) > 5 else shown or "rows without a date"
+    return few(days) or "rows without a date"

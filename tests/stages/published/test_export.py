@@ -246,7 +246,7 @@ def test_a_file_that_is_gone_from_a_generation_is_written_again(project: Project
     assert len(rows(project, "marts/daily/delivery_date=2024-03-01/data.parquet")) == 2
 
 
-@pytest.mark.parametrize("step", ["export", "_finish", "switch", "prune"])
+@pytest.mark.parametrize("step", ["export", "_finish", "switch_to", "prune"])
 def test_a_publish_that_is_killed_anywhere_is_mended_by_the_next(
     project: Project, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -11,8 +11,8 @@ import pytest
 from etl.errors import PublishError
 from etl.keys import BUILD
 from etl.ledger import Ledger, Run, stamp
+from etl.lock import take_lock
 from etl.project import Project
-from etl.run import take_lock
 from etl.stages import published, warehouse
 from etl.stages.published import retention
 from tests import tiny

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from etl import files
 from etl.errors import PublishError
 from etl.ledger import Ledger
 from etl.project import Project, load_project
@@ -88,7 +89,7 @@ def test_a_copy_that_came_out_otherwise_is_not_published(
         return "copied"
 
     monkeypatch.setattr(os, "link", broken_links)
-    monkeypatch.setitem(published.promote.__globals__, "copy_file", torn)
+    monkeypatch.setattr(files, "copy_file", torn)
 
     with pytest.raises(PublishError, match="Is the disk failing"):
         promote(staging, prod)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from etl.models import Given
 from tests.stages.warehouse.small import Warehouse
+from tests.thorough import examples
 
 COLUMNS = (
     *(("day", "DATE"), ("id", "BIGINT"), ("seq", "BIGINT"), ("city", "VARCHAR"), ("gone", "BOOLEAN")),
@@ -145,7 +146,7 @@ _nights = st.lists(
 
 
 @given(_nights, st.sampled_from([CHANGES, SNAPSHOTS, TIMES]))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_deliveries_in_any_order_end_in_the_same_history(tmp_path: Path, nights: list, sql: str) -> None:
     warehouse = warehouse_of(tmp_path, sql)
     held: dict[date, list[tuple]] = {}

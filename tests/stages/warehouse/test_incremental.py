@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from etl.models import Given
 from tests.stages.warehouse.small import Warehouse
+from tests.thorough import examples
 
 RAW = [
     Given("raw.sales", (("day", "DATE"), ("shop", "VARCHAR"), ("price", "DOUBLE")), "day"),
@@ -178,7 +179,7 @@ _deliveries = st.lists(
 
 
 @given(_deliveries, st.sampled_from([0, 1000]))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_deliveries_in_any_order_end_as_one_full_build(
     tmp_path: Path, deliveries: list, cutoff_rows: int
 ) -> None:

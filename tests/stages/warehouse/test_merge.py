@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from etl.models import Given
 from tests.stages.warehouse.small import Warehouse
+from tests.thorough import examples
 
 COLUMNS = (("day", "DATE"), ("id", "BIGINT"), ("seq", "BIGINT"), ("city", "VARCHAR"), ("gone", "BOOLEAN"))
 RAW = [Given("raw.feed", COLUMNS, "day")]
@@ -110,7 +111,7 @@ _nights = st.lists(
 
 
 @given(_nights, st.sampled_from([MERGE, UPSERT, ABSENT]))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_deliveries_in_any_order_end_in_the_newest_rows(tmp_path: Path, nights: list, sql: str) -> None:
     warehouse = warehouse_of(tmp_path, sql)
     held: dict[date, list[tuple]] = {}
