@@ -194,3 +194,16 @@ def test_switches_are_told_the_newest_first(ledger: Ledger) -> None:
     ledger.note_switch(first)
     ledger.note_switch(second)
     assert ledger.switches() == [second, first]
+
+
+@pytest.mark.parametrize("details", [b'"{\x80\xff}"', b"{half", b"'"])
+def test_a_text_that_is_none_is_damage_and_the_next_ledger_is_new(ledger: Ledger, details: bytes) -> None:
+    ledger.write(Receipt(EXTRACT, "f1", "run-1"))
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as con:
+        con.execute("update receipts set details = cast(? as text)", [details])
+
+    with pytest.raises(LedgerError, match=r"damaged: .*moved to ledger.sqlite.damaged; the next run makes a new"):
+        ledger.receipt(EXTRACT)
+
+    assert ledger.receipts() == {}
+    assert (ledger.path.parent / "ledger.sqlite.damaged").exists()

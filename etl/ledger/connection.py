@@ -44,7 +44,7 @@ create table if not exists cache (name text primary key, key text, value text);
 #: What brings a ledger from the version before to each version; tables that lack are made anyway.
 _MIGRATIONS: dict[int, str] = {1: ""}
 
-_DAMAGED = ("file is not a database", "malformed")
+_DAMAGED = ("file is not a database", "malformed", "Could not decode to UTF-8")
 
 #: How long a writer waits for another process's transaction, in seconds.
 _BUSY_SECONDS = 60
@@ -64,12 +64,12 @@ def connect(path: Path) -> sqlite3.Connection:
         return _opened(path)
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether SQLite says that the file is not what was written."""
-    return any(sign in str(error) for sign in _DAMAGED)
+def is_damage(error: Exception) -> bool:
+    """Return whether SQLite says that the file is not what was written, or a text in it is none of ours."""
+    return isinstance(error, ValueError) or any(sign in str(error) for sign in _DAMAGED)
 
 
-def set_aside(path: Path, error: sqlite3.Error) -> Path:
+def set_aside(path: Path, error: Exception) -> Path:
     """Move a damaged ledger, which is made anew from the lake, out of the way; return where it is now."""
     aside = path.with_name(f"{path.name}.damaged")
     for suffix in ("", "-wal", "-shm"):

@@ -31,12 +31,14 @@ class Ledger:
 
     def receipts(self) -> dict[Key, Receipt]:
         """Return every receipt."""
-        return {receipt.key: receipt for receipt in map(_receipt, self._all("select * from receipts"))}
+        with self._explaining():
+            return {receipt.key: receipt for receipt in map(_receipt, self._all("select * from receipts"))}
 
     def receipt(self, key: Key) -> Receipt | None:
         """Return the receipt for `key`, or None."""
         rows = self._all("select * from receipts where step = ? and name = ? and partition = ?", key)
-        return _receipt(rows[0]) if rows else None
+        with self._explaining():
+            return _receipt(rows[0]) if rows else None
 
     def write(self, *receipts: Receipt) -> None:
         """Replace the receipts of the same keys; all of them or none."""
@@ -73,7 +75,8 @@ class Ledger:
     def runs(self) -> list[Run]:
         """Return every run, the one that began last first, whatever the clock said then."""
         rows = self._all("select * from runs order by rowid desc")
-        return [Run(**_record(Run, row, "versions", "summary")) for row in rows]
+        with self._explaining():
+            return [Run(**_record(Run, row, "versions", "summary")) for row in rows]
 
     def write_run(self, run: Run) -> None:
         """Insert or replace a run."""
@@ -96,7 +99,8 @@ class Ledger:
     def checks(self) -> dict[str, Check]:
         """Return the latest result of every check, by name."""
         rows = self._all("select * from checks order by name")
-        checks = [Check(**_record(Check, row, "examples")) for row in rows]
+        with self._explaining():
+            checks = [Check(**_record(Check, row, "examples")) for row in rows]
         return {check.name: replace(check, passed=bool(check.passed)) for check in checks}
 
     def replace_checks(self, checks: Iterable[Check], offending: Mapping[str, Offending] | None = None) -> None:
@@ -117,7 +121,8 @@ class Ledger:
     def offending(self, name: str) -> Offending:
         """Return the SELECT and the offending rows of a check; none if it is not a SELECT or does not exist."""
         rows = self._all("select query, rows from offending where name = ?", (name,))
-        return Offending(rows[0][0], json.loads(rows[0][1])) if rows else Offending("", [])
+        with self._explaining():
+            return Offending(rows[0][0], json.loads(rows[0][1])) if rows else Offending("", [])
 
     def row_counts(self) -> list[RowCount]:
         """Return how many rows tables had on earlier nights, in the order of the runs."""
@@ -175,7 +180,7 @@ class Ledger:
     def _explaining(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             if is_damage(error):
                 self._con = None
                 aside = set_aside(self.path, error)
