@@ -5,6 +5,30 @@ import signal
 import pytest
 from hypothesis import settings
 
+from tests.projects import (
+    airport,
+    compiled,
+    flights_project,
+    make_project,
+    project,
+    scheduler,
+    shop,
+    tools,
+    undisturbed,
+)
+
+__all__ = [
+    "airport",
+    "compiled",
+    "flights_project",
+    "make_project",
+    "project",
+    "scheduler",
+    "shop",
+    "tools",
+    "undisturbed",
+]
+
 # of a parent that ignores it, as one in the background of a shell does, the nights would too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,5 +1,6 @@
 """Small projects in a folder of their own, run as cron would run them: a process, an exit code, its output."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,12 +12,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+
+from etl.keys import BUILD
+from etl.ledger import Ledger, stamp
+from tests import warm
 
 REPOSITORY = Path(__file__).parents[1]
 DATE = "2018-05-27"
@@ -41,6 +47,9 @@ FLIGHTS_HEADER = (
 WEATHER_HEADER = (
     "origin,year,month,day,hour,temp,dewp,humid,wind_dir,wind_speed,wind_gust,precip,pressure,visib,time_hour\n"
 )
+
+#: Folders of which no file is ever written to.
+_IMMUTABLE = {"lake", "quarantine", "generations"}
 
 
 def flights_of(day: int, first_number: int = 100) -> str:
@@ -128,12 +137,22 @@ class Project:
             for path in self.data.glob(name):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
-    def run(self, task: str, *arguments: str, cwd: Path | None = None, **env: str) -> Night:
-        """Run a Luigi task of the package in a process of its own, from the project's folder by default."""
+    def run(self, task: str, *arguments: str, cwd: Path | None = None, is_cold: bool = False, **env: str) -> Night:
+        """Run a Luigi task of the package in a process of its own, from the project's folder by default.
+
+        What `is_cold` is all that cron would start; others have their modules in memory.
+        """
         started = time.monotonic()
-        process = self.start(task, *arguments, cwd=cwd, **env)
-        output, _ = process.communicate(timeout=60)
-        return Night(process.returncode, output, time.monotonic() - started)
+        command = ["-m", "luigi", "--module", "etl", task, *arguments]
+        if is_cold:
+            done = subprocess.run(
+                [sys.executable, *command],
+                cwd=cwd or self.root, env=environment(**self.env, **env),
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
+            )  # fmt: skip
+        else:
+            done = warm.run(command, cwd or self.root, environment(**self.env, **env))
+        return Night(done.returncode, done.stdout, time.monotonic() - started)
 
     def nightly(self, *arguments: str, date: str = DATE, **options: Any) -> Night:
         """Run `Nightly` for a batch date."""
@@ -145,17 +164,9 @@ class Project:
         assert night.exit_code == 0, str(night)
         return night
 
-    def start(self, task: str, *arguments: str, cwd: Path | None = None, **env: str) -> subprocess.Popen[str]:
+    def start(self, task: str, *arguments: str) -> warm.Process:
         """Start a task as the leader of a process group, and do not wait."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "luigi", "--module", "etl", task, *arguments],
-            cwd=cwd or self.root,
-            env=environment(**self.env, **env),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        return warm.start(["-m", "luigi", "--module", "etl", task, *arguments], self.root, environment(**self.env))
 
     def sql(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the published warehouse, as an analyst does."""
@@ -223,7 +234,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 20) -> Any:
     return value
 
 
-def kill(process: subprocess.Popen[str]) -> None:
+def kill(process: warm.Process) -> None:
     """End a process and all that it started, at once, as the machine's end would."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -298,25 +309,83 @@ def flights_project(make_project: Callable[..., Project]) -> Project:
     return make_project(flights=True)
 
 
-@dataclass
-class Baseline:
-    """What an undisturbed first night publishes, and how long it takes."""
+@pytest.fixture
+def shop(tmp_path: Path, undisturbed: "Undisturbed") -> Project:
+    """The orders, after a first night."""
+    return copied(undisturbed.project(flights=False), tmp_path / "shop")
 
-    orders: dict[str, list[str]]
-    flights: dict[str, list[str]]
-    seconds: float
+
+@pytest.fixture
+def airport(tmp_path: Path, undisturbed: "Undisturbed") -> Project:
+    """Orders and flights, after a first night."""
+    return copied(undisturbed.project(flights=True), tmp_path / "airport")
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, compiled: Callable[[bool], Path]) -> Baseline:
-    """The content that every disturbed project must come to."""
-    content, seconds = [], 0.0
-    for flights in (False, True):
-        project = make(tmp_path_factory.mktemp("undisturbed"), flights)
-        shutil.copy(compiled(flights), project.data / "ledger.sqlite")
-        seconds = project.published().seconds
-        content.append(project.content())
-    return Baseline(content[0], content[1], seconds)
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, compiled: Callable[[bool], Path]
+) -> Iterator["Undisturbed"]:
+    """What every disturbed project must come to; that no test writes to it is seen at the end."""
+    first = Undisturbed(tmp_path_factory.mktemp("undisturbed"), compiled)
+    yield first
+    first.check()
+
+
+class Undisturbed:
+    """Projects after a first night, made when they are first asked for."""
+
+    def __init__(self, root: Path, compiled: Callable[[bool], Path]) -> None:
+        self.root, self.compiled = root, compiled
+        self.nights: dict[bool, tuple[Project, Night, dict[str, str]]] = {}
+
+    def project(self, flights: bool) -> Project:
+        """Return a project to copy, not to work with."""
+        if flights not in self.nights:
+            project = make(self.root / ("flights" if flights else "orders"), flights)
+            shutil.copy(self.compiled(flights), project.data / "ledger.sqlite")
+            night = project.published()
+            self.nights[flights] = project, night, hashes(project.data)
+        return self.nights[flights][0]
+
+    @cached_property
+    def orders(self) -> dict[str, list[str]]:
+        return self.project(flights=False).content()
+
+    @cached_property
+    def flights(self) -> dict[str, list[str]]:
+        return self.project(flights=True).content()
+
+    def seconds(self, flights: bool) -> float:
+        """Return how long such a first night takes."""
+        self.project(flights)
+        return self.nights[flights][1].seconds
+
+    def check(self) -> None:
+        """Fail if a test has changed a file that it has in common with others."""
+        for project, _, before in self.nights.values():
+            assert hashes(project.data) == before
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the hash of each file that no night writes to again."""
+    files = [path for path in folder.rglob("*") if _IMMUTABLE & set(path.parts) and path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def copied(project: Project, root: Path) -> Project:
+    """Return a project as another one is; what is never written to are the same files, so that stamps are true."""
+
+    def link_or_copy(source: str, target: str) -> None:
+        is_immutable = _IMMUTABLE & set(Path(source).relative_to(project.root).parts)
+        (os.link if is_immutable else shutil.copy2)(source, target)
+
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree(project.root, root, symlinks=True, copy_function=link_or_copy)
+    for path in root.rglob("ledger.sqlite"):
+        ledger, build = Ledger(path), path.parent / "warehouse" / "build.duckdb"
+        if receipt := ledger.receipt(BUILD):
+            ledger.write(replace(receipt, details={**receipt.details, "stamp": stamp(build)}))
+    return Project(root)
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from tests import warm
 
 RUNNER = Path(__file__).parent / "runner.py"
 DATE = "2018-05-27"
@@ -22,16 +23,7 @@ def disturbed(
     log.unlink(missing_ok=True)
     known = {"at": -1, "when": "before", "do": "kill", "data": str(project.data), "log": str(log)}
     file.write_text(json.dumps({**known, **plan}))
-    done = subprocess.run(
-        [sys.executable, str(RUNNER), str(file), *command, *arguments],
-        cwd=project.root,
-        env=tools.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = warm.run([str(RUNNER), str(file), *command, *arguments], project.root, tools.environment())
     effects = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     return done, effects
 
@@ -40,6 +32,7 @@ def assert_as(project: Any, content: dict[str, list[str]]) -> None:
     """Hold what is published and what lies around to an undisturbed run."""
     assert project.content() == content
     assert project.leftovers() == []
+    assert project.ledger("select generation from switches order by rowid desc limit 1") == [(project.generation,)]
 
 
 def assert_whole(project: Any, content: dict[str, list[str]]) -> None:

@@ -100,16 +100,12 @@ class Clock(datetime):
 
 def main():
     """Watch what there is to watch, and run the task."""
-    import etl.ledger.rows
-    import etl.project
-    import etl.run
-    import etl.stages.published.retention
-    import etl.steps
-    from etl import cli, tasks
-    from etl.ledger import Ledger
+    from etl import cli, project, run, steps, tasks
+    from etl.ledger import Ledger, rows
+    from etl.stages.published import retention
 
     if "clock" in PLAN:
-        for module in (etl.run, etl.project, etl.ledger.rows, etl.stages.published.retention):
+        for module in (run, project, rows, retention):
             module.datetime = Clock
     watch(hashlib, "file_digest", raw)
     watch(os, "pread", raw)
@@ -123,7 +119,7 @@ def main():
         lambda ledger, sql, rows: ["ledger", sql, [str(row)[:200] for row in rows]],
     )
     for name in ("extract", "load", "transform", "audit", "publish"):
-        watch(etl.steps, name, lambda *_, step=name: [f"step {step}"])
+        watch(steps, name, lambda *_, step=name: [f"step {step}"])
     command, *arguments = sys.argv[2:]
     if command == "etl":
         cli.cli(arguments)

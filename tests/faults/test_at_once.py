@@ -3,8 +3,6 @@
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -13,16 +11,14 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests import warm
 from tests.faults.faults import assert_whole
 
 SLOW = "-- One row.\nselect sum(hash(n)) as n from range(20000000000) as t(n)\n"
 
 
-def etl(project: Any, tools: Any, *arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "etl", *arguments],
-        cwd=project.root, env=tools.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+def etl(project: Any, tools: Any, *arguments: str) -> warm.Process:
+    return warm.start(["-m", "etl", *arguments], project.root, tools.environment())
 
 
 def children_of(pid: int) -> list[int]:
@@ -44,25 +40,22 @@ def test_of_two_nights_at_once_one_runs_and_one_is_turned_away(project: Any, und
     assert_whole(project, undisturbed.orders)
 
 
-def test_a_rollback_and_a_night_at_once_are_one_after_the_other(
-    project: Any, make_project: Any, tools: Any
-) -> None:
-    project.published()
-    project.deliver("orders/2018-05-27.psv", "1|2018-05-27|book|Doha, Qatar\n")
-    project.published()
-    older, newer = project.content(), project.generation
-    project.deliver("orders/2018-05-26.psv", "1|2018-05-26|book|Doha, Qatar\n")
-    night, rollback = project.start("Nightly", "--date", tools.DATE), etl(project, tools, "rollback")
+def test_a_rollback_and_a_night_at_once_are_one_after_the_other(shop: Any, make_project: Any, tools: Any) -> None:
+    shop.deliver("orders/2018-05-27.psv", "1|2018-05-27|book|Doha, Qatar\n")
+    shop.published()
+    older, newer = shop.content(), shop.generation
+    shop.deliver("orders/2018-05-26.psv", "1|2018-05-26|book|Doha, Qatar\n")
+    night, rollback = shop.start("Nightly", "--date", tools.DATE), etl(shop, tools, "rollback")
 
     said = [process.communicate(timeout=60)[0] for process in (night, rollback)]
 
     codes = (night.returncode, rollback.returncode)
     # the one that came second was turned away, or came after the other: then the night is held
     assert codes in [(0, 10), (10, 0), (0, 0), (30, 0)], said
-    project.published("--force")
-    assert project.generation != newer
-    assert project.content() != older
-    assert project.leftovers() == []
+    shop.published("--force")
+    assert shop.generation != newer
+    assert shop.content() != older
+    assert shop.leftovers() == []
 
 
 @pytest.mark.parametrize("whom", ["a child", "the parent"])
@@ -93,39 +86,37 @@ def test_workers_that_are_killed_write_no_more_and_the_next_night_is_whole(
     assert_whole(project, undisturbed.orders)
 
 
-def test_a_reader_keeps_its_generation_though_it_was_deleted_meanwhile(project: Any) -> None:
-    project.published()
-    count = project.sql("select count(*) from raw.orders")
-    file = project.warehouse.resolve()
+def test_a_reader_keeps_its_generation_though_it_was_deleted_meanwhile(shop: Any) -> None:
+    count = shop.sql("select count(*) from raw.orders")
+    file = shop.warehouse.resolve()
     with duckdb.connect(str(file), read_only=True) as reader, file.open("rb") as held:
-        first, size = project.generation, file.stat().st_size
-        for n in range(4):
-            project.deliver("orders/2018-05-27.psv", "1|2018-05-27|book|Doha, Qatar\n" * (n + 1))
-            project.published()
-        assert not (project.data / "warehouse" / "generations" / first).exists()
+        first, size = shop.generation, file.stat().st_size
+        for n in range(3):
+            shop.deliver("orders/2018-05-27.psv", "1|2018-05-27|book|Doha, Qatar\n" * (n + 1))
+            shop.published()
+        assert not (shop.data / "warehouse" / "generations" / first).exists()
         assert [reader.execute("select count(*)::int from raw.orders").fetchone()] == count
         # DuckDB may have had all of it in memory
         assert len(held.read()) == size
 
 
-def test_a_ledger_of_a_newer_etl_stops_the_night_and_stays_as_it_is(project: Any, undisturbed: Any) -> None:
-    project.published()
-    with closing(sqlite3.connect(project.data / "ledger.sqlite")) as con:
+def test_a_ledger_of_a_newer_etl_stops_the_night_and_stays_as_it_is(shop: Any) -> None:
+    with closing(sqlite3.connect(shop.data / "ledger.sqlite")) as con:
         con.execute("pragma user_version = 999")
 
-    night = project.nightly()
+    night = shop.nightly()
 
     assert night.exit_code == 35, str(night)
     assert "a newer etl works on this project" in night.output and "Traceback" not in night.output
-    assert project.ledger("pragma user_version") == [(999,)]
+    assert shop.ledger("pragma user_version") == [(999,)]
 
 
-def test_a_build_of_another_etl_is_built_anew(project: Any, undisturbed: Any) -> None:
-    delivery = (project.raw / "orders" / "2018-05-27.psv").read_text()
-    project.deliver("orders/2018-05-27.psv", "1|2018-05-27|book|Doha, Qatar\n")
-    project.published()
-    with duckdb.connect(str(project.data / "warehouse" / "build.duckdb")) as con:
+def test_a_build_of_another_etl_is_built_anew(shop: Any, undisturbed: Any) -> None:
+    delivery = (shop.raw / "orders" / "2018-05-27.psv").read_text()
+    shop.deliver("orders/2018-05-27.psv", "1|2018-05-27|book|Doha, Qatar\n")
+    shop.published()
+    with duckdb.connect(str(shop.data / "warehouse" / "build.duckdb")) as con:
         con.execute("drop table etl._hashes; alter table etl.models add column more varchar")
-    project.deliver("orders/2018-05-27.psv", delivery)
+    shop.deliver("orders/2018-05-27.psv", delivery)
 
-    assert_whole(project, undisturbed.orders)
+    assert_whole(shop, undisturbed.orders)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.faults.faults import assert_as, assert_whole
+from tests.projects import copied
 
 PARQUET = "orders/delivery_date=2018-05-24/data.parquet"
 
@@ -39,10 +40,10 @@ def correct(project: Any) -> None:
     project.deliver("orders/2018-05-27.psv", "1|2018-05-27|book|Doha, Qatar\n")
 
 
-@pytest.fixture
-def corrected(make_project: Any) -> dict[str, list[str]]:
+@pytest.fixture(scope="module")
+def corrected(undisturbed: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """What an undisturbed project publishes after the correction."""
-    project = make_project("corrected")
+    project = copied(undisturbed.project(flights=False), tmp_path_factory.mktemp("corrected") / "shop")
     correct(project)
     project.published()
     return project.content()
@@ -61,35 +62,32 @@ def nights_until_green(project: Any) -> int:
 
 
 @pytest.mark.parametrize("how", [emptied, cut, overwritten, flipped])
-def test_a_damaged_build_is_built_anew(project: Any, corrected: Any, how: Callable[[Path], None]) -> None:
-    project.published()
-    how(project.data / "warehouse" / "build.duckdb")
-    correct(project)
+def test_a_damaged_build_is_built_anew(shop: Any, corrected: Any, how: Callable[[Path], None]) -> None:
+    how(shop.data / "warehouse" / "build.duckdb")
+    correct(shop)
 
-    assert nights_until_green(project) <= 2
+    assert nights_until_green(shop) <= 2
 
-    assert_as(project, corrected)
+    assert_as(shop, corrected)
 
 
-def test_a_damaged_wal_is_no_harm(project: Any, corrected: Any) -> None:
-    project.published()
-    (project.data / "warehouse" / "build.duckdb.wal").write_bytes(b"no wal " * 1000)
-    correct(project)
+def test_a_damaged_wal_is_no_harm(shop: Any, corrected: Any) -> None:
+    (shop.data / "warehouse" / "build.duckdb.wal").write_bytes(b"no wal " * 1000)
+    correct(shop)
 
-    assert nights_until_green(project) <= 2
+    assert nights_until_green(shop) <= 2
 
-    assert_as(project, corrected)
+    assert_as(shop, corrected)
 
 
 @pytest.mark.parametrize("how", [cut, overwritten, flipped])
-def test_a_damaged_ledger_is_made_anew(project: Any, corrected: Any, how: Callable[[Path], None]) -> None:
-    project.published()
-    how(project.data / "ledger.sqlite")
-    correct(project)
+def test_a_damaged_ledger_is_made_anew(shop: Any, corrected: Any, how: Callable[[Path], None]) -> None:
+    how(shop.data / "ledger.sqlite")
+    correct(shop)
 
-    assert nights_until_green(project) <= 2
+    assert nights_until_green(shop) <= 2
 
-    assert_as(project, corrected)
+    assert_as(shop, corrected)
 
 
 @pytest.mark.parametrize(("place", "how"), [("lake", cut), ("lake", flipped), ("quarantine", flipped)])

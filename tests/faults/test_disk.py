@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests import projects
 from tests.faults.faults import assert_whole, disturbed
 
 CORRECTION = "1|2018-05-27|book|Doha, Qatar\n"
@@ -81,11 +83,18 @@ def test_a_disk_that_is_read_only_is_named(on_a_small_disk: Any, undisturbed: An
     assert on_a_small_disk.content() != undisturbed.orders
 
 
+@pytest.fixture(scope="module")
+def effects(compiled: Any, tmp_path_factory: pytest.TempPathFactory) -> list[list[Any]]:
+    """The side effects of a first night, in order."""
+    project = projects.make(tmp_path_factory.mktemp("effects"))
+    shutil.copy(compiled(False), project.data / "ledger.sqlite")
+    return disturbed(project, projects)[1]
+
+
 @pytest.mark.parametrize("reads", ["file_digest", "pread"])
 def test_a_delivery_that_cannot_be_read_is_named(
-    project: Any, make_project: Any, undisturbed: Any, tools: Any, reads: str
+    project: Any, effects: list[list[Any]], undisturbed: Any, tools: Any, reads: str
 ) -> None:
-    _, effects = disturbed(make_project("other"), tools)
     at = next(row[0] for row in effects if row[1] == reads)
 
     done, _ = disturbed(project, tools, at=at, do="fail", errno=errno.EIO)
@@ -105,9 +114,8 @@ def test_a_delivery_that_cannot_be_read_is_named(
     ],
 )
 def test_a_write_that_fails_fails_the_night_and_no_more(
-    project: Any, make_project: Any, undisturbed: Any, tools: Any, what: str, code: int
+    project: Any, effects: list[list[Any]], undisturbed: Any, tools: Any, what: str, code: int
 ) -> None:
-    _, effects = disturbed(make_project("other"), tools)
     at = next(row[0] for row in effects if re.fullmatch(what, row[2]))
 
     done, _ = disturbed(project, tools, at=at, do="fail", errno=code)

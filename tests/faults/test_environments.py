@@ -5,28 +5,26 @@ In the suite one kill of each is tried, another one each time; with ETL_TEST_EVE
 
 import os
 import random
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.faults.faults import disturbed
-from tests.faults.test_every_side_effect import EVERY, copied
+from tests.faults.test_every_side_effect import copied
+from tests.thorough import EVERY
 
 PROMOTED = ("Promoted", "--source-env", "staging", "--target-env", "prod", "--by", "ann")
 
 
 @pytest.fixture
-def staged(make_project: Any, tools: Any) -> Any:
+def staged(shop: Any) -> Any:
     """Orders that are published in prod, and corrected in staging."""
-    project = make_project("start")
-    with (project.root / "luigi.cfg").open("a") as config:
+    with (shop.root / "luigi.cfg").open("a") as config:
         config.write("[etl.env.staging]\n")
-    project.published()
-    project.deliver("orders/2018-05-25.psv", "1|2018-05-25|book|Doha, Qatar\n")
-    project.published(ETL_ENV="staging")
-    return project
+    shop.deliver("orders/2018-05-25.psv", "1|2018-05-25|book|Doha, Qatar\n")
+    shop.published(ETL_ENV="staging")
+    return shop
 
 
 def at(project: Any, tools: Any, name: str) -> Any:
@@ -86,9 +84,7 @@ def test_a_promotion_a_night_and_a_rollback_at_once_are_one_after_the_other(stag
         ["-m", "luigi", "--module", "etl", "Nightly", "--date", tools.DATE],
         ["-m", "etl", "rollback"],
     ]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    where = {"cwd": staged.root, "env": tools.environment()}
-    processes = [subprocess.Popen([sys.executable, *command], **where, **pipes) for command in commands]
+    processes = [warm.start(command, staged.root, tools.environment()) for command in commands]
 
     said = [process.communicate(timeout=60)[0] for process in processes]
 

@@ -9,27 +9,21 @@ from typing import Any
 
 import pytest
 
+from tests import warm
+from tests.projects import environment
+
 MART = "sql/marts/orders.sql"
 
 
 @pytest.fixture
-def prod(project: Any) -> Any:
+def prod(shop: Any) -> Any:
     """The orders, published."""
-    project.published()
-    return project
+    return shop
 
 
 def etl(project: Any, *arguments: str, **env: str) -> tuple[int, str]:
     """Run the etl command; return its exit code and what it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "etl", *arguments],
-        cwd=project.root,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    done = warm.run(["-m", "etl", *arguments], project.root, environment(**env))
     return done.returncode, done.stdout
 
 
@@ -196,7 +190,7 @@ def test_a_promotion_waits_for_no_run(prod: Any, tools: Any) -> None:
     staging = made(tools, prod, "staging")
     prod.deliver("orders/2018-05-25.psv", "1|2018-05-25|book|Doha, Qatar\n")
     staging.published()
-    code = "import sys; from etl.run import take_lock; from etl.project import load_project\n"
+    code = "import sys; from etl.lock import take_lock; from etl.project import load_project\n"
     code += "take_lock(load_project(), 'held'); print(flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", code]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

@@ -39,7 +39,7 @@ def test_a_green_night_is_0_from_any_folder(project, tmp_path, foreign) -> None:
         (foreign, {"ETL_PROJECT": str(project.root)}),
         (foreign, {"LUIGI_CONFIG_PATH": str(project.root / "luigi.cfg")}),
     ]:
-        night = project.published(cwd=cwd, **env)
+        night = project.published(cwd=cwd, is_cold=True, **env)
         assert str(project.warehouse) in night.output
     assert [path.name for path in foreign.iterdir()] == ["luigi.cfg"]
 
@@ -95,15 +95,14 @@ def wrong(project, **options) -> str:
     return night.output
 
 
-def test_a_broken_sql_file_is_35_with_file_and_line(project) -> None:
-    project.published()
-    generation = project.generation
-    project.edit("sql/staging/orders.sql", "    order_date,\n", "    order_date,,\n")
+def test_a_broken_sql_file_is_35_with_file_and_line(shop) -> None:
+    generation = shop.generation
+    shop.edit("sql/staging/orders.sql", "    order_date,\n", "    order_date,,\n")
 
-    said = wrong(project)
+    said = wrong(shop)
 
     assert "sql/staging/orders.sql:6: " in said
-    assert project.generation == generation
+    assert shop.generation == generation
 
 
 @pytest.mark.parametrize(

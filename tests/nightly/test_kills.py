@@ -1,6 +1,6 @@
 """A night may be killed at any instant: the next one ends in the same content, and no analyst notices.
 
-ETL_TEST_KILLS sets how many kills each of the four random tests makes (default 2).
+ETL_TEST_KILLS sets how many kills each of the four random tests makes (default 1).
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-KILLS = int(os.environ.get("ETL_TEST_KILLS", "2"))
+KILLS = int(os.environ.get("ETL_TEST_KILLS", "1"))
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 READER = """
 import pathlib, sys, duckdb
@@ -38,7 +38,7 @@ def test_killed_first_nights_end_in_what_an_undisturbed_one_holds(
     flights_project, undisturbed, tools, workers
 ) -> None:
     for _ in range(KILLS):
-        moment = killed_at_random(flights_project, undisturbed.seconds, tools, "--workers", workers)
+        moment = killed_at_random(flights_project, undisturbed.seconds(flights=True), tools, "--workers", workers)
 
         flights_project.published("--workers", workers)
 
@@ -49,10 +49,10 @@ def test_killed_first_nights_end_in_what_an_undisturbed_one_holds(
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_readers_see_whole_generations_while_nights_with_corrections_are_killed(
-    make_project, undisturbed, tools, tmp_path, workers
+    shop, undisturbed, tools, tmp_path, workers
 ) -> None:
-    project, whole, counts = make_project(), make_project("other"), []
-    sample = (project.raw / "orders" / "2018-05-25.psv").read_text()
+    whole, counts = tools.copied(shop, tmp_path / "whole"), []
+    sample = (shop.raw / "orders" / "2018-05-25.psv").read_text()
     versions = [sample, "".join(f"{n}|2018-05-25|book|Doha, Qatar\n" for n in range(1, 200))]
     contents = []
     for version in versions:
@@ -62,19 +62,18 @@ def test_readers_see_whole_generations_while_nights_with_corrections_are_killed(
         (count,) = whole.sql("select count(*) from raw.orders")
         (mart,) = whole.sql("select count(*) from marts.orders")
         counts.append((*count, *mart, *count, True, True))
-    project.published()
     reader = subprocess.Popen(
-        [sys.executable, "-c", READER, str(project.warehouse), str(tmp_path / "stop")],
+        [sys.executable, "-c", READER, str(shop.warehouse), str(tmp_path / "stop")],
         env=tools.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for n in range(1, KILLS + 1):
-        project.deliver("orders/2018-05-25.psv", versions[n % 2])
-        moment = killed_at_random(project, undisturbed.seconds * 0.7, tools, "--workers", workers)
+        shop.deliver("orders/2018-05-25.psv", versions[n % 2])
+        moment = killed_at_random(shop, undisturbed.seconds(flights=False) * 0.7, tools, "--workers", workers)
 
-        project.published("--workers", workers)
+        shop.published("--workers", workers)
 
-        assert project.content() == contents[n % 2], f"killed after {moment:.3f} s"
-        assert project.leftovers() == []
+        assert shop.content() == contents[n % 2], f"killed after {moment:.3f} s"
+        assert shop.leftovers() == []
     (tmp_path / "stop").touch()
     seen, problems = reader.communicate(timeout=20)
     assert reader.returncode == 0, problems

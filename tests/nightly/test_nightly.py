@@ -11,7 +11,7 @@ HEAVY = {"pandas", "pandera", "pyarrow", "duckdb"}
 def test_a_fresh_project_publishes_the_enriched_orders(tools, tmp_path) -> None:
     project = tools.make(tmp_path / "fresh")
 
-    night = project.nightly()
+    night = project.nightly(is_cold=True)
 
     assert night.exit_code == 0, str(night)
     query = "select * exclude (order_date) from marts.orders where order_date = '2018-05-24' order by order_nb"
@@ -29,24 +29,20 @@ def test_a_fresh_project_publishes_the_enriched_orders(tools, tmp_path) -> None:
     assert "Traceback" not in night.output
 
 
-def test_no_record_of_any_source_is_lost(flights_project) -> None:
-    flights_project.published()
-
-    found = dict(flights_project.sql("select source, sum(rows + rejected) from etl.partitions group by source"))
+def test_no_record_of_any_source_is_lost(airport) -> None:
+    found = dict(airport.sql("select source, sum(rows + rejected) from etl.partitions group by source"))
 
     for source in ("orders", "items", "sites", "flights", "weather", "airlines", "airports", "planes"):
         header = 0 if source == "orders" else 1
-        files = [*flights_project.raw.glob(f"{source}.csv"), *flights_project.raw.glob(f"{source}/*")]
+        files = [*airport.raw.glob(f"{source}.csv"), *airport.raw.glob(f"{source}/*")]
         assert found[source] == sum(len(file.read_text().splitlines()) - header for file in files)
-        rows = flights_project.sql(f"select count(*) from raw.{source}")
-        rejects = flights_project.sql(f"select count(*) from etl.rejects where source = '{source}'")
+        rows = airport.sql(f"select count(*) from raw.{source}")
+        rejects = airport.sql(f"select count(*) from etl.rejects where source = '{source}'")
         assert rows[0][0] + rejects[0][0] == found[source]
 
 
-def test_every_reject_is_kept_with_its_place_its_rule_and_its_text(project) -> None:
-    project.published()
-
-    assert project.sql("select file, line, rule, text from etl.rejects order by all") == [
+def test_every_reject_is_kept_with_its_place_its_rule_and_its_text(shop) -> None:
+    assert shop.sql("select file, line, rule, text from etl.rejects order by all") == [
         ("orders/2018-05-25.psv", 4, "order_date.dtype", "124118427|2018-05-32|book|Nashville, USA"),
         ("orders/2018-05-25.psv", 5, "record", "124170982|2018-05-25|audio"),
         ("orders/2018-05-26.psv", 5, "item.not_nullable", "124440937|2018-05-26||Doha, Qatar"),
@@ -55,9 +51,7 @@ def test_every_reject_is_kept_with_its_place_its_rule_and_its_text(project) -> N
     ]
 
 
-def test_an_analyst_can_ask_in_sql_how_fresh_and_how_clean_the_data_is(project) -> None:
-    project.published()
-
+def test_an_analyst_can_ask_in_sql_how_fresh_and_how_clean_the_data_is(shop) -> None:
     columns = {
         "runs": "run_id, started_at, finished_at, outcome",
         "partitions": "source, date, file, sha256, rows, rejected, loaded_at, run_id",
@@ -66,30 +60,27 @@ def test_an_analyst_can_ask_in_sql_how_fresh_and_how_clean_the_data_is(project) 
         "rejects": "source, date, file, line, rule, column_name, message, text, run_id",
     }
     for table, names in columns.items():
-        assert project.sql(f"select {names} from etl.{table}"), table
-    assert project.sql("select outcome, finished_at >= started_at from etl.runs") == [("published", True)]
-    assert project.sql("select run_id from etl.runs") == [(project.generation,)]
-    assert project.sql("select distinct name from etl.models where name like 'marts.%'") == [("marts.orders",)]
-    assert project.sql("select name from etl.checks where not passed") == [("audits.items_unknown",)]
+        assert shop.sql(f"select {names} from etl.{table}"), table
+    assert shop.sql("select outcome, finished_at >= started_at from etl.runs") == [("published", True)]
+    assert shop.sql("select run_id from etl.runs") == [(shop.generation,)]
+    assert shop.sql("select distinct name from etl.models where name like 'marts.%'") == [("marts.orders",)]
+    assert shop.sql("select name from etl.checks where not passed") == [("audits.items_unknown",)]
 
 
-def test_again_at_once_nothing_is_done(flights_project) -> None:
-    flights_project.published()
-    generation, ledger = flights_project.generation, flights_project.ledger("select * from receipts")
+def test_again_at_once_nothing_is_done(airport) -> None:
+    generation, ledger = airport.generation, airport.ledger("select * from receipts")
 
-    night = flights_project.nightly()
+    night = airport.nightly()
 
     assert night.exit_code == 0, str(night)
     assert "nothing new up to 2018-05-27" in night.output
-    assert flights_project.generation == generation
-    assert flights_project.ledger("select * from receipts") == ledger
+    assert airport.generation == generation
+    assert airport.ledger("select * from receipts") == ledger
 
 
-def test_a_night_with_nothing_new_imports_nothing_heavy(tools, project) -> None:
-    project.published()
-
+def test_a_night_with_nothing_new_imports_nothing_heavy(tools, shop) -> None:
     command = ["--module", "etl", "Nightly", "--date", "2018-05-27"]
-    loaded = tools.modules_after(f"from luigi.cmdline import luigi_run; luigi_run({command})", project.root)
+    loaded = tools.modules_after(f"from luigi.cmdline import luigi_run; luigi_run({command})", shop.root)
 
     assert "luigi" in loaded
     assert not HEAVY & loaded
@@ -100,23 +91,22 @@ def test_importing_the_package_imports_nothing_heavy(tools, tmp_path, module) ->
     assert not HEAVY & tools.modules_after(f"import {module}", tmp_path)
 
 
-def test_one_more_day_costs_only_that_day_and_the_models_that_depend_on_it(flights_project, tools) -> None:
-    flights_project.published()
-    extracted, loaded = flights_project.receipts("extract"), flights_project.receipts("load")
-    loaded_at = dict(flights_project.sql("select flight_date, max(_loaded_at) from raw.flights group by 1"))
-    built_at = dict(flights_project.sql("select name, built_at from etl.models"))
-    flights_project.deliver("flights/2013-01-04.csv", tools.flights_of(4))
+def test_one_more_day_costs_only_that_day_and_the_models_that_depend_on_it(airport, tools) -> None:
+    extracted, loaded = airport.receipts("extract"), airport.receipts("load")
+    loaded_at = dict(airport.sql("select flight_date, max(_loaded_at) from raw.flights group by 1"))
+    built_at = dict(airport.sql("select name, built_at from etl.models"))
+    airport.deliver("flights/2013-01-04.csv", tools.flights_of(4))
 
-    flights_project.published()
+    airport.published()
 
-    now = flights_project.receipts("extract")
+    now = airport.receipts("extract")
     assert {name for name in now if now[name] != extracted.get(name)} == {"flights 2013-01-04"}
-    now = flights_project.receipts("load")
+    now = airport.receipts("load")
     assert {name for name in now if now[name] != loaded[name]} == {"flights"}
-    now = dict(flights_project.sql("select flight_date, max(_loaded_at) from raw.flights group by 1"))
+    now = dict(airport.sql("select flight_date, max(_loaded_at) from raw.flights group by 1"))
     assert len(now) == 4
     assert {day: now[day] for day in loaded_at} == loaded_at
-    now = dict(flights_project.sql("select name, built_at from etl.models"))
+    now = dict(airport.sql("select name, built_at from etl.models"))
     rebuilt = {name for name in now if now[name] != built_at[name]}
     assert {"marts.flights", "marts.route_daily", "marts.weather_delay"} <= rebuilt
     assert not rebuilt & {"marts.orders", "staging.orders", "staging.weather", "staging.planes"}
@@ -136,76 +126,71 @@ def test_a_corrected_file_gives_what_a_warehouse_from_scratch_holds(make_project
     assert corrected.content() == scratch.content()
 
 
-def test_a_correction_is_taken_even_with_the_same_size_and_an_older_time(project) -> None:
-    project.published()
-    path = project.raw / "orders" / "2018-05-24.psv"
+def test_a_correction_is_taken_even_with_the_same_size_and_an_older_time(shop) -> None:
+    path = shop.raw / "orders" / "2018-05-24.psv"
     times = path.stat().st_atime_ns, path.stat().st_mtime_ns - 10**15
-    project.deliver("orders/2018-05-24.psv", path.read_text().replace("123654851", "123654852"))
+    shop.deliver("orders/2018-05-24.psv", path.read_text().replace("123654851", "123654852"))
     os.utime(path, ns=times)
 
-    project.published()
+    shop.published()
 
-    assert project.sql("select count(*) from marts.orders where order_nb = 123654852") == [(1,)]
-    assert project.sql("select count(*) from marts.orders where order_nb = 123654851") == [(0,)]
+    assert shop.sql("select count(*) from marts.orders where order_nb = 123654852") == [(1,)]
+    assert shop.sql("select count(*) from marts.orders where order_nb = 123654851") == [(0,)]
 
 
-def test_a_file_that_is_written_anew_with_the_same_content_changes_nothing(project) -> None:
-    project.published()
-    generation = project.generation
-    for path in project.raw.rglob("*.psv"):
-        project.deliver(path.relative_to(project.raw).as_posix(), path.read_text())
+def test_a_file_that_is_written_anew_with_the_same_content_changes_nothing(shop) -> None:
+    generation = shop.generation
+    for path in shop.raw.rglob("*.psv"):
+        shop.deliver(path.relative_to(shop.raw).as_posix(), path.read_text())
 
-    night = project.published()
+    night = shop.published()
 
     assert "nothing new" in night.output
-    assert project.generation == generation
+    assert shop.generation == generation
 
 
-def test_a_vanished_file_is_withdrawn_named_and_said_once(project) -> None:
-    project.published()
-    (project.raw / "orders" / "2018-05-25.psv").unlink()
+def test_a_vanished_file_is_withdrawn_named_and_said_once(shop) -> None:
+    (shop.raw / "orders" / "2018-05-25.psv").unlink()
 
-    first, second = project.published(), project.published()
+    first, second = shop.published(), shop.published()
 
     assert "orders: withdrawn, the file is gone from raw/: 2018-05-25" in first.output
-    assert project.sql("select count(*) from raw.orders where delivery_date = '2018-05-25'") == [(0,)]
-    assert project.sql("select count(*) from etl.rejects where date = '2018-05-25'") == [(0,)]
-    assert project.sql("select count(*) from etl.partitions where source = 'orders'") == [(3,)]
+    assert shop.sql("select count(*) from raw.orders where delivery_date = '2018-05-25'") == [(0,)]
+    assert shop.sql("select count(*) from etl.rejects where date = '2018-05-25'") == [(0,)]
+    assert shop.sql("select count(*) from etl.partitions where source = 'orders'") == [(3,)]
     assert "withdrawn" not in second.output
     assert "nothing new" in second.output
 
 
-def test_a_withdrawn_file_that_comes_again_is_taken_again(project, undisturbed) -> None:
-    project.published()
-    path = project.raw / "orders" / "2018-05-25.psv"
+def test_a_withdrawn_file_that_comes_again_is_taken_again(shop, undisturbed) -> None:
+    path = shop.raw / "orders" / "2018-05-25.psv"
     text = path.read_text()
     path.unlink()
-    project.published()
+    shop.published()
 
-    project.deliver("orders/2018-05-25.psv", text)
-    project.published()
+    shop.deliver("orders/2018-05-25.psv", text)
+    shop.published()
 
-    assert project.content() == undisturbed.orders
+    assert shop.content() == undisturbed.orders
 
 
-def test_a_folder_that_is_not_mounted_stops_the_night_until_it_is_allowed(project) -> None:
-    project.published()
-    generation = project.generation
-    for path in (project.raw / "orders").iterdir():
+def test_a_folder_that_is_not_mounted_stops_the_night_until_it_is_allowed(shop) -> None:
+    generation = shop.generation
+    for path in (shop.raw / "orders").iterdir():
         path.unlink()
 
-    stopped = project.nightly()
+    stopped = shop.nightly()
 
     assert stopped.exit_code == 30, str(stopped)
-    assert project.generation == generation
+    assert shop.generation == generation
     assert "the files of 4 published partitions vanished" in stopped.output
     assert "--allow-withdrawn orders" in stopped.output
     assert "Traceback" not in stopped.output
 
-    project.published("--allow-withdrawn", "orders")
-    assert project.sql("select count(*) from marts.orders") == [(0,)]
+    shop.published("--allow-withdrawn", "orders")
+    assert shop.sql("select count(*) from marts.orders") == [(0,)]
 
-    again = project.published()
+    again = shop.published()
     assert "nothing new" in again.output
 
 
@@ -268,13 +253,12 @@ def test_a_required_day_that_is_missing_is_said_even_if_nothing_else_is_new(proj
     assert project.generation == generation
 
 
-def test_an_earlier_batch_date_takes_nothing_away(project) -> None:
-    project.published()
-    content = project.content()
+def test_an_earlier_batch_date_takes_nothing_away(shop) -> None:
+    content = shop.content()
 
-    project.published(date="2018-05-25")
+    shop.published(date="2018-05-25")
 
-    assert project.content() == content
+    assert shop.content() == content
 
 
 def test_a_delivery_of_a_later_day_waits_for_that_day(project) -> None:
@@ -285,37 +269,34 @@ def test_a_delivery_of_a_later_day_waits_for_that_day(project) -> None:
     assert project.sql("select max(delivery_date)::varchar from raw.orders") == [("2018-05-27",)]
 
 
-def test_changed_sql_rebuilds_that_model_and_what_reads_it_only(flights_project) -> None:
-    flights_project.published()
-    extracted = flights_project.receipts("extract")
-    built_at = dict(flights_project.sql("select name, built_at from etl.models"))
-    flights_project.edit("sql/marts/orders.sql", "newest.order_date,", "newest.order_date - 1 as order_date,")
+def test_changed_sql_rebuilds_that_model_and_what_reads_it_only(airport) -> None:
+    extracted = airport.receipts("extract")
+    built_at = dict(airport.sql("select name, built_at from etl.models"))
+    airport.edit("sql/marts/orders.sql", "newest.order_date,", "newest.order_date - 1 as order_date,")
 
-    flights_project.published()
+    airport.published()
 
-    assert flights_project.receipts("extract") == extracted
-    now = dict(flights_project.sql("select name, built_at from etl.models"))
+    assert airport.receipts("extract") == extracted
+    now = dict(airport.sql("select name, built_at from etl.models"))
     assert {name for name in now if now[name] != built_at[name]} == {"marts.orders"}
 
 
-def test_a_comment_in_sql_changes_nothing(project) -> None:
-    project.published()
-    generation = project.generation
-    path = Path(project.root / "sql" / "marts" / "orders.sql")
+def test_a_comment_in_sql_changes_nothing(shop) -> None:
+    generation = shop.generation
+    path = Path(shop.root / "sql" / "marts" / "orders.sql")
     path.write_text(path.read_text().replace("select\n", "select -- a remark\n"))
 
-    project.published()
+    shop.published()
 
-    assert project.generation == generation
+    assert shop.generation == generation
 
 
-def test_a_model_that_was_deleted_leaves_the_next_generation(flights_project) -> None:
-    flights_project.published()
-    (flights_project.root / "sql" / "marts" / "plane_use.sql").unlink()
-    (flights_project.root / "sql" / "audits" / "plane_use_totals.sql").unlink()
-    flights_project.edit("contracts/flight_marts.py", 'name = "marts.plane_use"', "pass")
+def test_a_model_that_was_deleted_leaves_the_next_generation(airport) -> None:
+    (airport.root / "sql" / "marts" / "plane_use.sql").unlink()
+    (airport.root / "sql" / "audits" / "plane_use_totals.sql").unlink()
+    airport.edit("contracts/flight_marts.py", 'name = "marts.plane_use"', "pass")
 
-    flights_project.published()
+    airport.published()
 
-    assert "marts.plane_use" not in flights_project.content()
-    assert flights_project.sql("from etl.models where name = 'marts.plane_use'") == []
+    assert "marts.plane_use" not in airport.content()
+    assert airport.sql("from etl.models where name = 'marts.plane_use'") == []

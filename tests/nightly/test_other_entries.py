@@ -12,28 +12,26 @@ def backfill(project, *arguments: str):
     return night
 
 
-def test_a_forced_backfill_does_its_days_again_and_changes_nothing(project, undisturbed) -> None:
-    project.published()
-    extracted, generation = project.receipts("extract"), project.generation
+def test_a_forced_backfill_does_its_days_again_and_changes_nothing(shop, undisturbed) -> None:
+    extracted, generation = shop.receipts("extract"), shop.generation
 
-    backfill(project, "--source", "orders", "--force")
+    backfill(shop, "--source", "orders", "--force")
 
-    now = project.receipts("extract")
+    now = shop.receipts("extract")
     assert {name for name in now if now[name] != extracted[name]} == {"orders 2018-05-25", "orders 2018-05-26"}
     # the content is the same, so there is no new one
-    assert project.generation == generation
-    assert project.content() == undisturbed.orders
-    assert "nothing new" in project.published().output
+    assert shop.generation == generation
+    assert shop.content() == undisturbed.orders
+    assert "nothing new" in shop.published().output
 
 
-def test_a_backfill_without_force_does_only_what_is_new(project) -> None:
-    project.published()
-    generation = project.generation
+def test_a_backfill_without_force_does_only_what_is_new(shop) -> None:
+    generation = shop.generation
 
-    night = backfill(project)
+    night = backfill(shop)
 
     assert "nothing new" in night.output
-    assert project.generation == generation
+    assert shop.generation == generation
 
 
 def test_a_backfill_takes_its_days_and_no_others(project, undisturbed) -> None:
@@ -45,22 +43,17 @@ def test_a_backfill_takes_its_days_and_no_others(project, undisturbed) -> None:
     assert project.content() == undisturbed.orders
 
 
-def test_a_forced_backfill_with_workers_keeps_the_content_of_flights(flights_project, undisturbed) -> None:
-    flights_project.published()
-
-    night = flights_project.run(
-        "Backfill", "--start", "2013-01-01", "--stop", "2018-05-27", "--force", "--workers", "3"
-    )
+def test_a_forced_backfill_with_workers_keeps_the_content_of_flights(airport, undisturbed) -> None:
+    night = airport.run("Backfill", "--start", "2013-01-01", "--stop", "2018-05-27", "--force", "--workers", "3")
 
     assert night.exit_code == 0, str(night)
-    assert flights_project.content() == undisturbed.flights
+    assert airport.content() == undisturbed.flights
 
 
-def test_a_backfill_that_was_killed_is_made_good_by_the_next_night(flights_project, undisturbed, tools) -> None:
-    flights_project.published()
+def test_a_backfill_that_was_killed_is_made_good_by_the_next_night(airport, undisturbed, tools) -> None:
     for seconds in (0.4, 0.6):
         arguments = ["--start", "2013-01-01", "--stop", "2018-05-27", "--force"]
-        process = flights_project.start("Backfill", *arguments)
+        process = airport.start("Backfill", *arguments)
         try:
             process.wait(timeout=seconds)
         except tools.subprocess.TimeoutExpired:
@@ -68,9 +61,9 @@ def test_a_backfill_that_was_killed_is_made_good_by_the_next_night(flights_proje
         else:
             process.communicate()
 
-        flights_project.published()
+        airport.published()
 
-        assert flights_project.content() == undisturbed.flights, seconds
+        assert airport.content() == undisturbed.flights, seconds
 
 
 def test_one_table_can_be_asked_for_alone(project) -> None:

@@ -6,50 +6,47 @@ PLACES = ["lake", "quarantine", "warehouse", "warehouse.duckdb", "ledger.sqlite*
 
 
 @pytest.mark.parametrize("places", [[place] for place in PLACES] + [[*PLACES, ".scratch", ".lock"]], ids="+".join)
-def test_what_was_deleted_comes_back(project, undisturbed, places) -> None:
-    project.published()
-    project.forget(*places)
+def test_what_was_deleted_comes_back(shop, undisturbed, places) -> None:
+    shop.forget(*places)
 
-    project.published()
+    shop.published()
 
-    assert project.content() == undisturbed.orders
-    assert "nothing new" in project.published().output
+    assert shop.content() == undisturbed.orders
+    assert "nothing new" in shop.published().output
 
 
 @pytest.mark.parametrize("lost", ["lake", "quarantine", "ledger.sqlite*"])
-def test_what_was_deleted_does_not_matter_to_a_correction_either(project, make_project, lost) -> None:
+def test_what_was_deleted_does_not_matter_to_a_correction_either(shop, make_project, lost) -> None:
     whole = make_project("whole")
-    project.published()
-    project.forget(lost, "warehouse/build.duckdb")
-    for each in (project, whole):
+    shop.forget(lost, "warehouse/build.duckdb")
+    for each in (shop, whole):
         each.deliver("orders/2018-05-26.psv", "7|2018-05-26|book|Doha, Qatar\nno order\n")
         each.published()
 
-    assert project.content() == whole.content()
+    assert shop.content() == whole.content()
 
 
-def test_a_lost_ledger_does_not_cost_a_new_extraction(flights_project, undisturbed) -> None:
-    flights_project.published()
-    lake = {path: path.stat().st_mtime_ns for path in flights_project.data.glob("lake/**/*.parquet")}
-    flights_project.forget("ledger.sqlite*")
+def test_a_lost_ledger_does_not_cost_a_new_extraction(airport, undisturbed) -> None:
+    lake = {path: path.stat().st_mtime_ns for path in airport.data.glob("lake/**/*.parquet")}
+    airport.forget("ledger.sqlite*")
 
-    night = flights_project.published()
+    night = airport.published()
 
     assert "extracted" not in night.output
     assert {path: path.stat().st_mtime_ns for path in lake} == lake
-    assert flights_project.content() == undisturbed.flights
+    assert airport.content() == undisturbed.flights
 
 
-def test_a_partition_that_someone_else_wrote_is_extracted_again(project, undisturbed) -> None:
-    project.published()
-    path = project.data / "lake" / "orders" / "delivery_date=2018-05-24" / "data.parquet"
-    path.write_bytes((project.data / "lake" / "items" / "snapshot_date=2018-05-27" / "data.parquet").read_bytes())
+def test_a_partition_that_someone_else_wrote_is_extracted_again(shop, undisturbed) -> None:
+    path = shop.data / "lake" / "orders" / "delivery_date=2018-05-24" / "data.parquet"
+    path.unlink()
+    path.write_bytes((shop.data / "lake" / "items" / "snapshot_date=2018-05-27" / "data.parquet").read_bytes())
     # or nobody would read it
-    project.forget("warehouse/build.duckdb")
+    shop.forget("warehouse/build.duckdb")
 
-    project.published()
+    shop.published()
 
-    assert project.content() == undisturbed.orders
+    assert shop.content() == undisturbed.orders
 
 
 def test_the_last_generations_are_kept_and_readable(project) -> None:
@@ -64,37 +61,32 @@ def test_the_last_generations_are_kept_and_readable(project) -> None:
     assert project.sql("from raw.items") and project.sql("select distinct item_nb from marts.orders order by 1")
 
 
-def test_a_snapshot_that_vanished_keeps_its_last_content(project, undisturbed) -> None:
-    project.published()
-    (project.raw / "items.csv").unlink()
+def test_a_snapshot_that_vanished_keeps_its_last_content(shop, undisturbed) -> None:
+    (shop.raw / "items.csv").unlink()
 
-    project.published(date="2018-05-28")
+    shop.published(date="2018-05-28")
 
-    assert project.content() == undisturbed.orders
+    assert shop.content() == undisturbed.orders
 
 
-def test_a_new_snapshot_replaces_the_old_one_and_the_old_one_stays_in_the_lake(project) -> None:
-    project.published()
-    project.deliver("items.csv", "item,item_nb\nbook,7\n")
+def test_a_new_snapshot_replaces_the_old_one_and_the_old_one_stays_in_the_lake(shop) -> None:
+    shop.deliver("items.csv", "item,item_nb\nbook,7\n")
 
-    project.published(date="2018-05-28")
+    shop.published(date="2018-05-28")
 
-    assert project.sql("select item, item_nb, snapshot_date::varchar from raw.items") == [
-        ("book", 7, "2018-05-28")
-    ]
-    there = sorted(path.name for path in (project.data / "lake" / "items").iterdir())
+    assert shop.sql("select item, item_nb, snapshot_date::varchar from raw.items") == [("book", 7, "2018-05-28")]
+    there = sorted(path.name for path in (shop.data / "lake" / "items").iterdir())
     assert there == ["snapshot_date=2018-05-27", "snapshot_date=2018-05-28"]
 
 
-def test_a_rebuild_that_failed_halfway_is_not_taken_for_done(project, undisturbed) -> None:
-    project.published()
-    sql = (project.root / "sql" / "marts" / "orders.sql").read_text()
-    project.forget("warehouse/build.duckdb")
-    project.edit("sql/marts/orders.sql", "newest.order_date,", "cast(newest.item as date) as order_date,")
-    assert project.nightly().exit_code == 30
+def test_a_rebuild_that_failed_halfway_is_not_taken_for_done(shop, undisturbed) -> None:
+    sql = (shop.root / "sql" / "marts" / "orders.sql").read_text()
+    shop.forget("warehouse/build.duckdb")
+    shop.edit("sql/marts/orders.sql", "newest.order_date,", "cast(newest.item as date) as order_date,")
+    assert shop.nightly().exit_code == 30
 
-    (project.root / "sql" / "marts" / "orders.sql").write_text(sql)
-    project.forget("warehouse.duckdb")
-    project.published()
+    (shop.root / "sql" / "marts" / "orders.sql").write_text(sql)
+    shop.forget("warehouse.duckdb")
+    shop.published()
 
-    assert project.content() == undisturbed.orders
+    assert shop.content() == undisturbed.orders

@@ -11,34 +11,32 @@ def refused(project, **options) -> str:
     return night.output
 
 
-def test_a_header_that_lacks_a_column_is_refused_by_name(project) -> None:
-    project.published()
-    items = (project.raw / "items.csv").read_text()
-    project.deliver("items.csv", "item,number\nbook,42\naudio,15\n")
+def test_a_header_that_lacks_a_column_is_refused_by_name(shop) -> None:
+    items = (shop.raw / "items.csv").read_text()
+    shop.deliver("items.csv", "item,number\nbook,42\naudio,15\n")
 
-    said = refused(project)
+    said = refused(shop)
 
     assert "items 2018-05-27: items.csv is refused: column 'item_nb' of the contract is missing" in said
     assert "the header found is item, number" in said
     assert "etl quarantine items" in said
-    project.deliver("items.csv", items)
-    project.published()
-    assert project.sql("select count(*) from raw.items") == [(2,)]
+    shop.deliver("items.csv", items)
+    shop.published()
+    assert shop.sql("select count(*) from raw.items") == [(2,)]
 
 
-def test_a_bad_dated_file_is_refused_and_its_absence_heals_the_night(flights_project, tools) -> None:
-    flights_project.published()
+def test_a_bad_dated_file_is_refused_and_its_absence_heals_the_night(airport, tools) -> None:
     header = tools.FLIGHTS_HEADER.replace("arr_delay,", "")
-    flights_project.deliver("flights/2013-01-04.csv", header + "2013,1,4\n")
+    airport.deliver("flights/2013-01-04.csv", header + "2013,1,4\n")
 
-    said = refused(flights_project)
+    said = refused(airport)
 
     assert "flights 2013-01-04: flights/2013-01-04.csv is refused: column 'arr_delay'" in said
     assert "stays published" in said
-    (flights_project.raw / "flights" / "2013-01-04.csv").unlink()
-    night = flights_project.published()
+    (airport.raw / "flights" / "2013-01-04.csv").unlink()
+    night = airport.published()
     assert "withdrawn" not in night.output
-    assert flights_project.sql("select count(distinct flight_date) from marts.flights") == [(3,)]
+    assert airport.sql("select count(distinct flight_date) from marts.flights") == [(3,)]
 
 
 def test_what_was_refused_is_not_taken_again_unless_it_changed(flights_project, tools) -> None:
@@ -53,38 +51,35 @@ def test_what_was_refused_is_not_taken_again_unless_it_changed(flights_project, 
     assert {name for name in now if now[name] != kept.get(name)} == {"flights 2013-01-02"}
 
 
-def test_a_delivery_that_breaks_an_error_severity_audit_is_named_with_examples(flights_project, tools) -> None:
-    flights_project.published()
+def test_a_delivery_that_breaks_an_error_severity_audit_is_named_with_examples(airport, tools) -> None:
     wrong_day = tools.flights_of(4).replace("2013,1,4,", "2013,1,5,")
-    flights_project.deliver("flights/2013-01-04.csv", wrong_day)
+    airport.deliver("flights/2013-01-04.csv", wrong_day)
 
-    said = refused(flights_project)
+    said = refused(airport)
 
     assert "audits.flights_on_their_day found 30 offending rows in raw.flights" in said
     assert "a flight that came in another day's file is counted on the wrong day" in said
     assert said.count("flight_date = 2013-01-04, origin = ") == 3
     assert "flights 2013-01-04 (flights/2013-01-04.csv)" in said
-    (flights_project.raw / "flights" / "2013-01-04.csv").unlink()
-    flights_project.published()
-    assert flights_project.sql("select count(distinct flight_date) from marts.flights") == [(3,)]
+    (airport.raw / "flights" / "2013-01-04.csv").unlink()
+    airport.published()
+    assert airport.sql("select count(distinct flight_date) from marts.flights") == [(3,)]
 
 
-def test_the_same_bad_delivery_fails_the_next_night_too_and_names_it_again(flights_project, tools) -> None:
-    flights_project.published()
-    flights_project.deliver("flights/2013-01-04.csv", tools.flights_of(4).replace("2013,1,4,", "2013,1,5,"))
-    refused(flights_project)
+def test_the_same_bad_delivery_fails_the_next_night_too_and_names_it_again(airport, tools) -> None:
+    airport.deliver("flights/2013-01-04.csv", tools.flights_of(4).replace("2013,1,4,", "2013,1,5,"))
+    refused(airport)
 
-    said = refused(flights_project)
+    said = refused(airport)
 
     assert "audits.flights_on_their_day found 30 offending rows" in said
     assert "flights 2013-01-04 (flights/2013-01-04.csv)" in said
 
 
-def test_a_contract_of_a_mart_that_is_broken_names_the_rule(project) -> None:
-    project.published()
-    project.edit("sql/marts/orders.sql", "newest.order_nb,", "-newest.order_nb as order_nb,")
+def test_a_contract_of_a_mart_that_is_broken_names_the_rule(shop) -> None:
+    shop.edit("sql/marts/orders.sql", "newest.order_nb,", "-newest.order_nb as order_nb,")
 
-    said = refused(project)
+    said = refused(shop)
 
     assert "marts.orders.order_nb.greater_than found" in said
     assert "order_nb = -1" in said
@@ -200,21 +195,19 @@ def test_bytes_that_are_no_text_are_rejected_not_fatal(project) -> None:
     assert project.sql(query) == [(1, 2)]
 
 
-def test_a_mart_that_cannot_be_built_names_the_model_and_the_reason(project) -> None:
-    project.published()
-    project.edit("sql/marts/orders.sql", "newest.order_date,", "cast(newest.item as date) as order_date,")
+def test_a_mart_that_cannot_be_built_names_the_model_and_the_reason(shop) -> None:
+    shop.edit("sql/marts/orders.sql", "newest.order_date,", "cast(newest.item as date) as order_date,")
 
-    said = refused(project)
+    said = refused(shop)
 
     assert "marts.orders (sql/marts/orders.sql) could not be built" in said
     assert "invalid date field format" in said
 
 
-def test_a_column_that_does_not_exist_stops_the_run_before_it_begins(project) -> None:
-    project.published()
-    project.edit("sql/marts/orders.sql", "newest.order_date,", "newest.order_day as order_date,")
+def test_a_column_that_does_not_exist_stops_the_run_before_it_begins(shop) -> None:
+    shop.edit("sql/marts/orders.sql", "newest.order_date,", "newest.order_day as order_date,")
 
-    night = project.nightly()
+    night = shop.nightly()
 
     assert night.exit_code == 35
     assert (
@@ -229,12 +222,11 @@ def orders_of_may_28(sound: int, wrong: int) -> str:
     return "".join([*lines, *(f"{n}|2018-05-32|book|Doha, Qatar\n" for n in range(10_001, 10_001 + wrong))])
 
 
-def test_a_refused_snapshot_that_goes_leaves_the_last_good_one(project, undisturbed) -> None:
-    project.published()
-    project.deliver("items.csv", "item,number\nbook,42\n")
-    refused(project)
-    (project.raw / "items.csv").unlink()
+def test_a_refused_snapshot_that_goes_leaves_the_last_good_one(shop, undisturbed) -> None:
+    shop.deliver("items.csv", "item,number\nbook,42\n")
+    refused(shop)
+    (shop.raw / "items.csv").unlink()
 
-    project.published()
+    shop.published()
 
-    assert project.content() == undisturbed.orders
+    assert shop.content() == undisturbed.orders
