@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -170,10 +170,14 @@ class Project:
 
     def sql(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the published warehouse, as an analyst does."""
+        return self.answers([query])[0]
+
+    def answers(self, queries: Iterable[str]) -> list[list[tuple[Any, ...]]]:
+        """Ask the published warehouse several things at once."""
         with duckdb.connect(str(self.warehouse.resolve()), read_only=True) as con:
             # through Arrow, since DuckDB makes Python values of a timestamptz only with pytz
-            table = con.sql(query).to_arrow_table()
-        return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+            tables = [con.sql(query).to_arrow_table() for query in queries]
+        return [list(zip(*(column.to_pylist() for column in table.columns), strict=True)) for table in tables]
 
     def ledger(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the ledger."""
@@ -190,10 +194,11 @@ class Project:
         tables.append(
             ("etl.rejects", ["source", "date", "file", "line", "rule", "column_name", "message", "text"])
         )
-        selects = {table: ", ".join(f'"{name}"' for name in columns) for table, columns in tables}
-        rows = {table: self.sql(f"select {names} from {table}") for table, names in selects.items()}
+        selects = [(table, ", ".join(f'"{name}"' for name in columns)) for table, columns in tables]
+        found = self.answers(f"select {names} from {table}" for table, names in selects)
         return {
-            table: sorted(str([_plain(value) for value in row]) for row in found) for table, found in rows.items()
+            table: sorted(str([_plain(value) for value in row]) for row in rows)
+            for (table, _), rows in zip(selects, found, strict=True)
         }
 
     def receipts(self, step: str) -> dict[str, str]:

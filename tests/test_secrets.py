@@ -1,15 +1,13 @@
 """What the environment holds is in nothing that is written or said, whatever happens to a night."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from etl.project import Project
-from tests import tiny
+from tests import tiny, warm
 from tests.everything import written
+from tests.projects import environment
 
 SECRETS = {
     "ETL_MASK_KEY": "canary-mask-key-7f3a",
@@ -52,15 +50,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
 
 
 def run(project: Project, module: str, *arguments: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=project.root,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[1]), **SECRETS},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    ).stdout
+    return warm.run(["-m", module, *arguments], project.root, environment(**SECRETS)).stdout
 
 
 def test_the_nights_were_of_every_kind(said: tuple[Project, str]) -> None:
