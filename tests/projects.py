@@ -1,6 +1,5 @@
 """Small projects in a folder of their own, run as cron would run them: a process, an exit code, its output."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from etl.keys import BUILD
-from etl.ledger import Ledger, stamp
-from tests import warm
+from tests import copies, warm
 
 REPOSITORY = Path(__file__).parents[1]
 DATE = "2018-05-27"
@@ -47,9 +44,6 @@ FLIGHTS_HEADER = (
 WEATHER_HEADER = (
     "origin,year,month,day,hour,temp,dewp,humid,wind_dir,wind_speed,wind_gust,precip,pressure,visib,time_hour\n"
 )
-
-#: Folders of which no file is ever written to.
-_IMMUTABLE = {"lake", "quarantine", "generations"}
 
 
 def flights_of(day: int, first_number: int = 100) -> str:
@@ -327,13 +321,9 @@ def airport(tmp_path: Path, undisturbed: "Undisturbed") -> Project:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(
-    tmp_path_factory: pytest.TempPathFactory, compiled: Callable[[bool], Path]
-) -> Iterator["Undisturbed"]:
-    """What every disturbed project must come to; that no test writes to it is seen at the end."""
-    first = Undisturbed(tmp_path_factory.mktemp("undisturbed"), compiled)
-    yield first
-    first.check()
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, compiled: Callable[[bool], Path]) -> "Undisturbed":
+    """What every disturbed project must come to."""
+    return Undisturbed(tmp_path_factory.mktemp("undisturbed"), compiled)
 
 
 class Undisturbed:
@@ -341,15 +331,14 @@ class Undisturbed:
 
     def __init__(self, root: Path, compiled: Callable[[bool], Path]) -> None:
         self.root, self.compiled = root, compiled
-        self.nights: dict[bool, tuple[Project, Night, dict[str, str]]] = {}
+        self.nights: dict[bool, tuple[Project, Night]] = {}
 
     def project(self, flights: bool) -> Project:
         """Return a project to copy, not to work with."""
         if flights not in self.nights:
             project = make(self.root / ("flights" if flights else "orders"), flights)
             shutil.copy(self.compiled(flights), project.data / "ledger.sqlite")
-            night = project.published()
-            self.nights[flights] = project, night, hashes(project.data)
+            self.nights[flights] = project, project.published()
         return self.nights[flights][0]
 
     @cached_property
@@ -365,31 +354,10 @@ class Undisturbed:
         self.project(flights)
         return self.nights[flights][1].seconds
 
-    def check(self) -> None:
-        """Fail if a test has changed a file that it has in common with others."""
-        for project, _, before in self.nights.values():
-            assert hashes(project.data) == before
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """Return the hash of each file that no night writes to again."""
-    files = [path for path in folder.rglob("*") if _IMMUTABLE & set(path.parts) and path.is_file()]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
 
 def copied(project: Project, root: Path) -> Project:
-    """Return a project as another one is; what is never written to are the same files, so that stamps are true."""
-
-    def link_or_copy(source: str, target: str) -> None:
-        is_immutable = _IMMUTABLE & set(Path(source).relative_to(project.root).parts)
-        (os.link if is_immutable else shutil.copy2)(source, target)
-
-    shutil.rmtree(root, ignore_errors=True)
-    shutil.copytree(project.root, root, symlinks=True, copy_function=link_or_copy)
-    for path in root.rglob("ledger.sqlite"):
-        ledger, build = Ledger(path), path.parent / "warehouse" / "build.duckdb"
-        if receipt := ledger.receipt(BUILD):
-            ledger.write(replace(receipt, details={**receipt.details, "stamp": stamp(build)}))
+    """Return a project as another one is."""
+    copies.copy(project.root, root)
     return Project(root)
 
 

@@ -19,10 +19,13 @@ DIRTY = "id,item\n3,book\nfour,pen\n5,cap,extra\n"
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
     """A project with two days of sales, the second with two records to reject; published."""
-    project = tiny.project(tmp_path / "shop", raw={**tiny.SALES, "sales/2024-03-04.csv": DIRTY})
+    project = tiny.once(tmp_path / "shop", published)
     monkeypatch.setenv("ETL_PROJECT", str(project.root))
-    tiny.night(project)
     return project
+
+
+def published(root):
+    tiny.night(tiny.project(root, raw={**tiny.SALES, "sales/2024-03-04.csv": DIRTY}))
 
 
 def answer(*arguments):

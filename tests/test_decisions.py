@@ -24,9 +24,11 @@ ALL = Selection()
 @pytest.fixture
 def shop(tmp_path: Path) -> Project:
     """A project with two records to reject; published."""
-    project = tiny.project(tmp_path / "shop", raw={**tiny.SALES, FILE: DIRTY})
-    tiny.night(project)
-    return project
+    return tiny.once(tmp_path / "shop", rejecting)
+
+
+def rejecting(root: Path) -> None:
+    tiny.night(tiny.project(root, raw={**tiny.SALES, FILE: DIRTY}))
 
 
 def edited(project: Project, file: Path, **texts: str) -> Path:

@@ -23,14 +23,18 @@ SQL = {
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Two generations, in git; in the second one a day was corrected."""
-    project = tiny.project(tmp_path / "shop", sql=SQL)
+    project = tiny.once(tmp_path / "shop", published_twice)
     monkeypatch.setenv("ETL_PROJECT", str(project.root))
+    return project
+
+
+def published_twice(root: Path) -> None:
+    project = tiny.project(root, sql=SQL)
     git(project, "init", "-q")
     commit(project)
     tiny.night(project, date(2024, 3, 2), git_commit=git(project, "rev-parse", "HEAD"))
     tiny.deliver(project, {"sales/2024-03-02.csv": "id,item\n3,pen\n4,ink\n"})
     tiny.night(project, date(2024, 3, 3), git_commit=git(project, "rev-parse", "HEAD"))
-    return project
 
 
 def ran(*arguments: str) -> Result:

@@ -2,10 +2,8 @@
 
 import hashlib
 import hmac
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -18,8 +16,9 @@ import pytest
 from etl.errors import ConfigError, StepError
 from etl.project import Project
 from etl.quoting import literal
-from tests import tiny
+from tests import tiny, warm
 from tests.everything import written
+from tests.projects import environment
 
 CONTRACTS = r"""
 from datetime import date
@@ -107,16 +106,8 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
 
 
 def run(project: Project, key: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "luigi", "--module", "etl", "Nightly", "--date", "2024-03-31"],
-        cwd=project.root,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[1]), "ETL_MASK_KEY": key},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    arguments = ["-m", "luigi", "--module", "etl", "Nightly", "--date", "2024-03-31"]
+    return warm.run(arguments, project.root, environment(ETL_MASK_KEY=key))
 
 
 def hashed(text: str, key: str) -> str:

@@ -44,9 +44,12 @@ MARCH = {f"sales/2024-03-0{n}.csv": f"id,item\n{n},book\n" for n in range(1, 6)}
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A project with a dated source, a snapshot and three models, published once."""
-    made = tiny.project(tmp_path, SITES, SITES_SQL, {**MARCH, "sites.csv": "site\nOslo\n"})
+    return tiny.once(tmp_path, published)
+
+
+def published(root: Path) -> None:
+    made = tiny.project(root, SITES, SITES_SQL, {**MARCH, "sites.csv": "site\nOslo\n"})
     tiny.night(made, date(2024, 3, 5))
-    return made
 
 
 def reasons(planned: Plan) -> dict[str, str]:

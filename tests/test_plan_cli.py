@@ -22,11 +22,15 @@ SQL = {
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
     """A published project to which a day came since."""
-    project = tiny.project(tmp_path / "shop", sql=SQL)
+    project = tiny.once(tmp_path / "shop", published)
     monkeypatch.setenv("ETL_PROJECT", str(project.root))
+    return project
+
+
+def published(root):
+    project = tiny.project(root, sql=SQL)
     tiny.night(project)
     tiny.deliver(project, {"sales/2024-03-03.csv": "id,item\n4,cap\n"})
-    return project
 
 
 def test_json_has_an_entry_for_each_raw_table_and_model(shop):

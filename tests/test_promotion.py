@@ -23,14 +23,17 @@ NEW = {"sales/2024-03-03.csv": "id,item\n4,cup\n"}
 @pytest.fixture
 def promotion(tmp_path: Path) -> Promotion:
     """A promotion from staging, which has published more, to prod; a shop's prices come as a snapshot."""
+    prod = tiny.once(tmp_path, in_two_environments)
+    return Promotion(load_project(prod.root, "staging"), prod)
+
+
+def in_two_environments(root: Path) -> None:
     contracts = tiny.CONTRACTS + '\nprices = Source(contract=Sales, files="prices.csv")\n'
-    prod = tiny.project(tmp_path, contracts=contracts, settings="threads = 1\n[etl.env.staging]\n[etl.env.prod]\n")
-    staging = load_project(prod.root, "staging")
+    prod = tiny.project(root, contracts=contracts, settings="threads = 1\n[etl.env.staging]\n[etl.env.prod]\n")
     tiny.deliver(prod, {"prices.csv": "id,item\n1,book\n"})
     tiny.night(prod)
     tiny.deliver(prod, NEW)
-    tiny.night(staging)
-    return Promotion(staging, prod)
+    tiny.night(load_project(prod.root, "staging"))
 
 
 def refused(promotion: Promotion, why: str) -> None:

@@ -17,10 +17,13 @@ FILE = "sales/2024-03-04.csv"
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
     """A project with two records to reject; published."""
-    project = tiny.project(tmp_path / "shop", raw={**tiny.SALES, FILE: "id,item\n8,book\nfour,pen\n5,cap,extra\n"})
+    project = tiny.once(tmp_path / "shop", rejecting)
     monkeypatch.setenv("ETL_PROJECT", str(project.root))
-    tiny.night(project)
     return project
+
+
+def rejecting(root):
+    tiny.night(tiny.project(root, raw={**tiny.SALES, FILE: "id,item\n8,book\nfour,pen\n5,cap,extra\n"}))
 
 
 def answer(*arguments):

@@ -48,13 +48,16 @@ def commit(project: Project) -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A project in git, published twice: the items came on the 1st, a day of sales later."""
-    project = tiny.project(tmp_path / "shop", CONTRACTS, SQL, {"items.csv": RAW["items.csv"]})
+    return tiny.once(tmp_path / "shop", published_twice)
+
+
+def published_twice(root: Path) -> None:
+    project = tiny.project(root, CONTRACTS, SQL, {"items.csv": RAW["items.csv"]})
     git(project, "init", "-q")
     commit(project)
     night(project, date(2024, 3, 1))
     tiny.deliver(project, tiny.SALES)
     night(project, date(2024, 3, 2))
-    return project
 
 
 def night(project: Project, last: date) -> None:

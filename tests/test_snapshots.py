@@ -52,11 +52,14 @@ def come(project: Project, day: date, *rows: str) -> Plan:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """Return a project that took three snapshots."""
-    made = tiny.project(tmp_path, CONTRACTS, SQL, raw={})
+    return tiny.once(tmp_path, three_came)
+
+
+def three_came(root: Path) -> None:
+    made = tiny.project(root, CONTRACTS, SQL, raw={})
     come(made, FIRST, "1,Oslo", "2,Rome")
     come(made, SECOND, "1,Bergen", "2,Rome")
     come(made, THIRD, "1,Bergen")
-    return made
 
 
 def held(project: Project, columns: str = "snapshot_date, id, city") -> list[tuple[Any, ...]]:

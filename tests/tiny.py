@@ -4,7 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -25,6 +25,7 @@ from etl.run import ActiveRun
 from etl.stages import lake, raw
 from etl.stages.raw import Delivery
 from etl.stages.warehouse import close_build, keep_build_open
+from tests import copies
 
 CONTRACTS = """
 import pandera.pandas as pa
@@ -76,6 +77,12 @@ def project(
     made = load_project(root)
     deliver(made, raw)
     return made
+
+
+def once(root: Path, make: Callable[[Path], object]) -> Project:
+    """Return the project that `make` leaves in an empty folder; it is made once, and copied to `root`."""
+    copies.once(make, root)
+    return load_project(root)
 
 
 def at(project: Project, data: Path) -> Project:

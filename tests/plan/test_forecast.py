@@ -51,9 +51,11 @@ LAST = date(2024, 3, 31)
 @pytest.fixture
 def shop(tmp_path: Path) -> Project:
     """A project with five days of sales and a snapshot of sites, published."""
-    made = tiny.project(tmp_path, CONTRACTS, SQL, {**MARCH, "sites.csv": "site\nOslo\n"})
-    tiny.night(made)
-    return made
+    return tiny.once(tmp_path, published)
+
+
+def published(root: Path) -> None:
+    tiny.night(tiny.project(root, CONTRACTS, SQL, {**MARCH, "sites.csv": "site\nOslo\n"}))
 
 
 def tonight(project: Project, **options: bool) -> Forecast:

@@ -24,7 +24,7 @@ ITEMS = Contract(
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A project with one day of sales loaded: two rows and a reject."""
-    return loaded(tmp_path)
+    return tiny.once(tmp_path, loaded)
 
 
 def an_audit(sql: str, severity: str = "error", reads: str = "raw.sales") -> Audit:

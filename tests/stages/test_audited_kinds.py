@@ -29,7 +29,7 @@ ITEMS = Contract(
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return loaded(tmp_path)
+    return tiny.once(tmp_path, loaded)
 
 
 def header(*lines: str, table: str = "marts.items") -> list[Audit]:

@@ -22,9 +22,11 @@ SQL = {
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    project = tiny.project(tmp_path, sql=SQL)
-    tiny.night(project)
-    return project
+    return tiny.once(tmp_path, published_once)
+
+
+def published_once(root: Path) -> None:
+    tiny.night(tiny.project(root, sql=SQL))
 
 
 def record(project: Project) -> published.Generation:

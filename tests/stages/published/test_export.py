@@ -33,9 +33,11 @@ SQL = {"marts/daily.sql": DAILY, "marts/items.sql": ITEMS}
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """Return a project that published two days of sales."""
-    made = tiny.project(tmp_path, sql=SQL)
-    tiny.night(made)
-    return made
+    return tiny.once(tmp_path, exported)
+
+
+def exported(root: Path) -> None:
+    tiny.night(tiny.project(root, sql=SQL))
 
 
 def rows(project: Project, path: str) -> list[tuple[object, ...]]:

@@ -22,12 +22,15 @@ ORIGIN = {"environment": "staging", "by": "ann", "reason": "new items"}
 @pytest.fixture
 def projects(tmp_path: Path) -> tuple[Project, Project]:
     """Staging, which has published more than prod."""
-    prod = tiny.project(tmp_path, sql=SQL, settings="threads = 1\n[etl.env.staging]\n")
-    staging = load_project(prod.root, "staging")
+    prod = tiny.once(tmp_path, in_two_environments)
+    return load_project(prod.root, "staging"), prod
+
+
+def in_two_environments(root: Path) -> None:
+    prod = tiny.project(root, sql=SQL, settings="threads = 1\n[etl.env.staging]\n")
     tiny.night(prod)
     tiny.deliver(prod, {"sales/2024-03-03.csv": "id,item\n4,cup\n"})
-    tiny.night(staging)
-    return staging, prod
+    tiny.night(load_project(prod.root, "staging"))
 
 
 def promote(staging: Project, prod: Project) -> str:

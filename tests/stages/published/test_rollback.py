@@ -19,12 +19,15 @@ GOOD = {"sales/2024-03-02.csv": "id,item\n3,mended\n"}
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A good night and a bad one, which was rolled back."""
-    project = tiny.project(tmp_path)
+    return tiny.once(tmp_path, rolled_back)
+
+
+def rolled_back(root: Path) -> None:
+    project = tiny.project(root)
     tiny.night(project)
     tiny.deliver(project, BAD)
     tiny.night(project)
     rollback(project)
-    return project
 
 
 def rollback(project: Project, generation: str = "") -> str:
