@@ -22,6 +22,7 @@ from etl.contract.catalog import load_catalog
 from etl.errors import ConfigError
 from etl.sniff import dialect, propose, sample
 from tests import tiny
+from tests.thorough import examples
 
 ORDERS = Path(etl.__file__).parent.parent / "data" / "raw" / "orders"
 
@@ -256,7 +257,7 @@ CELL = st.sampled_from(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), width=st.integers(2, 4))
 def test_a_proposal_accepts_every_sound_record_of_its_file(tmp_path_factory, data, width):
     pools = [data.draw(st.lists(CELL, min_size=1, max_size=3)) for _ in range(width)]

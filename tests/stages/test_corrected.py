@@ -15,6 +15,7 @@ from etl.ledger import Ledger, Receipt
 from etl.project import Project
 from etl.stages import lake
 from tests import tiny
+from tests.thorough import examples
 
 FILE = "sales/2024-03-01.csv"
 
@@ -231,7 +232,7 @@ def expected(decisions: dict[int, str]) -> tuple[list[tuple[int, str]], list[int
     return rows, sorted(set(TEXTS) - kept - set(discarded)), sorted(discarded)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.lists(DECISIONS, max_size=3), LOSSES), min_size=1, max_size=3))
 def test_any_decisions_and_losses_end_in_what_the_last_decisions_say(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[tuple[int, str]], str]]

@@ -21,6 +21,7 @@ from etl.ledger import Key, Ledger, Receipt
 from etl.project import Project
 from etl.stages import lake
 from tests import tiny
+from tests.thorough import examples
 
 BLANK = b"\r\n"
 DIRT = st.sampled_from(
@@ -337,7 +338,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return tiny.project(tmp_path_factory.mktemp("law"), raw={}, settings="threads = 1\n")
 
 
-_ANY = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_ANY = settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @_ANY
