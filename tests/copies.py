@@ -1,6 +1,7 @@
 """Projects that are as another one is: what costs nights is made once, and copied for each test."""
 
 import atexit
+import gc
 import json
 import shutil
 import sqlite3
@@ -38,6 +39,8 @@ def once(make: Callable[[Path], object], root: Path) -> None:
         folder = Path(tempfile.mkdtemp(prefix="made"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         make(folder / root.name)
+        # SQLite deletes its log when the last connection goes, which must not be in the middle of a copy
+        gc.collect()
         _made[make] = folder / root.name
     copy(_made[make], root)
 

@@ -270,7 +270,7 @@ def make(root: Path, flights: bool = False) -> Project:
         if flights or about_orders:
             (root / "sql" / path.parent.name).mkdir(parents=True, exist_ok=True)
             shutil.copy(path, root / "sql" / path.parent.name)
-    (root / "luigi.cfg").write_text("[etl]\nkeep_generations = 3\n")
+    (root / "luigi.cfg").write_text("[etl]\nkeep_generations = 3\nthreads = 1\n")
     project = Project(root)
     raw = REPOSITORY / "data" / "raw"
     for path in [*raw.glob("orders/*.psv"), raw / "items.csv", raw / "sites.csv"]:
