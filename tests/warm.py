@@ -57,14 +57,12 @@ class Process:
     def communicate(self, timeout: float = 60) -> tuple[str, None]:
         """Return its output when all that have it have ended."""
         end, found = time.monotonic() + timeout, []
-        os.set_blocking(self.stdout.fileno(), False)
-        while (part := self.stdout.read(1 << 16)) != b"":
-            if part is None:
-                if time.monotonic() > end:
-                    raise subprocess.TimeoutExpired(str(self.pid), timeout)
-                time.sleep(0.005)
-            else:
-                found.append(part)
+        while select.select([self.stdout], [], [], max(end - time.monotonic(), 0))[0]:
+            if not (part := self.stdout.read1()):
+                break
+            found.append(part)
+        else:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout)
         self.stdout.close()
         self.wait(max(end - time.monotonic(), 0.1))
         return b"".join(found).decode(), None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, astuple, fields, replace
 from pathlib import Path
@@ -31,14 +31,12 @@ class Ledger:
 
     def receipts(self) -> dict[Key, Receipt]:
         """Return every receipt."""
-        with self._explaining():
-            return {receipt.key: receipt for receipt in map(_receipt, self._all("select * from receipts"))}
+        return {receipt.key: receipt for receipt in self._all("select * from receipts", read=_receipt)}
 
     def receipt(self, key: Key) -> Receipt | None:
         """Return the receipt for `key`, or None."""
-        rows = self._all("select * from receipts where step = ? and name = ? and partition = ?", key)
-        with self._explaining():
-            return _receipt(rows[0]) if rows else None
+        query = "select * from receipts where step = ? and name = ? and partition = ?"
+        return next(iter(self._all(query, key, _receipt)), None)
 
     def write(self, *receipts: Receipt) -> None:
         """Replace the receipts of the same keys; all of them or none."""
@@ -74,9 +72,7 @@ class Ledger:
 
     def runs(self) -> list[Run]:
         """Return every run, the one that began last first, whatever the clock said then."""
-        rows = self._all("select * from runs order by rowid desc")
-        with self._explaining():
-            return [Run(**_record(Run, row, "versions", "summary")) for row in rows]
+        return self._all("select * from runs order by rowid desc", read=_run)
 
     def write_run(self, run: Run) -> None:
         """Insert or replace a run."""
@@ -98,9 +94,7 @@ class Ledger:
 
     def checks(self) -> dict[str, Check]:
         """Return the latest result of every check, by name."""
-        rows = self._all("select * from checks order by name")
-        with self._explaining():
-            checks = [Check(**_record(Check, row, "examples")) for row in rows]
+        checks = self._all("select * from checks order by name", read=_check)
         return {check.name: replace(check, passed=bool(check.passed)) for check in checks}
 
     def replace_checks(self, checks: Iterable[Check], offending: Mapping[str, Offending] | None = None) -> None:
@@ -120,9 +114,8 @@ class Ledger:
 
     def offending(self, name: str) -> Offending:
         """Return the SELECT and the offending rows of a check; none if it is not a SELECT or does not exist."""
-        rows = self._all("select query, rows from offending where name = ?", (name,))
-        with self._explaining():
-            return Offending(rows[0][0], json.loads(rows[0][1])) if rows else Offending("", [])
+        query = "select query, rows from offending where name = ?"
+        return next(iter(self._all(query, (name,), _offending)), Offending("", []))
 
     def row_counts(self) -> list[RowCount]:
         """Return how many rows tables had on earlier nights, in the order of the runs."""
@@ -168,9 +161,12 @@ class Ledger:
         rows = [astuple(approval) for approval in approvals]
         self._many("insert or ignore into approvals values (?, ?, ?, ?)", rows)
 
-    def _all(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+    def _all(
+        self, sql: str, values: Sequence[object] = (), read: Callable[[tuple[Any, ...]], Any] = tuple
+    ) -> list[Any]:
+        """Return what `read` makes of each row; a text that it cannot read is damage too."""
         with self._explaining(), closing(self._open().execute(sql, values)) as cursor:
-            return cursor.fetchall()
+            return [read(row) for row in cursor.fetchall()]
 
     def _many(self, sql: str, rows: Sequence[Any]) -> None:
         with self._explaining(), self._open() as con:
@@ -204,6 +200,18 @@ class Ledger:
 def _record(kind: type[Run] | type[Check], row: Sequence[Any], *texts: str) -> dict[str, Any]:
     values = dict(zip((column.name for column in fields(kind)), row, strict=True))
     return values | {name: json.loads(values[name]) for name in texts}
+
+
+def _run(row: tuple[Any, ...]) -> Run:
+    return Run(**_record(Run, row, "versions", "summary"))
+
+
+def _check(row: tuple[Any, ...]) -> Check:
+    return Check(**_record(Check, row, "examples"))
+
+
+def _offending(row: tuple[Any, ...]) -> Offending:
+    return Offending(row[0], json.loads(row[1]))
 
 
 def _receipt(row: tuple[Any, ...]) -> Receipt:

@@ -32,10 +32,10 @@ def note_missed(project: Project, ledger: Ledger) -> str:
 def _missed(project: Project, there: str, known: list[str]) -> Switch:
     """Return a switch as hold and record tell it."""
     hold, record, before = read_hold(project), read_record(project.current), known[0] if known else ""
-    if hold and hold.current == there:
+    if hold:
         return Switch(hold.at, there, before, "rollback", hold.by, hold.reason)
-    if there in known or not record:
-        return Switch(now(), there, before, "rollback" if there in known else "publish")
-    origin = record.origin
+    if there in known:
+        return Switch(now(), there, before, "rollback")
+    at, origin = (record.published_at, record.origin) if record else (now(), {})
     kind = "promote" if origin else "publish"
-    return Switch(record.published_at, there, before, kind, origin.get("by", ""), origin.get("reason", ""))
+    return Switch(at, there, before, kind, origin.get("by", ""), origin.get("reason", ""))
