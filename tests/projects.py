@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -235,7 +235,9 @@ def wait_for(condition: Callable[[], Any], seconds: float = 20) -> Any:
 
 def kill(process: warm.Process) -> None:
     """End a process and all that it started, at once, as the machine's end would."""
-    os.killpg(process.pid, signal.SIGKILL)
+    # it may have ended before its random moment came
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -69,7 +70,7 @@ class Process:
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
-        if self.poll() is None:
+        with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
     def kill(self) -> None:
