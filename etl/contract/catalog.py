@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +20,7 @@ from typing import Any
 from etl.contract.contract import Contract, PythonRule
 from etl.contract.functions import FOLDERS, code_digest
 from etl.contract.source import Source
+from etl.contract.unused import Unused, unused_models
 from etl.errors import ContractError, EtlError
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -31,15 +32,17 @@ _registered: set[str] = set()
 
 @dataclass(frozen=True)
 class Catalog:
-    """The sources by name, and the contracts of published tables by `schema.table`."""
+    """The sources by name, the contracts of published tables by `schema.table`, and the models of neither."""
 
     sources: dict[str, Source]
     tables: dict[str, Contract]
+    unused: tuple[Unused, ...] = ()
 
     def to_json(self) -> str:
         """Return the catalog as text that from_json() reads without importing pandera."""
         sources = [source.to_dict() for source in self.sources.values()]
-        return json.dumps({"sources": sources, "tables": [c.to_dict() for c in self.tables.values()]})
+        tables = [contract.to_dict() for contract in self.tables.values()]
+        return json.dumps({"sources": sources, "tables": tables, "unused": list(map(asdict, self.unused))})
 
     @classmethod
     def from_json(cls, text: str) -> Catalog:
@@ -47,7 +50,8 @@ class Catalog:
         data = json.loads(text)
         sources = [Source.from_dict(source) for source in data["sources"]]
         tables = [Contract.from_dict(table) for table in data["tables"]]
-        return cls({s.name: s for s in sources}, {t.name: t for t in tables})
+        unused = [Unused(**{**item, "derived": tuple(item["derived"])}) for item in data["unused"]]
+        return cls({s.name: s for s in sources}, {t.name: t for t in tables}, tuple(unused))
 
 
 def catalog_key(folder: Path) -> str:
@@ -72,20 +76,25 @@ def load_catalog(folder: Path) -> Catalog:
         raise ContractError(f"the contracts folder {folder} does not exist; see [etl] contracts in luigi.cfg.")
     sources: dict[str, Source] = {}
     tables: dict[str, Contract] = {}
+    used: list[Any] = []
     for path, module in _modules(folder):
         try:
             for name, value in vars(module).items():
                 if isinstance(value, Source):
                     _add_source(sources, name, value, path)
+                    used += [value.model] if value.model else []
                 elif _is_table_contract(value, module):
                     contract = compile_contract(value)
                     _check_table(contract)
                     _add_once(tables, contract.name, contract, path)
+                    used.append(value)
         except ContractError as error:
             raise ContractError(f"{path}: {error}") from error
     for contract in [*(source.contract for source in sources.values()), *tables.values()]:
         _check_python(folder, contract)
-    return Catalog(sources, tables)
+    package = f"{_package(folder)}."
+    modules = [module for name, module in sys.modules.items() if name.startswith(package)]
+    return Catalog(sources, tables, tuple(unused_models(modules, used)))
 
 
 def load_named(folder: Path, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Contract]:

@@ -75,6 +75,8 @@ class Source:
         history: bool = False,
         name: str = "",
     ) -> None:
+        #: The pandera model of the contract; None if the contract came compiled.
+        self.model = None if isinstance(contract, Contract) else contract
         self.contract = contract if isinstance(contract, Contract) else _compiled(contract)
         self.files = files
         self.is_dated = self._pattern("files", files).date_format != ""
@@ -98,7 +100,7 @@ class Source:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the source as plain data, for the cache and for fingerprints."""
-        options = {key: value for key, value in vars(self).items() if key != "is_dated"}
+        options = {key: value for key, value in vars(self).items() if key not in ("is_dated", "model")}
         return {**options, "contract": self.contract.to_dict(), "format": format_to(self.format)}
 
     @classmethod

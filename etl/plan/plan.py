@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from etl.contract import Catalog, Contract, Source, catalog_key, load_catalog, parse
+from etl.contract.unused import check_used
 from etl.errors import ConfigError
 from etl.keys import extract_key, transform_key
 from etl.ledger import Key, Ledger, Receipt, fingerprint
@@ -215,6 +216,7 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
             file = project.sql / f"{name.replace('.', '/')}.{'csv' if name.startswith('seeds.') else 'sql'}"
             raise ConfigError(f"a contract is for the table {name}, but there is no {file} to make it.")
     check_exports(project, catalog, models)
+    check_used(catalog.unused, {model.header.contract for model in models.models.values()})
     return with_named_contracts(project, ledger, catalog, contracts_key, models), models
 
 

@@ -118,3 +118,29 @@ def test_the_key_changes_with_every_file_and_only_then(tmp_path: Path) -> None:
     (tmp_path / "helper.py").unlink()
     assert catalog_key(tmp_path) == before
     assert catalog_key(folder(tmp_path, sales=SALES + "\n")) != before
+
+
+DERIVED = SALES.replace("Sales(pa.DataFrameModel)", "Base(pa.DataFrameModel):\n    n: int\n\nclass Sales(Base)")
+IN_A_LIST = SALES.replace("sales = Source(", "every = (Source(").replace('csv")', 'csv"),)')
+NAMELESS = ITEMS.replace('name = "marts.items"', "strict = True")
+
+
+@pytest.mark.parametrize(
+    ("text", "unused"),
+    [
+        pytest.param(SALES, [], id="a source's"),
+        pytest.param(ITEMS, [], id="a table's"),
+        pytest.param(DERIVED, [], id="a base class of a source's"),
+        pytest.param(NAMELESS, ["Items"], id="no name"),
+        pytest.param(ITEMS.replace("marts.items", "items"), ["Items"], id="no schema"),
+        pytest.param(SALES.replace("sales = Source", "_ = lambda: Source"), ["Sales"], id="no source"),
+        pytest.param(IN_A_LIST, ["Sales"], id="a source in a list"),
+    ],
+)
+def test_a_model_that_neither_a_source_nor_a_table_uses_is_known(
+    tmp_path: Path, text: str, unused: list[str]
+) -> None:
+    catalog = load_catalog(folder(tmp_path, some=text))
+
+    assert [model.name for model in catalog.unused] == unused
+    assert Catalog.from_json(catalog.to_json()).unused == catalog.unused

@@ -39,14 +39,25 @@ def test_several_tables_share_a_contract_each_under_its_own_name(tmp_path: Path)
     ]
 
 
-def test_a_contract_is_compiled_only_if_a_header_asks_for_it(tmp_path: Path) -> None:
+def test_a_contract_that_a_header_names_is_compiled_and_its_fault_has_the_place(tmp_path: Path) -> None:
     refused = tiny.CONTRACTS + COUNTED + "\n    @pa.parser('item')\n    def tidy(cls, item): return item\n"
-    asked = project(tmp_path / "asked", contracts=refused)
-    other = tiny.project(tmp_path / "other", refused)
-
     with pytest.raises(ContractError, match=r"sql/marts/items.sql:1: contract: Counted \(.*all.py\): .*parser"):
-        tiny.plan(asked)
-    assert list(tiny.plan(other).catalog.tables) == []
+        tiny.plan(project(tmp_path, contracts=refused))
+
+
+def test_a_contract_that_nothing_uses_is_an_error_that_says_how_to_use_it(tmp_path: Path) -> None:
+    made = tiny.project(tmp_path, tiny.CONTRACTS + COUNTED)
+    with pytest.raises(
+        ContractError, match=r"all.py:11: nothing uses the contract Counted, .*Config.name"
+    ) as error:
+        tiny.plan(made)
+    assert "(-- contract: Counted)" in str(error.value)
+
+
+def test_a_header_uses_the_base_classes_of_the_contract_that_it_names_too(tmp_path: Path) -> None:
+    base = COUNTED.replace("Counted(", "Base(").replace("    sales:", "    many:")
+    derived = base + "\nclass Counted(Base):\n    sales: int\n"
+    assert "marts.items" in tiny.plan(project(tmp_path, contracts=tiny.CONTRACTS + derived)).catalog.tables
 
 
 def test_compiled_contracts_are_kept_until_something_changes(
