@@ -47,11 +47,13 @@ def list_all(as_json: bool) -> None:
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def drop(name: str, yes: bool) -> None:
-    """Delete the data of the environment NAME, but for raw files in it."""
+    """Delete the data of the environment NAME, but for raw files in it; nothing that etl did not make."""
+    from etl.environments import decisions_of
     from etl.environments import drop as delete
 
     if not yes:
-        click.confirm(f"delete all data of {name}?", abort=True)
+        count = counted(decisions_of(name), "decision")
+        click.confirm(f"delete all data of {name}, {count} about rejected records included?", abort=True)
     click.echo(f"deleted {delete(name)}")
 
 

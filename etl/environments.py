@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from etl.errors import ConfigError, StepError
+from etl.errors import ConfigError, StepError, few
 from etl.files import copy_file, flush, link_file
 from etl.ledger import stamp
 from etl.lock import locked
+from etl.own import MARKER, check_owner, foreign, is_marked, kept_in, mark, unmark
 from etl.project import Project, environments, load_project
 from etl.stages import published
 
@@ -61,7 +62,10 @@ def create(name: str, source: str = "") -> Created:
             made = _make(original, aside)
             _check_empty(target, original)
             path.rename(target.data)
+            mark(target)
             flush(target.data.parent)
+        except ConfigError:
+            raise
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)
             raise
@@ -69,22 +73,35 @@ def create(name: str, source: str = "") -> Created:
 
 
 def drop(name: str) -> Path:
-    """Delete the data of an environment, but for raw files in it; return where it was.
+    """Delete the data of an environment, but for raw and fetched files in it; return where it was.
 
-    Raises ConfigError for the usual one, AlreadyRunning if a run is under way there.
+    Only what etl made there is deleted, and nothing through a link. Raises ConfigError for the usual environment,
+    and for a folder that is not this environment's or holds anything else; AlreadyRunning if a run is under way.
     """
     project = load_project(environment=name)
     if not project.environment:
         raise ConfigError(f"{name} is what [etl] itself describes; etl does not delete its data.")
-    is_inside = project.raw.is_relative_to(project.data) and project.raw.exists()
-    kept = project.raw.relative_to(project.data).parts[0] if is_inside else ""
+    _check_droppable(project)
     with _explained(f"{name} was not deleted, or not all of it"), locked(project, f"etl env, {name}"):
+        if strange := foreign(project):
+            raise ConfigError(
+                f"{project.data} holds what etl did not make: {few(strange)}. Nothing was deleted. Move it "
+                f"elsewhere, and repeat: etl env drop {name}"
+            )
+        kept = kept_in(project)
         for path in project.data.iterdir():
-            if path.name != kept:
+            if path.name not in kept:
                 _delete(path)
         if not kept:
             project.data.rmdir()
+        unmark(project)
     return project.data
+
+
+def decisions_of(name: str) -> int:
+    """Return how many decisions about rejected records an environment has, which nothing can bring back."""
+    files = load_project(environment=name).corrections.glob("*/*.jsonl")
+    return sum(len(file.read_bytes().splitlines()) for file in files)
 
 
 def described() -> list[dict[str, Any]]:
@@ -114,18 +131,42 @@ def _check_empty(target: Project, original: Project) -> None:
     name, data = target.environment_name, target.data
     if data == original.data:
         raise ConfigError(f"{name} cannot be made of itself.")
+    if data.is_symlink():
+        raise ConfigError(f"{data} is a link: let the data of {name} be a folder.")
     if not data.exists():
         return
     if os.path.ismount(data):
         raise ConfigError(f"{data} is where a disk is mounted: let the data of {name} be a folder in there.")
-    if any(data.iterdir()):
-        raise ConfigError(f"{name} has data already, in {data}; to begin anew: etl env drop {name} --yes")
+    if not any(data.iterdir()):
+        return
+    if is_marked(target):
+        check_owner(target)
+        raise ConfigError(f"{name} has data already, in {data}; to start over: etl env drop {name}")
+    raise ConfigError(
+        f"{data} is not empty, and `etl env create` did not make it: {few(sorted(os.listdir(data)))}. "
+        f"Set [etl.env.{name}] data to an empty or a new folder."
+    )
+
+
+def _check_droppable(project: Project) -> None:
+    name, data = project.environment, project.data
+    if data.is_symlink():
+        raise ConfigError(f"{data} is a link, and etl deletes nothing through a link. Nothing was deleted.")
+    if not data.exists():
+        raise ConfigError(f"{name} has no data: there is no {data}. Nothing was deleted.")
+    if not is_marked(project):
+        raise ConfigError(
+            f"{data} has no {MARKER}: neither `etl env create` nor a night in {name} made it. Nothing was deleted."
+        )
+    check_owner(project)
 
 
 def _clear(aside: Project) -> None:
     """Delete what a creation that was killed has left."""
+    if strange := foreign(aside):
+        raise ConfigError(f"{aside.data} holds what etl did not make: {few(strange)}. Move it elsewhere.")
     for path in aside.data.iterdir():
-        if path != aside.lock:
+        if path not in (aside.lock, aside.data / MARKER):
             _delete(path)
 
 

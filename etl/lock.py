@@ -11,16 +11,18 @@ from contextlib import contextmanager
 
 from etl.errors import AlreadyRunning, StepError
 from etl.ledger import Ledger, Run, now
+from etl.own import claim
 from etl.project import Project
 
 
 def take_lock(project: Project, run_id: str) -> int:
     """Lock the project and return the descriptor; the lock ends when all processes that have it are gone.
 
-    Raises AlreadyRunning that says who holds it.
+    Raises AlreadyRunning that says who holds it, and what claim() raises of a folder that is another one's.
     """
     os.umask(os.umask(0o777) | project.settings.mask)
     try:
+        claim(project)
         project.lock.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(project.lock, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:

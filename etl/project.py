@@ -21,7 +21,7 @@ ENVIRONMENT = "ETL_ENV"
 _SECTION = "etl.env."
 _NAME = re.compile("[A-Za-z0-9_-]+")
 #: Where the data of environments lies that do not say otherwise, below that of [etl].
-_ENVIRONMENTS = "environments"
+ENVIRONMENTS = "environments"
 #: Separates the root from the environment in the text that names a project.
 _MARK = " env="
 
@@ -189,7 +189,7 @@ def _place_and_name(identity: str) -> tuple[str, str]:
 def _names(folder: Path, parser: ConfigParser, base: Settings) -> list[str]:
     sections = [name.removeprefix(_SECTION) for name in parser.sections() if name.startswith(_SECTION)]
     found = {name.removesuffix(".vars") for name in sections}
-    made = folder / base.data / _ENVIRONMENTS
+    made = folder / base.data / ENVIRONMENTS
     found |= {path.name for path in made.iterdir() if path.is_dir()} if made.is_dir() else set()
     return [base.environment, *sorted(name for name in found - {base.environment} if _NAME.fullmatch(name))]
 
@@ -222,18 +222,31 @@ def _project(folder: Path, parser: ConfigParser, base: Settings, name: str) -> P
 
 def _data(parser: ConfigParser, base: Settings, name: str) -> str:
     """Return the folder of an environment's data, as a setting."""
-    usual = base.data if name == base.environment else str(Path(base.data) / _ENVIRONMENTS / name)
+    usual = base.data if name == base.environment else str(Path(base.data) / ENVIRONMENTS / name)
     return items(parser, f"{_SECTION}{name}").get("data") or usual
 
 
 def _check_own_data(folder: Path, parser: ConfigParser, base: Settings, name: str) -> None:
-    """Raise ConfigError if another environment's data, or the project, is within that of this one."""
-    mine = (folder / _data(parser, base, name)).resolve()
+    """Raise ConfigError if this environment's data holds another's, or the project, or lies in one of them."""
+    data = _data(parser, base, name)
+    mine, where = (folder / data).resolve(), f"{folder / CONFIG}: [{_SECTION}{name}] data = {data}"
     others = [other for other in _names(folder, parser, base) if other != name]
     found = {f"that of {other}": (folder / _data(parser, base, other)).resolve() for other in others}
     for what, place in {**found, "the project itself": folder}.items():
         if place.is_relative_to(mine):
-            raise ConfigError(
-                f"{folder / CONFIG}: [{_SECTION}{name}] data = {_data(parser, base, name)}: {what} is in there; "
-                "an environment needs a folder of its own."
-            )
+            raise ConfigError(f"{where}: {what} is in there; an environment needs a folder of its own.")
+    # those that were given no place are below the usual data, one folder each
+    made = (folder / base.data / ENVIRONMENTS).resolve()
+    if mine.parent == made:
+        found.pop(f"that of {base.environment}", None)
+    taken = {f"the data of {what.removeprefix('that of ')}": place for what, place in found.items()}
+    for what, place in {**taken, **_written_by_people(folder, base)}.items():
+        if mine.is_relative_to(place):
+            raise ConfigError(f"{where} lies within {what}; an environment needs a folder of its own.")
+
+
+def _written_by_people(folder: Path, base: Settings) -> dict[str, Path]:
+    """Return the folders in which nothing of etl's may lie, by what messages call them."""
+    raw = base.raw or str(Path(base.data) / "raw")
+    places = {"contracts": base.contracts, "SQL": base.sql, "raw files": raw, "git": ".git"}
+    return {f"the folder of the {what}": (folder / place).resolve() for what, place in places.items()}

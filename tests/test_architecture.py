@@ -54,7 +54,8 @@ ALLOWED = {
     "plan": {*SUPPORT, "stages.raw", "stages.lake", "stages.warehouse", "stages.published"},
     "summary": {"keys", "errors", "plan", "project", "ledger", "stages.published"},
     "losses": {"errors", "project", "stages.published"},
-    "lock": {"errors", "ledger", "project"},
+    "own": {"errors", "files", "project"},
+    "lock": {"errors", "ledger", "own", "project"},
     "run": {
         "lock",
         "keys",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from etl import environments
+from etl import environments, own
 from etl.errors import AlreadyRunning, ConfigError, StepError
 from etl.ledger import Ledger
 from etl.lock import take_lock
@@ -87,8 +87,9 @@ def test_a_creation_that_fails_says_so_and_leaves_nothing(
 
 def test_what_a_killed_creation_left_is_no_part_of_the_next_one(project: Project) -> None:
     aside = project.data / "environments" / ".dev.new"
-    (aside / "lake" / "sales").mkdir(parents=True)
-    (aside / "lake" / "sales" / "half.parquet").touch()
+    half = aside / "lake" / "sales" / "sale_date=2024-03-01" / "data.parquet"
+    half.parent.mkdir(parents=True)
+    half.touch()
     (aside / "ledger.sqlite-wal").touch()
 
     environments.create("dev")
@@ -97,7 +98,7 @@ def test_what_a_killed_creation_left_is_no_part_of_the_next_one(project: Project
         "dev",
         *(name for name in files(project.data / "environments")[1:]),
     ]
-    assert not list((project.data / "environments").rglob("half.parquet"))
+    assert not list((project.data / "environments").rglob("data.parquet"))
     assert not aside.exists()
 
 
@@ -162,6 +163,7 @@ def test_raw_files_outlive_the_environment_that_has_them_in_its_data(prod: Proje
         config.write("[etl.env.dev]\nraw = data/environments/dev/in/raw\n")
     dev = load_project(prod.root, "dev")
     tiny.deliver(dev, tiny.SALES)
+    os.close(take_lock(dev, "a night"))
     tiny.night(dev)
 
     environments.drop("dev")
@@ -181,3 +183,97 @@ def test_all_of_them_are_listed_with_what_they_hold(prod: Project) -> None:
     assert found["prod"]["generation"] == found["dev"]["generation"] == published.current(prod)
     assert min(found["dev"]["bytes"], found["prod"]["bytes"]) > prod.build.stat().st_size
     assert found["staging"]["generation"] == "" and found["staging"]["bytes"] == 0
+
+
+def config(project: Project, text: str) -> None:
+    with (project.root / "luigi.cfg").open("a") as file:
+        file.write(text)
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["data/corrections", "data/lake", "data/warehouse", "data/raw", "data/raw/x", "data/environments/dev/lake",
+     "data/fetched", "sql", "sql/marts", "contracts", ".git/x", "link"],
+)  # fmt: skip
+def test_the_data_of_an_environment_lies_in_nothing_of_anybody_elses(project: Project, place: str) -> None:
+    (project.root / "link").symlink_to("sql")
+    config(project, f"[etl.env.oops]\ndata = {place}\n[etl.env.dev]\n")
+    for command in (environments.create, environments.drop):
+        with pytest.raises(ConfigError, match=rf"\[etl.env.oops\] data = {place} lies within the "):
+            command("oops")
+
+
+@pytest.mark.parametrize(
+    "name", ["thesis.txt", "colleague/thesis.txt", "lake/sales/notes.txt", "corrections/a.md"]
+)
+@pytest.mark.parametrize("is_made", [True, False])
+def test_a_folder_that_holds_what_etl_did_not_make_is_neither_used_nor_deleted(
+    project: Project, tmp_path: Path, name: str, is_made: bool
+) -> None:
+    config(project, f"[etl.env.fast]\ndata = {tmp_path / 'mnt'}\n")
+    if is_made:
+        environments.create("fast")
+    thesis = tmp_path / "mnt" / name
+    thesis.parent.mkdir(parents=True, exist_ok=True)
+    thesis.write_text("thesis")
+    before = files(tmp_path / "mnt")
+
+    with pytest.raises(ConfigError, match=r"^(?!.*--yes)"):
+        environments.create("fast")
+    with pytest.raises(ConfigError, match="Nothing was deleted"):
+        environments.drop("fast")
+    if not is_made:
+        with pytest.raises(ConfigError, match="holds what etl did not make"):
+            take_lock(load_project(environment="fast"), "a night")
+    assert set(files(tmp_path / "mnt")) - {".lock"} == set(before) - {".lock"}
+
+
+def test_nothing_is_deleted_through_a_link(project: Project, tmp_path: Path) -> None:
+    environments.create("real")
+    victim = project.data / "environments" / "real"
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "thesis.txt").write_text("thesis")
+    (project.data / "environments" / "link").symlink_to(outside)
+    with pytest.raises(ConfigError, match="is a link"):
+        environments.drop("link")
+    (victim / "lake").symlink_to(outside)
+    with pytest.raises(ConfigError, match="lake"):
+        environments.drop("real")
+    assert (outside / "thesis.txt").exists() and (victim / ".etl-environment").exists()
+
+
+def test_the_data_of_another_environment_is_not_deleted_by_a_typo(project: Project, tmp_path: Path) -> None:
+    config(project, f"[etl.env.fast]\ndata = {tmp_path / 'mnt'}\n")
+    environments.create("fast")
+    text = (project.root / "luigi.cfg").read_text()
+    (project.root / "luigi.cfg").write_text(text.replace("etl.env.fast", "etl.env.slow"))
+    for command in (environments.create, environments.drop):
+        with pytest.raises(ConfigError, match="holds the data of the environment fast of"):
+            command("slow")
+
+
+def test_an_environment_on_a_disk_that_is_not_mounted_is_not_made_again(prod: Project, tmp_path: Path) -> None:
+    config(prod, f"[etl.env.fast]\ndata = {tmp_path / 'mnt'}\n")
+    environments.create("fast")
+    (tmp_path / "mnt").rename(tmp_path / "unmounted")
+    (tmp_path / "mnt").mkdir()
+
+    with pytest.raises(ConfigError, match="Is a disk not mounted"):
+        take_lock(load_project(environment="fast"), "a night")
+    assert files(tmp_path / "mnt") == []
+
+    environments.create("fast")  # somebody's word that it is gone for good
+    os.close(take_lock(load_project(environment="fast"), "a night"))
+
+
+def test_all_that_a_project_makes_is_known_as_its_own(prod: Project) -> None:
+    environments.create("dev")
+    dev = load_project(environment="dev")
+    tiny.deliver(dev, {"sales/2024-03-01.csv": "id,item\n1,bad\n"})
+    tiny.night(dev)
+    published.rollback(dev, Ledger(dev.ledger))
+    published.set_aside(dev)
+    assert own.foreign(dev) == []
+    environments.drop("dev")
+    assert not dev.data.exists()

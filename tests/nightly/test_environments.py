@@ -124,7 +124,7 @@ def test_environments_are_listed_and_dropped(prod: Any, tools: Any) -> None:
     assert f"dev          {dev.folder}" in etl(prod, "env", "list")[1]
     assert etl(prod, "env", "create", "dev") == (
         35,
-        f"Error: dev has data already, in {dev.folder}; to begin anew: etl env drop dev --yes\n",
+        f"Error: dev has data already, in {dev.folder}; to start over: etl env drop dev\n",
     )
 
     assert etl(prod, "env", "drop", "dev", "--yes") == (0, f"deleted {dev.folder}\n")
