@@ -6,6 +6,7 @@
     ├── ModelError         a file under sql/ is not a model, an audit or a test of a model
     ├── AlreadyRunning     another run holds the project
     ├── NoRoom             the disk cannot hold what the run would write
+    ├── Crash              etl itself failed, in a way that nobody foresaw
     └── StepError          a step of the run failed; what was published stays
         ├── DeliveryError      a raw file was refused, or changed while it was read
         │   └── UnreadableError    a raw file has no records that its format can find
@@ -74,6 +75,15 @@ class NoRoom(EtlError):
     """Raised before a run begins whose candidate, or whose generation, would not fit on the disk."""
 
     exit_code = 35
+
+
+class Crash(EtlError):
+    """Raised when etl itself failed in a way that nobody foresaw; the traceback is in the log."""
+
+    exit_code = 40
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message}\nThis is a fault of etl: please report it with the traceback above.")
 
 
 class StepError(EtlError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -72,6 +74,24 @@ def saying(already_running: type[SystemExit], what: str = "the run cannot begin"
     except Exception:
         log.exception("%s; this is a fault of etl: please report it", what)
         raise
+
+
+def exit_as_crash(has_crashed: Callable[[], bool]) -> None:
+    """At the end of this process, exit with 40 if `has_crashed`: of a task that failed, Luigi asks no reason.
+
+    What is registered later, such as the end of the run, is done before.
+    """
+    owner = os.getpid()
+
+    def end() -> None:
+        if os.getpid() == owner and has_crashed():
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            # the only way to change the code of an interpreter that ends
+            os._exit(EXIT_CODES["unhandled_exception"])
+
+    atexit.register(end)
 
 
 def default_root() -> str:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from etl.errors import LedgerError, StepError
+from etl.errors import Crash, LedgerError, StepError
 from etl.git import commit_of
 from etl.keys import BUILD, PUBLISH
 from etl.ledger import Key, Ledger, Receipt, Run, now
@@ -31,6 +31,12 @@ log = logging.getLogger("etl")
 
 #: Runs of this process by id; forked children inherit them, and with them the lock.
 _active: dict[str, ActiveRun] = {}
+
+#: Finished runs of this process in which etl itself failed.
+_crashed: list[str] = []
+
+#: What the ledger's cache keeps by the last run in which etl itself failed: the step.
+_CRASHED = "crashed"
 
 #: Up to so many receipts are asked for one by one.
 _FEW = 20
@@ -73,6 +79,9 @@ class ActiveRun:
         """Record that a step failed, if the ledger still can."""
         with suppress(LedgerError):
             self.ledger.note_problem(self.plan.run_id, step, str(error))
+            if isinstance(error, Crash):
+                # workers are processes of their own: the ledger is what the parent hears of them by
+                self.ledger.cache(_CRASHED, self.plan.run_id, step)
 
     def finish(self) -> None:
         """Write the outcome to the ledger, say it, and release the lock; once, and only in the parent."""
@@ -86,6 +95,8 @@ class ActiveRun:
             log.error("%s could not be closed: %s", self.project.build, error)
         try:
             self._write_outcome()
+            if self.ledger.cached(_CRASHED, self.plan.run_id) is not None:
+                _crashed.append(self.plan.run_id)
         except LedgerError as error:
             log.error("%s", error)
         os.close(self.lock)
@@ -132,6 +143,11 @@ def finish_runs() -> None:
     """Finish the runs of this process: their outcome is written and said, and their locks are released."""
     for run in list(_active.values()):
         run.finish()
+
+
+def has_crashed() -> bool:
+    """Return whether etl itself failed in a run that this process has finished."""
+    return bool(_crashed)
 
 
 def progress() -> tuple[int, int]:

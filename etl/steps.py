@@ -11,7 +11,7 @@ from datetime import date
 from time import perf_counter
 
 from etl.engine import ANEW, discard_build, is_damage
-from etl.errors import AuditError, StepError, counted, few
+from etl.errors import AuditError, Crash, EtlError, StepError, counted, few
 from etl.git import is_committed
 from etl.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.ledger import Key, Receipt, now
@@ -20,6 +20,9 @@ from etl.run import ActiveRun
 from etl.stages import audited, lake, published, warehouse
 
 log = logging.getLogger("etl")
+
+#: A model that took so long has its seconds said.
+_SLOW_SECONDS = 1.0
 
 #: How many models are named when they are built.
 _LISTED = 20
@@ -54,8 +57,8 @@ def transform(run: ActiveRun, names: Sequence[str]) -> None:
     """Build models that do not read one another."""
     started, plan = perf_counter(), run.plan
     receipts = warehouse.transform(run.project, [plan.build(name) for name in names], run.ledger, plan.run_id)
-    built = [_built(receipt) for receipt in receipts if receipt.details["built"]]
-    _said("built", ", ".join(built) or "nothing: all of it was there", started)
+    said = [built(receipt) for receipt in receipts if receipt.details["built"]]
+    _said("built", ", ".join(said) or "nothing: all of it was there", started)
 
 
 def audit(run: ActiveRun) -> None:
@@ -111,8 +114,17 @@ def publish(run: ActiveRun) -> None:
     _said("published", f"generation {generation} ({size})", started)
 
 
-def explained(error: Exception, run: ActiveRun) -> Exception:
-    """Return what a user can cause, such as a full disk, as a StepError that says so; a fault as it is.
+def failed(error: Exception, run: ActiveRun, step: str, of: Sequence[str]) -> EtlError:
+    """Say and note that a step failed, and return the error as messages explain it; `of` is what it was about."""
+    known = _explained(error, run)
+    explained = known or Crash(f"{' '.join([step, *of])}: {type(error).__name__}: {error}")
+    log.error("failed: %s", explained, exc_info=None if known else error)
+    run.note_problem(step, explained)
+    return explained
+
+
+def _explained(error: Exception, run: ActiveRun) -> EtlError | None:
+    """Return what a user can cause, such as a full disk, as an error that says so; None for a fault of etl.
 
     A build.duckdb that turns out to be damaged is discarded, so that the next run builds it anew.
     """
@@ -121,8 +133,10 @@ def explained(error: Exception, run: ActiveRun) -> Exception:
         discard_build(run.project, error)
         return StepError(f"{error}\n{ANEW}")
     is_duckdb = type(error).__module__.split(".")[0] in ("duckdb", "_duckdb")
-    if not isinstance(error, OSError) and not is_duckdb:
+    if isinstance(error, EtlError):
         return error
+    if not isinstance(error, OSError) and not is_duckdb:
+        return None
     free = shutil.disk_usage(run.project.data).free / 1e6
     hint = f"{free:,.0f} MB are free there: make room" if "space" in str(error).lower() else "Mend the cause"
     return StepError(f"{error}\n{hint}; the next run goes on from here.")
@@ -152,9 +166,12 @@ def _read_by_audit(plan: Plan, name: str) -> Sequence[str]:
     return plan.models.audits[name].reads if name in plan.models.audits else ()
 
 
-def _built(receipt: Receipt) -> str:
-    days = receipt.details["partitions"]
-    return receipt.key.name + (f" ({counted(len(days), 'partition')})" if days is not None else "")
+def built(receipt: Receipt) -> str:
+    """Return what the log says of a model that was built."""
+    days, seconds = receipt.details["partitions"], receipt.details["seconds"]
+    facts = [counted(len(days), "partition")] if days is not None else []
+    facts += [f"{seconds:.1f} s"] if seconds >= _SLOW_SECONDS else []
+    return receipt.key.name + (f" ({', '.join(facts)})" if facts else "")
 
 
 def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehouse.Table:

@@ -23,10 +23,11 @@ from etl.ledger import Key
 from etl.plan import Plan, Scope
 from etl.project import load_project
 from etl.promotion import promotion
-from etl.run import ActiveRun, active_run, new_run_id
+from etl.run import ActiveRun, active_run, has_crashed, new_run_id
 
 log = logging.getLogger("etl")
 luigi_setup.configure(get_config(), add_config_path)
+luigi_setup.exit_as_crash(has_crashed)
 _saying = partial(luigi_setup.saying, PidLockAlreadyTakenExit)
 
 
@@ -81,10 +82,8 @@ class Step(luigi.Task):
         try:
             self.do(run)
         except Exception as error:
-            explained = steps.explained(error, run)
-            log.error("failed: %s", explained)
-            run.note_problem(self.task_family, explained)
-            raise explained from error
+            own = [str(v) for name, v in self.param_kwargs.items() if v and name not in ("project", "run_id")]
+            raise steps.failed(error, run, self.task_family, own) from error
 
     def do(self, run: ActiveRun) -> None:
         """Do the work of the step, if it has any."""
@@ -116,8 +115,15 @@ class DateParameter(luigi.DateParameter):
         try:
             return super().parse(s)  # type: ignore[no-untyped-call, no-any-return]
         except ValueError:
-            log.error("%s is not a date such as 2018-05-24", s)
+            log.error("%r is not a date; write it as YYYY-MM-DD, such as 2018-05-24.", s)
             raise SystemExit(2) from None
+
+
+class DatesParameter(luigi.Parameter):
+    """Dates with commas between them; see DateParameter."""
+
+    def parse(self, s: str) -> str:
+        return ",".join(str(DateParameter().parse(text)) for text in s.split(","))
 
 
 class RawFile(luigi.ExternalTask, Step):  # type: ignore[misc]
@@ -137,7 +143,7 @@ class LakePartition(Step):
     # the earlier stage goes first, so that the next one has more to join
     priority = 2
     source = luigi.Parameter()
-    dates = luigi.Parameter(batch_method=",".join)
+    dates = DatesParameter(batch_method=",".join)
 
     @property
     def max_batch_size(self) -> float:  # type: ignore[override]

@@ -180,7 +180,16 @@ def test_a_date_that_is_none_is_2_and_a_message(project) -> None:
     night = project.nightly(date="2018-05-32")
 
     assert night.exit_code == 2, str(night)
-    assert "2018-05-32 is not a date such as 2018-05-24" in night.output
+    assert "'2018-05-32' is not a date; write it as YYYY-MM-DD, such as 2018-05-24." in night.output
+    assert "Traceback" not in night.output
+
+
+@pytest.mark.parametrize("dates", ["24.05.2018", "2018-05-24,", "2018-05-24 2018-05-25", "yesterday"])
+def test_dates_that_are_none_are_2_and_a_message(project, dates) -> None:
+    night = project.run("LakePartition", "--source", "orders", "--dates", dates)
+
+    assert night.exit_code == 2, str(night)
+    assert f"{dates.split(',')[-1]!r} is not a date; write it as YYYY-MM-DD" in night.output
     assert "Traceback" not in night.output
 
 

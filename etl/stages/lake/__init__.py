@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,7 @@ from time import perf_counter
 from etl import engine
 from etl.contract import Source
 from etl.contract.masking import withheld
-from etl.errors import DeliveryError, StepError, UnreadableError, counted
+from etl.errors import Crash, DeliveryError, EtlError, UnreadableError, counted
 from etl.ledger import Ledger, Receipt
 from etl.project import Project
 from etl.stages.lake import empty
@@ -27,6 +29,8 @@ from etl.stages.lake.unchanged import is_changed, read_unchanged
 from etl.stages.raw import Delivery
 
 __all__ = ["adopt", "definition", "extract", "partition_file"]
+
+log = logging.getLogger("etl")
 
 #: Files are read together up to this size; more would not be faster, and a table of them is in memory.
 _CHUNK_BYTES = 64 << 20
@@ -45,12 +49,14 @@ def extract(
     """Make each delivery a partition of the lake, or refuse it; return the receipts, which are written.
 
     `content` is the fingerprint of each date. What is wrong with one delivery stops no other: DeliveryError
-    comes at the end and names every one that was not taken. In an optional source a refused one is taken:
-    as a partition without rows.
+    comes at the end and names every one that was not taken, or Crash if etl itself failed with one. In an
+    optional source a refused one is taken: as a partition without rows.
     """
     with engine.in_memory(project) as con:
         extraction = _Extraction(Batch(con, project, source, content, run_id), ledger)
         extraction.problems += map(str, read_unchanged(extraction.run, deliveries))
+    if extraction.has_crashed:
+        raise Crash("\n".join(extraction.problems))
     if extraction.problems:
         raise DeliveryError("\n".join(extraction.problems))
     return extraction.receipts
@@ -63,6 +69,7 @@ class _Extraction:
     batch: Batch
     ledger: Ledger
     problems: list[str] = field(default_factory=list)
+    has_crashed: bool = False
     receipts: list[Receipt] = field(default_factory=list)
     started: float = field(default_factory=perf_counter)
     #: Sound deliveries that wait for more of the same layout.
@@ -99,9 +106,11 @@ class _Extraction:
         try:
             for number, file in enumerate(delivery.files):
                 inputs.append(open_file(self.batch.project, self.batch.source, delivery, file, number))
-        except UnreadableError as error:
+        except Exception as error:
             for opened in inputs:
                 opened.opened.close()
+            if not isinstance(error, UnreadableError):
+                raise
             self._finish(Extracted(delivery, 0, refused=str(error)))
             return None
         return Opening(delivery, inputs)
@@ -136,12 +145,10 @@ class _Extraction:
                     file.opened.close()
 
     def _extract_clean(self, chunk: Sequence[Opening]) -> None:
-        import duckdb
-
         results: Sequence[Extracted | None]
         try:
             results = extract_clean(self.batch, chunk)
-        except duckdb.Error:
+        except Exception:
             # one of them is the cause: alone, each gets its own verdict
             results = [None] * len(chunk)
         with ThreadPoolExecutor() as pool:
@@ -188,12 +195,17 @@ class _Extraction:
 
         try:
             yield
-        except (StepError, duckdb.Error, OSError) as error:
+        except Exception as error:
             where = f"{delivery.source} {delivery.date}: {delivery.file}"
             if is_changed(delivery):
                 self.changed.append(delivery)
-            elif isinstance(error, StepError):
+            elif isinstance(error, EtlError):
                 self.problems.append(str(error))
             else:
                 cause = withheld(self.batch.source.contract, error)
+                if not isinstance(error, duckdb.Error | OSError):
+                    self.has_crashed = True
+                    # without the error's own text, which can quote personal data
+                    log.error("%s\n%s", where, "".join(traceback.format_tb(error.__traceback__)).rstrip())
+                    cause = f"{type(error).__name__}: {cause}"
                 self.problems.append(f"{where} could not be extracted: {cause}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from etl.contract import Source
-from etl.errors import StepError, WithdrawnError
+from etl.errors import Crash, EtlError, StepError, WithdrawnError
 from etl.keys import extract_key, load_key
 from etl.ledger import Ledger, Receipt
 from etl.project import Project
@@ -21,6 +22,8 @@ from etl.stages.warehouse.snapshots import insert_snapshots
 
 if TYPE_CHECKING:
     import duckdb
+
+log = logging.getLogger("etl")
 
 #: So many rows are loaded in any order; fewer stay as they were delivered.
 _MANY_ROWS = 1_000_000
@@ -67,7 +70,7 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
     import duckdb
 
     receipts: list[Receipt] = []
-    failed: list[StepError] = []
+    failed: list[EtlError] = []
     with open_build(project, ledger, run_id) as con:
         for table in tables:
             try:
@@ -76,12 +79,16 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
                 failed.append(error)
             except duckdb.Error as error:
                 failed.append(_explained(con, project, table, ledger, error))
+            except Exception as error:
+                log.error("%s", table.source.table, exc_info=error)
+                failed.append(Crash(f"{table.source.table} could not be loaded: {type(error).__name__}: {error}"))
     for table in tables:
         if any(receipt.key.name == table.source.name for receipt in receipts):
             _forget_withdrawn(project, table, ledger)
     ledger.write(*receipts)
     if failed:
-        raise failed[0] if len(failed) == 1 else StepError("\n".join(map(str, failed)))
+        kind = next((Crash for error in failed if isinstance(error, Crash)), StepError)
+        raise failed[0] if len(failed) == 1 else kind("\n".join(map(str, failed)))
     return receipts
 
 
