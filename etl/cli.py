@@ -92,8 +92,11 @@ def status(as_json: bool) -> None:
         click.echo(f"            {text}")
     click.echo(f"last run    {_when(last) if last else 'never'}")
     names = ("source", "newest", "partitions", "rows", "rejected", "refused", "holes")
-    show_table(names, [[shown(source[name]) for name in names] for source in found["sources"]])
+    rows = [{**source, "holes": _newest(source["holes"])} for source in found["sources"]]
+    show_table(names, [[shown(row[name]) for name in names] for row in rows])
     for source in found["sources"]:
+        if source["late_since"]:
+            click.echo(f"{source['source']}: late since {source['late_since']} ({source['rhythm']})")
         for note in source["notes"]:
             click.echo(f"{source['source']}: {note}")
 
@@ -139,6 +142,12 @@ def init(folder: Path) -> None:
 
     new_project(folder)
     click.echo(f"made {folder}; now: cd {folder} && luigi --module etl Nightly --date 2024-03-02")
+
+
+def _newest(days: list[str]) -> str:
+    """Return the last three of some days, and how many there are before them."""
+    older = f"{len(days) - 3:,} earlier, " if len(days) > 3 else ""
+    return older + ", ".join(days[-3:])
 
 
 def _when(run: dict[str, Any]) -> str:

@@ -124,11 +124,15 @@ def _row(step: Expected) -> Sequence[str]:
 
 
 def _notes(found: Forecast, made: Plan) -> Iterator[str]:
-    from etl.summary import notes
+    from etl.plan.rhythm import Holes
+    from etl.summary import notes, told_holes
 
     yield from found.notes
     for name, taken in made.taken.items():
         yield from (f"{name}: {note}" for note in notes(taken))
+        holes = made.holes.get(name, Holes())
+        if holes.late_since:
+            yield f"{name}: {told_holes(holes, taken.waiting)}"
     if not found.publish.is_built and made.missing:
         yield found.publish.why
     if any("upstream rebuilt" in table.why for table in found.tables):

@@ -231,5 +231,6 @@ def _totals(run: ActiveRun, receipts: dict[Key, Receipt]) -> dict[str, Any]:
     return {
         **counts,
         "notes": {name: texts for name, texts in said.items() if texts},
+        "late": {name: str(h.late_since) for name, h in run.plan.holes.items() if h.late_since},
         "seconds": {step: round(value, 3) for step, value in seconds.items()},
     }

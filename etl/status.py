@@ -6,14 +6,16 @@ import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from etl import engine
+from etl.contract import Source
 from etl.errors import ConfigError, EtlError
-from etl.ledger import Ledger, Receipt
-from etl.plan.plan import definitions, holes
+from etl.ledger import Ledger, Receipt, Run
+from etl.plan.plan import definitions
+from etl.plan.rhythm import Holes, find_holes
 from etl.project import CONFIG, Project, load_project
 from etl.quoting import identifier, literal
 from etl.stages import published
@@ -41,10 +43,16 @@ def project_status() -> dict[str, Any]:
         **_publishing(project),
         "last_run": asdict(runs[0]) if runs else None,
         "sources": [
-            {**_source(name, s.is_dated, taken[name]), "notes": notes.get(name, [])}
-            for name, s in catalog.sources.items()
+            {**_source(source, taken[name], _newest(project, runs)), "notes": notes.get(name, [])}
+            for name, source in catalog.sources.items()
         ],
     }
+
+
+def _newest(project: Project, runs: Sequence[Run]) -> date | None:
+    """Return the newest batch date that any run had, but none from a clock or a hand that was ahead."""
+    days = [date.fromisoformat(run.batch_date) for run in runs]
+    return min(max(days), project.today()) if days else None
 
 
 def _publishing(project: Project) -> dict[str, str]:
@@ -123,16 +131,21 @@ def new_project(folder: Path) -> None:
         raise ConfigError(f"the template of a project is missing from this installation: {_TEMPLATE}.")
 
 
-def _source(name: str, is_dated: bool, receipts: Sequence[Receipt]) -> dict[str, Any]:
+def _source(source: Source, receipts: Sequence[Receipt], newest: date | None) -> dict[str, Any]:
+    """Return what is known of a source; it is late if it was so on the newest batch date."""
     days = sorted(date.fromisoformat(receipt.key.partition) for receipt in receipts)
     refused = [receipt for receipt in receipts if receipt.outcome == "refused"]
+    expected = newest - timedelta(source.lag_days) if newest else None
+    holes = find_holes(days, expected, source.every) if source.is_dated else Holes()
     return {
-        "source": name,
+        "source": source.name,
         "newest": str(days[-1]) if days else None,
         "partitions": len(days),
         "rows": sum(receipt.details["rows"] for receipt in receipts),
         "rejected": sum(receipt.details["rejected"] for receipt in receipts),
         "discarded": sum(receipt.details.get("discarded", 0) for receipt in receipts),
         "refused": sorted(receipt.key.partition for receipt in refused),
-        "holes": [str(day) for day in holes(days)] if is_dated else [],
+        "holes": [str(day) for day in holes.days],
+        "rhythm": holes.rhythm,
+        "late_since": str(holes.late_since) if holes.late_since else None,
     }

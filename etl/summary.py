@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date
 
 from etl.errors import counted, few
 from etl.keys import AUDIT, PUBLISH, load_key
 from etl.ledger import Key, Ledger, Receipt, Run
 from etl.plan.deliveries import Taken
-from etl.plan.plan import Plan, holes
+from etl.plan.plan import Plan
+from etl.plan.rhythm import Holes
 from etl.project import Project
 from etl.stages.published import current, read_hold, read_record
 
@@ -19,7 +21,7 @@ def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt
     """Yield the lines about a finished run."""
     has_worked = any(receipt.run_id == run.run_id for receipt in receipts.values())
     newest = receipts[PUBLISH].details["generation"] if PUBLISH in receipts else ""
-    headline = _headline(plan, run, has_worked, newest)
+    headline = _headline(plan, run, has_worked, newest) + _late(plan)
     yield f"{plan.project.environment}: {headline}" if plan.project.environment else headline
     for name in plan.catalog.sources:
         yield from _source(plan, name, receipts)
@@ -41,6 +43,21 @@ def notes(taken: Taken) -> list[str]:
     more = [f"... and {len(found) - _LISTED:,} more of that kind"] if len(found) > _LISTED else []
     lists = (("not taken", taken.left_out), ("sent again?", taken.repeats))
     return [*found[:_LISTED], *more, *(f"{what}: {few(texts)}" for what, texts in lists if texts)]
+
+
+def told_holes(holes: Holes, known: Collection[date] = ()) -> str:
+    """Return what is to be said of missing deliveries, the newest ones by date; nothing of `known` ones."""
+    days = [day for day in holes.days if day not in known]
+    older = f"{len(days) - _LISTED:,} earlier ones and " if len(days) > _LISTED else ""
+    lacking = f"no delivery for {older}{', '.join(map(str, days[-_LISTED:]))}" if days else ""
+    late = f"late since {holes.late_since} ({holes.rhythm})" if holes.late_since else ""
+    return ": ".join(filter(None, [late, lacking]))
+
+
+def _late(plan: Plan) -> str:
+    """Return which sources are late, as the end of a headline."""
+    late = [f"{name} since {holes.late_since}" for name, holes in plan.holes.items() if holes.late_since]
+    return f"; late: {few(late)}" if late else ""
 
 
 def _headline(plan: Plan, run: Run, has_worked: bool, newest: str) -> str:
@@ -98,9 +115,8 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
     if name in plan.lost and not waiting:
         yield f"  {name}: its file is gone from raw/, and the lake does not hold it any more: the table is empty"
     yield from (f"  {name}: {note}" for note in notes(plan.taken[name]))
-    lacking = holes(plan.held[name]) if plan.catalog.sources[name].is_dated else []
-    if lacking := [day for day in lacking if day not in waiting]:
-        yield f"  {name}: no delivery for {few(lacking)}"
+    if told := told_holes(plan.holes.get(name, Holes()), waiting):
+        yield f"  {name}: {told}"
     if name in plan.missing:
         day = plan.missing[name]
         why = f": it {waiting[day]}" if day in waiting else ""

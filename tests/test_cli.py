@@ -47,6 +47,8 @@ def test_status_tells_how_fresh_and_how_clean_each_source_is(shop):
         "discarded": 0,
         "refused": [],
         "holes": ["2024-03-03"],
+        "rhythm": "",
+        "late_since": None,
         "notes": [],
     }
 

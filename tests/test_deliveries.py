@@ -40,6 +40,7 @@ def lines(project: Project, planned: Plan, outcome: str = "published") -> list[s
     return list(summary(planned, ledger, run, ledger.receipts()))
 
 
+DAILY = "sales/{date}.csv"
 MARKED = "marker='sales/{date}/_SUCCESS'"
 
 
@@ -203,3 +204,43 @@ def test_a_renamed_file_replaces_its_partition(tmp_path: Path) -> None:
     tiny.night(project)
 
     assert tiny.published(project, "select id, _file from raw.sales") == [(1, "sales/2024-03-01/b")]
+
+
+def week(first: int, last: int) -> dict[str, str]:
+    return {f"sales/2024-03-{day:02}.csv": sale(day) for day in range(first, last + 1)}
+
+
+def test_a_feed_that_stops_is_late_in_the_headline_and_its_days_are_holes(tmp_path: Path) -> None:
+    project = shop(tmp_path, "lag_days=1", week(4, 10), DAILY)
+    on_time = tiny.night(project, last=date(2024, 3, 11))
+    assert not any("late since" in line or "late:" in line for line in lines(project, on_time))
+
+    late = lines(project, tiny.night(project, last=date(2024, 3, 19)), "unchanged")
+
+    assert late[0].endswith("is up to date; late: sales since 2024-03-11")
+    days = ", ".join(f"2024-03-{day}" for day in range(14, 19))
+    assert f"  sales: late since 2024-03-11 (daily): no delivery for 3 earlier ones and {days}" in late
+
+    tiny.deliver(project, week(11, 18))
+    assert not any(
+        "late since" in line or "late:" in line
+        for line in lines(project, tiny.night(project, last=date(2024, 3, 19)))
+    )
+
+
+def test_a_backfill_says_nothing_of_what_is_late(tmp_path: Path) -> None:
+    project = shop(tmp_path, "", week(4, 10), DAILY)
+    planned = tiny.night(project, first=date(2024, 3, 4), last=date(2024, 3, 31))
+    assert not any("late since" in line or "late:" in line for line in lines(project, planned))
+
+
+def test_a_declared_rhythm_changes_nothing_that_was_taken_and_says_what_is_required(tmp_path: Path) -> None:
+    project = shop(tmp_path, "", {"sales/2024-03-01.csv": sale(1)}, DAILY)
+    tiny.night(project, last=date(2024, 3, 1))
+    text = tiny.CONTRACTS.replace(f'files="{DAILY}"', f'files="{DAILY}", every="weekday", required=True')
+    (project.root / "contracts/all.py").write_text(text)
+
+    on_sunday, on_monday = (tiny.plan(project, last=date(2024, 3, day)) for day in (3, 4))
+
+    assert (on_sunday.stale, on_sunday.missing) == ({}, {})
+    assert on_monday.missing == {"sales": date(2024, 3, 4)}

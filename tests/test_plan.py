@@ -13,7 +13,6 @@ from etl.errors import ConfigError, DeliveryError, ModelError, WithdrawnError
 from etl.keys import BUILD
 from etl.ledger import Ledger, stamp
 from etl.plan import Plan
-from etl.plan.plan import holes
 from etl.project import Project, load_project
 from etl.stages import warehouse
 from tests import tiny
@@ -394,12 +393,6 @@ def test_a_required_snapshot_is_missing_if_it_is_not_in_raw(tmp_path: Path) -> N
     (project.raw / "sales.csv").unlink()
 
     assert tiny.plan(project, date(2024, 3, 9)).missing == {"sales": date(2024, 3, 9)}
-
-
-def test_holes_are_the_days_between_the_first_and_the_last() -> None:
-    assert holes([]) == []
-    assert holes([date(2024, 2, 27)]) == []
-    assert holes([date(2024, 3, 2), date(2024, 2, 27), date(2024, 2, 29)]) == [date(2024, 2, 28), date(2024, 3, 1)]
 
 
 def test_a_lost_lake_file_is_extracted_again(project: Project) -> None:

@@ -20,6 +20,15 @@ SAME = ("warn", "refuse", "allow")
 _OWN_COLUMN = re.compile(
     r"_file|_loaded_at|_extra|_behind|_delivery|_first|_file_number|file_index|_record|_keeps|_broken|_(text|key)_\d+"
 )
+#: How often a dated source delivers, by the words for it.
+EVERY = {
+    "": "",
+    **dict.fromkeys(("day", "daily"), "daily"),
+    **dict.fromkeys(("weekday", "weekdays"), "weekdays"),
+    **dict.fromkeys(("week", "weekly"), "weekly"),
+    **dict.fromkeys(("month", "monthly"), "monthly"),
+    "irregular": "irregular",
+}
 EXTRAS = ("refuse", "ignore", "keep")
 DUPLICATES = ("quarantine", "first", "last")
 
@@ -36,10 +45,12 @@ class Source:
     `{date}` (YYYY-MM-DD; or another spelling, `{date:%Y%m%d}`) in it the source is dated, without it a
     snapshot. With the wildcards `*` and `?` all files of a date are one partition. `partition` names the
     column that holds the partition's date. `required`: without its newest expected day, `lag_days` before
-    the batch date, nothing is published. `optional`: a refused partition is left out instead of stopping
-    the publish. `max_reject_ratio`: from 1,000 records up, a partition with more rejected records than this
-    is refused; `max_rejects` is the same as a number, at any size. `extra`: what becomes of columns that the
-    contract does not have: `refuse` the file, `ignore` them, or `keep` them as JSON text in `_extra`.
+    the batch date, nothing is published. `every` declares how often a dated source delivers (`day`, `weekday`,
+    `week`, `month`; `irregular`: nobody knows); by default the dates that came tell. `optional`: a refused
+    partition is left out instead of stopping the publish. `max_reject_ratio`: from 1,000 records up, a
+    partition with more rejected records than this is refused; `max_rejects` is the same as a number, at any
+    size. `extra`: what becomes of columns that the contract does not have: `refuse` the file, `ignore` them, or
+    `keep` them as JSON text in `_extra`.
     `duplicates`: of records with the same unique key, `quarantine` all, or all but the `first` or `last` one.
     `max_withdrawn`: how many published partitions may vanish from raw/ at once.
     `marker` names the file that says a delivery is complete: a path with the same `{date}`, or `{file}.done`
@@ -63,6 +74,7 @@ class Source:
         required: bool = False,
         optional: bool = False,
         lag_days: int = 0,
+        every: str = "",
         max_reject_ratio: float = 0.01,
         max_rejects: int | None = None,
         extra: str = "refuse",
@@ -85,6 +97,7 @@ class Source:
         self.required = required
         self.optional = optional
         self.lag_days = lag_days
+        self.every = EVERY.get(every, every)
         self.max_reject_ratio = max_reject_ratio
         self.max_rejects = max_rejects
         self.extra = extra
@@ -139,6 +152,16 @@ class Source:
             raise ContractError(
                 f"Source(files={self.files!r}): history is of snapshots, and this source is dated: its table "
                 "holds every date anyway; take history out."
+            )
+        if self.every not in EVERY:
+            raise ContractError(
+                f"Source(files={self.files!r}): every={self.every!r} is not supported. Use day, weekday, week, "
+                "month or irregular, or leave it out: then the dates that came tell."
+            )
+        if self.every and not self.is_dated:
+            raise ContractError(
+                f"Source(files={self.files!r}): every is for dated sources, and this one is a snapshot. "
+                "Take every out, or add {date} to files."
             )
         if not 0 <= self.max_reject_ratio <= 1:
             raise ContractError(f"Source(files={self.files!r}): max_reject_ratio is a share from 0 to 1.")

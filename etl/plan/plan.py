@@ -16,6 +16,7 @@ from etl.ledger import Key, Ledger, Receipt, fingerprint
 from etl.models import Context, Given, Models, Promised, models_key, read_models, select
 from etl.plan.deliveries import Deliveries, Scope, Taken
 from etl.plan.headers import check_exports, with_named_contracts
+from etl.plan.rhythm import Holes, find_holes, newest_due
 from etl.plan.stale import Held, Staleness, definitions_of, fingerprints
 from etl.project import Project
 from etl.stages import lake
@@ -113,6 +114,17 @@ class Plan:
         return definitions_of(self.models, self.project.settings.timezone)
 
     @cached_property
+    def holes(self) -> Mapping[str, Holes]:
+        """The days without a delivery of each dated source, up to the newest one that it should have."""
+        # a backfill asks for given days: what else should be there is no question of it
+        is_night = self.scope.first == date.min
+        dated = (source for source in self.catalog.sources.values() if source.is_dated)
+        return {
+            s.name: find_holes(self.held[s.name], _expected(s, self.scope) if is_night else None, s.every)
+            for s in dated
+        }
+
+    @cached_property
     def code(self) -> Mapping[str, str]:
         """The fingerprint of each source, model, contract and audit, by the name that messages use."""
         timezone = self.project.settings.timezone
@@ -138,16 +150,6 @@ class Plan:
         for model in self.models.models.values():
             found[model.name] = tuple(sorted({name for read in model.reads for name in found[read]}))
         return found
-
-
-def holes(days: Iterable[date]) -> list[date]:
-    """Return the days that lack between the first and the last of `days`."""
-    there = set(days)
-    if not there:
-        return []
-    first, last = min(there), max(there)
-    every = (first + timedelta(n) for n in range((last - first).days))
-    return [day for day in every if day not in there]
 
 
 def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str = "") -> Plan:
@@ -256,12 +258,18 @@ def _missing(catalog: Catalog, scope: Scope, held: Held) -> dict[str, date]:
     # a backfill asks for given days: what else should be there is no question of it
     if scope.first > date.min:
         return {}
-    expected = {s.name: _expected(s, scope) for s in catalog.sources.values() if s.required}
+    expected = {s.name: _required(s, scope, held) for s in catalog.sources.values() if s.required}
     return {name: day for name, day in expected.items() if not _is_there(catalog.sources[name], day, held)}
 
 
 def _expected(source: Source, scope: Scope) -> date:
     return scope.last - timedelta(source.lag_days)
+
+
+def _required(source: Source, scope: Scope, held: Held) -> date:
+    """Return the newest day that a source must have: what it declares, never what its history suggests."""
+    expected = _expected(source, scope)
+    return newest_due(held[source.name], expected, source.every) if source.is_dated else expected
 
 
 def _is_there(source: Source, day: date, held: Held) -> bool:

@@ -43,6 +43,7 @@ _WITHOUT_EFFECT = (
     "name",
     "required",
     "lag_days",
+    "every",
     "max_withdrawn",
     "marker",
     "settle_seconds",
