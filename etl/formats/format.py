@@ -103,6 +103,10 @@ class Values:
         """Return these options alone."""
         return Values(**{option.name: getattr(self, option.name) for option in fields(Values)})
 
+    def within(self, column: str) -> str:
+        """Return how the names of extra cells begin that are parts of a column's own; empty if it has none."""
+        return ""
+
 
 class Format(Protocol):
     """A format of raw files. Every cell is read as text; the contract gives it its type."""
@@ -125,3 +129,6 @@ class Format(Protocol):
         self, text: str, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]
     ) -> str | None:
         """Return a record's text with the cells of `hidden` columns replaced; None where they cannot be told."""
+
+    def within(self, column: str) -> str:
+        """Return how the names of extra cells begin that are parts of a column's own; empty if it has none."""

@@ -46,7 +46,8 @@ class JsonLines(plain.TextFile):
         """Return a record's text with the cells of hidden columns replaced; None if it is malformed."""
         try:
             value = single(text)
-            paths = Paths(columns, self.paths, self.decimal)
+            # a key that the contract knows by another name is no column here, but as personal
+            paths = Paths([*columns, *(name for name in hidden if name not in columns)], self.paths, self.decimal)
             paths.cells(value)
             paths.replaced(value, hidden)
             return dumped(value)

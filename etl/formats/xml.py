@@ -73,7 +73,10 @@ class Xml(plain.TextFile):
     def redacted(
         self, text: str, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]
     ) -> str | None:
-        """Return a record's text with the cells of hidden columns replaced; None if it is malformed."""
+        """Return a record's text with the cells of hidden columns replaced; None if it is malformed.
+
+        Of an element, the attributes and all elements within are hidden too.
+        """
         from xml.etree import ElementTree
 
         if "<!DOCTYPE" in text:
@@ -82,27 +85,48 @@ class Xml(plain.TextFile):
             root = ElementTree.fromstring(text)
         except (ElementTree.ParseError, ValueError):
             return None
-        for name in columns:
-            if name in hidden:
-                self._hide(root, self._steps(self.fields.get(name, name)), hidden[name])
+        for name, hide in hidden.items():
+            if path := self._path(name):
+                self._hide(root, self._steps(path), hide)
         return ElementTree.tostring(root, encoding="unicode")
+
+    def within(self, column: str) -> str:
+        """Return what the names of a column's attributes and elements begin with."""
+        path = self._path(column)
+        return "" if path == "." or "@" in path else f"{self._shown(self._steps(path.removesuffix('[]')))}/"
 
     def _hide(self, root: Any, path: str, hide: Callable[[str], str]) -> None:
         *steps, last = path.removesuffix("[]").split(STEP)
-        is_attribute = last.startswith("@")
-        steps = [_clark(step) for step in (steps if is_attribute or last == "." else [*steps, last])]
+        is_attribute, is_own = last.startswith("@"), last == "."
+        steps = [_clark(step) for step in (steps if is_attribute or is_own else [*steps, last])]
         for element in root.findall("/".join(steps)) if steps else [root]:
-            key = _clark(last[1:])
-            text = element.attrib.get(key) if is_attribute else element.text
-            if not text or not text.strip():
-                continue
             if is_attribute:
-                element.attrib[key] = hide(text)
-            else:
-                element.text = hide(text.strip() if self.strip else text)
+                self._hide_attributes(element, [_clark(last[1:])], hide)
+                continue
+            for part in [element] if is_own else element.iter():
+                self._hide_text(part, hide)
+                if not is_own:
+                    self._hide_attributes(part, list(part.attrib), hide)
+
+    def _hide_text(self, element: Any, hide: Callable[[str], str]) -> None:
+        """Replace the text of an element, which its own elements may interrupt."""
+        text = "".join([element.text or "", *(child.tail or "" for child in element)])
+        if text.strip():
+            element.text = hide(text.strip(" \t\r\n") if self.strip else text)
+            for child in element:
+                child.tail = None
+
+    def _hide_attributes(self, element: Any, names: Sequence[str], hide: Callable[[str], str]) -> None:
+        for name in names:
+            if element.attrib.get(name, "").strip():
+                element.attrib[name] = hide(element.attrib[name])
 
     def _found(self, path: Path, text: Path) -> Iterator[Found]:
         return records(path, text, tuple(self._steps(self.record).split(STEP)))
+
+    def _path(self, column: str) -> str:
+        """Return the path of a column; empty if its name is not that of an element, and `fields` has no other."""
+        return self.fields.get(column, column if re.fullmatch(_PLAIN, column) else "")
 
     def _steps(self, path: str) -> str:
         """Return a path with every name as the parser says it, with its namespace."""
@@ -121,8 +145,7 @@ class Xml(plain.TextFile):
         """Return for each path its column, and whether it is a list."""
         places = {}
         for number, name in enumerate(names):
-            path = self.fields.get(name, name if re.fullmatch(_PLAIN, name) else "")
-            if path:
+            if path := self._path(name):
                 places[self._steps(path.removesuffix("[]"))] = (number, path.endswith("[]"))
         return places
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import duckdb
 
 #: Raise it when the same file and contract would now give another partition.
-VERSION = 2
+VERSION = 3
 #: More rejects than this are not put in memory at once; fewer are not worth importing pyarrow for.
 _REJECTS_AT_ONCE = 50_000
 #: What a source says that changes nothing in the lake.

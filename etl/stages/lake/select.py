@@ -106,7 +106,7 @@ def lake_columns(source: Source, day: date, file: str) -> str:
     """
     columns = [_masked(column) for column in source.contract.columns]
     if source.extra == "keep":
-        columns.append(EXTRA)
+        columns.append(f"{_masked_extra(source)} as {EXTRA}")
     if not _has(source.contract, source.partition):
         columns.append(f"{literal(day)} as {identifier(source.partition)}")
     return ", ".join([*columns, f"{file} as _file"])
@@ -115,6 +115,18 @@ def lake_columns(source: Source, day: date, file: str) -> str:
 def _masked(column: Column) -> str:
     name = identifier(column.name)
     return f"{masked(name, column)} as {name}" if column.pii else name
+
+
+def _masked_extra(source: Source) -> str:
+    """Return the SQL of the extra cells, in which those are null that are parts of a masked column's cell."""
+    parts = [part for name in source.masks if (part := source.format.within(name))]
+    if not parts:
+        return EXTRA
+    is_part = " or ".join(f"starts_with(name, {literal(part)})" for part in parts)
+    pointer = "'/' || replace(replace(name, '~', '~0'), '/', '~1')"
+    cell = f"case when {is_part} then 'null' else json_extract({EXTRA}, {pointer})::varchar end"
+    cells = f"list_transform(json_keys({EXTRA}), lambda name: to_json(name)::varchar || ':' || {cell})"
+    return f"case when {EXTRA} is not null then '{{' || array_to_string({cells}, ',') || '}}' end"
 
 
 def _has(contract: Contract, name: str) -> bool:
