@@ -206,7 +206,10 @@ def _accepted(
 def _partition(day: date, extracted: Receipt) -> warehouse.Partition:
     facts = extracted.details
     counts = (facts["records"], facts["rows"], facts["rejected"], facts.get("discarded", 0))
-    return warehouse.Partition(day, extracted.fingerprint, facts["file"], facts["sha256"], *counts)
+    is_refused = extracted.outcome == "refused"
+    return warehouse.Partition(
+        day, extracted.fingerprint, facts["file"], facts["sha256"], *counts, is_refused=is_refused
+    )
 
 
 def _tables(plan: Plan) -> dict[str, str]:

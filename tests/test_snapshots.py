@@ -232,3 +232,26 @@ def test_what_is_personal_only_now_is_null_in_old_snapshots(
 def test_a_dated_source_has_no_history_option() -> None:
     with pytest.raises(ContractError, match="history is of snapshots, and this source is dated"):
         tiny.sales(history=True)
+
+
+@pytest.mark.parametrize("options", ["optional=True", "max_reject_ratio=1"])
+def test_a_delivery_that_gives_no_row_to_the_lake_says_nothing_of_what_is_gone(
+    tmp_path: Path, options: str
+) -> None:
+    contracts = CONTRACTS.replace(
+        '"customers.csv", history=True, max_reject_ratio=1', f'"c/{{date}}.csv", {options}'
+    )
+    sql = {name: text.replace("snapshot_date", "delivery_date") for name, text in SQL.items()}
+    files = {"c/2024-03-01.csv": "id,city\n1,Ulm\n", "c/2024-03-02.csv": "id,city\nx,Ulm\n"}
+    project = tiny.project(tmp_path, contracts, sql, files)
+
+    tiny.night(project)
+
+    assert tiny.published(project, "select valid_to from marts.lived") == [(END,)]
+    assert tiny.published(project, "select id from marts.now") == [(1,)]
+
+    tiny.deliver(project, {"c/2024-03-03.csv": "id,city\n"})
+    tiny.night(project)
+
+    assert tiny.published(project, "select valid_to from marts.lived") == [(date(2024, 3, 3),)]
+    assert tiny.published(project, "select id from marts.now") == []

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from etl.errors import ModelError
 from etl.models.binding import Bound
 from etl.models.independence import by_date
-from etl.models.model import Model
+from etl.models.model import ABSENT, Model
 from etl.quoting import qualified
 
 
@@ -22,11 +22,18 @@ def with_inputs(
     """
     tables = stored(model.reads, known)
     daily = _by_date(model, bound, dated) & tables
+    snapshots = _snapshots(model, daily, dated, known) if model.header.deletes == ABSENT else set()
     picks = bound.distinct_on & {model.name, *_under(model.reads, known)}
     why = _why_full(model, dated, daily, tables, picks)
     daily = set() if why else daily
     whole = tables - daily - _tolerated(model, lines, known)
-    return replace(model, by_date=tuple(sorted(daily)), whole=tuple(sorted(whole)), why_full=why)
+    return replace(
+        model,
+        by_date=tuple(sorted(daily)),
+        whole=tuple(sorted(whole)),
+        why_full=why,
+        snapshots=tuple(sorted(snapshots)),
+    )
 
 
 def stored(reads: Iterable[str], known: Mapping[str, Model]) -> set[str]:
@@ -40,6 +47,25 @@ def _under(reads: Iterable[str], known: Mapping[str, Model]) -> set[str]:
     for read in reads:
         found |= _under(known[read].reads, known) if _is_view(read, known) else set()
     return found
+
+
+def _snapshots(model: Model, daily: set[str], dated: Mapping[str, str], known: Mapping[str, Model]) -> set[str]:
+    """Return the dated tables at the bottom whose partitions are a model's, through any number of models."""
+    partition = model.header.partition
+
+    def bottom(names: Iterable[str], column: str) -> Iterator[str]:
+        for name in names:
+            if name not in known:
+                yield from [name] if dated.get(name, "").lower() == column.lower() else []
+            elif name in dated:
+                yield from bottom(known[name].by_date or stored(known[name].reads, known), dated[name])
+            else:
+                yield from bottom(stored(known[name].reads, known), column)
+
+    # a filter on the partition that reaches a table shows that its dates are the model's, whatever their name
+    return {found for name in daily for found in bottom([name], dated[name])} or {
+        *bottom(stored(model.reads, known), partition)
+    }
 
 
 def _is_view(name: str, known: Mapping[str, Model]) -> bool:

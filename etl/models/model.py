@@ -86,6 +86,8 @@ class Model:
     whole: tuple[str, ...] = ()
     # Why no table is in by_date, though there is a partition column.
     why_full: str = ""
+    # With `deletes: absent`, the dated tables whose deliveries are its snapshots, with or without rows in it.
+    snapshots: tuple[str, ...] = ()
     # The macros which it uses, as names and the statements that make them, in order.
     macros: tuple[tuple[str, str], ...] = ()
 

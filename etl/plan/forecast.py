@@ -190,7 +190,10 @@ class _Walk:
 def _build(state: State, build: Build, todo: Work) -> None:
     """Note in `state` that a model is built, with content that is not known yet."""
     model, version = build.model, f"made of {build.content}"
-    inputs = date_inputs(model, state) if model.by_date else {}
+    inputs = date_inputs(model, state)
+    if model.materialized == "incremental" and not model.by_date:
+        there = {day for table in (model.name, *model.whole) for day in state.parts(table)}
+        inputs = dict.fromkeys(there, version)
     parts = {} if todo.full else dict(state.parts(model.name))
     for day in inputs if todo.full else todo.days:
         if day in inputs:

@@ -139,7 +139,8 @@ def _parts(con: duckdb.DuckDBPyConnection, item: Export, version: str) -> dict[D
     column, table = identifier(item.partition), qualified(item.model.name)
     counts = dict(con.execute(f"select {column}, count(*) from {table} group by all").fetchall())
     query = "select date, version, rows from etl._partitions where name = $1"
-    noted = con.execute(query, [item.model.name]).fetchall()
+    # of a model that is built in full, what all of it was built from is the version of each partition
+    noted = con.execute(query, [item.model.name]).fetchall() if item.model.by_date else []
     parts = {day: str(text) for day, text, rows in noted if text and counts.get(day) == rows}
     if unknown := sorted(counts.keys() - parts.keys(), key=str):
         where = " or ".join(on_days(item.partition, unknown))

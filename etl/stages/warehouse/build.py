@@ -32,7 +32,7 @@ _TABLES = {
     "etl.checks": "name varchar, table_name varchar, severity varchar, passed boolean, failing bigint, "
     "examples varchar[], run_id varchar",
     "etl.rejects": ", ".join(f"{name} {type}" for name, type in REJECTS.items()),
-    "etl._loaded": "source varchar, date date, fingerprint varchar",
+    "etl._loaded": "source varchar, date date, fingerprint varchar, is_taken boolean",
     "etl._tables": "source varchar, definition varchar, content varchar",
     "etl._builds": "name varchar, definition varchar, inputs varchar, version varchar, text varchar, "
     "full_seconds double",

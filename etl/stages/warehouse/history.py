@@ -7,13 +7,15 @@ touches are made anew; which these are can be told from the history itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 from etl.models import ABSENT, HISTORY, Model
 from etl.quoting import identifier, literal, qualified
 from etl.stages.warehouse.incremental import on_days
 from etl.stages.warehouse.keyed import delete_keys, names, newest, with_key_in
-from etl.stages.warehouse.work import Build, Work
+from etl.stages.warehouse.work import Build, State, Work
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,31 +26,37 @@ END = "9999-12-31"
 _TOUCHED = "temp.main._touched"
 
 
-def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> None:
+def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> None:
     """Make the table: from all rows, or the versions of the keys that `todo` touches."""
     model, table = build.model, qualified(build.model.name)
+    snapshots = state.snapshots(model.snapshots)
     if todo.full or _is_remade(con, model, todo):
-        con.execute(f"create or replace table {table} as\n{versions(model, model.sql)}")
+        con.execute(f"create or replace table {table} as\n{versions(model, model.sql, snapshots)}")
         return
     key = model.header.key
-    touched = (
-        _touched_by_snapshots(model, todo) if model.header.deletes == ABSENT else _touched_by_changes(model, todo)
-    )
+    is_absent = model.header.deletes == ABSENT
+    touched = _touched_by_snapshots(model, todo, snapshots) if is_absent else _touched_by_changes(model, todo)
     con.execute(f"create or replace temp table {_TOUCHED} as select distinct {names(key)} from ({touched})")
     con.execute(delete_keys(table, _TOUCHED, key))
-    made = versions(model, with_key_in(model.sql, _TOUCHED, key))
+    made = versions(model, with_key_in(model.sql, _TOUCHED, key), snapshots)
     con.execute(f"insert into {table} by name {made}")
     con.execute(f"drop table {_TOUCHED}")
 
 
-def versions(model: Model, sql: str) -> str:
-    """Return the SELECT of the history of the rows of `sql`, which are all rows of some keys of the model's."""
+def versions(model: Model, sql: str, snapshots: Sequence[date]) -> str:
+    """Return the SELECT of the history of the rows of `sql`, which are all rows of some keys of the model's.
+
+    Dates in `snapshots` are those of a snapshot even if the model has no row of them.
+    """
     header = model.header
     since = identifier(header.valid_from or header.partition)
     values = names(_values(model)) or "true"
     gone = f"coalesce({identifier(header.deletes)}, false)" if header.deletes not in ("", ABSENT) else "_gone"
     rows = newest(
-        _events(model, sql), (*header.key, header.valid_from or header.partition), _ranks(model), model.columns
+        _events(model, sql, snapshots),
+        (*header.key, header.valid_from or header.partition),
+        _ranks(model),
+        model.columns,
     )
     by_key = f"partition by {names(header.key)} order by {since}"
     kept = names([name for name, _ in model.stored if name not in HISTORY])
@@ -75,7 +83,7 @@ from spans
 where not _is_gone"""
 
 
-def _events(model: Model, sql: str) -> str:
+def _events(model: Model, sql: str, snapshots: Sequence[date]) -> str:
     """Return the SELECT of the changes: the rows, and that a key is not in the snapshot after its last one."""
     header = model.header
     if header.deletes != ABSENT:
@@ -85,7 +93,7 @@ def _events(model: Model, sql: str) -> str:
 with given as (select * from (\n{sql}\n)),
 days as (
     select {day}, lead({day}) over (order by {day}) as _next
-    from (select distinct {day} from (\n{model.sql}\n) where {day} is not null)
+    from (select {day} from (\n{model.sql}\n) where {day} is not null union from {_days(day, snapshots)})
 ),
 seen as (
     select {key}, {day}, lead({day}) over (partition by {key} order by {day}) as _again
@@ -96,6 +104,11 @@ union all by name
 select {names(header.key, "seen")}, _next as {day}, true as _gone
 from seen join days using ({day})
 where _next is not null and _again is distinct from _next"""
+
+
+def _days(name: str, days: Sequence[date]) -> str:
+    """Return dates as something to select from, in a column of that name."""
+    return f"(select unnest({literal(list(days))}::date[]) as {name})"
 
 
 def _present(since: str, model: Model) -> str:
@@ -134,7 +147,7 @@ def _touched_by_changes(model: Model, todo: Work) -> str:
     return " union all ".join([*now, *_bounded(model, todo)])
 
 
-def _touched_by_snapshots(model: Model, todo: Work) -> str:
+def _touched_by_snapshots(model: Model, todo: Work, snapshots: Sequence[date]) -> str:
     """Return the keys whose row in a stale snapshot is not the one that the history has for its date.
 
     A snapshot that is gone touches the keys of which a version began or ended on its date.
@@ -149,7 +162,8 @@ def _touched_by_snapshots(model: Model, todo: Work) -> str:
         header.order,
         model.columns,
     )
-    days = f"select distinct {day} from ({rows})"
+    there = [day for day in todo.days if day and day in snapshots]
+    days = f"select {day} from ({rows}) union from {_days(day, there)}"
     now = f"select {key}, {day}, row({values}) as _values from ({rows})"
     before = (
         f"select {key}, days.{day}, row({values}) as _values from {table} as held "

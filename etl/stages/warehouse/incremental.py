@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> int | None:
+def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> int | None:
     """Make the table: all of it, or the partitions of `todo`; return its rows if they are known."""
     model, table = build.model, qualified(build.model.name)
     if todo.full:

@@ -28,6 +28,9 @@ log = logging.getLogger("etl")
 #: So many rows are loaded in any order; fewer stay as they were delivered.
 _MANY_ROWS = 1_000_000
 
+#: What etl.partitions says of a partition, but for its source and the run.
+_NOTED = ("date", "fingerprint", "file", "sha256", "records", "rows", "rejected", "discarded")
+
 
 @dataclass(frozen=True)
 class Partition:
@@ -44,6 +47,12 @@ class Partition:
     rows: int
     rejected: int
     discarded: int
+    is_refused: bool = False
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it says what there was on its date: all of a refused or wholly rejected one is unknown."""
+        return not self.is_refused and (self.rows > 0 or self.rejected == 0)
 
 
 @dataclass(frozen=True)
@@ -199,14 +208,18 @@ def _insert(
             "insert into etl.rejects by name "
             f"from read_parquet({paths(rejects)}, hive_partitioning = false, union_by_name = true)"
         )
-    columns = [[getattr(p, name) for p in partitions] for name in Partition.__dataclass_fields__]
+    columns = [[getattr(p, name) for p in partitions] for name in _NOTED]
     dates, fingerprints, *others = columns
     if partitions:
         con.execute(
             f"insert into etl.partitions select ?, {', '.join(['unnest(?)'] * (len(others) + 1))}, now(), ?",
             [source.name, dates, *others, run_id],
         )
-        con.execute("insert into etl._loaded select ?, unnest(?), unnest(?)", [source.name, dates, fingerprints])
+        taken = [p.is_taken for p in partitions]
+        con.execute(
+            "insert into etl._loaded select ?, unnest(?), unnest(?), unnest(?)",
+            [source.name, dates, fingerprints, taken],
+        )
 
 
 def _with_rejects(project: Project, source: Source, partition: Partition) -> Partition:

@@ -7,6 +7,8 @@ another, is the key looked for in all partitions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 from etl.models import ABSENT, Model
@@ -14,7 +16,7 @@ from etl.quoting import identifier, qualified
 from etl.stages.warehouse.build import deleted_rows
 from etl.stages.warehouse.incremental import on_days
 from etl.stages.warehouse.keyed import delete_keys, names, newest, with_key_in
-from etl.stages.warehouse.work import Build, Work
+from etl.stages.warehouse.work import Build, State, Work
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,22 +24,23 @@ if TYPE_CHECKING:
 _NEW, _TOUCHED, _LOST, _NEWEST = (f"temp.main.{name}" for name in ("_new", "_touched", "_lost", "_newest"))
 
 
-def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> None:
+def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> None:
     """Make the table: from all rows, or from what `todo` says is new."""
     model = build.model
     if model.header.deletes == ABSENT:
-        _newest_partition(con, model)
+        _newest_partition(con, model, state.snapshots(model.snapshots))
     elif todo.full:
         _all(con, model)
     else:
         _merge(con, model, todo)
 
 
-def _newest_partition(con: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """A key that the newest snapshot lacks is deleted, so that snapshot is all there is."""
+def _newest_partition(con: duckdb.DuckDBPyConnection, model: Model, snapshots: Sequence[date]) -> None:
+    """A key that the newest snapshot lacks is deleted, so that snapshot is all there is, be it empty."""
     column = identifier(model.header.partition)
-    last = con.execute(f"select max({column}) from (\n{model.sql}\n)").fetchall()[0][0]
-    where = on_days(model.header.partition, [last])[0]
+    (last,) = con.execute(f"select max({column}) from (\n{model.sql}\n)").fetchall()[0]
+    newest_day = max(filter(None, [last, *snapshots[-1:]]), default=None)
+    where = on_days(model.header.partition, [newest_day])[0]
     rows = _newest(model, f"select * from (\n{model.sql}\n) where {where}")
     con.execute(f"create or replace table {qualified(model.name)} as {rows}")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from etl.errors import ModelError, TransformError
 from etl.models import Code, Model, read_code
 from etl.quoting import identifier, literal, qualified
-from etl.stages.warehouse.work import Build, Work
+from etl.stages.warehouse.work import Build, State, Work
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,7 +40,7 @@ class _Declared(dict[str, Any]):
         raise LookupError(f"{key!r} is not in {self._list_name}")
 
 
-def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> int:
+def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> int:
     """Make the table; return its rows. Raises TransformError that says where the function failed, and why."""
     model, code = build.model, _planned(build)
     inputs = {read: con.sql(f"from {qualified(read)}") for read in model.reads}

@@ -128,9 +128,11 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
         drop_model(con, model.name, before.materialized)
     if model.macros:
         define_macros(con, model.macros, build.variables)
-    rows = _MAKERS[model.materialized](con, build, todo)
+    rows = _MAKERS[model.materialized](con, build, todo, state)
     days = None if todo.full else todo.days
-    parts = incremental.parts(con, build, state, days, limit) if model.by_date else {}
+    # models above may need its partitions one by one, though it is built as a whole itself
+    has_parts = model.by_date or model.materialized == "incremental"
+    parts = incremental.parts(con, build, state, days, limit) if has_parts else {}
     inputs = {} if model.materialized == "view" else whole_inputs(model, state)
     if rows is None and model.materialized != "view":
         rows = int(con.execute(f"select count(*) from {qualified(model.name)}").fetchall()[0][0])
@@ -144,17 +146,17 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
     return _Done(build, built, todo, parts)
 
 
-def _view(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> None:
+def _view(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> None:
     sql = with_values(build.model.sql, build.variables)
     con.execute(f"create or replace view {qualified(build.model.name)} as\n{sql}")
 
 
-def _table(con: duckdb.DuckDBPyConnection, build: Build, todo: Work) -> int:
+def _table(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> int:
     found = con.execute(f"create or replace table {qualified(build.model.name)} as\n{build.model.sql}").fetchall()
     return int(found[0][0])
 
 
-_MAKERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, Build, Work], int | None]] = {
+_MAKERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, Build, Work, State], int | None]] = {
     "view": _view,
     "table": _table,
     "incremental": incremental.make,

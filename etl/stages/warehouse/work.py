@@ -133,6 +133,19 @@ class State:
             self._parts[table] = found
         return self._parts[table]
 
+    def snapshots(self, tables: Sequence[str]) -> list[date]:
+        """Return the dates of which each of some dated tables has a delivery, be it without rows.
+
+        One that was refused, or of which every record was rejected, says nothing about what there is.
+        """
+        days = [self._delivered(table) for table in tables]
+        return sorted(set.intersection(*days)) if days else []
+
+    def _delivered(self, table: str) -> set[date]:
+        query = "select date from etl._loaded where 'raw.' || source = $1 and coalesce(is_taken, true)"
+        rows = self.con.execute(query, [table]).fetchall() if table in self.raw else ()
+        return {day for (day,) in rows} if table in self.raw else {day for day in self.parts(table) if day}
+
     def put_raw(self, table: str, version: str, parts: Mapping[Day, Part]) -> None:
         """Note what a raw table holds now."""
         self.raw[table] = version
@@ -160,8 +173,11 @@ def work(build: Build, state: State) -> Work:
 
 
 def whole_inputs(model: Model, state: State) -> dict[str, str]:
-    """Return the versions of the tables that the model is built from as a whole."""
-    return {table: state.version(table) for table in model.whole}
+    """Return the versions of what the model is built from as a whole: tables, and which snapshots there are."""
+    found = {table: state.version(table) for table in model.whole}
+    if model.snapshots and not model.by_date:
+        found["snapshots"] = fingerprint(list(map(str, state.snapshots(model.snapshots))))
+    return found
 
 
 def date_inputs(model: Model, state: State) -> dict[Day, str]:
@@ -174,6 +190,8 @@ def date_inputs(model: Model, state: State) -> dict[Day, str]:
             for ahead in back if day else (0,):
                 reached = day + timedelta(ahead) if day else None
                 found.setdefault(reached, []).append((table, str(day), part.version))
+    for day in state.snapshots(model.snapshots) if parts else ():
+        found.setdefault(day, []).append(("snapshot", str(day), ""))
     return {day: fingerprint(sorted(versions)) for day, versions in found.items()}
 
 

@@ -62,7 +62,7 @@ class Warehouse:
         rows = None if rows is None else [list(row) for row in rows]
         if rows is not None:
             content = fingerprint(str(day), sorted(map(str, rows)))
-            self.con.execute("insert into etl._loaded values ($1, $2, $3)", [source, day, content])
+            self.con.execute("insert into etl._loaded values ($1, $2, $3, true)", [source, day, content])
         if rows:
             self.con.executemany(f"insert into {table} values ({', '.join('?' * len(given.columns))})", rows)
         days = self.con.execute("select date, fingerprint from etl._loaded where source = $1", [source]).fetchall()

@@ -29,6 +29,30 @@ SNAPSHOTS = """-- materialized: scd2
 -- order: seq
 -- deletes: absent
 select day, id, seq, city from raw.feed"""
+FROM_BONN = f"{SNAPSHOTS} where city = 'Bonn'"
+#: Ways from the deliveries to the SELECT: the models in between, and what that reads then.
+WAYS = {
+    "no model": ({}, FROM_BONN),
+    "a view": ({"marts.a": "-- materialized: view\nfrom raw.feed"}, FROM_BONN),
+    "a table": ({"marts.a": "select * from raw.feed where city = 'Bonn'"}, SNAPSHOTS),
+    "an incremental model": (
+        {"marts.a": "-- materialized: incremental\n-- partition: day\nselect * from raw.feed where city = 'Bonn'"},
+        SNAPSHOTS,
+    ),
+    "one that is built in full": (
+        {
+            "marts.a": "-- materialized: incremental\n-- partition: day\n"
+            "select *, row_number() over (order by day) as n from raw.feed where city = 'Bonn'"
+        },
+        SNAPSHOTS,
+    ),
+    "another name of the date": (
+        {"marts.a": "-- materialized: view\nselect day as as_of, * exclude (day) from raw.feed"},
+        FROM_BONN.replace("-- partition: day", "-- partition: as_of").replace("select day", "select as_of"),
+    ),
+    "a choice over all dates": ({}, f"{FROM_BONN} qualify row_number() over (partition by id, seq, day) = 1"),
+    "a join": ({}, FROM_BONN.replace("raw.feed", "raw.feed left join (select 1 as one) as o on o.one = 1")),
+}
 TIMES = CHANGES.replace("-- deletes", "-- valid_from: moved_at\n-- deletes").replace(
     "gone from", "gone, moved_at from"
 )
@@ -131,6 +155,29 @@ def test_a_row_without_a_date_is_refused(tmp_path: Path) -> None:
         warehouse.build()
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_snapshot_of_which_no_row_is_kept_ends_what_it_lacks(tmp_path: Path, way: str) -> None:
+    between, sql = WAYS[way]
+    sql = sql.replace("raw.feed", "marts.a") if between else sql
+    warehouse = Warehouse(tmp_path, RAW, {**between, "marts.lived": sql})
+    for number, rows in enumerate(
+        [[change(0, 1, 1, "Bonn")], [change(1, 1, 1, "Ulm")], [], [change(3, 1, 1, "Bonn")]]
+    ):
+        warehouse.deliver("raw.feed", day(number), rows)
+        warehouse.build()
+
+    expected = [(1, "Bonn", day(0), day(1), False, 1), (1, "Bonn", day(3), END, True, 2)]
+    assert warehouse.rows(LIVED) == expected
+    warehouse.anew("marts.lived")
+    assert warehouse.rows(LIVED) == expected
+
+    # as if the two had never come
+    warehouse.deliver("raw.feed", day(1), None)
+    warehouse.deliver("raw.feed", day(2), None)
+    warehouse.build()
+    assert warehouse.rows(LIVED) == [(1, "Bonn", day(0), END, True, 1)]
+
+
 _row = st.tuples(
     st.sampled_from([1, 2, None]),
     st.integers(0, 2),
@@ -145,7 +192,7 @@ _nights = st.lists(
 )
 
 
-@given(_nights, st.sampled_from([CHANGES, SNAPSHOTS, TIMES]))
+@given(_nights, st.sampled_from([CHANGES, SNAPSHOTS, FROM_BONN, TIMES]))
 @settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_deliveries_in_any_order_end_in_the_same_history(tmp_path: Path, nights: list, sql: str) -> None:
     warehouse = warehouse_of(tmp_path, sql)
@@ -157,6 +204,8 @@ def test_any_deliveries_in_any_order_end_in_the_same_history(tmp_path: Path, nig
                 given_rows = [(day(number), *row[:4], datetime(2024, 3, 1, row[4])) for row in rows]
             warehouse.deliver("raw.feed", day(number), given_rows)
             held[day(number)] = given_rows or []
+            if given_rows is None:
+                del held[day(number)]
         warehouse.build()
 
     found = warehouse.rows(LIVED)
@@ -168,9 +217,11 @@ def test_any_deliveries_in_any_order_end_in_the_same_history(tmp_path: Path, nig
 
 def lived(held: dict[date, list[tuple]], sql: str) -> list[tuple]:
     """Brute force: go through the times one by one, note each key's state, and write down the stretches."""
-    rows = [row for rows in held.values() for row in rows]
+    is_snapshots = sql in (SNAPSHOTS, FROM_BONN)
+    rows = [row for rows in held.values() for row in rows if sql is not FROM_BONN or row[3] == "Bonn"]
     time = (lambda row: row[5]) if sql is TIMES else (lambda row: row[0])
-    times = sorted({time(row) for row in rows})
+    # a snapshot is one with nothing in it, too
+    times = sorted(held if is_snapshots else {time(row) for row in rows})
     found = []
     for key in {row[1] for row in rows}:
         state, versions = None, []
@@ -178,9 +229,9 @@ def lived(held: dict[date, list[tuple]], sql: str) -> list[tuple]:
             events = [row for row in rows if row[1] == key and time(row) == now]
             if events:
                 last = max(events, key=lambda row: rank(row, sql))
-                new = None if sql is not SNAPSHOTS and last[4] else (last[3],)
+                new = None if not is_snapshots and last[4] else (last[3],)
             else:
-                new = None if sql is SNAPSHOTS else state
+                new = None if is_snapshots else state
             if new != state:
                 if state is not None:
                     versions[-1][1] = now
@@ -194,7 +245,7 @@ def lived(held: dict[date, list[tuple]], sql: str) -> list[tuple]:
 
 
 def rank(row: tuple, sql: str) -> tuple:
-    order = (row[2], row[0], row[3]) if sql is SNAPSHOTS else (row[2], row[0], row[3], row[4])
+    order = (row[2], row[0], row[3]) if sql in (SNAPSHOTS, FROM_BONN) else (row[2], row[0], row[3], row[4])
     return tuple((value is not None, value if value is not None else 0) for value in order)
 
 

@@ -40,6 +40,9 @@ from marts.daily""",
     "marts.running": """-- materialized: incremental
 -- partition: day
 select day, sum(price) over (order by day) as price from marts.totals""",
+    "marts.after_running": """-- materialized: incremental
+-- partition: day
+select day, price + 1 as price from marts.running""",
 }
 DAY = date(2024, 3, 1)
 
@@ -118,6 +121,13 @@ def test_what_needs_other_days_is_built_in_full_and_says_why(warehouse: Warehous
     assert done["why"] == "marts.totals changed (built in full: a day may need other dates of marts.totals)"
 
 
+def test_what_reads_a_model_that_is_built_in_full_gets_its_new_days(warehouse: Warehouse) -> None:
+    warehouse.deliver("raw.sales", day(20), [(day(20), "a", 7.0)])
+
+    assert warehouse.partitions("marts.after_running") == ["2024-03-21"]
+    assert warehouse.rows("select count(*) from marts.after_running") == [(21,)]
+
+
 def test_a_tolerated_table_builds_nothing_anew(tmp_path: Path) -> None:
     sql = {
         **SQL,
@@ -146,7 +156,7 @@ def test_a_comment_builds_nothing_and_an_expression_its_model(warehouse: Warehou
     assert warehouse.built() == ["marts.totals"]
 
     warehouse.read({"marts.totals": SQL["marts.totals"].replace("sum(price)", "sum(price + 1)")})
-    assert warehouse.built() == ["marts.totals", "marts.running"]
+    assert warehouse.built() == ["marts.totals", "marts.running", "marts.after_running"]
 
 
 def test_rows_without_a_date_are_those_of_a_full_build(tmp_path: Path) -> None:
