@@ -13,7 +13,7 @@ import click
 from etl.audits_cli import audits
 from etl.diff_cli import diff
 from etl.env_cli import approve, env
-from etl.errors import EtlError
+from etl.errors import EtlError, few
 from etl.generations_cli import generations, reproduce, rollback
 from etl.lineage_cli import lineage
 from etl.plan_cli import plan
@@ -97,6 +97,8 @@ def status(as_json: bool) -> None:
     for source in found["sources"]:
         if source["late_since"]:
             click.echo(f"{source['source']}: late since {source['late_since']} ({source['rhythm']})")
+        if source["lost"]:
+            click.echo(f"{source['source']}: lost, the lake does not hold it any more: {few(source['lost'])}")
         for note in source["notes"]:
             click.echo(f"{source['source']}: {note}")
 

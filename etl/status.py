@@ -19,6 +19,7 @@ from etl.plan.rhythm import Holes, find_holes
 from etl.project import CONFIG, Project, load_project
 from etl.quoting import identifier, literal
 from etl.stages import published
+from etl.stages.lake.layout import partition_file
 
 _TEMPLATE = Path(__file__).parent / "template"
 
@@ -43,8 +44,8 @@ def project_status() -> dict[str, Any]:
         **_publishing(project),
         "last_run": asdict(runs[0]) if runs else None,
         "sources": [
-            {**_source(source, taken[name], _newest(project, runs)), "notes": notes.get(name, [])}
-            for name, source in catalog.sources.items()
+            {**_source(project, s, taken[name], _newest(project, runs)), "notes": notes.get(name, [])}
+            for name, s in catalog.sources.items()
         ],
     }
 
@@ -131,8 +132,13 @@ def new_project(folder: Path) -> None:
         raise ConfigError(f"the template of a project is missing from this installation: {_TEMPLATE}.")
 
 
-def _source(source: Source, receipts: Sequence[Receipt], newest: date | None) -> dict[str, Any]:
-    """Return what is known of a source; it is late if it was so on the newest batch date."""
+def _source(project: Project, source: Source, known: Sequence[Receipt], newest: date | None) -> dict[str, Any]:
+    """Return what is known of a source; it is late if it was so on the newest batch date.
+
+    Of a history, what the lake has lost is named; it is counted as long as the table has it.
+    """
+    lost = [receipt for receipt in known if source.history and _is_lost(project, source, receipt)]
+    receipts = [receipt for receipt in known if receipt not in lost or "given_up" not in receipt.details]
     days = sorted(date.fromisoformat(receipt.key.partition) for receipt in receipts)
     refused = [receipt for receipt in receipts if receipt.outcome == "refused"]
     expected = newest - timedelta(source.lag_days) if newest else None
@@ -148,4 +154,10 @@ def _source(source: Source, receipts: Sequence[Receipt], newest: date | None) ->
         "holes": [str(day) for day in holes.days],
         "rhythm": holes.rhythm,
         "late_since": str(holes.late_since) if holes.late_since else None,
+        "lost": sorted(receipt.key.partition for receipt in lost),
     }
+
+
+def _is_lost(project: Project, source: Source, receipt: Receipt) -> bool:
+    day = date.fromisoformat(receipt.key.partition)
+    return receipt.outcome != "refused" and not partition_file(project.lake, source, day).exists()

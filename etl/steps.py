@@ -184,6 +184,8 @@ def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehous
         {day: _partition(day, extracted) for day, extracted in held.items()},
         anew=frozenset(day for day in held if extract_key(source, day) in plan.forced),
         withdrawn=plan.withdrawn[source],
+        lost=plan.taken[source].lost,
+        given_up=plan.taken[source].given_up,
         allow_withdrawn=source in plan.scope.allow_withdrawn.split(","),
     )
 

@@ -84,6 +84,12 @@ def _how(project: Project) -> str:
     return f"{record.origin['environment']} has promoted" if record and is_promoted else "rolled back to"
 
 
+def _lost(plan: Plan, name: str, loaded: Receipt | None) -> str:
+    """Return what became of snapshots that the lake has lost: they left the table in this run, or before."""
+    is_new = set(plan.taken[name].lost) - plan.taken[name].given_up
+    return "withdrawn" if is_new and loaded and loaded.run_id == plan.run_id else "lost"
+
+
 def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[str]:
     mine = [r for r in receipts.values() if r.key[:2] == ("extract", name) and r.run_id == plan.run_id]
     done = [receipt for receipt in mine if receipt.outcome == "done"]
@@ -103,8 +109,8 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
     if gone and plan.is_done(load_key(name), loaded):
         yield f"  {name}: withdrawn, the file is gone from raw/: {few(gone)}"
     waiting = plan.taken[name].waiting
-    if plan.taken[name].lost and loaded and loaded.run_id == plan.run_id:
-        yield f"  {name}: withdrawn, the lake does not hold it any more: {few(plan.taken[name].lost)}"
+    if lost := plan.taken[name].lost:
+        yield f"  {name}: {_lost(plan, name, loaded)}, the lake does not hold it any more: {few(lost)}"
     held = plan.held[name].values()
     kept = [] if plan.catalog.sources[name].is_dated or any(d.is_in_raw for d in held) else list(plan.held[name])
     if kept and not waiting and plan.scope.source in ("", name):

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from etl.errors import ContractError, StepError
+from etl.errors import ContractError, StepError, WithdrawnError
 from etl.ledger import Ledger
 from etl.plan import Plan
 from etl.project import Project
+from etl.status import project_status
 from etl.summary import summary
 from tests import tiny
 
@@ -255,3 +256,58 @@ def test_a_delivery_that_gives_no_row_to_the_lake_says_nothing_of_what_is_gone(
 
     assert tiny.published(project, "select valid_to from marts.lived") == [(date(2024, 3, 3),)]
     assert tiny.published(project, "select id from marts.now") == []
+
+
+def test_more_snapshots_than_may_vanish_do_not_leave_the_table_without_a_word(
+    project: Project, tmp_path: Path
+) -> None:
+    for day in range(21, 24):
+        come(project, date(2024, 3, day), f"{day},Bergen")
+    before = held(project)
+    (project.lake / "customers").rename(tmp_path / "unmounted")
+
+    with pytest.raises(
+        WithdrawnError, match=r"customers: the lake has lost 5 published snapshots .*max_withdrawn"
+    ):
+        tiny.night(project, date(2024, 3, 24))
+    assert held(project) == before
+
+    given_up = tiny.night(project, date(2024, 3, 24), allow_withdrawn="customers")
+    assert any(
+        "withdrawn, the lake does not hold it any more: 2024-03-01" in line for line in said(project, given_up)
+    )
+    later = come(project, date(2024, 3, 25), "1,Oslo")
+    assert any("customers: lost, the lake does not hold it any more" in line for line in said(project, later))
+    assert dates(project) == [date(2024, 3, 23), date(2024, 3, 25)]
+
+
+def test_status_counts_what_the_table_holds_and_names_what_is_lost(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ETL_PROJECT", str(project.root))
+    shutil.rmtree(project.lake / "customers" / f"snapshot_date={FIRST}")
+    tiny.night(project, FOURTH)
+
+    (source,) = project_status()["sources"]
+
+    assert (source["partitions"], source["rows"], source["lost"]) == (2, 3, ["2024-03-01"])
+    assert len(held(project)) == 3
+
+
+@pytest.mark.parametrize("is_history", [True, False])
+@pytest.mark.parametrize("day", [FIRST, SECOND])
+def test_a_night_of_an_earlier_date_leaves_the_snapshot_of_that_date_alone(
+    project: Project, day: date, is_history: bool
+) -> None:
+    if not is_history:
+        with_contract(project, ", history=True", "")
+        for model in ("lived", "now"):
+            (project.sql / f"marts/{model}.sql").write_text("select id, city from raw.customers")
+    earlier = {path: path.read_bytes() for path in project.lake.glob("customers/*/data.parquet")}
+
+    planned = come(project, day, "7,Tromso")
+
+    assert {path: path.read_bytes() for path in project.lake.glob("customers/*/data.parquet")} == earlier
+    assert any(f"{day} has a snapshot, which is kept" in line for line in said(project, planned))
+    come(project, FOURTH, "7,Tromso")
+    assert (FOURTH, 7, "Tromso") in held(project)

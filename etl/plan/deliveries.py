@@ -59,6 +59,8 @@ class Taken:
     repeats: Sequence[str]
     #: Snapshots of a history that the lake does not hold any more.
     lost: Sequence[date] = ()
+    #: Those of them whose loss an earlier run has let pass.
+    given_up: frozenset[date] = frozenset()
 
 
 class Deliveries:
@@ -92,13 +94,16 @@ class Deliveries:
         lost: list[date] = []
         if source.history:
             held, lost = self._with_earlier(source, held)
+        given_up = frozenset(day for day in lost if known[day].details.get("given_up"))
         repeats = content.repeats(held)
         if source.same_content == "refuse":
             held |= {day: replace(held[day], problem=text) for day, text in repeats.items()}
         decided = corrections_hash(self._project, source, held)
         held |= {day: replace(held[day], corrections=sha256) for day, sha256 in decided.items()}
         waiting = {d: f"{text}; what was taken before stays" if d in held else text for d, text in waiting.items()}
-        return Taken(held, gone, waiting, [*found.others, *content.left_out], list(repeats.values()), lost)
+        return Taken(
+            held, gone, waiting, [*found.others, *content.left_out], list(repeats.values()), lost, given_up
+        )
 
     def remember(self) -> None:
         """Store the new hashes, so that an unchanged file is read only once."""
@@ -143,8 +148,9 @@ class Deliveries:
         return dict(sorted(taken.items()))
 
     def _snapshot(
-        self, source: Source, days: Mapping[date, Delivery], waiting: Mapping[date, str]
+        self, source: Source, days: Mapping[date, Delivery], waiting: dict[date, str]
     ) -> dict[date, Delivery]:
+        """Return the snapshot to hold; that of an earlier date is never replaced by what came later."""
         known = self._before.get(source.name, {})
         # the one that came last, whatever batch date its run was given; run ids sort by time
         newest = max(known, key=lambda day: (known[day].run_id, day), default=None)
@@ -155,7 +161,14 @@ class Deliveries:
             # what came stays when its file goes: a snapshot's lake is the record of it
             return self._kept_without_file(source, newest, known[newest], next(iter(waiting.values()), None))
         if delivery.sha256 != known[newest].details["sha256"]:
-            return {delivery.date: delivery}
+            there = known.get(delivery.date)
+            if delivery.date == newest or there is None or there.outcome == "refused":
+                return {delivery.date: delivery}
+            waiting[delivery.date] = (
+                f"has a snapshot, which is kept, since nothing could bring it back: {delivery.file} came later. "
+                "A night of a later date takes it"
+            )
+            return self._kept_without_file(source, newest, known[newest], waiting[delivery.date])
         return {newest: replace(delivery, date=newest)}
 
     def _with_earlier(self, source: Source, held: dict[date, Delivery]) -> tuple[dict[date, Delivery], list[date]]:

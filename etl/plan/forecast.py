@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from etl.errors import counted
+from etl.errors import counted, few
 from etl.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.ledger import Key, Ledger
 from etl.models import Model
@@ -238,3 +238,13 @@ def _notes(plan: Plan) -> Iterator[str]:
         if len(days) > limit and name not in allowed:
             what = f"{counted(len(days), 'file')} vanished, more than max_withdrawn = {limit}"
             yield f"{name}: {what}: the run will fail, unless it has --allow-withdrawn {name}"
+    for name, taken in plan.taken.items():
+        limit, lost = plan.catalog.sources[name].max_withdrawn, set(taken.lost) - taken.given_up
+        if lost:
+            unless = f", unless it has --allow-withdrawn {name}"
+            then = (
+                f"the run will fail{unless}"
+                if len(lost) > limit and name not in allowed
+                else "they leave the table"
+            )
+            yield f"{name}: the lake has lost {counted(len(lost), 'snapshot')} ({few(sorted(lost))}): {then}"

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from etl.contract import Source
-from etl.errors import Crash, EtlError, StepError, WithdrawnError
+from etl.errors import Crash, EtlError, StepError, WithdrawnError, few
 from etl.keys import extract_key, load_key
 from etl.ledger import Ledger, Receipt
 from etl.project import Project
@@ -59,7 +59,9 @@ class Partition:
 class Table:
     """raw.<source> as it should be, for the fingerprint `content`.
 
-    The partitions in `anew` are loaded even if they are there; those in `withdrawn` have lost their files.
+    The partitions in `anew` are loaded even if they are there; those in `withdrawn` have lost their files. `lost`
+    are snapshots of a history that the lake does not hold any more, and of them `given_up` those whose loss an
+    earlier run has let pass.
     """
 
     source: Source
@@ -67,6 +69,8 @@ class Table:
     partitions: Mapping[date, Partition]
     anew: frozenset[date] = frozenset()
     withdrawn: Sequence[date] = ()
+    lost: Sequence[date] = ()
+    given_up: frozenset[date] = frozenset()
     allow_withdrawn: bool = False
 
 
@@ -103,8 +107,7 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
 
 def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id: str) -> Receipt:
     source, started = table.source, perf_counter()
-    if len(table.withdrawn) > source.max_withdrawn and not table.allow_withdrawn:
-        raise WithdrawnError(_too_many(source, table.withdrawn))
+    _check_withdrawn(con, table)
     with transaction(con):
         _define(con, source)
         describe(con, source.table, source.contract)
@@ -157,6 +160,21 @@ def _forget_withdrawn(project: Project, table: Table, ledger: Ledger) -> None:
         for base in (project.lake, project.quarantine):
             shutil.rmtree(partition_file(base, table.source, day).parent, ignore_errors=True)
     ledger.forget(extract_key(table.source.name, day) for day in table.withdrawn)
+    for day in table.lost:
+        if receipt := ledger.receipt(extract_key(table.source.name, day)):
+            ledger.write(replace(receipt, details={**receipt.details, "given_up": True}))
+
+
+def _check_withdrawn(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Raise WithdrawnError if more partitions than max_withdrawn would leave the table at once, without a word."""
+    source = table.source
+    loaded = {
+        day for (day,) in con.execute("select date from etl._loaded where source = ?", [source.name]).fetchall()
+    }
+    lost = [day for day in table.lost if day in loaded or day not in table.given_up]
+    if len(table.withdrawn) + len(lost) <= source.max_withdrawn or table.allow_withdrawn:
+        return
+    raise WithdrawnError(_too_many_lost(source, lost) if lost else _too_many(source, table.withdrawn))
 
 
 def _define(con: duckdb.DuckDBPyConnection, source: Source) -> None:
@@ -227,6 +245,14 @@ def _with_rejects(project: Project, source: Source, partition: Partition) -> Par
     if partition_file(project.quarantine, source, partition.date).exists():
         return partition
     return replace(partition, records=partition.rows, rejected=0, discarded=0)
+
+
+def _too_many_lost(source: Source, lost: Sequence[date]) -> str:
+    return (
+        f"{source.name}: the lake has lost {len(lost)} published snapshots ({few(lost, 3)}), more than "
+        f"max_withdrawn = {source.max_withdrawn}, and nothing can bring them back but a backup. Is a folder not "
+        f"mounted? If they are to be given up: luigi --module etl Nightly --allow-withdrawn {source.name}"
+    )
 
 
 def _too_many(source: Source, withdrawn: Sequence[date]) -> str:
