@@ -17,8 +17,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from etl.contract.cleansing import NOTHING
 from etl.contract.contract import Contract, PythonRule
 from etl.contract.functions import FOLDERS, code_digest
+from etl.contract.metadata import RAW_KEYS
 from etl.contract.source import Source
 from etl.contract.unused import Unused, unused_models
 from etl.errors import ContractError, EtlError
@@ -180,10 +182,10 @@ def _check_table(contract: Contract) -> None:
             raise ContractError(
                 f"{where}, column {column.name!r}: default= fills no table; use coalesce() in its model"
             )
-        if column.format or column.aliases or column.clean:
+        if given := [key for key in RAW_KEYS if getattr(column, key) not in ("", (), None, NOTHING)]:
             raise ContractError(
-                f'{where}, column {column.name!r}: metadata "clean", "format" and "aliases" are for raw files, '
-                "and this is the contract of a published table; do it in the table's SELECT"
+                f"{where}, column {column.name!r}: metadata {given[0]!r} is for raw files, and this is the "
+                "contract of a published table; do it in the table's SELECT"
             )
 
 

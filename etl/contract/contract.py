@@ -11,6 +11,9 @@ from etl.quoting import identifier, qualified
 #: Begins the name that stands for a column known by its pattern only: a character that no one types.
 PATTERN = "\ue000"
 
+#: What is known of a column that changes neither rows nor their values: rules say what may be null.
+_WITHOUT_EFFECT = ("description", "unit", "nullable")
+
 Severity = Literal["error", "warn"]
 Report = Literal["all", "exclude_first", "exclude_last"]
 
@@ -35,6 +38,10 @@ class Column:
     aliases: tuple[str, ...] = ()
     # strptime format of a DATE or TIMESTAMP in raw text; ISO 8601 if empty.
     format: str = ""
+    # The marks in its numbers in raw text, if they are not the sender's: the decimal mark, empty for the sender's;
+    # and the thousands mark, None for the sender's and empty for none.
+    decimal: str = ""
+    thousands: str | None = None
     # What is done to a raw cell before the rules see it.
     clean: Clean = NOTHING
     # Whether `name` is a pattern that stands for every column it matches; see expanded().
@@ -164,8 +171,8 @@ class Contract:
     def definition(self) -> list[Any]:
         """What decides which rows are kept and what is in them; descriptions and units do not."""
         columns = [
-            (c.name, c.type, c.required, c.default, c.format, c.aliases, c.pii, c.regex, asdict(c.clean))
-            for c in self.columns
+            {key: value for key, value in asdict(column).items() if key not in _WITHOUT_EFFECT}
+            for column in self.columns
         ]
         header = (self.strict, self.ordered, self.drops_extra)
         return [header, columns, *map(asdict, self.rules), *map(asdict, self.uniques), *map(asdict, self.python)]

@@ -8,10 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from etl.audit_kinds import HeaderAudit, parsed
+from etl.contract.spelling import NUMBERS
+from etl.formats.format import is_mark
 from etl.quoting import identifier
 
 #: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
-COLUMN_KEYS = ("aliases", "clean", "format", "pii", "references", "references_warn", "sql", "sql_warn", "unit")
+COLUMN_KEYS = (
+    *("aliases", "clean", "decimal", "format", "pii", "references", "references_warn"),
+    *("sql", "sql_warn", "thousands", "unit"),
+)
+#: Those that say how a raw file writes a column, and so are not for a table that is built.
+RAW_KEYS = ("aliases", "clean", "decimal", "format", "thousands")
 #: The keys of both that ask for rules in SQL.
 SQL_KEYS = ("sql", "sql_warn")
 _TABLE_AUDITS = ("freshness", "row_count", "sums_to")
@@ -53,7 +60,7 @@ def column_facts(metadata: Mapping[str, Any], name: str, type: str) -> dict[str,
         found["aliases"] = _aliases(metadata["aliases"], name)
     if "format" in metadata:
         found["format"] = _format(_text(metadata, "format"), type)
-    return found
+    return found | _marks(metadata, type)
 
 
 def column_audits(metadata: Mapping[str, Any], name: str) -> Iterator[HeaderAudit]:
@@ -101,6 +108,21 @@ def _aliases(value: object, name: str) -> tuple[str, ...]:
     if name in value or len(set(value)) < len(value):
         raise ValueError(f"metadata 'aliases': {value!r} holds the column's own name, or a name twice")
     return tuple(value)
+
+
+def _marks(metadata: Mapping[str, Any], type: str) -> dict[str, str]:
+    """Return the marks in numbers that a column says of itself; None says that there is no thousands mark."""
+    found = {key: metadata[key] or "" for key in ("decimal", "thousands") if key in metadata}
+    if found and not type.startswith(NUMBERS):
+        raise ValueError(f"metadata {next(iter(found))!r} is for numbers, and the column is {type}")
+    if "decimal" in found and not found["decimal"]:
+        raise ValueError("metadata 'decimal' is empty; write the decimal mark, such as '.'")
+    for key, mark in found.items():
+        if mark and not is_mark(mark):
+            raise ValueError(f"metadata {key!r}: {mark!r} is not one mark, such as '.' or ','")
+    if found.get("decimal") and found.get("decimal") == found.get("thousands"):
+        raise ValueError(f"metadata 'decimal' and 'thousands' are both {found['decimal']!r}")
+    return found
 
 
 def _format(value: str, type: str) -> str:

@@ -9,7 +9,7 @@ import re
 
 from etl.contract.contract import Column
 from etl.contract.nested import nested, parsed_json
-from etl.contract.spelling import formatted_moment, respelled_number
+from etl.contract.spelling import column_values, formatted_moment, respelled_number
 from etl.formats.format import Values
 from etl.quoting import literal
 
@@ -37,11 +37,16 @@ def value(cell: str | None, column: Column, values: Values = _PLAIN) -> str:
     """Return the expression of a column's value for the varchar expression of its raw cell.
 
     A cell that is null, and one that the file lacks (None), takes the column's default. `values` says how
-    the sender writes numbers and dates.
+    the sender writes numbers and dates; what the column says of itself goes before that.
     """
+    absent = f"null::{column.type}"
     if column.default is not None:
-        cell = literal(column.default) if cell is None else f"coalesce({cell}, {literal(column.default)})"
-    return f"null::{column.type}" if cell is None else parsed(cell, column.type, column.format, values)
+        # its author's, and so not in the sender's spelling
+        absent = parsed(literal(column.default), column.type, column.format)
+    if cell is None:
+        return absent
+    found = parsed(cell, column.type, column.format, column_values(column, values))
+    return found if column.default is None else f"case when {cell} is null then {absent} else {found} end"
 
 
 def parsed(text: str, type: str, format: str = "", values: Values = _PLAIN) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from etl.contract.contract import Column, Contract
 from etl.contract.files import FILE, FilePattern, file_pattern
 from etl.contract.masking import mask_problem
+from etl.contract.spelling import column_values
 from etl.errors import ContractError
 from etl.formats import Format, format_from, format_to
 from etl.formats.csv import Csv
@@ -18,7 +20,7 @@ EMPTY = ("auto", "partition", "error", "skip")
 SAME = ("warn", "refuse", "allow")
 #: What extraction and loading call their own columns, in lower case.
 _OWN_COLUMN = re.compile(
-    r"_file|_loaded_at|_extra|_behind|_delivery|_first|_file_number|file_index|_record|_keeps|_broken|_(text|key)_\d+"
+    r"_file|_loaded_at|_extra|_behind|_delivery|_first|_file_number|file_index|_record|_keeps|_broken|_(text|key|mark)_\d+"
 )
 #: How often a dated source delivers, by the words for it.
 EVERY = {
@@ -93,7 +95,7 @@ class Source:
         self.files = files
         self.is_dated = self._pattern("files", files).date_format != ""
         self.partition = partition or ("delivery_date" if self.is_dated else "snapshot_date")
-        self.format: Format = format or Csv()
+        self.format: Format = self._with_decimals(format or Csv())
         self.required = required
         self.optional = optional
         self.lag_days = lag_days
@@ -202,6 +204,13 @@ class Source:
                     f"Source(files={self.files!r}): {option}={value!r} is none of {', '.join(known)}."
                 )
 
+    def _with_decimals(self, format: Format) -> Format:
+        """Tell a format the decimal marks of the columns that have their own, under all their names."""
+        own = [column for column in self.contract.columns if column.decimal]
+        marks = {name: column.decimal for column in own for name in (column.name, *column.aliases)}
+        options: Any = format
+        return replace(options, decimals=marks) if marks else format
+
     @staticmethod
     def _pattern(option: str, path: str) -> FilePattern:
         try:
@@ -223,6 +232,10 @@ class Source:
                 f"{where} is {column.type}, but the partition column {self.partition!r} is a DATE; "
                 "give the source another partition=, or the column another type or spelling."
             )
+        try:
+            column_values(column, self.format.values)
+        except ContractError as error:
+            raise ContractError(f"{where}: {error} Give the column's metadata both marks.") from None
         if problem := mask_problem(column, is_partition):
             raise ContractError(f"{where} {problem}.")
 

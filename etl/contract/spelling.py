@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+from etl.contract.contract import Column, Contract
+from etl.contract.types import INTEGERS
 from etl.formats.format import Values
 from etl.quoting import literal
+
+#: What the names of the types of numbers begin with.
+NUMBERS = (*INTEGERS.values(), "HUGEINT", "UHUGEINT", "DECIMAL", "DOUBLE", "FLOAT")
 
 _NO_NUMBER = r"[+-]?([nN][aA][nN]|[iI]nf(inity)?)"
 #: A year below this is two digits read by a format for four.
@@ -14,15 +20,47 @@ _DIGIT = r"\d"
 _SPACE = " \t\r\n\v\f"
 
 
+def column_values(column: Column, values: Values) -> Values:
+    """Return how the values of a column are written: as it says itself, else as its sender writes all.
+
+    Raises ContractError for marks that do not go together.
+    """
+    decimal = column.decimal or values.decimal
+    thousands = values.thousands if column.thousands is None else column.thousands
+    return replace(values, decimal=decimal, thousands=thousands)
+
+
+def grouped_columns(contract: Contract, values: Values) -> dict[str, str]:
+    """Return the thousands mark of each column of numbers that has one."""
+    marks = {
+        column.name: column_values(column, values).thousands
+        for column in contract.columns
+        if column.type.startswith(NUMBERS)
+    }
+    return {name: mark for name, mark in marks.items() if mark}
+
+
+def thousands_rule(column: str) -> str:
+    """Return the name of the warning about numbers over 999 with thousands marks and without them."""
+    return f"{column}.thousands"
+
+
+def grouping(text: str, thousands: str) -> str:
+    """Return the SQL that is 1 for a number with thousands marks, 2 for one over 999 without, and else 0."""
+    is_grouped, is_long = f"contains({text}, {literal(thousands)})", f"regexp_matches({text}, '^[+-]?[0-9]{{4}}')"
+    return f"(case when {is_grouped} then 1 when {is_long} then 2 else 0 end)::utinyint"
+
+
 def respelled_number(text: str, values: Values) -> str:
     """Return the SQL of a number's text with a point as decimal mark, and no thousands marks.
 
-    Thousands marks must stand where they belong: `1.234` is a number with the marks `.` and `,`; `1.23` is none.
+    Thousands marks must stand where they belong: `1.234` is a number with the marks `.` and `,`; `1.23` is not.
+    Nor is `0.123`: nobody groups a number that begins with 0, so it is one in another notation.
     """
     if (values.decimal, values.thousands) == (".", ""):
         return text
     decimal, thousands = re.escape(values.decimal), re.escape(values.thousands)
-    whole = rf"\d{{1,3}}({thousands}\d{{3}})+|\d*" if thousands else r"\d*"
+    whole = rf"[1-9]\d{{0,2}}({thousands}\d{{3}})+|\d*" if thousands else r"\d*"
     shape = rf"[+-]?({whole})({decimal}\d*)?([eE][+-]?\d+)?|{_NO_NUMBER}"
     plain = f"replace({text}, {literal(values.thousands)}, '')" if thousands else text
     plain = plain if values.decimal == "." else f"replace({plain}, {literal(values.decimal)}, '.')"

@@ -115,7 +115,7 @@ class Excel(Values):
             if not bad and not any(True for _ in _filled(row)):
                 continue
             values = [*row, *[""] * (len(names) - len(row))][: len(names)]
-            cells = [self._text(cell, at) for cell, at in zip(values, is_timestamp, strict=True)]
+            cells = [self._text(*cell) for cell in zip(values, is_timestamp, names, strict=True)]
             for column, text in bad.items():
                 cells[column] = text or None
             problem = ", ".join(
@@ -124,14 +124,14 @@ class Excel(Values):
             )
             yield StagedRecord(number + 1, _json(names, cells), cells, problem)
 
-    def _text(self, cell: Any, is_timestamp: bool = False) -> str | None:
+    def _text(self, cell: Any, is_timestamp: bool = False, column: str = "") -> str | None:
         if isinstance(cell, str):
             return cell or None
         if isinstance(cell, bool):
             return "true" if cell else "false"
         if isinstance(cell, float | int):
             is_whole = isinstance(cell, int) or (cell.is_integer() and abs(cell) < _EXACT)
-            return str(int(cell)) if is_whole else repr(cell).replace(".", self.decimal)
+            return str(int(cell)) if is_whole else self.number(repr(cell), column)
         if is_timestamp and isinstance(cell, dt.date) and not isinstance(cell, dt.datetime):
             cell = dt.datetime(cell.year, cell.month, cell.day)
         if isinstance(cell, dt.datetime):

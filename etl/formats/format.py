@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -74,29 +74,41 @@ class Opened(Protocol):
         """Delete what was written to take the file apart."""
 
 
+def is_mark(text: object) -> bool:
+    """Tell whether a text can be a mark in numbers."""
+    return isinstance(text, str) and len(text) == 1 and not text.isalnum() and text not in "+-"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Values:
     """How a sender writes values; every format has these options.
 
     `decimal` and `thousands` are the marks in numbers. `date_format` and `timestamp_format` are strptime()
-    formats; empty means ISO 8601. Raises ContractError for a wrong option.
+    formats; empty means ISO 8601. `decimals` are the decimal marks of columns that have their own, which their
+    contract says: a format with numbers of its own, such as JSON's, writes them so. Raises ContractError for a
+    wrong option.
     """
 
     decimal: str = "."
     thousands: str = ""
     date_format: str = ""
     timestamp_format: str = ""
+    decimals: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(self.decimal) != 1 or self.decimal.isalnum() or self.decimal in "+-":
+        if not is_mark(self.decimal):
             raise ContractError(f"decimal={self.decimal!r} is not one mark, such as a comma.")
-        if self.thousands and (len(self.thousands) != 1 or self.thousands.isalnum() or self.thousands in "+-"):
+        if self.thousands and not is_mark(self.thousands):
             raise ContractError(f"thousands={self.thousands!r} is not one mark, such as a point.")
         if self.decimal == self.thousands:
             raise ContractError(f"decimal and thousands are both {self.decimal!r}; a number would be ambiguous.")
         for name in ("date_format", "timestamp_format"):
             if (text := getattr(self, name)) and "%" not in text:
                 raise ContractError(f"{name}={text!r} is not a strptime format, such as %d.%m.%Y.")
+
+    def number(self, text: str, column: str = "") -> str:
+        """Return a plain number's text with the decimal mark of a column."""
+        return text.replace(".", self.decimals.get(column, self.decimal))
 
     @property
     def values(self) -> Values:

@@ -47,7 +47,7 @@ class JsonLines(plain.TextFile):
         try:
             value = single(text)
             # a key that the contract knows by another name is no column here, but as personal
-            paths = Paths([*columns, *(name for name in hidden if name not in columns)], self.paths, self.decimal)
+            paths = Paths([*columns, *(name for name in hidden if name not in columns)], self.paths, self.values)
             paths.cells(value)
             paths.replaced(value, hidden)
             return dumped(value)
@@ -79,7 +79,7 @@ class JsonLines(plain.TextFile):
         encoding: str,
     ) -> Staged:
         names = [*expected, *(name for name in self.paths if name not in expected)]
-        paths = Paths(names, self.paths, self.decimal)
+        paths = Paths(names, self.paths, self.values)
         extras: set[str] = set()
         width = len(expected)
 

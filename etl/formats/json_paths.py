@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from etl.errors import ContractError
+from etl.formats.format import Values
 from etl.formats.json_values import Malformed, Number, dumped
 
 _STEP = re.compile(r'(?:^|\.)([^.\[\]"]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
 Path = tuple[str | int, ...]
+_PLAIN = Values()
 
 
 def parse_path(text: str) -> Path:
@@ -39,9 +41,9 @@ class Paths:
     Raises ContractError for paths that contradict each other.
     """
 
-    def __init__(self, names: Sequence[str], paths: Mapping[str, str], decimal: str = ".") -> None:
+    def __init__(self, names: Sequence[str], paths: Mapping[str, str], values: Values = _PLAIN) -> None:
         self._names = names
-        self._decimal = decimal
+        self._values = values
         self._steps = [parse_path(paths[name]) if name in paths else (name,) for name in names]
         self._root = _Node()
         for column, steps in enumerate(self._steps):
@@ -66,13 +68,13 @@ class Paths:
 
     def replaced(self, value: Any, hidden: Mapping[str, Callable[[str], str]]) -> None:
         """Replace the cells of hidden columns within `value`."""
-        for name, steps in zip(self._names, self._steps, strict=True):
+        for column, name in enumerate(self._names):
             if name in hidden:
-                self._replace(value, steps, hidden[name])
+                self._replace(value, column, hidden[name])
 
     def _walk(self, node: _Node, value: Any, where: str, cells: list[str | None], extra: dict[str, Any]) -> None:
         for column in node.columns:
-            cells[column] = self._text(value)
+            cells[column] = self._text(value, column)
         if not node.children or (value is None and where):
             return
         if isinstance(next(iter(node.children)), int):
@@ -89,7 +91,7 @@ class Paths:
             elif child.children or len(child.columns) > 1:
                 self._walk(child, item, f"{where}.{key}" if where else key, cells, extra)
             else:  # nearly all cells
-                cells[child.columns[0]] = item if type(item) is str else self._text(item)
+                cells[child.columns[0]] = item if type(item) is str else self._text(item, child.columns[0])
 
     def _walk_list(
         self, node: _Node, value: Any, where: str, cells: list[str | None], extra: dict[str, Any]
@@ -103,18 +105,18 @@ class Paths:
             elif not where:
                 extra[f"[{index}]"] = item
 
-    def _text(self, value: Any) -> str | None:
+    def _text(self, value: Any, column: int) -> str | None:
         if isinstance(value, Number):
-            return value.replace(".", self._decimal)
+            return self._values.number(value, self._names[column])
         if value is None or isinstance(value, str):
             return value
         return dumped(value)
 
-    def _replace(self, value: Any, steps: Path, hide: Callable[[str], str]) -> None:
-        *ways, last = steps
+    def _replace(self, value: Any, column: int, hide: Callable[[str], str]) -> None:
+        *ways, last = self._steps[column]
         for step in ways:
             value = _part(value, step)
-        text = self._text(_part(value, last))
+        text = self._text(_part(value, last), column)
         if text is not None:
             value[last] = hide(text)
 

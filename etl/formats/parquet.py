@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,8 @@ class Parquet(Values):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "binary", tuple(self.binary))
-        given = [option.name for option in fields(Values) if getattr(self, option.name) != option.default]
+        plain = Values(decimals=self.decimals)
+        given = [name for name, value in vars(self.values).items() if value != getattr(plain, name)]
         if given:
             raise ContractError(f"Parquet({given[0]}=...) means nothing: values in Parquet have types, not marks.")
 
@@ -47,7 +48,9 @@ class Parquet(Values):
             with _connection() as con:
                 source = f"select * from read_parquet({quoting.paths([path])}, hive_partitioning = false)"
                 columns = con.execute(f"describe {source}").fetchall()
-                reader = ParquetReader(tuple((name, kind) for name, kind, *_ in columns))
+                reader = ParquetReader(
+                    tuple((name, kind) for name, kind, *_ in columns), tuple(sorted(self.decimals.items()))
+                )
                 self._check(path, reader, expected)
                 names = reader.names
                 cells = ", ".join(map(identifier, names))
@@ -82,9 +85,10 @@ class Parquet(Values):
 
 @dataclass(frozen=True)
 class ParquetReader:
-    """Casts the columns of Parquet files, with these names and types, to text."""
+    """Casts the columns of Parquet files, with these names and types, to text; some have a decimal mark."""
 
     columns: tuple[tuple[str, str], ...]
+    decimals: tuple[tuple[str, str], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -108,8 +112,11 @@ class ParquetReader:
         return f"(select _record, json_object({pairs})::varchar as _text from {self.numbered(path, inner)})"
 
     def _cells(self, names: Sequence[str]) -> str:
-        pairs = zip(self.columns, names, strict=False)
-        return ", ".join(f"{_text(identifier(own), kind)} as {identifier(name)}" for (own, kind), name in pairs)
+        pairs, marks = zip(self.columns, names, strict=False), dict(self.decimals)
+        return ", ".join(
+            f"{_text(identifier(own), kind, marks.get(own, '.'))} as {identifier(name)}"
+            for (own, kind), name in pairs
+        )
 
 
 @dataclass
@@ -158,8 +165,10 @@ class ParquetFile:
                 yield from (Place(number + 1, text) for number, text in rows)
 
 
-def _text(cell: str, kind: str) -> str:
+def _text(cell: str, kind: str, decimal: str) -> str:
     """Return the SQL of a value as text that reads back as exactly that value."""
+    if decimal != "." and kind.startswith(("FLOAT", "DOUBLE", "DECIMAL")):
+        return f"replace({cell}::varchar, '.', {literal(decimal)})"
     if _NESTED.fullmatch(kind):
         return f"to_json({cell})::varchar"
     if kind == "TIMESTAMP WITH TIME ZONE":

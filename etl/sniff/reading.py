@@ -102,7 +102,7 @@ def is_padded(text: str) -> bool:
 
 def _whole(thousands: str) -> str:
     mark = re.escape(thousands)
-    return rf"(?:[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+|[0-9]+)" if thousands else "[0-9]+"
+    return rf"(?:[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+|[0-9]+)" if thousands else "[0-9]+"
 
 
 def _day_of(pattern: re.Pattern[str], text: str) -> date | None:

@@ -88,7 +88,7 @@ def test_two_projects_may_have_files_of_the_same_name(tmp_path: Path) -> None:
         (SALES.replace("id: int", "id: object"), r"sales\.py.*column 'id'"),
         (SALES.replace("int", "int = pa.Field(regex=True)"), r"sales\.py.*'id'.*is a pattern.*name each of them"),
         (ITEMS.replace("str", 'str = pa.Field(default="")'), r"sales\.py: .*marts\.items.*use coalesce"),
-        (ITEMS.replace("str", 'str = pa.Field(metadata={"aliases": ["x"]})'), r'"aliases" are for raw files'),
+        (ITEMS.replace("str", 'str = pa.Field(metadata={"aliases": ["x"]})'), r"'aliases' is for raw files"),
         (ITEMS + '        strict = "filter"\n', r"marts\.items: strict='filter' would drop columns"),
     ],
 )

@@ -132,9 +132,7 @@ def test_a_published_table_cannot_be_cleansed(tmp_path: Path) -> None:
         '    n: str = pa.Field(metadata={"clean": {"trim": True}})\n\n'
         '    class Config:\n        name = "marts.t"\n'
     )
-    with pytest.raises(
-        ContractError, match=r"contract marts\.t, column 'n': metadata \"clean\", .* are for raw files"
-    ):
+    with pytest.raises(ContractError, match=r"contract marts\.t, column 'n': metadata 'clean' is for raw files"):
         load_catalog(tmp_path)
 
 

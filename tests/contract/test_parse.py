@@ -1,6 +1,7 @@
 """Which texts are values of a type: exactly those that lose nothing by becoming one."""
 
 import re
+from datetime import date
 from itertools import product
 
 import duckdb
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from etl.contract import Column
 from etl.contract.parse import parsed
 from etl.contract.parse import value as cell_value
+from etl.formats.format import Values
 
 
 def value(text: str, type: str) -> str | None:
@@ -171,3 +173,15 @@ def test_every_text_that_is_like_a_date_is_one_by_its_shape_alone(days: list[str
 def test_every_number_is_read_by_its_shape_alone(texts: list[str]) -> None:
     for type in ("TINYINT", "BIGINT", "HUGEINT", "DECIMAL(2,2)", "DECIMAL(15,2)"):
         assert disagreements(type, texts) == []
+
+
+def test_a_default_is_its_authors_and_not_in_the_senders_spelling() -> None:
+    number = Column("x", "DOUBLE", True, default="1.234")
+    day = Column("d", "DATE", True, default="2024-03-01")
+    values = Values(decimal=",", thousands=".", date_format="%d.%m.%Y")
+    with duckdb.connect() as con:
+        for cell in (None, "null::varchar"):
+            found = con.execute(f"select {cell_value(cell, number, values)}, {cell_value(cell, day, values)}")
+            assert found.fetchall() == [(1.234, date(2024, 3, 1))]
+        query = f"select {cell_value('cell', number, values)} from (values ('1.234')) cells(cell)"
+        assert con.execute(query).fetchall() == [(1234.0,)]

@@ -66,6 +66,11 @@ def test_a_text_in_the_senders_spelling_becomes_its_value(con, values, type, tex
             "DOUBLE",
             ["1.23", "12.3456", "1.2345,6", "1,2,3", "1,234.5", "1..234", ".234", "1.234.", ",", "", "."],
         ),
+        (
+            GERMAN,
+            "DOUBLE",
+            ["0.500", "-0.001", "00.123", "012.345", "0.123.456", "0.500,5", "+0.000", "-01.000.000"],
+        ),
         (GERMAN, "DECIMAL(9,2)", ["1,234", "1.5", "1,2.3", "12345678901,0", "1,5e3 "]),
         (GERMAN, "BIGINT", ["1,5", "1.2", "1234.567", "1,0", " 1.234"]),
         (ENGLISH, "BIGINT", ["1,23", ",123", "1,,234", "1 234", "1.234"]),
@@ -105,11 +110,15 @@ def test_a_number_comes_back_from_any_marks(con, values, number):
     assert Decimal(shown(con, text, "DECIMAL(18,3)", values)) == number
 
 
-@given(MARKS, st.text("0123456789.,' -", max_size=9))
-@settings(max_examples=150)
+@given(
+    MARKS,
+    st.text("0123456789.,' -", max_size=9)
+    | st.from_regex(r"-?0{0,2}[0-9]{0,3}([.,' ][0-9]{3}){0,2}", fullmatch=True),
+)
+@settings(max_examples=300)
 def test_a_text_is_a_number_only_where_each_mark_stands_right(con, values, text):
     decimal, thousands = re.escape(values.decimal), re.escape(values.thousands)
-    right = re.fullmatch(rf"-?(\d+|\d{{1,3}}({thousands}\d{{3}})+)?({decimal}\d*)?", text)
+    right = re.fullmatch(rf"-?([0-9]+|[1-9][0-9]{{0,2}}({thousands}[0-9]{{3}})+)?({decimal}[0-9]*)?", text)
 
     is_number = bool(right) and any(char.isdigit() for char in text)
     assert (shown(con, text, "DOUBLE", values) is not None) == is_number

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from etl.contract import PythonRule, Rule, Source
+from etl.contract.spelling import grouped_columns, thousands_rule
 from etl.ledger import Offending
 from etl.quoting import qualified
 from etl.stages.audited.candidate import Candidate
 from etl.stages.audited.checks import Checks, rule_asked
+
+_MIXED = "{}: a number over 999 has no thousands mark, and others of its file have one. Is the mark right?"
 
 
 def check_raw(checks: Checks, source: Source, candidate: Candidate) -> None:
@@ -23,6 +26,10 @@ def check_raw(checks: Checks, source: Source, candidate: Candidate) -> None:
         name = checks.add(asked.name, table, "warn", failing, examples, content)
         if can_show:
             checks.offending[name] = Offending(asked.sql, rows)
+    for column in grouped_columns(source.contract, source.format.values):
+        name = thousands_rule(column)
+        failing = candidate.warnings.get(source.name, {}).get(name, 0)
+        checks.add(f"{table}.{name}", table, "warn", failing, [_MIXED.format(column)] if failing else [], content)
     _check_nothing_lost(checks, source, content)
 
 

@@ -96,9 +96,10 @@ def _read(batch: Batch, chunk: Sequence[Opening]) -> list[Rule]:
     typed = select.typed(sample, relation, "file_index")
     python = batch.python_rules(typed)
     rules = [*select.rules(sample, days), *(rule for rule in python if rule.severity == "error")]
+    columns = select_list([*select.value_names(source), *select.mark_columns(source).values()])
     rows = (
-        f"select file_index, {delivery} as _delivery, {first} as _first, "
-        f"{select_list(select.value_names(source))}, {select.once(select.keeps(rules))} as _keeps from ({typed})"
+        f"select file_index, {delivery} as _delivery, {first} as _first, {columns}, "
+        f"{select.once(select.keeps(rules))} as _keeps from ({typed})"
     )
     if len(chunk) > 1:
         # one large file goes straight to Parquet; of many small ones, a table saves opening each again
@@ -120,6 +121,16 @@ def _with_duplicates(batch: Batch) -> set[int]:
 
 
 def _warnings(batch: Batch, rules: Sequence[Rule]) -> dict[int, dict[str, int]]:
+    found = _broken_warnings(batch, rules)
+    if marks := select.mark_columns(batch.source):
+        for position, *counts in batch.con.execute(
+            select.mixed(batch.source, "parsed", "_delivery", "file_index")
+        ).fetchall():
+            found[position] = {**found.get(position, {}), **select.mixed_counts(marks, counts)}
+    return found
+
+
+def _broken_warnings(batch: Batch, rules: Sequence[Rule]) -> dict[int, dict[str, int]]:
     if not rules:
         return {}
     counts = ", ".join(f"count(*) filter (not ({rule.sql}))" for rule in rules)

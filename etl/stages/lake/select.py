@@ -10,6 +10,7 @@ from etl.contract import Column, Contract, Rule, Source
 from etl.contract.cleansing import cleaned, parsed_type, scaled
 from etl.contract.masking import masked
 from etl.contract.parse import value
+from etl.contract.spelling import grouped_columns, grouping, thousands_rule
 from etl.quoting import identifier, literal
 from etl.stages.lake.inputs import EXTRA, Input
 
@@ -22,8 +23,9 @@ def typed(file: Input, relation: str, position: str) -> str:
     source, cells = file.source, file.cells
     values = [f"{_value(c, cells, source)} as {identifier(c.name)}" for c in source.contract.columns]
     extra = [f"{file.extra} as {EXTRA}"] if source.extra == "keep" else []
+    marks = [_mark(file, column, name) for column, name in mark_columns(source).items()]
     texts = _cleaned(file, relation, position)
-    return f"select {', '.join([position, *cells.values(), *values, *extra])} from {texts}"
+    return f"select {', '.join([position, *cells.values(), *values, *extra, *marks])} from {texts}"
 
 
 def _cleaned(file: Input, relation: str, position: str) -> str:
@@ -39,6 +41,36 @@ def _cleaned(file: Input, relation: str, position: str) -> str:
 def _value(column: Column, cells: Mapping[str, str], source: Source) -> str:
     read = replace(column, type=parsed_type(column.clean, column.type))
     return scaled(value(cells.get(column.name), read, source.format.values), column.clean, column.type)
+
+
+def mark_columns(source: Source) -> dict[str, str]:
+    """Return the column of typed() that tells how a number is grouped, of each that has a thousands mark."""
+    grouped = grouped_columns(source.contract, source.format.values)
+    return {column: f"_mark_{number}" for number, column in enumerate(grouped)}
+
+
+def mixed(source: Source, rows: str, delivery: str, file: str) -> str:
+    """Return the SELECT of each delivery's rows with a number over 999 that is not grouped, by thousands_rule().
+
+    Only those of a file count that has others with thousands marks: one of its senders may mean a decimal mark.
+    """
+    marks = list(mark_columns(source).values())
+    counts = ", ".join(f"if(bool_or({mark} = 1), count(*) filter ({mark} = 2), 0) as {mark}" for mark in marks)
+    sums = ", ".join(f"sum({mark})::bigint" for mark in marks)
+    files = f"select {delivery} as _delivery, {file} as _file, {counts} from {rows} where _keeps group by all"
+    return f"select _delivery, {sums} from ({files}) group by _delivery"
+
+
+def mixed_counts(marks: Mapping[str, str], counts: Sequence[int]) -> dict[str, int]:
+    """Return the warnings of one row of mixed()."""
+    return {thousands_rule(column): count for column, count in zip(marks, counts, strict=True) if count}
+
+
+def _mark(file: Input, column: str, name: str) -> str:
+    if column not in file.cells:
+        return f"0::utinyint as {name}"
+    marks = grouped_columns(file.source.contract, file.source.format.values)
+    return f"{grouping(file.cells[column], marks[column])} as {name}"
 
 
 def rules(file: Input, days: str) -> list[Rule]:

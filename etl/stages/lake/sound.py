@@ -74,11 +74,16 @@ class Sound:
 
     def warnings(self) -> dict[str, int]:
         """Return how many kept rows break each rule that only warns."""
-        if not self._warning:
-            return {}
-        counts = ", ".join(f"count(*) filter (not ({rule.sql}))" for rule in self._warning)
-        row = self._con.execute(f"select {counts} from {self.kept}").fetchall()[0]
-        return {rule.name: count for rule, count in zip(self._warning, row, strict=True) if count}
+        found: dict[str, int] = {}
+        if self._warning:
+            counts = ", ".join(f"count(*) filter (not ({rule.sql}))" for rule in self._warning)
+            row = self._con.execute(f"select {counts} from {self.kept}").fetchall()[0]
+            found = {rule.name: count for rule, count in zip(self._warning, row, strict=True) if count}
+        if marks := select.mark_columns(self._batch.source):
+            mixed = select.mixed(self._batch.source, self.kept, "0", "_file_number")
+            for _, *counted in self._con.execute(mixed).fetchall():
+                found |= select.mixed_counts(marks, counted)
+        return found
 
     def _numbered(self) -> str:
         """Return the name of the view `numbered`, which is made when it is asked for: most files need none."""
@@ -102,12 +107,13 @@ class Sound:
                 is_settled = _is_none_of("unsound", numbers[0]) if numbers[0] < self._originals else "false"
                 position.append(f"{is_settled} as _settled")
                 chosen = f" where {_is_none_of('excluded', numbers[0])}"
+            marks = "".join(f", {name}" for name in select.mark_columns(self._batch.source).values())
             keys = "".join(
                 f", {self._key(file, unique)} as _key_{n}" for n, unique in enumerate(self._unique_keys())
             )
             typed = self._typed(numbers, is_numbered or self._is_changed)
             selects.append(
-                f"select {number} as _file_number, {', '.join([*position, *self._columns()])}{keys}, "
+                f"select {number} as _file_number, {', '.join([*position, *self._columns()])}{marks}{keys}, "
                 # of kept rows this is never asked for, and so not computed
                 f"{select.broken(rules) if is_numbered else '[]'} as _broken, _keeps "
                 f"from (select *, {select.once(select.keeps(rules))} as _keeps from ({typed}){chosen})"
