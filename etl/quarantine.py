@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from etl import engine
 from etl.contract import Source
 from etl.corrections import read_corrections, record_hash
-from etl.errors import ConfigError
+from etl.errors import ConfigError, counted
 from etl.ledger import Ledger, Receipt
 from etl.plan.plan import definitions
 from etl.project import Project
 from etl.quoting import literal, paths
-from etl.stages.lake.layout import REJECTS
+from etl.stages.lake.layout import BESIDE, REJECTS
+from etl.stages.lake.rejects import REFUSED_RULE
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,7 +42,8 @@ class Selection:
     def condition(self) -> str:
         """Return it as SQL."""
         parts = [f"date = {literal(self.date)}"] if self.date else []
-        parts += [f"{name} = {literal(value)}" for name in ("rule", "file") if (value := getattr(self, name))]
+        parts += [f"{literal(self.rule)} in (rule, fault)"] if self.rule else []
+        parts += [f"file = {literal(self.file)}"] if self.file else []
         parts += [f"list_contains({literal(list(self.lines))}, line)"] if self.lines else []
         return " and ".join(parts) or "true"
 
@@ -70,13 +73,31 @@ def counts(project: Project, source: str = "") -> list[dict[str, Any]]:
 
 
 def records(project: Project, source: str, selection: Selection, discarded: bool = True) -> list[dict[str, Any]]:
-    """Return the records of a source in quarantine, with `record`, and with or without those discarded."""
+    """Return the records of a source in quarantine, with `record`, and with or without those discarded.
+
+    The sound ones of refused partitions come last.
+    """
     find_source(project, source)
     kept = "" if discarded else " and discarded is null"
-    query = f"from quarantine where {selection.condition()}{kept} order by date, file, line"
+    is_sound = f"(rule = {literal(REFUSED_RULE)} and fault is null)"
+    query = f"from quarantine where {selection.condition()}{kept} order by {is_sound}, date, file, line"
     with _opened(project, source) as con:
         found = _dicts(con, query)
     return [{**row, "record": record_hash(row["text"], row["raw"])[:_RECORD_DIGITS]} for row in found]
+
+
+def told_once(found: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return why whole partitions are refused, each said once, and the records, with their own faults alone."""
+    refused: Counter[tuple[date, str]] = Counter()
+    rows = []
+    for row in found:
+        own = row["message"]
+        if row["rule"] == REFUSED_RULE and row["discarded"] is None:
+            reason, _, own = own.partition(BESIDE)
+            refused[row["date"], reason] += 1
+        rows.append({**row, "message": own})
+    said = [f"{day} is refused ({counted(n, 'record')}): {reason}" for (day, reason), n in sorted(refused.items())]
+    return said, rows
 
 
 def export(project: Project, source: str, selection: Selection, file: Path) -> int:

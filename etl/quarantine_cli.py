@@ -39,7 +39,7 @@ def quarantine() -> None:
 
 def _selecting(command: _Command) -> _Command:
     """Give a command the options that say which records are meant."""
-    rule = click.option("--rule", default="", help="Only records under this rule.")
+    rule = click.option("--rule", default="", help="Only records that break this rule.")
     day = click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Only the partition of this date.")
     return day(rule(command))
 
@@ -76,7 +76,11 @@ def show(source: str, date: datetime | None, rule: str, limit: int, as_json: boo
     if as_json:
         return click.echo(json.dumps(records, indent=2, default=str))
     given_up = ["discarded"] if any(record["discarded"] for record in records) else []
-    names = ["date", "file", "line", "rule", "message", "text", *given_up]
+    refusals, records = found.told_once(records)
+    for refusal in refusals:
+        click.echo(refusal)
+    own = ["fault"] if refusals else []
+    names = ["date", "file", "line", "rule", *own, "message", "text", *given_up]
     show_table(names, [[str(record[name] or "") for name in names] for record in records[:limit]])
     if len(records) > limit:
         click.echo(f"... and {len(records) - limit:,} more; --json prints all")

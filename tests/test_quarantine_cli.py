@@ -100,3 +100,31 @@ def test_an_unknown_source_is_named(shop, command):
 def test_an_edited_file_says_itself_which_records_are_meant(shop, tmp_path):
     result = CliRunner().invoke(cli, ["quarantine", "replay", "sales", "--rule", "record", "--from", "e.csv"])
     assert (result.exit_code, "leave --date and --rule out" in result.output) == (2, True)
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch):
+    """A project whose optional source has a day that is refused: four sound records and two guilty ones."""
+    contracts = tiny.CONTRACTS.replace(".csv", '.csv", optional=True, max_rejects="1').replace('="1"', "=1")
+    text = "id,item\n1,a\n2,b\nx,c\n4,d\n5,e,f\n6,g\n"
+    project = tiny.project(tmp_path, contracts, raw={**tiny.SALES, FILE: text})
+    tiny.night(project)
+    monkeypatch.setenv("ETL_PROJECT", str(project.root))
+    return project
+
+
+def test_of_a_refused_day_the_guilty_records_come_first_and_the_reason_stands_once(refused):
+    lines = answer("sales").splitlines()
+    assert lines[0].startswith("2024-03-04 is refused (6 records): 2 of 6 records break the contract, more than")
+    assert [line.split()[2] for line in lines[2:]] == ["4", "6", "2", "3", "5", "7"]
+    assert sum("break the contract" in line for line in lines) == 1
+    assert "id.dtype: id is not a BIGINT" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("rule", "found"), [("id.dtype", [4]), ("record", [6]), ("partition.refused", [4, 6, 2, 3, 5, 7])]
+)
+def test_a_rule_finds_the_fault_of_a_record_whose_day_is_refused(refused, rule, found):
+    rows = json.loads(answer("sales", "--rule", rule, "--json"))
+    assert [row["line"] for row in rows] == found
+    assert {row["rule"] for row in rows} == {"partition.refused"}

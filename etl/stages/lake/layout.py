@@ -14,6 +14,7 @@ REJECTS = {
     "file": "varchar",
     "line": "bigint",
     "rule": "varchar",
+    "fault": "varchar",
     "column_name": "varchar",
     "message": "varchar",
     "text": "varchar",
@@ -21,6 +22,9 @@ REJECTS = {
     "discarded": "varchar",
     "run_id": "varchar",
 }
+
+#: What stands, in the message of a record whose partition is refused, between the reason and its own fault.
+BESIDE = "; this record: "
 
 
 def partition_file(base: Path, source: Source, day: date) -> Path:

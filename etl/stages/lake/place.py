@@ -122,6 +122,8 @@ class Reject(NamedTuple):
     raw: bytes | None
     #: Why a person discarded it; None if nobody did.
     discarded: str | None = None
+    #: The rule that a record itself breaks whose partition is refused.
+    fault: str | None = None
 
 
 @dataclass

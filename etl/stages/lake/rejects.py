@@ -10,6 +10,7 @@ from etl.contract import Rule
 from etl.corrections import DISCARD, Correction, Corrections
 from etl.formats import Fault
 from etl.stages.lake.inputs import Input
+from etl.stages.lake.layout import BESIDE
 from etl.stages.lake.place import Batch, Reject
 from etl.stages.lake.sound import Broken
 
@@ -139,8 +140,8 @@ class Refused:
                 said = (
                     f"{corrected(found)}, but {again}" if again else f"{corrected(found)}; it waits for the others"
                 )
-            message = f"{self.reason}; this record: {said}" if said else self.reason
-            yield own._replace(rule=REFUSED_RULE, column_name=None, message=message)
+            message = f"{self.reason}{BESIDE}{said}" if said else self.reason
+            yield own._replace(rule=REFUSED_RULE, column_name=None, message=message, fault=own.rule or None)
 
     def _correction(self, item: Item) -> Correction | None:
         return self._corrections.about(self._known.inputs[item.file].file.name, item.fault.place)
