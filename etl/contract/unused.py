@@ -23,9 +23,9 @@ class Unused:
 
 
 def unused_models(modules: Iterable[ModuleType], used: Collection[Any]) -> list[Unused]:
-    """Return the models of these modules that are neither among the classes `used` nor a base class of one."""
+    """Return the models of these modules that are neither among what is `used` nor a base class of one."""
     found = {value: module for module in modules for value in vars(module).values() if _is_model_of(value, module)}
-    bases = {base for model in used for base in model.__mro__}
+    bases = {base for model in used if isinstance(model, type) for base in model.__mro__}
     return [
         Unused(
             model.__name__,

@@ -64,7 +64,7 @@ def test_a_replacement_that_breaks_the_contract_says_so_beside_the_original_text
         (
             "price.ge",
             "price",
-            "corrected by ann on 2024-04-01, but price.ge: greater_than_or_equal_to(0)",
+            "corrected by ann on 2024-04-01, but price.ge: price = -2.00 is not >= 0",
             "x,pen,2",
         )
     ]
@@ -175,7 +175,7 @@ def test_a_refused_partition_says_of_each_record_what_was_decided(tmp_path: Path
     first, second, third, last = tiny.rejects_of(project, columns="rule, message, discarded")
     assert (first[0], first[2]) == ("id.dtype", "a test")
     assert second[1].endswith(
-        "this record: corrected by ann on 2024-04-01, but price.ge: greater_than_or_equal_to(0)"
+        "this record: corrected by ann on 2024-04-01, but price.ge: price = -3.00 is not >= 0"
     )
     assert third[:1] == ("partition.refused",)
     assert third[1].endswith("this record: id.dtype: id is not a BIGINT")

@@ -76,7 +76,7 @@ def test_rejects_keep_their_line_their_rules_and_their_exact_text(tmp_path: Path
     assert counts(receipt) == (5, 1, 4)
     assert tiny.rejects_of(project, columns="line, rule, column_name, message, text") == [
         (4, "record", None, "a quote is stray or not closed", 'x, "é,-5'),
-        (5, "id.dtype", "id", "id.dtype: id is not a BIGINT; price.ge: greater_than_or_equal_to(0)", "y,z,-5"),
+        (5, "id.dtype", "id", "id.dtype: id is not a BIGINT; price.ge: price = -5.00 is not >= 0", "y,z,-5"),
         (6, "price.dtype", "price", "price.dtype: price is not a DECIMAL(9,2)", "3,ok,1.234"),
         (7, "record", None, "2 cells where the contract has 3", "4,ok"),
     ]
@@ -181,7 +181,7 @@ def test_a_row_that_is_not_of_its_files_date_is_rejected(tmp_path: Path) -> None
 
     assert tiny.rows_of(project, columns="id, day") == [(1, tiny.DAY)]
     assert tiny.rejects_of(project, columns="line, rule, message") == [
-        (3, "partition", "partition: day is not the date of the file"),
+        (3, "partition", "partition: day = 2024-03-02 is not the date of the file"),
         (4, "partition", "partition: day is not the date of the file"),
     ]
 
@@ -417,3 +417,36 @@ def test_many_rejects_are_written_a_part_at_a_time_and_in_order(
 
     assert counts(receipt) == (8, 2, 6)
     assert tiny.rejects_of(project, columns="line, text") == [(n + 2, lines[n]) for n in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "told"),
+    [
+        (
+            Rule("price.ge", '"price" >= 0', "price", "greater_than_or_equal_to(0)"),
+            "-4.5",
+            "price = -4.50 is not >= 0",
+        ),
+        (Rule("price.lt", '"price" < 5', "price", "less_than(5)"), "7", "price = 7.00 is not < 5"),
+        (Rule("price.in_range", '"price" < 5', "price", "in_range(0, 5)"), "7", "price = 7.00: in_range(0, 5)"),
+        (Rule("price.odd", '"price" < 5', "price", "the price is odd"), "7", "price = 7.00: the price is odd"),
+        (Rule("item.isin", "\"item\" = 'x'", "item", "isin(['x'])"), "7", "item = pen: isin(['x'])"),
+        (Rule("row", '"price" < 5', None, "the price is odd"), "7", "the price is odd"),
+    ],
+)
+def test_the_value_that_breaks_a_rule_is_told(tmp_path: Path, rule: Rule, value: str, told: str) -> None:
+    contract = replace(tiny.CONTRACT, rules=(rule,))
+    project, _ = day(tmp_path, f"id,item,price\n1,pen,{value}\n", contract=contract)
+    assert tiny.rejects_of(project, columns="message") == [(f"{rule.name}: {told}",)]
+
+
+def test_a_long_value_is_cut_and_a_masked_one_is_not_told(tmp_path: Path) -> None:
+    rule = Rule("item.short", 'length("item") < 5', "item", "str_length(0, 4)")
+    text = "id,item,price\n1," + "x" * 2000 + ",1\n"
+    project, _ = day(tmp_path / "plain", text, contract=replace(tiny.CONTRACT, rules=(rule,)))
+    assert tiny.rejects_of(project, columns="message") == [
+        (f"item.short: item = {'x' * 100}... (2000 characters): str_length(0, 4)",)
+    ]
+    columns = tuple(replace(c, pii="drop") if c.name == "item" else c for c in tiny.CONTRACT.columns)
+    masked, _ = day(tmp_path / "masked", text, contract=replace(tiny.CONTRACT, columns=columns, rules=(rule,)))
+    assert tiny.rejects_of(masked, columns="message") == [("item.short: str_length(0, 4)",)]

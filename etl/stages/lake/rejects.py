@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from typing import NamedTuple
@@ -12,12 +13,22 @@ from etl.formats import Fault
 from etl.stages.lake.inputs import Input
 from etl.stages.lake.layout import BESIDE
 from etl.stages.lake.place import Batch, Reject
-from etl.stages.lake.sound import Broken
+from etl.stages.lake.sound import Breach, Broken
 
 #: The rule of a record that has not the shape of one.
 RECORD_RULE = "record"
 #: The rule of all records of a partition that was refused as a whole.
 REFUSED_RULE = "partition.refused"
+
+#: What pandera says of a broken comparison.
+_OPERATORS = {
+    "greater_than": ">",
+    "greater_than_or_equal_to": ">=",
+    "less_than": "<",
+    "less_than_or_equal_to": "<=",
+    "equal_to": "=",
+}
+_COMPARISON = re.compile(rf"({'|'.join(_OPERATORS)})\((.*)\)", re.DOTALL)
 
 
 class Item(NamedTuple):
@@ -26,7 +37,7 @@ class Item(NamedTuple):
     file: int
     record: int | None
     fault: Fault
-    names: Sequence[str]
+    names: Sequence[Breach]
 
 
 class Rejects:
@@ -84,15 +95,16 @@ class Rejects:
         file, place = self.inputs[item.file].file.name, self._redactors[item.file].place(item.fault)
         return Reject(file, place.line, *self.verdict(item.fault.problem, item.names), place.text, place.raw)
 
-    def verdict(self, problem: str, broken: Sequence[str]) -> tuple[str, str | None, str]:
+    def verdict(self, problem: str, broken: Sequence[Breach]) -> tuple[str, str | None, str]:
         """Return the first rule that a record broke, the rule's column, and what there is to say of all."""
         if problem:
             return RECORD_RULE, None, problem
-        rules = [self._rules[name] for name in broken]
+        rules = [self._rules[breach.rule] for breach in broken]
+        values = dict(broken)
         unreadable = {rule.column for rule in rules if rule.name.endswith(".dtype")}
         # a cell that is no value of its type is null by now; what other rules say of that null is no news
         named = [rule for rule in rules if rule.name.endswith(".dtype") or rule.column not in unreadable]
-        message = "; ".join(f"{rule.name}: {rule.message}" if rule.message else rule.name for rule in named)
+        message = "; ".join(_told(rule, values[rule.name]) for rule in named)
         rule = named[0] if named else Rule("", "")
         return rule.name, rule.column, message
 
@@ -149,6 +161,18 @@ class Refused:
     def _discarded(self, item: Item, found: Correction | None) -> str | None:
         found = found if found and found.action == DISCARD else self._whole[item.file]
         return found.reason if found else None
+
+
+def _told(rule: Rule, value: str | None) -> str:
+    """Return what there is to say of a broken rule, with the value that breaks it."""
+    if value is None:
+        return f"{rule.name}: {rule.message}" if rule.message else rule.name
+    read = f"{rule.name}: {rule.column} = {value}"
+    if found := _COMPARISON.fullmatch(rule.message):
+        return f"{read} is not {_OPERATORS[found[1]]} {found[2]}"
+    if rule.message.startswith(f"{rule.column} "):
+        return read + rule.message.removeprefix(rule.column or "")
+    return f"{read}: {rule.message}" if rule.message else read
 
 
 def corrected(correction: Correction) -> str:

@@ -12,8 +12,19 @@ from etl.stages.lake.inputs import Input
 from etl.stages.lake.place import Batch
 from etl.stages.raw import Delivery
 
-#: The names of the rules that records of one file break, by the records' numbers.
-Broken = Mapping[int, Sequence[str]]
+#: How many characters of a value a message repeats.
+_SHOWN_CHARACTERS = 100
+
+
+class Breach(NamedTuple):
+    """The name of a rule that a record breaks, and the value that breaks it, as text, if that may be shown."""
+
+    rule: str
+    value: str | None = None
+
+
+#: The rules that records of one file break, by the records' numbers.
+Broken = Mapping[int, Sequence[Breach]]
 
 
 class Change(NamedTuple):
@@ -59,17 +70,21 @@ class Sound:
         view = "numbered" if any("_record" in rule.sql for rule in self._uniques) else "sound"
         return f"(from {view} where _keeps and {select.keeps(self._uniques)})"
 
-    def broken(self) -> dict[int, dict[int, list[str]]]:
-        """Return the names of the rules that rows break, by the number of the file and of the record."""
-        doubled = select.broken(self._uniques)
+    def broken(self) -> dict[int, dict[int, list[Breach]]]:
+        """Return the rules that rows break, by the number of the file and of the record."""
+        doubled, numbered, shown = select.broken(self._uniques), self._numbered(), self._shown()
+        values = "".join(f", {_text(name)}" for name in dict.fromkeys(shown.values()))
+        positions = {name: at for at, name in enumerate(dict.fromkeys(shown.values()))}
         cursor = self._con.execute(
-            f"select _file_number, _record, list_concat(_broken, {doubled}) as _names from {self._numbered()} "
+            f"select _file_number, _record, list_concat(_broken, {doubled}) as _names{values} from {numbered} "
             f"where not (_keeps and {select.keeps(self._uniques)})"
         )
-        found: dict[int, dict[int, list[str]]] = {n: {} for n in range(len(self._inputs))}
+        found: dict[int, dict[int, list[Breach]]] = {n: {} for n in range(len(self._inputs))}
         while rows := cursor.fetchmany(10_000):
-            for number, record, names in rows:
-                found[number][record] = names
+            for number, record, names, *texts in rows:
+                found[number][record] = [
+                    Breach(name, texts[positions[shown[name]]] if name in shown else None) for name in names
+                ]
         return {number: dict(sorted(records.items())) for number, records in found.items()}
 
     def warnings(self) -> dict[str, int]:
@@ -84,6 +99,15 @@ class Sound:
             for _, *counted in self._con.execute(mixed).fetchall():
                 found |= select.mixed_counts(marks, counted)
         return found
+
+    def _shown(self) -> dict[str, str]:
+        """Return the column whose value a message repeats, by the rule; no personal data, and no missing value."""
+        source = self._batch.source
+        known = set(select.value_names(source)) - source.masks.keys()
+        silent = {f"{name}.{kind}" for name in known for kind in ("dtype", "not_nullable")}
+        silent |= {unique.name for unique in self._uniques}
+        rules = self.rules.values()
+        return {r.name: r.column for r in rules if r.column and r.column in known and r.name not in silent}
 
     def _numbered(self) -> str:
         """Return the name of the view `numbered`, which is made when it is asked for: most files need none."""
@@ -184,6 +208,13 @@ class Sound:
             sql = f"(_settled or {sql})"
         column = unique.columns[0] if len(unique.columns) == 1 else None
         return Rule(unique.name, sql, column, f"more than one record has the same {', '.join(unique.columns)}")
+
+
+def _text(column: str) -> str:
+    """Return the SQL of a value as a message repeats it: cut, with its length, if it is long."""
+    text = f"{identifier(column)}::varchar"
+    cut = f"left({text}, {_SHOWN_CHARACTERS}) || '... (' || length({text}) || ' characters)'"
+    return f"case when length({text}) > {_SHOWN_CHARACTERS} then {cut} else {text} end"
 
 
 def _is_none_of(table: str, number: int) -> str:
