@@ -17,6 +17,7 @@ from etl.errors import EtlError, few
 from etl.generations_cli import generations, reproduce, rollback
 from etl.lineage_cli import lineage
 from etl.plan_cli import plan
+from etl.purge_cli import purge
 from etl.quarantine_cli import quarantine
 from etl.screen import show_table, shown
 
@@ -38,6 +39,7 @@ cli.add_command(env)
 cli.add_command(approve)
 cli.add_command(reproduce)
 cli.add_command(quarantine)
+cli.add_command(purge)
 cli.add_command(lineage)
 
 

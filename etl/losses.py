@@ -52,12 +52,12 @@ def _is_earlier_snapshot(day: str, days: Mapping[str, Input], mine: Mapping[str,
     """Return whether it is one of a history, not the newest, and the generation does not have it."""
     item = days[day]
     is_earlier = any(other.file == item.file and other_day > day for other_day, other in days.items())
-    return is_earlier and all(other.sha256 != item.sha256 for other in mine.values())
+    return is_earlier and all(other.content != item.content for other in mine.values())
 
 
 def _is_newer(target: Project, record: Generation, day: str, item: Input, mine: Mapping[str, Input]) -> bool:
     same = _same_input(day, item, mine)
-    if any(other.sha256 == item.sha256 for other in same):
+    if any(other.content == item.content for other in same):
         return False
     if not same:
         return _is_in_raw(target.raw, item.file) or item.taken_at > record.published_at

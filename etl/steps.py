@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import date
 from time import perf_counter
 
+from etl.contract import Source
+from etl.contract.masking import disguised
 from etl.engine import ANEW, discard_build, is_damage
 from etl.errors import AuditError, Crash, EtlError, StepError, counted, few
 from etl.git import is_committed
@@ -181,7 +183,7 @@ def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehous
     return warehouse.Table(
         plan.catalog.sources[source],
         plan.fingerprints[load_key(source)],
-        {day: _partition(day, extracted) for day, extracted in held.items()},
+        {day: _partition(plan.catalog.sources[source], day, extracted) for day, extracted in held.items()},
         anew=frozenset(day for day in held if extract_key(source, day) in plan.forced),
         withdrawn=plan.withdrawn[source],
         lost=plan.taken[source].lost,
@@ -205,13 +207,12 @@ def _accepted(
     return held if newest is None else {newest: done[newest]}
 
 
-def _partition(day: date, extracted: Receipt) -> warehouse.Partition:
+def _partition(source: Source, day: date, extracted: Receipt) -> warehouse.Partition:
     facts = extracted.details
     counts = (facts["records"], facts["rows"], facts["rejected"], facts.get("discarded", 0))
     is_refused = extracted.outcome == "refused"
-    return warehouse.Partition(
-        day, extracted.fingerprint, facts["file"], facts["sha256"], *counts, is_refused=is_refused
-    )
+    sha256 = disguised(facts["sha256"], source.contract)
+    return warehouse.Partition(day, extracted.fingerprint, facts["file"], sha256, *counts, is_refused=is_refused)
 
 
 def _tables(plan: Plan) -> dict[str, str]:

@@ -70,6 +70,7 @@ ALLOWED = {
         "summary",
     },
     "steps": {
+        "contract",
         "engine",
         "git",
         "keys",
@@ -111,6 +112,8 @@ ANYTHING = {
     "reproduce",
     "environments",
     "promotion",
+    "purge",
+    "purge_cli",
     "env_cli",
     "__init__",
     "__main__",

@@ -19,6 +19,9 @@ from etl.errors import LedgerError
 from etl.ledger.connection import connect, is_damage, set_aside
 from etl.ledger.rows import Approval, Check, Key, Offending, Receipt, RowCount, Run, Switch, now
 
+#: What takes the place of a message that may quote personal data.
+_REMOVED = "(removed, since it may quote personal data that was masked or withdrawn)"
+
 
 class Ledger:
     """An open ledger; safe to use from forked children, each of which gets a connection of its own."""
@@ -116,6 +119,17 @@ class Ledger:
         """Return the SELECT and the offending rows of a check; none if it is not a SELECT or does not exist."""
         query = "select query, rows from offending where name = ?"
         return next(iter(self._all(query, (name,), _offending)), Offending("", []))
+
+    def forget_quoted(self) -> None:
+        """Remove messages, examples and offending rows, which quote tables, from the file's free space too."""
+        with self._explaining(), self._open() as con:
+            con.execute("delete from offending")
+            con.execute("update checks set examples = '[]'")
+            con.execute("update problems set message = ? where message <> ''", [_REMOVED])
+        with self._explaining():
+            self._open().execute("vacuum")
+            # readers of a moment ago may keep the log; the next run's end empties it
+            self._open().execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def row_counts(self) -> list[RowCount]:
         """Return how many rows tables had on earlier nights, in the order of the runs."""

@@ -24,6 +24,7 @@ from etl.stages.warehouse import (
     drop_other_macros,
     open_build,
     remove_obsolete,
+    scrub,
     transaction,
 )
 
@@ -42,6 +43,9 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
     audits = candidate.all_audits()
     with open_build(project, ledger, run_id) as con:
         remove_obsolete(con, [s.name for s in candidate.sources], candidate.models)
+    # before anything is copied from the file: a failed candidate is set aside as it is
+    scrub(project, ledger, run_id)
+    with open_build(project, ledger, run_id) as con:
         _check_complete(con, candidate, ledger)
         before = ledger.checks() if candidate.is_build_trusted else {}
         checks = Checks(con, before, run_id, Personal(candidate))

@@ -5,7 +5,7 @@ what it was made from. Everything that is published is reached through one link 
 switches all of it.
 """
 
-from etl.stages.published.candidate import candidate, set_aside
+from etl.stages.published.candidate import candidate, remove_candidate, set_aside
 from etl.stages.published.contents import contents_of
 from etl.stages.published.export import VERSION as EXPORT_VERSION
 from etl.stages.published.find import CANDIDATE, CURRENT, PREVIOUS, find, find_at
@@ -15,7 +15,7 @@ from etl.stages.published.hold import Hold, read_hold
 from etl.stages.published.promote import promote
 from etl.stages.published.publication import Publication
 from etl.stages.published.record import Contents, Generation, Input, read_record, write_record
-from etl.stages.published.retention import generations, sweep
+from etl.stages.published.retention import delete_generation, generations, sweep
 from etl.stages.published.rollback import rollback
 from etl.stages.published.switching import FILE, are_exports_whole, current, switch
 
@@ -34,6 +34,7 @@ __all__ = [
     "candidate",
     "contents_of",
     "current",
+    "delete_generation",
     "find",
     "find_at",
     "generations",
@@ -42,6 +43,7 @@ __all__ = [
     "publish",
     "read_hold",
     "read_record",
+    "remove_candidate",
     "rollback",
     "set_aside",
     "sweep",

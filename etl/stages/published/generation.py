@@ -26,7 +26,14 @@ from etl.stages.published.publication import Publication
 from etl.stages.published.record import Generation, Input, read_record, write_record
 from etl.stages.published.retention import NEW, generations, prune, sweep, time_of_publishing
 from etl.stages.published.switching import FILE, are_exports_whole, check_free, current
-from etl.stages.warehouse import close_build, compact, is_worth_compacting, open_build
+from etl.stages.warehouse import (
+    close_build,
+    compact,
+    is_published_outdated,
+    is_worth_compacting,
+    note_published,
+    open_build,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,10 +55,14 @@ def publish(project: Project, ledger: Ledger, run: Run, publication: Publication
         notes = notes_of(con, publication.models, publication.contracts)
         comment(con, notes)
         record = _record(con, run, publication, notes)
+        is_outdated = is_published_outdated(con)
     if not publication.force:
         _check_held(project, record)
-    is_new = not _is_current(project, record)
+    is_new = is_outdated or not _is_current(project, record)
     details = _make(project, ledger, run, record, publication, notes) if is_new else {}
+    if is_outdated:
+        with open_build(project, ledger, run.run_id) as con:
+            note_published(con)
     remove_hold(project)
     remove_candidate(project)
     held = {"generation": current(project), "bytes": project.warehouse.stat().st_size}

@@ -16,10 +16,16 @@ class Input:
     """A partition that a generation holds: the file it came from, and when that was loaded."""
 
     file: str
+    #: Of a source with personal data it is keyed with ETL_MASK_KEY, or empty without one.
     sha256: str
     #: That of its extract receipt: the file's content and the definition of its source.
     fingerprint: str
     taken_at: str
+
+    @property
+    def content(self) -> str:
+        """What tells its bytes from others: the hash, which is empty for personal data without a key."""
+        return self.sha256 or self.fingerprint
 
 
 @dataclass(frozen=True)

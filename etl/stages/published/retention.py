@@ -47,8 +47,13 @@ def prune(project: Project, ledger: Ledger) -> None:
         record = read_record(project.generations / name)
         is_young = settings.keep_days > 0 and record is not None and record.published_at > since
         if name not in named and not is_young:
-            _delete(project, name)
-            ledger.forget_generation(name)
+            delete_generation(project, ledger, name)
+
+
+def delete_generation(project: Project, ledger: Ledger, name: str) -> None:
+    """Delete a generation and its record in the ledger."""
+    _delete(project, name)
+    ledger.forget_generation(name)
 
 
 def sweep(project: Project) -> None:

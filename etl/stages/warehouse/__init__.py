@@ -23,6 +23,7 @@ from etl.stages.warehouse.incremental import on_days
 from etl.stages.warehouse.load import Partition, Table, load
 from etl.stages.warehouse.look import look
 from etl.stages.warehouse.macros import define_macros, drop_other_macros
+from etl.stages.warehouse.scrubbing import is_published_outdated, note_published, note_removed, scrub
 from etl.stages.warehouse.transform import build_models, transform
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, date_inputs, work
 
@@ -45,14 +46,18 @@ __all__ = [
     "define_own",
     "describe",
     "drop_other_macros",
+    "is_published_outdated",
     "is_worth_compacting",
     "keep_build_open",
     "load",
     "look",
+    "note_published",
+    "note_removed",
     "on_days",
     "open_build",
     "remove_obsolete",
     "row_hashes",
+    "scrub",
     "set_comments",
     "transaction",
     "transform",

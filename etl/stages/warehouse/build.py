@@ -39,7 +39,11 @@ _TABLES = {
     "etl._partitions": "name varchar, date date, inputs varchar, version varchar, rows bigint",
     "etl._macros": "name varchar, sql varchar",
     "etl._hashes": "name varchar, date date, basis varchar, hash varchar",
+    "etl._removed": "source varchar, is_scrubbed boolean",
 }
+
+#: Sources whose personal data was deleted; `is_scrubbed` once no byte of it is left in the file.
+NOTED = "etl._removed"
 
 #: What tells whether build.duckdb was made with these tables.
 LAYOUT = fingerprint(_TABLES)
@@ -132,6 +136,8 @@ def remove_obsolete(con: duckdb.DuckDBPyConnection, sources: Sequence[str], mode
         con.execute(f"drop table if exists raw.{identifier(name)}")
         for table in ("_tables", "_loaded", "partitions", "rejects"):
             con.execute(f"delete from etl.{table} where source = ?", [name])
+        # its contract is gone too, so nobody knows whether it had personal data
+        con.execute(f"insert into {NOTED} values (?, false)", [name])
 
 
 def drop_model(con: duckdb.DuckDBPyConnection, name: str, materialized: str) -> None:

@@ -28,10 +28,11 @@ def is_worth_compacting(con: duckdb.DuckDBPyConnection, percent: int) -> bool:
     return bool(free * block_bytes > _WORTH_BYTES and free * 100 > total * percent)
 
 
-def compact(project: Project, ledger: Ledger, run_id: str) -> None:
-    """Write build.duckdb, which nobody has open, anew without its dead space, and rename it into place.
+def compact(project: Project, ledger: Ledger, run_id: str, also: str = "") -> bool:
+    """Rewrite build.duckdb, which nobody has open, without its dead space, and rename it into place.
 
-    If DuckDB cannot, that is said, and build.duckdb stays as it is.
+    The statement `also` is run on the copy, attached as `scrubbed`, before it takes the place of build.duckdb. If
+    DuckDB cannot copy, a warning says so, build.duckdb stays as it is, and False is returned.
     """
     import duckdb
 
@@ -40,14 +41,17 @@ def compact(project: Project, ledger: Ledger, run_id: str) -> None:
     before = project.build.stat().st_size
     try:
         with engine.building(project) as con:
-            engine.attach_new(project, con, target, "compacted")
-            con.execute(f"copy from database {engine.BUILD} to compacted")
-            con.execute("detach compacted")
+            engine.attach_new(project, con, target, "scrubbed")
+            con.execute(f"copy from database {engine.BUILD} to scrubbed")
+            if also:
+                con.execute(also)
+            con.execute("detach scrubbed")
     except duckdb.Error as error:
         target.unlink(missing_ok=True)
         log.warning("%s could not be compacted: %s", project.build, error)
-        return
+        return False
     flush(target)
     os.replace(target, project.build)
     note_stamp(project, ledger, run_id)
     log.info("compacted build.duckdb from %.1f to %.1f MB", before / 1e6, project.build.stat().st_size / 1e6)
+    return True

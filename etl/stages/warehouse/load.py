@@ -18,6 +18,7 @@ from etl.project import Project
 from etl.quoting import identifier, literal, paths, qualified
 from etl.stages.lake.layout import partition_file
 from etl.stages.warehouse.build import describe, open_build, transaction
+from etl.stages.warehouse.scrubbing import note_removed
 from etl.stages.warehouse.snapshots import insert_snapshots
 
 if TYPE_CHECKING:
@@ -116,7 +117,10 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
         stale = [
             p for p in table.partitions.values() if loaded.get(p.date) != p.fingerprint or p.date in table.anew
         ]
-        _delete(con, source, [*(p.date for p in stale), *(day for day in loaded if day not in table.partitions)])
+        gone = [*(p.date for p in stale), *(day for day in loaded if day not in table.partitions)]
+        if source.masks and not loaded.keys().isdisjoint(gone):
+            note_removed(con, [source.name])
+        _delete(con, source, gone)
         _insert(con, project, source, stale, run_id)
         con.execute("update etl._tables set content = ? where source = ?", [table.content, source.name])
     details = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale)}
@@ -187,6 +191,8 @@ def _define(con: duckdb.DuckDBPyConnection, source: Source) -> None:
     if row != [(known,)]:
         for name in ("_loaded", "partitions", "rejects", "_tables"):
             con.execute(f"delete from etl.{name} where source = ?", [source.name])
+        if row and source.masks:
+            note_removed(con, [source.name])
         con.execute(f"create or replace table {table} ({definition})")
         con.execute("insert into etl._tables values (?, ?, '')", [source.name, known])
 
