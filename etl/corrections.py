@@ -88,13 +88,21 @@ def corrections_file(project: Project, source: Source, day: date) -> Path:
 
 
 def corrections_hash(project: Project, source: Source, days: Iterable[date]) -> dict[date, str]:
-    """Return the hash of the decisions about each of the partitions that have any."""
+    """Return the hash of the decisions about each of the partitions that have any.
+
+    Raises ConfigError for decisions that cannot be read: they are there, and must count.
+    """
     try:
         there = set(os.listdir(project.corrections / source.name))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    files = {day: corrections_file(project, source, day) for day in days}
-    return {day: _hash(file.read_bytes()) for day, file in files.items() if file.name in there}
+        files = {day: corrections_file(project, source, day) for day in days}
+        return {day: _hash(file.read_bytes()) for day, file in files.items() if file.name in there}
+    except OSError as error:
+        if not os.path.lexists(project.corrections / source.name):
+            return {}
+        raise ConfigError(
+            f"the decisions about {source.name} cannot be read: {error}. Without them nothing of {source.name} is "
+            "taken. Mend its permissions or the disk."
+        ) from error
 
 
 def read_corrections(file: Path) -> Corrections:

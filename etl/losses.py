@@ -22,6 +22,13 @@ def losses(source: Project, target: Project, record: Generation) -> Iterator[str
     A partition that was withdrawn since, or replaced by what the generation has, is no loss.
     """
     there = published.read_record(target.current)
+    if there is None and published.current(target):
+        name = published.current(target)
+        yield (
+            f"the record of {name}, which {target.environment_name} has published, cannot be read, so nobody can "
+            "tell what would be lost. Publish something new there first: "
+            f"ETL_ENV={target.environment_name} luigi --module etl Nightly"
+        )
     newer: list[str] = []
     earlier: list[str] = []
     for name, days in (there.inputs if there else {}).items():

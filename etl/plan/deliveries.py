@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from etl.contract import Source
-from etl.corrections import corrections_hash
+from etl.corrections import corrections_file, corrections_hash
 from etl.errors import DeliveryError
 from etl.files import sha256
 from etl.keys import extract_key
@@ -99,6 +99,7 @@ class Deliveries:
         if source.same_content == "refuse":
             held |= {day: replace(held[day], problem=text) for day, text in repeats.items()}
         decided = corrections_hash(self._project, source, held)
+        self._check_decided(source, held, decided)
         held |= {day: replace(held[day], corrections=sha256) for day, sha256 in decided.items()}
         waiting = {d: f"{text}; what was taken before stays" if d in held else text for d, text in waiting.items()}
         return Taken(
@@ -181,6 +182,18 @@ class Deliveries:
         lost = [d for d in earlier if not lake.partition_file(self._project.lake, source, d).exists()]
         kept = {day: self._as_taken(source, day, earlier[day]) for day in earlier.keys() - set(lost)}
         return dict(sorted({**kept, **held}.items())), sorted(lost)
+
+    def _check_decided(self, source: Source, held: Mapping[date, Delivery], decided: Mapping[date, str]) -> None:
+        """Raise DeliveryError if the file of decisions that a partition was taken with is gone."""
+        known = self._before.get(source.name, {})
+        for day in held.keys() & known.keys() - decided.keys():
+            if known[day].details.get("corrections") and extract_key(source.name, day) not in self.kept:
+                file = corrections_file(self._project, source, day)
+                raise DeliveryError(
+                    f"{source.name} {day}: {file} is gone, with what people decided about its records. Is a "
+                    "folder not mounted? Restore it; nothing else can bring it back. If the decisions are not to "
+                    f"count any more: mkdir -p {file.parent} && touch {file}"
+                )
 
     def _definition(self, source: Source) -> str:
         if source.name not in self._definitions:

@@ -32,7 +32,7 @@ def note_missed(project: Project, ledger: Ledger) -> str:
 def _missed(project: Project, there: str, known: list[str]) -> Switch:
     """Return a switch as hold and record tell it."""
     hold, record, before = read_hold(project), read_record(project.current), known[0] if known else ""
-    if hold:
+    if hold and not hold.damage:
         return Switch(hold.at, there, before, "rollback", hold.by, hold.reason)
     if there in known:
         return Switch(now(), there, before, "rollback")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,10 @@ from etl.stages.published.record import Generation, Input
 
 @dataclass(frozen=True)
 class Hold:
-    """A rollback from the generation `held` to the one that is `current` since."""
+    """A rollback from the generation `held` to the one that is `current` since.
+
+    One that cannot be read holds all the same, whatever it says: `damage` tells why, and all else is empty.
+    """
 
     current: str
     held: str
@@ -24,16 +28,21 @@ class Hold:
     reason: str
     #: The fingerprint, in `held`, of all inputs and code that `current` has not, or has otherwise; empty if gone.
     offending: Mapping[str, str]
+    damage: str = ""
 
     @property
     def told(self) -> str:
         """Who went back from where, when and why."""
+        if self.damage:
+            return f"held by a rollback that cannot be read ({self.damage})"
         why = f": {self.reason}" if self.reason else ""
         return f"rolled back from {self.held} by {self.by} at {self.at[:19]}Z{why}"
 
     @property
     def came_with(self) -> str:
         """What came with the generation that is held, as a message names it."""
+        if self.damage:
+            return "nobody can tell, until that file is restored"
         return few(sorted(self.offending)) or "no record tells what"
 
     def stops(self, facts: Mapping[str, str]) -> bool:
@@ -42,18 +51,31 @@ class Hold:
 
 
 def read_hold(project: Project) -> Hold | None:
-    """Return what holds the current generation, or None if nothing does."""
+    """Return what holds the current generation, or None if nothing does; one that is damaged holds."""
+    file, now = _file(project), project.current.resolve().name
     try:
-        hold = Hold(**json.loads(_file(project).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+        hold = _read(file)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        if not os.path.lexists(file):
+            return None
+        return Hold(now, "", "", "", "", {}, f"{file}: {error}")
     # one that was left behind when its switch, or the next, was made or was not
-    return hold if hold.current == project.current.resolve().name else None
+    return hold if hold.current == now else None
+
+
+def _read(file: Path) -> Hold:
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    hold = Hold(**facts)
+    texts = [hold.current, hold.held, hold.at, hold.by, hold.reason, *hold.offending, *hold.offending.values()]
+    if "damage" in facts or not all(isinstance(text, str) for text in texts):
+        raise ValueError("it is not what a rollback writes")
+    return hold
 
 
 def write_hold(project: Project, hold: Hold) -> None:
     """Hold what comes after the generation `hold.current`, as soon as that is the current one."""
-    write_file(_file(project), json.dumps(asdict(hold), ensure_ascii=False, indent=1))
+    facts = {name: value for name, value in asdict(hold).items() if name != "damage"}
+    write_file(_file(project), json.dumps(facts, ensure_ascii=False, indent=1))
 
 
 def remove_hold(project: Project) -> None:

@@ -41,11 +41,13 @@ def prune(project: Project, ledger: Ledger) -> None:
     Never the current generation, nor one that a rollback came from or went to. A reader keeps what it has open.
     """
     settings, there, hold = project.settings, generations(project), read_hold(project)
+    if hold and hold.damage:
+        # which generations it names, nobody can tell
+        return
     since = (datetime.now(UTC) - timedelta(settings.keep_days)).isoformat()
     named = {current(project), *((hold.current, hold.held) if hold else ())}
     for name in there[: -settings.keep_generations]:
-        record = read_record(project.generations / name)
-        is_young = settings.keep_days > 0 and record is not None and record.published_at > since
+        is_young = settings.keep_days > 0 and _time_of(project.generations / name) > since
         if name not in named and not is_young:
             delete_generation(project, ledger, name)
 
@@ -62,6 +64,13 @@ def sweep(project: Project) -> None:
         for path in list(project.generations.iterdir()):
             if path.name.startswith((NEW, OLD)):
                 _remove(path)
+
+
+def _time_of(folder: Path) -> str:
+    """Return when a generation was published; if its record cannot be read, when its file was written."""
+    if record := read_record(folder):
+        return record.published_at
+    return datetime.fromtimestamp((folder / FILE).stat().st_mtime, UTC).isoformat()
 
 
 def _published(folder: Path) -> tuple[str, str]:

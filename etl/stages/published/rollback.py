@@ -25,7 +25,7 @@ def rollback(project: Project, ledger: Ledger, generation: str = "", by: str = "
     if target == now_current:
         raise PublishError(f"{target} is the current generation already.")
     hold = read_hold(project)
-    held = hold.held if hold else now_current
+    held = hold.held if hold and not hold.damage else now_current
     is_back = held in there and there.index(target) < there.index(held)
     if held and is_back:
         good, bad = (read_record(project.generations / name) for name in (target, held))
