@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -172,9 +173,10 @@ def _originals(
     for number, file in enumerate(delivery.files):
         opened = open_file(project, source, delivery, file, number).opened
         try:
-            for fault in opened.everything():
-                if (file.name, fault.place.line) in wanted:
-                    yield file.name, fault.place.line, record_hash(fault.place.text, fault.place.raw)
+            skips = (skip.place for skip in opened.skips())
+            for place in chain((fault.place for fault in opened.everything()), skips):
+                if (file.name, place.line) in wanted:
+                    yield file.name, place.line, record_hash(place.text, place.raw)
         finally:
             opened.close()
 

@@ -209,7 +209,9 @@ def _accepted(
 
 def _partition(source: Source, day: date, extracted: Receipt) -> warehouse.Partition:
     facts = extracted.details
-    counts = (facts["records"], facts["rows"], facts["rejected"], facts.get("discarded", 0))
+    # what an older etl took has not counted the lines that it skipped
+    lines = (facts.get("lines", facts["records"]), facts.get("skipped", 0))
+    counts = (facts["records"], facts["rows"], facts["rejected"], facts.get("discarded", 0), *lines)
     is_refused = extracted.outcome == "refused"
     sha256 = disguised(facts["sha256"], source.contract)
     return warehouse.Partition(day, extracted.fingerprint, facts["file"], sha256, *counts, is_refused=is_refused)

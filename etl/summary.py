@@ -116,6 +116,9 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
     if kept and not waiting and plan.scope.source in ("", name):
         yield f"  {name}: its file is gone from raw/; what came on {few(kept)} stays"
     for receipt in done:
+        for note in receipt.details.get("skips", ()):
+            yield f"  {name}: {receipt.details['file']}: {note}"
+    for receipt in done:
         if receipt.details["records"] and not receipt.details["rows"]:
             yield f"  {name}: nothing of {receipt.details['file']} keeps the contract"
     if name in plan.lost and not waiting:

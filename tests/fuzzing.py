@@ -105,6 +105,9 @@ class Harness:
             compare(fmt, data, self._rows(opened), rejects, opened.sound)
             everything = [(f.place.line, f.place.raw or f.place.text.encode()) for f in opened.everything()]
             assert everything == [(found.line, found.text) for found in expected(fmt, data)]
+            within = sum(_line_ends(text) for _, text in everything)
+            assert opened.lines == _lines(data.removeprefix(BOM)) - within
+            assert opened.lines == len(everything) + opened.skipped
             places = [(p.line, p.raw or p.text.encode()) for p in opened.places(range(opened.sound))]
             assert sorted(places + rejects) == sorted(everything)
         finally:
@@ -134,6 +137,14 @@ def expected(fmt: Csv, data: bytes) -> list[Found]:
     """Return the records that the reference finds in a file."""
     body = data.removeprefix(BOM)
     return reference.records(_below_header(fmt, body), len(fmt.names), marks(fmt), 2 if fmt.header else 1)
+
+
+def _lines(text: bytes) -> int:
+    return _line_ends(text) + (text[-1:] not in (b"", b"\n", b"\r"))
+
+
+def _line_ends(text: bytes) -> int:
+    return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
 
 
 def _below_header(fmt: Csv, body: bytes) -> bytes:

@@ -33,6 +33,8 @@ EVERY = {
 }
 EXTRAS = ("refuse", "ignore", "keep")
 DUPLICATES = ("quarantine", "first", "last")
+#: What becomes of a line that is skipped by its number, and keeps the contract all the same.
+SKIPPED = ("refuse", "quarantine", "allow")
 
 
 def is_own_column(name: str) -> bool:
@@ -54,6 +56,9 @@ class Source:
     size. `extra`: what becomes of columns that the contract does not have: `refuse` the file, `ignore` them, or
     `keep` them as JSON text in `_extra`.
     `duplicates`: of records with the same unique key, `quarantine` all, or all but the `first` or `last` one.
+    `skipped`: a line that is skipped by its number (a footer, preamble or header) and keeps the contract all the
+    same is a record that was nearly lost: it makes its file a refused one (`refuse`), goes to `quarantine` alone,
+    or is skipped by your word (`allow`).
     `max_withdrawn`: how many published partitions may vanish from raw/ at once.
     `marker` names the file that says a delivery is complete: a path with the same `{date}`, or `{file}.done`
     beside each file. `settle_seconds`: how long a file must not have changed to be complete. All files of a
@@ -81,6 +86,7 @@ class Source:
         max_rejects: int | None = None,
         extra: str = "refuse",
         duplicates: str = "quarantine",
+        skipped: str = "refuse",
         max_withdrawn: int = 3,
         marker: str = "",
         settle_seconds: float = 0,
@@ -104,6 +110,7 @@ class Source:
         self.max_rejects = max_rejects
         self.extra = extra
         self.duplicates = duplicates
+        self.skipped = skipped
         self.max_withdrawn = max_withdrawn
         self.marker = marker
         self.settle_seconds = settle_seconds
@@ -169,7 +176,7 @@ class Source:
             raise ContractError(f"Source(files={self.files!r}): max_reject_ratio is a share from 0 to 1.")
         if self.max_rejects is not None and self.max_rejects < 0:
             raise ContractError(f"Source(files={self.files!r}): max_rejects is 0 or more.")
-        for option, choices in (("extra", EXTRAS), ("duplicates", DUPLICATES)):
+        for option, choices in (("extra", EXTRAS), ("duplicates", DUPLICATES), ("skipped", SKIPPED)):
             if getattr(self, option) not in choices:
                 raise ContractError(f"Source(files={self.files!r}): {option} is one of {', '.join(choices)}.")
         if self.lag_days < 0 or self.max_withdrawn < 0:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.errors import ContractError
-from etl.formats.plain import TextFile, exact_encoding, plain
+from etl.formats.plain import TextFile, check_pattern, exact_encoding, plain
 
 if TYPE_CHECKING:
     from etl.formats.csv_file import CsvFile
@@ -24,9 +23,9 @@ class Csv(TextFile):
     `delimiter` is 1 to 4 bytes. `quote` may be empty: then nothing quotes. In a quoted cell a quote is doubled,
     or follows `escape`. `header` is whether there is a header line, or how many lines it has (their names are
     joined by a space); with `names` the columns are named here, in the file's order, and the header is not read.
-    Without either the columns come in the contract's order. `preamble` lines above the header are no records,
-    nor is the `footer`: that many last lines, or the last lines that match a regular expression; nor are lines
-    that start with `comment`. A cell equal to (one of) `null` is null, unless it is quoted. With
+    Without either the columns come in the contract's order. The `preamble` above the header and the `footer` are
+    no records: so many lines, or the first and last lines that match a regular expression; nor are lines that
+    start with `comment`. A cell equal to (one of) `null` is null, unless it is quoted. With
     `trailing_delimiter` every line ends in one. Raises ContractError for a wrong option.
     """
 
@@ -36,7 +35,7 @@ class Csv(TextFile):
     null: str | Sequence[str] = ""
     escape: str = ""
     names: Sequence[str] = ()
-    preamble: int = 0
+    preamble: int | str = 0
     footer: int | str = 0
     comment: str = ""
     trailing_delimiter: bool = False
@@ -69,13 +68,10 @@ class Csv(TextFile):
     def _check_lines(self) -> None:
         for name in ("header", "preamble", "footer"):
             number = getattr(self, name)
-            if not (name == "footer" and isinstance(number, str)) and number not in range(1001):
+            if isinstance(number, str) and name != "header" and not number.isdecimal():
+                check_pattern(f"Csv({name}={number!r})", number)
+            elif number not in range(1001):
                 raise ContractError(f"Csv({name}={number!r}) is not a number of lines from 0 to 1000.")
-        if isinstance(self.footer, str):
-            try:
-                re.compile(self.footer)
-            except re.error as error:
-                raise ContractError(f"Csv(footer={self.footer!r}) is no regular expression: {error}.") from error
         if len(set(self.names)) < len(self.names):
             raise ContractError(f"Csv(names={list(self.names)}) names a column twice.")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from etl.formats import plain
 from etl.formats.content import Content
 from etl.formats.csv_reader import CsvReader
-from etl.formats.format import Fault, Place
-from etl.formats.head import Layout, find_body
+from etl.formats.format import Fault, Place, Skipped
+from etl.formats.head import Layout, find_body, physical_lines, text_start
 from etl.formats.scanner import Dialect, Record, Run, Traits, normalized, record_spans
 from etl.formats.tables import first_table, may_repeat
 
@@ -54,9 +54,15 @@ class CsvFile:
             counted = self._counted(content, layout) if self.columns else None
         self.reader = replace(reader, skip=self._body.line - 1)
         self._is_verified = counted is None
-        self.sound = counted or 0
+        self.sound = self._body_lines = counted or 0
+        self.skipped = self._body.skipped
         if self._is_verified:
             self._find_records()
+
+    @property
+    def lines(self) -> int:
+        """The lines of the file; a record counts as one."""
+        return self._body.skipped + self._body_lines
 
     def verify(self) -> None:
         """Look at every record, if they were only counted."""
@@ -94,6 +100,18 @@ class CsvFile:
                 for record in self._records(content, item) if isinstance(item, Run) else [item]:
                     yield self._fault(content, record)
 
+    def skips(self) -> Sequence[Skipped]:
+        """Return the lines that are skipped by their number alone."""
+        comment, found, line = self._dialect.comment, [], 1
+        with self._content() as content:
+            position = text_start(content)
+            for start, end, option, role in self._body.skips:
+                line, position = line + physical_lines(content, position, start), start
+                place = self._fault(content, Record(line, start, end, "")).place
+                if place.text.strip() and not (comment and content[start:end].startswith(comment)):
+                    found.append(Skipped(place, option, role))
+        return found
+
     def close(self) -> None:
         """Delete the copies of the file."""
         self._copy.unlink(missing_ok=True)
@@ -102,6 +120,8 @@ class CsvFile:
     def _find_records(self) -> None:
         self.sound = sum(item.records for item in self._items if isinstance(item, Run))
         self.broken = sum(isinstance(item, Record) for item in self._items)
+        self._body_lines = self._traits.rows
+        self.skipped = self._body.skipped + self._traits.skipped
         with self._content() as content:
             if not self._is_plain(content):
                 self._write_copy(content)

@@ -14,7 +14,7 @@ from etl.formats.excel_archive import Suspects, check_archive, document_suspects
 from etl.formats.format import Values
 from etl.formats.json import JsonLines
 from etl.formats.json_values import dumped
-from etl.formats.staged import Staged, StagedRecord, stage
+from etl.formats.staged import Staged, StagedRecord, skipped, stage
 
 if TYPE_CHECKING:
     from python_calamine import CalamineWorkbook
@@ -27,14 +27,15 @@ _EXACT = 2**53
 class Excel(Values):
     """One sheet of an .xlsx, .xlsm or .ods workbook, by name or by its place from 0.
 
-    The row `header_row`, from 1, names the columns; with 0 there is none, and the columns come in the
-    contract's order. What stands above is skipped, blank rows are no records. Dates and times are ISO 8601,
-    or as the declared formats say; a date alone in one of the columns `timestamps` is its midnight. A row
-    with an error such as #DIV/0!, or with a formula that nobody calculated, is broken. A record's line is its
-    row, and its text a JSON object.
+    Without `sheet` the workbook must have one sheet only: a file with several is refused, with their names. The
+    row `header_row`, from 1, names the columns; with 0 there is none, and the columns come in the contract's
+    order. What stands above is skipped, blank rows are no records. Dates and times are ISO 8601, or as the
+    declared formats say; a date alone in one of the columns `timestamps` is its midnight. A row with an error
+    such as #DIV/0!, or with a formula that nobody calculated, is broken. A record's line is its row, and its text
+    a JSON object.
     """
 
-    sheet: str | int = 0
+    sheet: str | int | None = None
     header_row: int = 1
     timestamps: Sequence[str] = ()
 
@@ -86,11 +87,18 @@ class Excel(Values):
             raise _damaged(path, error) from error
 
     def _sheet_name(self, path: Path, names: Sequence[str]) -> str:
-        if isinstance(self.sheet, int) and self.sheet < len(names):
-            return names[self.sheet]
+        number = 0 if self.sheet is None and len(names) == 1 else self.sheet
+        if isinstance(number, int) and number < len(names):
+            return names[number]
         if self.sheet in names:
             return str(self.sheet)
         found = ", ".join(map(repr, names))
+        if self.sheet is None:
+            raise UnreadableError(
+                f"{path} has {len(names)} sheets: {found}. Say which one is read, as in Excel(sheet={names[0]!r})."
+                if names
+                else f"{path} has no sheet. Ask for it again."
+            )
         raise UnreadableError(f"{path} has no sheet {self.sheet!r}; its sheets are: {found}.")
 
     def _names(self, head: Sequence[Any], width: int) -> list[str]:
@@ -109,15 +117,20 @@ class Excel(Values):
         for (line, column), text in suspects.items():
             by_row.setdefault(line, {})[column] = text
         last = max([len(rows) - 1, *by_row])
-        for number in range(self.header_row, last + 1):
+        for number in range(last + 1):
             row = rows[number] if number < len(rows) else []
             bad = by_row.get(number, {})
             if not bad and not any(True for _ in _filled(row)):
+                yield skipped(number + 1)
                 continue
             values = [*row, *[""] * (len(names) - len(row))][: len(names)]
             cells = [self._text(*cell) for cell in zip(values, is_timestamp, names, strict=True)]
             for column, text in bad.items():
                 cells[column] = text or None
+            if number < self.header_row:
+                role = "above" if number + 1 < self.header_row else "names"
+                yield skipped(number + 1, _json(names, cells), f"header_row={self.header_row}", role)
+                continue
             problem = ", ".join(
                 f"cell {_letters(column)}{number + 1} is {text or 'a formula without a value'}"
                 for column, text in sorted(bad.items())

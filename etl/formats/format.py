@@ -28,6 +28,16 @@ class Fault(NamedTuple):
     problem: str
 
 
+class Skipped(NamedTuple):
+    """A line that is no record because of where it stands: it may be one all the same, out of its place."""
+
+    place: Place
+    #: What the source says, such as `footer=1`.
+    option: str
+    #: "above" the header or the records, "below" them, the header that "names" the columns, or a "header" unread.
+    role: str
+
+
 class Reader(Protocol):
     """How DuckDB reads files that hold nothing but sound records; equal readers read alike."""
 
@@ -43,6 +53,9 @@ class Opened(Protocol):
 
     `columns` are those of the file, in its order. `extras` are names of further cells, which the relation
     then has as one JSON object in the column `_extra`.
+
+    `lines` are those of the file, or its rows or elements: each is of a record or `skipped`. A record counts as
+    one line, however many it has.
     """
 
     @property
@@ -53,6 +66,10 @@ class Opened(Protocol):
     def sound(self) -> int: ...
     @property
     def broken(self) -> int: ...
+    @property
+    def lines(self) -> int: ...
+    @property
+    def skipped(self) -> int: ...
     @property
     def reader(self) -> Reader: ...
     @property
@@ -69,6 +86,9 @@ class Opened(Protocol):
 
     def everything(self) -> Iterator[Fault]:
         """Yield all records, sound and broken, in order."""
+
+    def skips(self) -> Sequence[Skipped]:
+        """Return the lines that are skipped by their number alone, in order; blank ones are left out."""
 
     def close(self) -> None:
         """Delete what was written to take the file apart."""

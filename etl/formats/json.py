@@ -11,7 +11,10 @@ from etl.formats import plain
 from etl.formats.json_document import Element, elements, sequence
 from etl.formats.json_paths import Paths, parse_path
 from etl.formats.json_values import Malformed, dumped, single
-from etl.formats.staged import Staged, StagedRecord, stage
+from etl.formats.staged import Staged, StagedRecord, skipped, stage
+
+#: A value; or the line and the bytes of what is no text; or a blank line.
+Found = Element | tuple[int, bytes] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,7 @@ class JsonLines(plain.TextFile):
         except (Malformed, RecursionError):
             return None
 
-    def _elements(self, text: Path) -> Iterator[Element | tuple[int, bytes]]:
+    def _elements(self, text: Path) -> Iterator[Found]:
         for number, line, is_whole in plain.lines(text):
             try:
                 content = line.decode()
@@ -62,6 +65,7 @@ class JsonLines(plain.TextFile):
                 yield number, line
                 continue
             if not content.strip(" \t\r"):
+                yield None
                 continue
             if not is_whole:
                 yield Element(number, content, None, "the line is too long to be a record")
@@ -73,7 +77,7 @@ class JsonLines(plain.TextFile):
 
     def _staged(
         self,
-        found: Iterator[Element | tuple[int, bytes]],
+        found: Iterator[Found],
         expected: Sequence[str],
         scratch: Path,
         encoding: str,
@@ -85,7 +89,7 @@ class JsonLines(plain.TextFile):
 
         def records() -> Iterator[StagedRecord]:
             for element in found:
-                yield _record(element, paths, width, names, extras, encoding)
+                yield (skipped(0) if element is None else _record(element, paths, width, names, extras, encoding))
 
         return stage(records(), expected, scratch, extras)
 
@@ -109,7 +113,7 @@ class Json(JsonLines):
     def _keys(self) -> tuple[str, ...]:
         return parse_path(self.records) if self.records else ()  # type: ignore[return-value]
 
-    def _elements(self, text: Path) -> Iterator[Element | tuple[int, bytes]]:
+    def _elements(self, text: Path) -> Iterator[Found]:
         return map(_decodable, elements(text, self._keys))
 
 
@@ -117,7 +121,7 @@ class Json(JsonLines):
 class _JsonRecords(JsonLines):
     """The texts of records, one after another."""
 
-    def _elements(self, text: Path) -> Iterator[Element | tuple[int, bytes]]:
+    def _elements(self, text: Path) -> Iterator[Found]:
         return map(_decodable, sequence(text))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from etl import quoting
 from etl.errors import ContractError, UnreadableError
-from etl.formats.format import Fault, Place, Values
+from etl.formats.format import Fault, Place, Skipped, Values
 from etl.formats.json import JsonLines
 from etl.quoting import identifier, literal
 
@@ -128,6 +128,12 @@ class ParquetFile:
     sound: int
     broken: int = 0
     extras: tuple[str, ...] = ()
+    skipped: int = 0
+
+    @property
+    def lines(self) -> int:
+        """The rows of the file: each is a record."""
+        return self.sound
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -154,6 +160,10 @@ class ParquetFile:
     def everything(self) -> Iterator[Fault]:
         """Yield all rows."""
         return (Fault(place, "") for place in self._places(""))
+
+    def skips(self) -> Sequence[Skipped]:
+        """Return nothing: every row is a record."""
+        return ()
 
     def close(self) -> None:
         """Do nothing: nothing was written."""

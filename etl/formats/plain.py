@@ -82,6 +82,14 @@ def check_encoding(encoding: str) -> None:
         raise ContractError(f"encoding={encoding!r} is no text encoding of Python, such as cp1252 or utf-16.")
 
 
+def check_pattern(option: str, pattern: str) -> None:
+    """Raise ContractError, which names the option, unless the pattern is a regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ContractError(f"{option} is not a regular expression: {error}.") from error
+
+
 def plain(path: Path, encoding: str, compression: str, scratch: Path) -> Path:
     """Return the path of the file's text in UTF-8: itself, or `scratch`, which is then written.
 

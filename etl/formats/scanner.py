@@ -49,6 +49,9 @@ class Traits:
     has_quotes: bool = False
     #: Line ends within a quoted cell of a record that is not broken for its shape.
     has_quoted_newlines: bool = False
+    #: Records, blank lines and lines of comment; and only the last two.
+    rows: int = 0
+    skipped: int = 0
 
 
 class _Found(NamedTuple):
@@ -221,12 +224,17 @@ def _add_traits(traits: Traits, content: bytes | Content, found: _Found, dialect
         newline = tail if tail == b"\r\n" else tail[-1:]
         traits.newlines |= {newline} & {b"\n", b"\r\n", b"\r"}
         traits.has_gaps |= rows.skipped
+        traits.rows += 1
+        traits.skipped += rows.skipped
         traits.has_quotes |= bool(dialect.quote) and dialect.quote in content[start:end]
         traits.has_quoted_newlines |= rows.lines > 1
         return
     from etl.formats.window import SKIPPED
 
     traits.newlines |= rows.newlines
-    traits.has_gaps |= bool((rows.kinds == SKIPPED).any())
+    skipped = int((rows.kinds == SKIPPED).sum()) if rows.kinds.any() else 0
+    traits.rows += len(rows.kinds)
+    traits.skipped += skipped
+    traits.has_gaps |= skipped > 0
     traits.has_quotes |= rows.has_quotes
     traits.has_quoted_newlines |= rows.has_quoted_newlines

@@ -59,11 +59,16 @@ def split(
     content: bytes | Content, start: int, line: int, dialect: Dialect, end: int | None = None
 ) -> Iterator[Record]:
     """Yield the records from byte `start`, on physical line `line`, up to `end`, sound or broken."""
-    end = len(content) if end is None else end
-    while start < end:
-        taken = step(content, start, end, line, dialect)
+    for taken in steps(content, start, line, dialect, len(content) if end is None else end):
         if not taken.skipped:
             yield taken.record
+
+
+def steps(content: bytes | Content, start: int, line: int, dialect: Dialect, end: int) -> Iterator[Step]:
+    """Yield the records, and the blank lines and lines of comment, of content[start:end]."""
+    while start < end:
+        taken = step(content, start, end, line, dialect)
+        yield taken
         start, line = taken.record.end, line + taken.lines
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl import quoting
-from etl.formats.format import Fault, Place, Reader
+from etl.formats.format import Fault, Place, Reader, Skipped
 from etl.quoting import identifier
 
 if TYPE_CHECKING:
@@ -34,6 +34,13 @@ class StagedRecord(NamedTuple):
     raw: bytes | None = None
     #: JSON object of the cells beside the columns.
     extra: str | None = None
+    #: Of a line that is not a record: the option that skips it by its number, if any, and its role.
+    skip: tuple[str, str] | None = None
+
+
+def skipped(line: int, text: str = "", option: str = "", role: str = "", raw: bytes | None = None) -> StagedRecord:
+    """Return a line that is not a record; `option` is what skips it by its number, if anything does."""
+    return StagedRecord(line, text, raw=raw, skip=(option, role))
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,9 @@ class Staged:
     broken: int
     file: Path
     reader: Reader = StagedReader()
+    lines: int = 0
+    skipped: int = 0
+    by_number: Sequence[Skipped] = ()
 
     def verify(self) -> None:
         """Do nothing: every record was looked at."""
@@ -89,6 +99,10 @@ class Staged:
         for _, problem, *place in merge(*(_rows(file, names) for file in files), key=itemgetter(0)):
             yield Fault(Place(*place), problem)
 
+    def skips(self) -> Sequence[Skipped]:
+        """Return the lines that are skipped by their number alone."""
+        return self.by_number
+
     def close(self) -> None:
         """Delete the staged files."""
         self.file.unlink(missing_ok=True)
@@ -105,14 +119,21 @@ def stage(
     """Write records, in order, to Parquet files at `scratch`; a few thousand are in memory at a time.
 
     `extras` may grow while the records are read. A `reader` of the format's own makes the cells from
-    `_raw_text`; then the records have none. Nothing is left at `scratch` if `records` raises.
+    `_raw_text`; then the records have none. Nothing is left at `scratch` if `records` raises. Lines that are
+    skipped are among the records, so that each is counted.
     """
     cells = [] if reader else [f"_text_{position}" for position in range(len(columns))]
     names = [*cells, "_extra"]
+    lines, passed, by_number = 0, 0, []
     try:
         with _Writer(scratch, names) as sound, _Writer(_broken_file(scratch), []) as broken:
             for order, record in enumerate(records):
-                if record.problem:
+                lines += 1
+                if record.skip:
+                    passed += 1
+                    if record.skip[0] and record.text.strip():
+                        by_number.append(Skipped(Place(record.line, record.text, record.raw), *record.skip))
+                elif record.problem:
                     broken.add(order, record, [])
                 else:
                     sound.add(order, record, [*record.cells, record.extra])
@@ -121,7 +142,17 @@ def stage(
         _broken_file(scratch).unlink(missing_ok=True)
         raise
     extra_names = tuple(sorted(extras))
-    return Staged(tuple(columns), extra_names, sound.records, broken.records, scratch, reader or StagedReader())
+    return Staged(
+        tuple(columns),
+        extra_names,
+        sound.records,
+        broken.records,
+        scratch,
+        reader or StagedReader(),
+        lines=lines,
+        skipped=passed,
+        by_number=by_number,
+    )
 
 
 class _Writer:

@@ -36,9 +36,21 @@ def first_table(
             yield from scan(content, item.start, second.start, item.line, dialect, traits)
         problem = f"a second table begins on line {second.line}"
         wide = dialect._replace(width=None)
-        for record in splitter.split(content, second.start, second.line, wide, body.end):
-            yield record._replace(problem=problem)
+        _recount(content, body, second.start, dialect, traits)
+        for step in splitter.steps(content, second.start, second.line, wide, body.end):
+            traits.rows += 1
+            traits.skipped += step.skipped
+            if not step.skipped:
+                yield step.record._replace(problem=problem)
         return
+
+
+def _recount(content: bytes | Content, body: Body, end: int, dialect: Dialect, traits: Traits) -> None:
+    """Count the lines up to `end` alone: the scan may have gone on beyond it."""
+    counted = Traits()
+    for _ in scan(content, body.start, end, body.line, dialect, counted):
+        pass
+    traits.rows, traits.skipped = counted.rows, counted.skipped
 
 
 def may_repeat(data: bytes, header: Sequence[str], dialect: Dialect) -> bool:

@@ -58,6 +58,7 @@ def taken_apart(opened) -> Table:
     assert [fault for fault in everything if fault.problem] == faults
     assert [fault.place for fault in everything if not fault.problem] == places
     assert (len(places), len(faults)) == (opened.sound, opened.broken)
+    assert opened.lines == opened.sound + opened.broken + opened.skipped
     cells = [tuple(row[listed.index(name)] for name in names) for row in rows]
     assert sorted(map(repr, cells)) == sorted(repr(row[: len(names)]) for row in twice[: len(rows)])
     return Table(

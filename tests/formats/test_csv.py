@@ -144,6 +144,34 @@ def test_what_is_around_the_records_is_none(table, options, content, line):
     assert [place.line for place in found.places] == [line]
 
 
+@pytest.mark.parametrize("below", [b"", b"\n", b"\n\n \n", b",\n", b" , \n,\n\n"])
+def test_lines_of_nothing_but_delimiters_do_not_count_as_a_footer(table, below):
+    assert table(Csv(footer=1), b"id,item\n1,a\nTotal,1\n" + below, ITEMS).rows == [("1", "a")]
+    assert table(Csv(footer=1), b"id,item\n1,a\n,\nTotal,1\n", ITEMS).rows == [("1", "a"), (None, None)]
+
+
+def test_a_preamble_may_be_told_by_its_text(table):
+    fmt = Csv(preamble="^(Report|Page)")
+    assert table(fmt, b"Report\n\nPage 1\nid,item\n1,a\n", ITEMS).rows == [("1", "a")]
+    assert table(fmt, b"id,item\nReport,a\n", ITEMS).rows == [("Report", "a")]
+
+
+def test_what_is_skipped_by_its_number_can_be_looked_at(tmp_path):
+    content = BOM + b'made on\n\nid,item\n1,a\n2,"b\n"\n3,c\n\n,\n'
+    (tmp_path / "a.csv").write_bytes(content)
+
+    opened = Csv(preamble=2, footer=1, names=ITEMS).open(tmp_path / "a.csv", ITEMS, tmp_path / "scratch")
+
+    skips = [(skip.place.line, skip.place.text, skip.option, skip.role) for skip in opened.skips()]
+    assert skips == [
+        (1, "made on", "preamble=2", "above"),
+        (3, "id,item", "header=True", "header"),
+        (7, "3,c", "footer=1", "below"),
+        (9, ",", "footer=1", "below"),
+    ]
+    assert (opened.lines, opened.skipped) == (8, 6)
+
+
 def test_a_footer_that_is_none_is_a_record(table):
     assert table(Csv(footer="^Total"), b"id,item\nTotal,1\n2,b\n", ITEMS).rows == [("Total", "1"), ("2", "b")]
 

@@ -55,6 +55,60 @@ def test_a_sender_may_cut_trailing_spaces_off(table):
     ]
 
 
+def test_header_lines_may_be_told_by_their_text(table):
+    fmt = FixedWidth(columns={"id": (1, 4), "name": (5, 9)}, header_lines="^(HEAD|----)")
+    assert table(fmt, "HEADING\n----\n0002Bob  \n", ["id", "name"]).rows == [("0002", "Bob")]
+    assert table(fmt, "0001Ann  \n0002Bob  \n", ["id", "name"]).rows == [("0001", "Ann"), ("0002", "Bob")]
+
+
+@pytest.mark.parametrize("length", range(12))
+def test_a_line_has_one_of_its_lengths_or_is_broken(table, length):
+    columns = {"id": (1, 4), "name": (5, 7), "note": (8, 10)}
+    fmt = FixedWidth(columns=columns, length=(7, 10))
+
+    found = table(fmt, "0001BobABC"[:length].ljust(length, "x") + "\n", [*columns])
+
+    assert len(found.rows) == (length in (7, 10))
+    assert [problem for _, _, problem in found.broken] == [
+        f"the line has {length} characters, not 7 or 10" for _ in range(length not in (0, 7, 10))
+    ]
+
+
+@pytest.mark.parametrize("length", range(1, 12))
+def test_only_named_columns_may_be_short(table, length):
+    columns = {"note": (8, 10), "id": (1, 4), "name": (5, 7)}
+    fmt = FixedWidth(columns=columns, trimmed=["note"])
+
+    found = table(fmt, "0001BobABC"[:length].ljust(length, "x") + "\n", [*columns])
+
+    assert found.rows == ([("ABC"[: length - 7] or None, "0001", "Bob")] if 7 <= length <= 10 else [])
+    assert len(found.broken) == (not 7 <= length <= 10)
+
+
+def test_a_line_of_the_shorter_length_is_masked_in_its_own_columns():
+    fmt = FixedWidth(columns={"id": (1, 4), "name": (5, 7), "note": (8, 10)}, length=(7, 10), null=())
+    hidden = {"name": lambda _: "*", "note": lambda _: "#"}
+    assert fmt.redacted("0001Bob", [*fmt.columns], hidden) == "0001*  "
+    assert fmt.redacted("0001BobABC", [*fmt.columns], hidden) == "0001*  #  "
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"length": ()},
+        {"length": (5, 8)},
+        {"length": (6, 10)},
+        {"trimmed": ["name"]},
+        {"trimmed": ["unknown"]},
+        {"header_lines": -1},
+        {"header_lines": "("},
+    ],
+)
+def test_lengths_and_short_columns_that_cannot_be_are_refused(options):
+    with pytest.raises(ContractError, match=r"FixedWidth\("):
+        FixedWidth(columns={"id": (1, 4), "name": (5, 7), "note": (8, 10)}, **options)
+
+
 def test_record_types_are_told_by_position(table):
     found = table(TYPED, "HDR 9\nDTL01\nXYZ02\nDTL2\nDTL03\nTRL 3\nDTL04\n", ["id"])
     assert found.rows == [("01",), ("03",)]

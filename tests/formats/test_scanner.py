@@ -1,5 +1,6 @@
 """The scanner finds at the speed of memory what the splitter finds line by line, for every kind of dirt."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -71,6 +72,8 @@ def seen(content: bytes, dialect: Dialect) -> Traits:
         text = content[start : record.end]
         traits.newlines |= {text[len(body(text)) :]} - {b""}
         traits.has_gaps |= skipped
+        traits.rows += 1
+        traits.skipped += skipped
         traits.has_quotes |= bool(dialect.quote) and dialect.quote in text
         traits.has_quoted_newlines |= not skipped and (b"\n" in body(text) or b"\r" in body(text))
         start = record.end
@@ -237,7 +240,7 @@ def test_the_traits_tell_if_the_file_is_plain(content: bytes, traits: Traits) ->
 
     list(scan(content, 0, len(content), 1, COMMA._replace(comment=b"#"), found))
 
-    assert found == traits
+    assert replace(found, rows=0, skipped=0) == traits
 
 
 @pytest.mark.parametrize(

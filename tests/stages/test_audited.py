@@ -170,8 +170,8 @@ def test_a_row_that_is_lost_on_the_way_stops_the_publish(project: Project) -> No
 
     assert message == (
         "raw.sales.nothing_lost found 1 offending row in raw.sales\n"
-        "    3 records in the files; 2 rows in the lake, 1 in raw.sales; 1 rejected, 1 in etl.rejects; "
-        "0 discarded, 0 in etl.rejects"
+        "    4 lines in the files, 1 skipped, 3 records; 2 rows in the lake, 1 in raw.sales; "
+        "1 rejected, 1 in etl.rejects; 0 discarded, 0 in etl.rejects"
     )
 
 

@@ -35,7 +35,7 @@ def partitions(project: Project, source: Source) -> dict[date, Partition]:
     found = {}
     for receipt in tiny.take(project, source):
         facts, day = receipt.details, date.fromisoformat(receipt.key.partition)
-        counts = (facts[name] for name in ("records", "rows", "rejected", "discarded"))
+        counts = (facts[name] for name in ("records", "rows", "rejected", "discarded", "lines", "skipped"))
         found[day] = Partition(day, receipt.fingerprint, facts["file"], facts["sha256"], *counts)
     return found
 

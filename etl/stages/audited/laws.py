@@ -34,10 +34,11 @@ def check_raw(checks: Checks, source: Source, candidate: Candidate) -> None:
 
 
 def _check_nothing_lost(checks: Checks, source: Source, content: str) -> None:
-    """Check that the records of the files are the rows of the lake and those in quarantine, and all are loaded."""
+    """Check that each line of the files is skipped or a record, and each record in the lake or in quarantine."""
     con = checks.con
-    totals = ", ".join(f"coalesce(sum({n}), 0)::bigint" for n in ("records", "rows", "rejected", "discarded"))
-    records, rows, rejected, discarded = con.execute(
+    names = ("lines", "skipped", "records", "rows", "rejected", "discarded")
+    totals = ", ".join(f"coalesce(sum({n}), 0)::bigint" for n in names)
+    lines, skipped, records, rows, rejected, discarded = con.execute(
         f"select {totals} from etl.partitions where source = ?", [source.name]
     ).fetchall()[0]
     loaded = con.execute(f"select count(*) from {qualified(source.table)}").fetchall()[0][0]
@@ -45,9 +46,10 @@ def _check_nothing_lost(checks: Checks, source: Source, content: str) -> None:
         "select count(*) - count(discarded), count(discarded) from etl.rejects where source = ?", [source.name]
     ).fetchall()[0]
     lost = abs(records - rows - rejected - discarded) + abs(loaded - rows)
-    lost += abs(rejected - quarantined) + abs(discarded - given_up)
+    lost += abs(lines - skipped - records) + abs(rejected - quarantined) + abs(discarded - given_up)
     example = (
-        f"{records:,} records in the files; {rows:,} rows in the lake, {loaded:,} in {source.table}; "
+        f"{lines:,} lines in the files, {skipped:,} skipped, {records:,} records; "
+        f"{rows:,} rows in the lake, {loaded:,} in {source.table}; "
         f"{rejected:,} rejected, {quarantined:,} in etl.rejects; "
         f"{discarded:,} discarded, {given_up:,} in etl.rejects"
     )

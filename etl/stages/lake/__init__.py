@@ -22,9 +22,10 @@ from etl.stages.lake import empty
 from etl.stages.lake.adopt import adopt
 from etl.stages.lake.careful import extract_carefully, refuse
 from etl.stages.lake.clean import Opening, extract_clean
-from etl.stages.lake.inputs import Input, open_file
+from etl.stages.lake.inputs import Input, Lines, open_file
 from etl.stages.lake.layout import partition_file
 from etl.stages.lake.place import Batch, Extracted, definition, place
+from etl.stages.lake.skipped import eaten, look
 from etl.stages.lake.unchanged import is_changed, read_unchanged
 from etl.stages.raw import Delivery
 
@@ -93,6 +94,11 @@ class _Extraction:
             return
         if problem := self._problem(opening):
             return self._alone(opening, problem)
+        with self._closing_on_error(opening):
+            looked = look(self.batch, delivery, opening.inputs)
+        opening = Opening(delivery, looked.inputs)
+        if looked.problem:
+            return self._alone(opening, looked.problem)
         if opening.layout is None or opening.delivery.corrections:
             return self._alone(opening)
         waiting = self.waiting[opening.layout]
@@ -111,7 +117,7 @@ class _Extraction:
                 opened.opened.close()
             if not isinstance(error, UnreadableError):
                 raise
-            self._finish(Extracted(delivery, 0, refused=str(error)))
+            self._finish(Extracted(delivery, 0, Lines(), refused=str(error)))
             return None
         return Opening(delivery, inputs)
 
@@ -121,7 +127,7 @@ class _Extraction:
         for file in opening.inputs:
             # what stands where a header should be can be a person's record
             if problem := file.problem(self.batch.redactor(file).header(file.opened.columns)):
-                return problem
+                return problem + eaten(file)
             if problem := empty.refusal(source, file.records):
                 return problem
         return opening.delivery.problem if opening.records else ""
@@ -143,6 +149,14 @@ class _Extraction:
             for opening in openings:
                 for file in opening.inputs:
                     file.opened.close()
+
+    @contextmanager
+    def _closing_on_error(self, opening: Opening) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            with self._closing(opening):
+                raise
 
     def _extract_clean(self, chunk: Sequence[Opening]) -> None:
         results: Sequence[Extracted | None]

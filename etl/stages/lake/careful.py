@@ -13,7 +13,7 @@ from etl.errors import RecordsLost
 from etl.quoting import literal
 from etl.stages.lake import select
 from etl.stages.lake.corrected import Corrected
-from etl.stages.lake.inputs import Input
+from etl.stages.lake.inputs import Input, lines_of
 from etl.stages.lake.place import Batch, Extracted, provenance, scratch_file
 from etl.stages.lake.rejects import Refused, Rejects
 from etl.stages.lake.sound import Sound
@@ -32,7 +32,7 @@ def extract_carefully(batch: Batch, delivery: Delivery, inputs: Sequence[Input])
         return _extract_corrected(batch, delivery, inputs, corrections)
     records = sum(file.records for file in inputs)
     sound = Sound(batch, delivery, inputs)
-    extracted = Extracted(delivery, records, warnings=sound.warnings())
+    extracted = Extracted(delivery, records, lines_of(inputs), warnings=sound.warnings())
     file = scratch_file(batch.project, "lake", delivery)
     rows = _write(batch, extracted, inputs, sound, file)
     broken = sound.broken() if rows < sum(file.opened.sound for file in inputs) else {}
@@ -40,9 +40,8 @@ def extract_carefully(batch: Batch, delivery: Delivery, inputs: Sequence[Input])
     _prove(delivery, records, rows, rejects)
     if limit := _limit(batch.source, records, rejects.count):
         file.unlink()
-        return _refused(
-            delivery, records, Refused(rejects, Corrections(), _over_limit(records, rejects, limit), {})
-        )
+        reason = _over_limit(records, rejects, limit)
+        return _refused(delivery, inputs, Refused(rejects, Corrections(), reason, {}))
     extracted.rows_file, extracted.rows = file, rows
     extracted.rejects, extracted.rejected = rejects, rejects.count
     return extracted
@@ -52,7 +51,7 @@ def refuse(batch: Batch, delivery: Delivery, inputs: Sequence[Input], reason: st
     """Return a delivery of which nothing is accepted: every record in quarantine, its own fault beside."""
     corrections = batch.corrections(delivery)
     refused = Refused(Rejects(batch, inputs), corrections, reason, {})
-    return _refused(delivery, sum(file.records for file in inputs), refused, corrections)
+    return _refused(delivery, inputs, refused, corrections)
 
 
 def _extract_corrected(
@@ -69,9 +68,8 @@ def _extract_corrected(
         sound = Sound(batch, delivery, inputs, change)
         every = [*inputs, *change.inputs]
         stale = _stale(corrections, corrected.used)
-        extracted = Extracted(
-            delivery, records, discarded=corrected.discarded, warnings=sound.warnings(), stale=stale
-        )
+        told, discarded = lines_of(inputs), corrected.discarded
+        extracted = Extracted(delivery, records, told, discarded=discarded, warnings=sound.warnings(), stale=stale)
         file = scratch_file(batch.project, "lake", delivery)
         extracted.rows = _write(batch, extracted, every, sound, file)
         broken = sound.broken()
@@ -84,19 +82,21 @@ def _extract_corrected(
     if limit := _limit(batch.source, records, rejects.count):
         file.unlink()
         reason = _over_limit(records, rejects, limit)
-        return _refused(delivery, records, Refused(before, corrections, reason, again), corrections)
+        return _refused(delivery, inputs, Refused(before, corrections, reason, again), corrections)
     extracted.rows_file, extracted.rejects, extracted.rejected = file, rejects, rejects.count
     return extracted
 
 
 def _refused(
-    delivery: Delivery, records: int, refused: Refused, corrections: Corrections | None = None
+    delivery: Delivery, inputs: Sequence[Input], refused: Refused, corrections: Corrections | None = None
 ) -> Extracted:
+    records = sum(file.records for file in inputs)
     rejected = records - refused.discarded
     stale = _stale(corrections or Corrections(), refused.used)
     return Extracted(
         delivery,
         records,
+        lines_of(inputs),
         rejects=refused,
         rejected=rejected,
         discarded=refused.discarded,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from etl.contract import Rule
 from etl.quoting import literal
 from etl.stages.lake import select
-from etl.stages.lake.inputs import Input, select_list
+from etl.stages.lake.inputs import Input, lines_of, select_list
 from etl.stages.lake.place import Batch, Extracted, provenance, scratch_file
 from etl.stages.raw import Delivery
 
@@ -51,7 +51,8 @@ def extract_clean(batch: Batch, chunk: Sequence[Opening]) -> list[Extracted | No
         opening = chunk[position]
         file = scratch_file(batch.project, "lake", opening.delivery)
         records = opening.records
-        extracted = Extracted(opening.delivery, records, file, records, warnings=warnings.get(position, {}))
+        told = lines_of(opening.inputs)
+        extracted = Extracted(opening.delivery, records, told, file, records, warnings=warnings.get(position, {}))
         if position in doubled:
             return None
         columns = select.lake_columns(batch.source, opening.delivery.date, _file(opening))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from etl.contract import Source
 from etl.formats import Opened
@@ -27,6 +28,8 @@ class Input:
     opened: Opened
     names: tuple[str, ...]
     source: Source
+    #: What is to be said of its skipped lines.
+    notes: tuple[str, ...] = ()
 
     @property
     def records(self) -> int:
@@ -75,6 +78,20 @@ class Input:
         ]:
             return f"the columns are not in the contract's order: {header}"
         return ""
+
+
+class Lines(NamedTuple):
+    """The lines of files, those of them that are skipped, and what is to be said of these."""
+
+    lines: int = 0
+    skipped: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def lines_of(inputs: Sequence[Input]) -> Lines:
+    """Return the lines of the files of a delivery."""
+    lines, skipped = (sum(getattr(file.opened, name) for file in inputs) for name in ("lines", "skipped"))
+    return Lines(lines, skipped, tuple(note for file in inputs for note in file.notes))
 
 
 def open_file(project: Project, source: Source, delivery: Delivery, file: File, number: int) -> Input:

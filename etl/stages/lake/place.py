@@ -25,7 +25,7 @@ from etl.keys import extract_key
 from etl.ledger import Receipt, fingerprint, stamp
 from etl.project import Project
 from etl.quoting import literal
-from etl.stages.lake.inputs import Input
+from etl.stages.lake.inputs import Input, Lines
 from etl.stages.lake.layout import REJECTS, partition_file
 from etl.stages.lake.streamed import write_streamed
 from etl.stages.lake.unchanged import check_unchanged
@@ -132,6 +132,7 @@ class Extracted:
 
     delivery: Delivery
     records: int
+    told: Lines
     rows_file: Path | None = None
     rows: int = 0
     #: Those that are in quarantine, discarded ones among them; `rejected` counts the others.
@@ -193,6 +194,9 @@ def _facts(batch: Batch, extracted: Extracted) -> dict[str, Any]:
         "definition": batch.definition,
         "records": extracted.records,
         "discarded": extracted.discarded,
+        "lines": extracted.told.lines,
+        "skipped": extracted.told.skipped,
+        "skips": list(extracted.told.notes),
         "warnings": extracted.warnings,
         "cleaned": described(batch.source.contract),
         **_applied(extracted),

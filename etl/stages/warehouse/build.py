@@ -26,7 +26,8 @@ _TABLES = {
     "etl.runs": "run_id varchar, started_at timestamptz, finished_at timestamptz, outcome varchar, "
     "batch_date date, git_commit varchar",
     "etl.partitions": "source varchar, date date, file varchar, sha256 varchar, records bigint, "
-    "rows bigint, rejected bigint, discarded bigint, loaded_at timestamptz, run_id varchar",
+    "rows bigint, rejected bigint, discarded bigint, lines bigint, skipped bigint, loaded_at timestamptz, "
+    "run_id varchar",
     "etl.models": "name varchar, materialized varchar, fingerprint varchar, rows bigint, seconds double, "
     "built_at timestamptz, run_id varchar",
     "etl.checks": "name varchar, table_name varchar, severity varchar, passed boolean, failing bigint, "

@@ -48,6 +48,9 @@ class Partition:
     rows: int
     rejected: int
     discarded: int
+    #: Those of its files: of records, each counted as one, and the `skipped` ones.
+    lines: int
+    skipped: int
     is_refused: bool = False
 
     @property
@@ -250,7 +253,8 @@ def _with_rejects(project: Project, source: Source, partition: Partition) -> Par
     """Return the partition of a snapshot as it is without its rejects, if their file is gone for good."""
     if partition_file(project.quarantine, source, partition.date).exists():
         return partition
-    return replace(partition, records=partition.rows, rejected=0, discarded=0)
+    lines = partition.rows + partition.skipped
+    return replace(partition, records=partition.rows, rejected=0, discarded=0, lines=lines)
 
 
 def _too_many_lost(source: Source, lost: Sequence[date]) -> str:

@@ -159,7 +159,7 @@ def test_an_analyst_can_ask_how_fresh_and_how_clean_the_data_is(tmp_path: Path) 
         "runs": ["run_id", "started_at", "finished_at", "outcome", "batch_date", "git_commit"],
         "partitions": [
             *("source", "date", "file", "sha256"),
-            *("records", "rows", "rejected", "discarded"),
+            *("records", "rows", "rejected", "discarded", "lines", "skipped"),
             *("loaded_at", "run_id"),
         ],
         "models": ["name", "materialized", "fingerprint", "rows", "seconds", "built_at", "run_id"],
