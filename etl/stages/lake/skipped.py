@@ -198,7 +198,7 @@ def _kept(
     return {
         position: dict(zip(opened.names, row, strict=True))
         for record, (position, row) in enumerate(zip(positions, cells, strict=True))
-        if position is not None and not set(broken.get(record, ())) - uniques
+        if position is not None and not {breach.rule for breach in broken.get(record, ())} - uniques
     }
 
 

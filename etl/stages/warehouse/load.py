@@ -30,7 +30,8 @@ log = logging.getLogger("etl")
 _MANY_ROWS = 1_000_000
 
 #: What etl.partitions says of a partition, but for its source and the run.
-_NOTED = ("date", "fingerprint", "file", "sha256", "records", "rows", "rejected", "discarded")
+_COUNTS = ("records", "rows", "rejected", "discarded", "lines", "skipped")
+_NOTED = ("date", "fingerprint", "file", "sha256", *_COUNTS)
 
 
 @dataclass(frozen=True)
