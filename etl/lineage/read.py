@@ -88,8 +88,8 @@ def _model(model: Model, found: Table) -> Table:
     rows = list(found.rows)
     if header.materialized in BY_PARTITION[1:]:
         named = {*header.key, *header.order, header.deletes, header.valid_from, header.partition}
-        is_history = header.materialized == "scd2"
-        rows += [value for name in columns if is_history or name in named for value in columns[name].values]
+        named |= set(model.versioned) if header.materialized == "scd2" else set()
+        rows += [value for name in columns if name in named for value in columns[name].values]
     stored = {name: columns.get(name) or _of_history(model, columns) for name, _ in model.stored}
     return Table(stored, unique(rows), found.reads)
 

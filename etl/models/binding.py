@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from etl.audit_kinds import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS, Audit
 from etl.errors import ModelError
-from etl.models.model import ABSENT, HISTORY, Columns, Given, Model
+from etl.models.model import ABSENT, HISTORY, HISTORY_OWN, Columns, Given, Model
 from etl.models.query import Query, explained, message_of
 from etl.quoting import identifier, qualified
 
@@ -29,7 +30,8 @@ class Bound:
         #: The models with a `distinct on`, below which DuckDB pushes filters that may not go there.
         self.distinct_on: set[str] = set()
         self._schemas: set[str] = set()
-        for table in given:
+        self.given = {table.name: table for table in given}
+        for table in self.given.values():
             self.define(table.name, table.columns)
 
     def define(self, name: str, columns: Columns) -> None:
@@ -87,26 +89,44 @@ class Bound:
             self._schemas.add(schema)
 
 
-def check_columns(model: Model, lines: Mapping[str, int]) -> None:
-    """Raise ModelError for a header that names a column which its SELECT does not have, or of another type."""
-    header, types = model.header, dict(model.columns)
-    named = {
-        "partition": [header.partition],
-        "key": header.key,
-        "order": header.order,
-        "deletes": [] if header.deletes == ABSENT else [header.deletes],
-        "valid_from": [header.valid_from],
-        "unit": [name for name, _ in header.unit],
-    }
-    for key, names in named.items():
-        for name in filter(None, names):
-            if name not in types:
-                close = difflib.get_close_matches(name, types, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(types)}"
-                raise _error(model, lines[key], f"{key}: the SELECT has no column {name}; {hint}")
+def with_columns(model: Model, lines: Mapping[str, int]) -> Model:
+    """Return a model whose columns are known, with the names in its header spelled as its SELECT does.
+
+    DuckDB's names are the same in capital letters. Raises ModelError for a header that names a column which the
+    SELECT does not have, or of another type.
+    """
+    header, spelling = model.header, {name.lower(): name for name, _ in model.columns}
+
+    def spelled(key: str, name: str) -> str:
+        if name.lower() not in spelling:
+            close = difflib.get_close_matches(name.lower(), spelling, n=1)
+            hint = f"did you mean {spelling[close[0]]}?" if close else f"it has {', '.join(spelling.values())}"
+            raise _error(model, lines[key], f"{key}: the SELECT has no column {name}; {hint}")
+        return spelling[name.lower()]
+
+    ones = {key: getattr(header, key) for key in ("partition", "deletes", "valid_from")}
+    found: dict[str, Any] = {key: spelled(key, name) for key, name in ones.items() if name not in ("", ABSENT)}
+    for key in ("key", "order", "versions", "ignores"):
+        found[key] = tuple(spelled(key, name) for name in getattr(header, key))
+    found["unit"] = tuple((spelled("unit", name), unit) for name, unit in header.unit)
+    header = replace(header, **found)
+    model = replace(model, header=header)
+    types = dict(model.columns)
     if header.deletes not in ("", ABSENT) and types[header.deletes] != "BOOLEAN":
         raise _error(model, lines["deletes"], f"deletes: {header.deletes} is {types[header.deletes]}, not BOOLEAN")
     _check_partition(model, lines, types)
+    _check_versions(model, lines)
+    return model
+
+
+def _check_versions(model: Model, lines: Mapping[str, int]) -> None:
+    """Raise ModelError for columns that cannot be told to make a version, or not to."""
+    header = model.header
+    fixed = {*header.key, header.partition, header.valid_from, header.deletes}
+    for key in ("versions", "ignores"):
+        if wrong := [name for name in getattr(header, key) if name in fixed]:
+            what = f"{key}: {wrong[0]} names the row or its time, so it is not part of what a version says"
+            raise _error(model, lines[key], f"{what}; take it out")
 
 
 def _check_partition(model: Model, lines: Mapping[str, int], types: Mapping[str, str]) -> None:
@@ -118,12 +138,18 @@ def _check_partition(model: Model, lines: Mapping[str, int], types: Mapping[str,
         return
     since = header.valid_from or header.partition
     if types[since] not in ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"):
-        raise _error(model, lines["valid_from"], f"valid_from: {since} is {types[since]}, not a date or timestamp")
-    for name in HISTORY:
-        if name in types and name != since:
-            raise _error(
-                model, lines["materialized"], f"history adds the column {name}; call that of the SELECT another"
-            )
+        raise _error(
+            model,
+            lines.get("valid_from", lines["partition"]),
+            f"valid_from: {since} is {types[since]}, not a date or timestamp",
+        )
+    for name in types:
+        if name.lower() in HISTORY and name != since:
+            what = f"scd2 adds a column named {name.lower()}. Rename {name} in the SELECT"
+            raise _error(model, lines["materialized"], what)
+        if name.lower().startswith(HISTORY_OWN):
+            what = f"scd2 keeps names that begin with {HISTORY_OWN} for itself. Rename {name} in the SELECT"
+            raise _error(model, lines["materialized"], what)
 
 
 def _error(model: Model, line: int, what: str) -> ModelError:

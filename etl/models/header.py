@@ -24,6 +24,8 @@ _GOES_WITH = {
     "order": ("merge", "scd2"),
     "deletes": ("merge", "scd2"),
     "valid_from": ("scd2",),
+    "versions": ("scd2",),
+    "ignores": ("scd2",),
     "tolerates": ("incremental", "merge", "scd2"),
     "export": ("table", "incremental", "merge", "scd2"),
 }
@@ -107,6 +109,8 @@ def _check(file: str, header: Header, lines: Mapping[str, Line]) -> None:
         if key in lines and kind not in kinds:
             what = f"'{key}' goes with materialized: {' or '.join(kinds)}, and not with {kind}"
             raise _error(file, lines[key], what)
+    if header.versions and header.ignores:
+        raise _error(file, lines["ignores"], "ignores: versions says already which columns count. Take one out")
     if header.deletes == ABSENT and not header.partition:
         raise _error(file, lines["deletes"], "deletes: absent needs a line `-- partition: ...`")
     if header.deletes == ABSENT and header.valid_from:
@@ -126,7 +130,7 @@ def _error(file: str, line: Line, what: str) -> ModelError:
 
 def _names(value: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in value.split(","))
-    if not all(names) or len(set(names)) < len(names):
+    if not all(names) or len({name.lower() for name in names}) < len(names):
         raise ValueError("is not a list of different names with commas between them")
     return names
 
@@ -168,6 +172,8 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "order": _names,
     "deletes": _name,
     "valid_from": _name,
+    "versions": _names,
+    "ignores": _names,
     "tolerates": _names,
     "contract": _name,
     "owner": str,

@@ -36,6 +36,15 @@ def with_inputs(
     )
 
 
+def with_added(model: Model, bound: Bound, known: Mapping[str, Model]) -> Model:
+    """Return a model with those of its columns that etl added to a raw table below, told by their names."""
+    raw = [bound.given[name] for name in _everything_under(model.reads, known) if name in bound.given]
+    added = {name.lower() for table in raw for name in table.added}
+    for table in raw:
+        added -= {name.lower() for name, _ in table.columns} - {name.lower() for name in table.added}
+    return replace(model, added=tuple(name for name, _ in model.columns if name.lower() in added))
+
+
 def stored(reads: Iterable[str], known: Mapping[str, Model]) -> set[str]:
     """Return the stored tables of `reads`, through any number of views."""
     return {name for name in _under(reads, known) if not _is_view(name, known)}
@@ -68,6 +77,14 @@ def _snapshots(model: Model, daily: set[str], dated: Mapping[str, str], known: M
     }
 
 
+def _everything_under(reads: Iterable[str], known: Mapping[str, Model]) -> set[str]:
+    """Return `reads`, and all that they are made of."""
+    found = set(reads)
+    for read in reads:
+        found |= _everything_under(known[read].reads, known) if read in known else set()
+    return found
+
+
 def _is_view(name: str, known: Mapping[str, Model]) -> bool:
     return name in known and known[name].materialized == "view"
 
@@ -81,7 +98,7 @@ def _by_date(model: Model, bound: Bound, dated: Mapping[str, str]) -> set[str]:
     # the author's word: of what has the partition's column, so many days are looked at
     looked_at: set[str] = set()
     for read in model.reads:
-        if (partition, "DATE") in bound.columns(read):
+        if (partition.lower(), "DATE") in ((name.lower(), type) for name, type in bound.columns(read)):
             looked_at |= by_date(bound.con, f"from {qualified(read)}", partition, dated)
     return looked_at
 
@@ -104,7 +121,7 @@ def _tolerated(model: Model, lines: Mapping[str, int], known: Mapping[str, Model
     """Return the stored tables that are read through tolerated ones only."""
     tolerated = set()
     for name in model.header.tolerates:
-        match = [read for read in model.reads if name in (read, read.split(".")[1])]
+        match = [read for read in model.reads if name.lower() in (read, read.split(".")[1])]
         if len(match) != 1:
             close = difflib.get_close_matches(name, [read.split(".")[1] for read in model.reads], n=1)
             hint = f"did you mean {close[0]}?" if close else f"it reads {', '.join(model.reads)}."

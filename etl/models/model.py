@@ -22,6 +22,12 @@ ABSENT = "absent"
 #: The columns that history adds to those of its SELECT, with their types; None is that of `valid_from`.
 HISTORY = {"valid_from": None, "valid_to": None, "is_current": "BOOLEAN", "version_number": "BIGINT"}
 
+#: What the SQL of a history calls columns of its own begins like this.
+HISTORY_OWN = "_etl_"
+
+#: The columns that every raw table has beside those of its contract and its partition.
+DELIVERED = ("_file", "_loaded_at")
+
 Columns = tuple[tuple[str, str], ...]
 
 
@@ -32,6 +38,8 @@ class Given:
     name: str
     columns: Columns
     partition: str = ""
+    #: The columns that no file has: how and when a row was delivered.
+    added: tuple[str, ...] = DELIVERED
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,9 @@ class Header:
     deletes: str = ""
     # In a history, the column that tells since when a row holds; by default the partition.
     valid_from: str = ""
+    # In a history, the only columns of which a new value is a new version; or those of which none is.
+    versions: tuple[str, ...] = ()
+    ignores: tuple[str, ...] = ()
     # Tables whose changes alone build nothing anew, on the author's word.
     tolerates: tuple[str, ...] = ()
     # The class name of the contract, if it does not name the table itself.
@@ -64,7 +75,10 @@ class Header:
 
     def building(self) -> tuple[object, ...]:
         """Return what decides on the content of the table, for its fingerprint."""
-        names = ("materialized", "partition", "lookback", "key", "order", "deletes", "valid_from", "tolerates")
+        names = (
+            *("materialized", "partition", "lookback", "key", "order", "deletes", "valid_from", "tolerates"),
+            *("versions", "ignores"),
+        )
         return tuple(getattr(self, name) for name in names)
 
 
@@ -88,6 +102,8 @@ class Model:
     why_full: str = ""
     # With `deletes: absent`, the dated tables whose deliveries are its snapshots, with or without rows in it.
     snapshots: tuple[str, ...] = ()
+    # Of its columns, those that etl added to a raw table: how a row came, and nothing that it says.
+    added: tuple[str, ...] = ()
     # The macros which it uses, as names and the statements that make them, in order.
     macros: tuple[tuple[str, str], ...] = ()
 
@@ -104,6 +120,22 @@ class Model:
         """Return what messages call it, with file and line as `where`."""
         owner = f", owner: {self.header.owner}" if self.header.owner else ""
         return f"{self.name} ({where}{owner})"
+
+    @property
+    def versioned(self) -> tuple[str, ...]:
+        """The columns of a history of which a new value is a new version."""
+        header = self.header
+        if header.versions:
+            return header.versions
+        times = (header.partition, header.valid_from, header.deletes)
+        others = {*header.key, *header.order, *times, *header.ignores, *self.added}
+        return tuple(name for name, _ in self.columns if name not in others)
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """The columns in the order in which they decide between rows that are alike in what the header names."""
+        names = [name for name, _ in self.columns]
+        return (*(name for name in names if name not in self.added), *self.added)
 
     @property
     def stored(self) -> Columns:

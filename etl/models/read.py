@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from etl import audit_kinds
 from etl.audit_kinds import BATCH_DATE, Audit, check_tables
 from etl.errors import ModelError
-from etl.models.binding import Bound, check_columns
+from etl.models.binding import Bound, with_columns
 from etl.models.context import NOTHING, Context
 from etl.models.header import read_audits, read_header
-from etl.models.inputs import stored, with_inputs
+from etl.models.inputs import stored, with_added, with_inputs
 from etl.models.macros import FOLDER as MACROS
 from etl.models.macros import MacroText, make_macro, read_macros, used
 from etl.models.model import Given, Macro, Model, Models
@@ -185,11 +185,11 @@ def _model(name: str, query: Query, bound: Bound, dated: dict[str, str], known: 
     bound.bind(name, query, header.materialized)
     model = Model(name, query.file, query.sql, query.normal, query.reads(), header, macros=query.macros)
     if header.partition or header.key or header.unit:
-        model = replace(model, columns=bound.columns(name))
-        check_columns(model, lines)
+        model = with_columns(replace(model, columns=bound.columns(name)), lines)
     if header.materialized == "view":
         return model
-    model = with_inputs(model, lines, bound, dated, known)
+    header = model.header
+    model = with_inputs(with_added(model, bound, known), lines, bound, dated, known)
     if model.stored != model.columns:
         bound.define(name, model.stored)
     if header.materialized == "incremental":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from etl.errors import ModelError
 from etl.models.context import Context, Promised
+from etl.models.names import table_name
 from etl.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def read_seeds(con: duckdb.DuckDBPyConnection, folder: Path, context: Context) -
     row of another width, and a cell that is no value of its column.
     """
     for path in sorted((folder / FOLDER).glob("*.csv")):
-        file, name = f"{folder.name}/{FOLDER}/{path.name}", f"{FOLDER}.{path.stem}"
+        file = f"{folder.name}/{FOLDER}/{path.name}"
+        name = table_name(path.relative_to(folder), file)
         if name not in context.promised:
             raise ModelError(
                 f"{file}: a seed needs a contract, which gives its columns their types: a pandera model in the "

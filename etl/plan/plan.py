@@ -13,7 +13,7 @@ from etl.contract.unused import check_used
 from etl.errors import ConfigError
 from etl.keys import extract_key, transform_key
 from etl.ledger import Key, Ledger, Receipt, fingerprint
-from etl.models import Context, Given, Models, Promised, models_key, read_models, select
+from etl.models import DELIVERED, Context, Given, Models, Promised, models_key, read_models, select
 from etl.plan.deliveries import Deliveries, Scope, Taken
 from etl.plan.headers import check_exports, with_named_contracts
 from etl.plan.rhythm import Holes, find_holes, newest_due
@@ -224,10 +224,13 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
 
 def raw_tables(catalog: Catalog) -> list[Given]:
     """Return the tables that sources are loaded into."""
-    return [
-        Given(source.table, tuple(source.columns.items()), source.partition if source.has_dates else "")
-        for source in catalog.sources.values()
-    ]
+    return [_raw_table(source) for source in catalog.sources.values()]
+
+
+def _raw_table(source: Source) -> Given:
+    delivered = {column.name.lower() for column in source.contract.columns}
+    added = (*(() if source.partition.lower() in delivered else (source.partition,)), *DELIVERED)
+    return Given(source.table, tuple(source.columns.items()), source.partition if source.has_dates else "", added)
 
 
 def _known(read: Callable[[str], _Definitions], text: str | None) -> _Definitions | None:

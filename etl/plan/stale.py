@@ -80,7 +80,15 @@ def definitions_of(models: Models, timezone: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for model in models.models.values():
         views = {name: found[name] for name in models.views_under[model.name]}
-        own = (model.normal, model.header.building(), model.columns, model.by_date, model.whole, model.snapshots)
+        own = (
+            model.normal,
+            model.header.building(),
+            model.columns,
+            model.by_date,
+            model.whole,
+            model.snapshots,
+            model.added,
+        )
         found[model.name] = fingerprint(own, views, timezone)
     return found
 

@@ -223,3 +223,58 @@ def test_a_model_that_is_called_like_a_test_is_not_left_out_without_a_word(tmp_p
     assert refusal(tmp_path, marts__test_results="select id from raw.sales").startswith(
         "sql/marts/test_results.sql:1: files called test_*.sql hold tests of models"
     )
+
+
+HISTORY = "-- materialized: scd2\n-- key: {key}\n-- partition: {partition}\n{more}select {columns} from raw.sales"
+
+
+def history(root: Path, columns: str = "*", key: str = "id", partition: str = "day", more: str = "") -> Models:
+    columns = f"sold_at::date as day, {columns}"
+    return read(root, marts__items=HISTORY.format(key=key, partition=partition, more=more, columns=columns))
+
+
+def test_a_header_may_spell_columns_in_any_case(tmp_path: Path) -> None:
+    more = "-- order: Sold_At\n-- ignores: B\n-- unit: A = euros\n"
+    header = history(tmp_path, key="ID", partition="DAY", more=more).models["marts.items"].header
+
+    assert (header.key, header.partition, header.order, header.ignores) == (("id",), "day", ("sold_at",), ("b",))
+    assert header.unit == (("a", "euros"),)
+
+
+def test_a_column_that_is_not_there_is_told_whatever_its_case(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="key: the SELECT has no column ITE; did you mean site"):
+        history(tmp_path, key="ITE")
+
+
+@pytest.mark.parametrize("name", ["valid_from", "VALID_FROM", "Valid_To", "is_Current", "VERSION_number"])
+def test_a_column_that_history_adds_is_refused_in_any_case(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelError) as error:
+        history(tmp_path, columns=f"id, site as {name}")
+
+    assert str(error.value) == (
+        f"sql/marts/items.sql:1: scd2 adds a column named {name.lower()}. Rename {name} in the SELECT."
+    )
+
+
+def test_a_name_that_the_sql_of_a_history_needs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"begin with _etl_ for itself\. Rename _ETL_Gone in"):
+        history(tmp_path, columns="id, site as _ETL_Gone")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("-- versions: id, a\n", ":4: versions: id names the row or its time"),
+        ("-- ignores: Day\n", ":4: ignores: day names the row or its time"),
+        ("-- versions: a\n-- ignores: b\n", ":5: ignores: versions says already which columns count"),
+        ("-- versions: a, A\n", ":4: versions: a, A is not a list of different names"),
+        ("-- ignores: c\n", ":4: ignores: the SELECT has no column c"),
+    ],
+)
+def test_what_makes_a_version_is_said_once_and_of_columns_that_can(
+    tmp_path: Path, more: str, message: str
+) -> None:
+    with pytest.raises(ModelError) as error:
+        history(tmp_path, more=more)
+
+    assert str(error.value).startswith(f"sql/marts/items.sql{message}")

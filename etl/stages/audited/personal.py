@@ -53,5 +53,5 @@ class Personal:
 
 def _is_like(column: Column, name: str) -> bool:
     if column.regex:
-        return re.match(column.name, name) is not None
+        return re.match(column.name, name, re.IGNORECASE) is not None
     return column.name.lower() == name.lower()

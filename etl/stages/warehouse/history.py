@@ -50,60 +50,60 @@ def versions(model: Model, sql: str, snapshots: Sequence[date]) -> str:
     """
     header = model.header
     since = identifier(header.valid_from or header.partition)
-    values = names(_values(model)) or "true"
-    gone = f"coalesce({identifier(header.deletes)}, false)" if header.deletes not in ("", ABSENT) else "_gone"
+    values = names(model.versioned) or "true"
+    gone = f"coalesce({identifier(header.deletes)}, false)" if header.deletes not in ("", ABSENT) else "_etl_gone"
     rows = newest(
         _events(model, sql, snapshots),
         (*header.key, header.valid_from or header.partition),
         _ranks(model),
-        model.columns,
+        model.ranked,
     )
     by_key = f"partition by {names(header.key)} order by {since}"
     kept = names([name for name, _ in model.stored if name not in HISTORY])
     end = f"cast({literal(END)} as {dict(model.stored)['valid_to']})"
     return f"""
 with changes as (
-    select * replace ({_present(since, model)} as {since}), row({values}) as _values, {gone} as _is_gone
+    select * replace ({_present(since, model)} as {since}), row({values}) as _etl_values, {gone} as _etl_is_gone
     from ({rows})
 ),
 starts as (
     select * from changes
     window by_key as ({by_key})
     qualify case
-        when row_number() over by_key = 1 then not _is_gone
-        when _is_gone then not lag(_is_gone) over by_key
-        else lag(_is_gone) over by_key or _values is distinct from lag(_values) over by_key
+        when row_number() over by_key = 1 then not _etl_is_gone
+        when _etl_is_gone then not lag(_etl_is_gone) over by_key
+        else lag(_etl_is_gone) over by_key or _etl_values is distinct from lag(_etl_values) over by_key
     end
 ),
-spans as (select *, lead({since}) over ({by_key}) as _until from starts)
+spans as (select *, lead({since}) over ({by_key}) as _etl_until from starts)
 select
-    {kept}, {since} as valid_from, coalesce(_until, {end}) as valid_to, _until is null as is_current,
+    {kept}, {since} as valid_from, coalesce(_etl_until, {end}) as valid_to, _etl_until is null as is_current,
     row_number() over ({by_key}) as version_number
 from spans
-where not _is_gone"""
+where not _etl_is_gone"""
 
 
 def _events(model: Model, sql: str, snapshots: Sequence[date]) -> str:
     """Return the SELECT of the changes: the rows, and that a key is not in the snapshot after its last one."""
     header = model.header
     if header.deletes != ABSENT:
-        return f"select *{', false as _gone' if not header.deletes else ''} from (\n{sql}\n)"
+        return f"select *{', false as _etl_gone' if not header.deletes else ''} from (\n{sql}\n)"
     key, day = names(header.key), identifier(header.partition)
     return f"""
 with given as (select * from (\n{sql}\n)),
 days as (
-    select {day}, lead({day}) over (order by {day}) as _next
+    select {day}, lead({day}) over (order by {day}) as _etl_next
     from (select {day} from (\n{model.sql}\n) where {day} is not null union from {_days(day, snapshots)})
 ),
 seen as (
-    select {key}, {day}, lead({day}) over (partition by {key} order by {day}) as _again
+    select {key}, {day}, lead({day}) over (partition by {key} order by {day}) as _etl_again
     from (select distinct {key}, {day} from given)
 )
-select *, false as _gone from given
+select *, false as _etl_gone from given
 union all by name
-select {names(header.key, "seen")}, _next as {day}, true as _gone
+select {names(header.key, "seen")}, _etl_next as {day}, true as _etl_gone
 from seen join days using ({day})
-where _next is not null and _again is distinct from _next"""
+where _etl_next is not null and _etl_again is distinct from _etl_next"""
 
 
 def _days(name: str, days: Sequence[date]) -> str:
@@ -115,13 +115,6 @@ def _present(since: str, model: Model) -> str:
     column = model.header.valid_from or model.header.partition
     what = f"{model.name}: a row has no {column}, so it has no place in time"
     return f"coalesce({since}, error({literal(what)}))"
-
-
-def _values(model: Model) -> list[str]:
-    """Return the columns of which a new value is a new version."""
-    header = model.header
-    other = {*header.key, *header.order, header.partition, header.valid_from, header.deletes}
-    return [name for name, _ in model.columns if name not in other]
 
 
 def _ranks(model: Model) -> tuple[str, ...]:
@@ -154,19 +147,19 @@ def _touched_by_snapshots(model: Model, todo: Work, snapshots: Sequence[date]) -
     """
     header, table = model.header, qualified(model.name)
     key, day = names(header.key), identifier(header.partition)
-    values = names(_values(model)) or "true"
+    values = names(model.versioned) or "true"
     wheres = on_days(header.partition, [day for day in todo.days if day])
     rows = newest(
         f"select * from (\n{model.sql}\n) where {' or '.join(wheres) or 'false'}",
         (*header.key, header.partition),
         header.order,
-        model.columns,
+        model.ranked,
     )
     there = [day for day in todo.days if day and day in snapshots]
     days = f"select {day} from ({rows}) union from {_days(day, there)}"
-    now = f"select {key}, {day}, row({values}) as _values from ({rows})"
+    now = f"select {key}, {day}, row({values}) as _etl_values from ({rows})"
     before = (
-        f"select {key}, days.{day}, row({values}) as _values from {table} as held "
+        f"select {key}, days.{day}, row({values}) as _etl_values from {table} as held "
         f"join ({days}) as days on days.{day} >= held.valid_from and days.{day} < held.valid_to"
     )
     differing = [f"select {key} from (({a}) except ({b}))" for a, b in ((now, before), (before, now))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from etl.models import Columns
 from etl.quoting import identifier
 
 
@@ -31,12 +30,12 @@ def delete_keys(table: str, keys: str, key: Sequence[str]) -> str:
     return f"delete from {table} as held using {keys} as wanted where {same_key(key, 'held', 'wanted')}"
 
 
-def newest(sql: str, key: Sequence[str], order: Sequence[str], columns: Columns) -> str:
-    """Return the SELECT of one row per key of `sql`: the greatest in `order`, then in all columns, nulls least.
+def newest(sql: str, key: Sequence[str], order: Sequence[str], columns: Sequence[str]) -> str:
+    """Return the SELECT of one row per key of `sql`: the greatest in `order`, then in all `columns`, nulls least.
 
     The last resort makes the choice the same whatever the order in which rows come.
     """
-    ranks = [*order, *(name for name, _ in columns if name not in {*order, *key})]
+    ranks = [*order, *(name for name in columns if name not in {*order, *key})]
     by = ", ".join(f"{identifier(name)} desc nulls last" for name in ranks)
     rank = f"row_number() over (partition by {names(key)} order by {by})" if ranks else ""
     within = f"qualify {rank} = 1" if ranks else ""

@@ -85,7 +85,7 @@ def _merge(con: duckdb.DuckDBPyConnection, model: Model, todo: Work) -> None:
 def _newest(model: Model, sql: str) -> str:
     header = model.header
     order = (*header.order, *filter(None, [header.partition]))
-    return newest(sql, header.key, order, model.columns)
+    return newest(sql, header.key, order, model.ranked)
 
 
 def _split(model: Model, *, deleted: bool) -> str:
