@@ -7,10 +7,11 @@ copies of those parts of files, whose records were found to be sound without it.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from etl.formats import plain
 from etl.formats.content import Content
@@ -27,7 +28,8 @@ _SMALL_BYTES = 4 << 20
 class CsvFile:
     """A delimited file whose records are found; `path` is its text in UTF-8."""
 
-    extras: tuple[str, ...] = ()
+    #: A header names all columns.
+    extras: Mapping[str, int] = MappingProxyType({})
 
     def __init__(
         self,

@@ -51,8 +51,8 @@ class Reader(Protocol):
 class Opened(Protocol):
     """A file taken apart: every record is either sound, and read by `reader` from `file`, or broken.
 
-    `columns` are those of the file, in its order. `extras` are names of further cells, which the relation
-    then has as one JSON object in the column `_extra`.
+    `columns` are those of the file, in its order. `extras` are names of further cells, each with
+    the line where it is first; the relation then has those cells as one JSON object in the column `_extra`.
 
     `lines` are those of the file, or its rows or elements: each is of a record or `skipped`. A record counts as
     one line, however many it has.
@@ -61,7 +61,7 @@ class Opened(Protocol):
     @property
     def columns(self) -> tuple[str, ...]: ...
     @property
-    def extras(self) -> tuple[str, ...]: ...
+    def extras(self) -> Mapping[str, int]: ...
     @property
     def sound(self) -> int: ...
     @property

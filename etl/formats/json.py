@@ -11,7 +11,7 @@ from etl.formats import plain
 from etl.formats.json_document import Element, elements, sequence
 from etl.formats.json_paths import Paths, parse_path
 from etl.formats.json_values import Malformed, dumped, single
-from etl.formats.staged import Staged, StagedRecord, skipped, stage
+from etl.formats.staged import Extras, Staged, StagedRecord, skipped, stage
 
 #: A value; or the line and the bytes of what is no text; or a blank line.
 Found = Element | tuple[int, bytes] | None
@@ -84,7 +84,7 @@ class JsonLines(plain.TextFile):
     ) -> Staged:
         names = [*expected, *(name for name in self.paths if name not in expected)]
         paths = Paths(names, self.paths, self.values)
-        extras: set[str] = set()
+        extras = Extras()
         width = len(expected)
 
         def records() -> Iterator[StagedRecord]:
@@ -142,7 +142,7 @@ def _record(
     paths: Paths,
     width: int,
     names: Sequence[str],
-    extras: set[str],
+    extras: Extras,
     encoding: str,
 ) -> StagedRecord:
     if not isinstance(element, Element):
@@ -160,5 +160,5 @@ def _record(
         return StagedRecord(element.line, element.text, problem=str(error))
     except RecursionError:
         return StagedRecord(element.line, element.text, problem="it is nested too deeply")
-    extras.update(extra)
+    extras.add(extra, element.line)
     return StagedRecord(element.line, element.text, cells[:width], extra=rest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,7 +127,7 @@ class ParquetFile:
     reader: ParquetReader
     sound: int
     broken: int = 0
-    extras: tuple[str, ...] = ()
+    extras: Mapping[str, int] = field(default_factory=dict)
     skipped: int = 0
 
     @property

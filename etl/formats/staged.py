@@ -5,7 +5,7 @@ Such a format is one generator of records; the rest is here. Broken records go t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from operator import itemgetter
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _BATCH_RECORDS = 20_000
 _BATCH_CHARACTERS = 1 << 26
+#: More names of extra cells are not told: a file whose keys are data can have millions.
+_MOST_EXTRAS = 1000
 _PLACE = ["_line", "_raw_text", "_raw_bytes"]
 
 
@@ -63,7 +65,7 @@ class Staged:
     """A file whose records lie in staged Parquet files."""
 
     columns: tuple[str, ...]
-    extras: tuple[str, ...]
+    extras: Mapping[str, int]
     sound: int
     broken: int
     file: Path
@@ -113,7 +115,7 @@ def stage(
     records: Iterable[StagedRecord],
     columns: Sequence[str],
     scratch: Path,
-    extras: Sequence[str] | set[str] = (),
+    extras: Extras | None = None,
     reader: Reader | None = None,
 ) -> Staged:
     """Write records, in order, to Parquet files at `scratch`; a few thousand are in memory at a time.
@@ -141,10 +143,9 @@ def stage(
         scratch.unlink(missing_ok=True)
         _broken_file(scratch).unlink(missing_ok=True)
         raise
-    extra_names = tuple(sorted(extras))
     return Staged(
         tuple(columns),
-        extra_names,
+        extras.lines if extras else {},
         sound.records,
         broken.records,
         scratch,
@@ -153,6 +154,24 @@ def stage(
         skipped=passed,
         by_number=by_number,
     )
+
+
+class Extras:
+    """The names of extra cells: the first few that are different, and the line where each is first."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, int] = {}
+
+    @property
+    def lines(self) -> dict[str, int]:
+        """The lines by the names, which are sorted."""
+        return dict(sorted(self._lines.items()))
+
+    def add(self, names: Iterable[str], line: int) -> None:
+        """Take the names of one record's extra cells."""
+        for name in names:
+            if name not in self._lines and len(self._lines) < _MOST_EXTRAS:
+                self._lines[name] = line
 
 
 class _Writer:
@@ -166,7 +185,9 @@ class _Writer:
         fields = [("_order", pa.int64()), ("_problem", pa.string()), *place]
         self._schema = pa.schema([*fields, *((name, pa.string()) for name in names)])
         self._writer = pq.ParquetWriter(path, self._schema)
-        self._rows: list[tuple[Any, ...]] = []
+        # columns, since rows would be a million objects that the garbage collector looks at again and again
+        self._columns: list[list[Any]] = [[] for _ in self._schema]
+        self._add = [column.append for column in self._columns]
         self._characters = 0
         self.records = 0
 
@@ -178,22 +199,26 @@ class _Writer:
         self._writer.close()
 
     def add(self, order: int, record: StagedRecord, texts: Sequence[str | None]) -> None:
-        self._rows.append((order, record.problem, record.line, record.text, record.raw, *texts))
+        row = (order, record.problem, record.line, record.text, record.raw, *texts)
+        for add, value in zip(self._add, row, strict=True):
+            add(value)
         self._characters += len(record.text)
         self.records += 1
-        if len(self._rows) == _BATCH_RECORDS or self._characters > _BATCH_CHARACTERS:
+        if len(self._columns[0]) == _BATCH_RECORDS or self._characters > _BATCH_CHARACTERS:
             self._flush()
 
     def _flush(self) -> None:
         import pyarrow as pa
 
-        if self._rows:
-            columns = [
+        if self._columns[0]:
+            arrays = [
                 pa.array(values, type=field.type)
-                for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
+                for values, field in zip(self._columns, self._schema, strict=True)
             ]
-            self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
-            self._rows, self._characters = [], 0
+            self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+            for values in self._columns:
+                values.clear()
+            self._characters = 0
 
 
 def _rows(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -11,8 +11,9 @@ from typing import Any
 from etl.errors import ContractError, UnreadableError
 from etl.formats import plain
 from etl.formats.json_values import dumped
-from etl.formats.staged import Staged, StagedRecord, stage
-from etl.formats.xml_records import ROOT, SPACE, STEP, XML, Found, records
+from etl.formats.staged import Extras, Staged, StagedRecord, stage
+from etl.formats.xml_names import SPACE, STEP, XML, Name
+from etl.formats.xml_records import ROOT, Found, records
 
 _PLAIN = r"[^\W\d][\w.-]*"
 _NAME = rf"(?:{_PLAIN}:)?{_PLAIN}"
@@ -59,9 +60,10 @@ class Xml(plain.TextFile):
             encoding = self.encoding or _declared(packed)
             text = plain.plain(packed, encoding, "none", copy)
             encoding = plain.exact_encoding(packed, encoding, "none")
-            extras: set[str] = set()
-            found = self._found(path, text)
-            return stage(self._staged(found, list(expected), extras, encoding), expected, scratch, extras)
+            extras = Extras()
+            names = [*expected, *(name for name in self.fields if name not in expected)]
+            found = self._found(path, text, self._places(names))
+            return stage(self._staged(found, names, len(expected), extras, encoding), expected, scratch, extras)
         finally:
             unpacked.unlink(missing_ok=True)
             copy.unlink(missing_ok=True)
@@ -121,8 +123,8 @@ class Xml(plain.TextFile):
             if element.attrib.get(name, "").strip():
                 element.attrib[name] = hide(element.attrib[name])
 
-    def _found(self, path: Path, text: Path) -> Iterator[Found]:
-        return records(path, text, tuple(self._steps(self.record).split(STEP)))
+    def _found(self, path: Path, text: Path, places: Mapping[str, tuple[int, bool]]) -> Iterator[Found]:
+        return records(path, text, tuple(self._steps(self.record).split(STEP)), places)
 
     def _path(self, column: str) -> str:
         """Return the path of a column; empty if its name is not that of an element, and `fields` has no other."""
@@ -150,52 +152,49 @@ class Xml(plain.TextFile):
         return places
 
     def _staged(
-        self, found: Iterator[Found], expected: list[str], extras: set[str], encoding: str
+        self, found: Iterator[Found], names: Sequence[str], width: int, extras: Extras, encoding: str
     ) -> Iterator[StagedRecord]:
-        names = [*expected, *(name for name in self.fields if name not in expected)]
-        places = self._places(names)
         for record in found:
             if record.problem:
                 text, raw = plain.shown(plain.original(record.content, encoding), encoding)
                 yield StagedRecord(record.line, text, problem=record.problem, raw=raw)
                 continue
             text = record.content.decode()
-            cells, extra, problem = self._cells(record.values, places, names, len(expected))
-            extras.update(() if problem else extra)
-            rest = dumped(extra) if extra else None
-            yield StagedRecord(record.line, text, cells[: len(expected)], problem, extra=rest)
+            cells, extra, problem = self._cells(record.values, names, width)
+            if problem or not extra:
+                yield StagedRecord(record.line, text, cells, problem)
+                continue
+            extras.add(extra, record.line)
+            yield StagedRecord(record.line, text, cells, extra=dumped(extra))
 
     def _cells(
-        self,
-        values: Sequence[tuple[str, str | None]],
-        places: Mapping[str, tuple[int, bool]],
-        names: Sequence[str],
-        width: int,
+        self, values: Sequence[tuple[Name, str | None]], names: Sequence[str], width: int
     ) -> tuple[list[str | None], dict[str, Any], str]:
-        cells: list[str | None] = [None] * len(names)
+        cells: list[str | None] = [None] * width
         lists: dict[int, list[str | None]] = {}
         extra: dict[str, list[Any]] = {}
         seen: set[int] = set()
-        for path, value in values:
-            cell = self._cell(path, value)
-            number, is_list = places.get(path, (-1, False))
-            if number < 0 or number >= width:
-                extra.setdefault(self._shown(path) if number < 0 else names[number], []).append(cell)
-            elif is_list:
-                lists.setdefault(number, []).append(cell)
+        strip, null = self.strip, self.null
+        for name, value in values:
+            if value is not None:
+                if strip and not name.is_attribute:
+                    value = value.strip(" \t\r\n")
+                if value in null:
+                    value = None
+            number = name.column
+            if number is None or number >= width:
+                shown = self._shown(name.path or ".") if number is None else names[number]
+                extra.setdefault(shown, []).append(value)
+            elif name.is_list:
+                lists.setdefault(number, []).append(value)
             elif number in seen:
-                return cells, {}, f"{self._shown(path)} is there more than once"
+                return cells, {}, f"{self._shown(name.path or '.')} is there more than once"
             else:
                 seen.add(number)
-                cells[number] = cell
+                cells[number] = value
         for number, items in lists.items():
             cells[number] = dumped(items)
         return cells, {name: items[0] if len(items) == 1 else items for name, items in extra.items()}, ""
-
-    def _cell(self, path: str, value: str | None) -> str | None:
-        if value is not None and self.strip and "@" not in path:
-            value = value.strip(" \t\r\n")
-        return None if value in self.null else value
 
     def _shown(self, path: str) -> str:
         """Return a path as its author would write it."""
@@ -212,8 +211,8 @@ class Xml(plain.TextFile):
 class _XmlRecords(Xml):
     """The texts of records, one after another."""
 
-    def _found(self, path: Path, text: Path) -> Iterator[Found]:
-        return records(path, text, (ROOT, self._steps(self.record).split(STEP)[-1]))
+    def _found(self, path: Path, text: Path, places: Mapping[str, tuple[int, bool]]) -> Iterator[Found]:
+        return records(path, text, (ROOT, self._steps(self.record).split(STEP)[-1]), places)
 
 
 def _declared(text: Path) -> str:

@@ -65,7 +65,7 @@ def taken_apart(opened) -> Table:
         cells,
         [(fault.place.line, fault.place.text, fault.problem) for fault in faults],
         opened.columns,
-        opened.extras,
+        tuple(opened.extras),
         [row[listed.index("_extra")] for row in rows] if "_extra" in listed else [],
         [fault.place for fault in everything],
     )

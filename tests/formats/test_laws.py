@@ -1,5 +1,6 @@
 """The laws that every raw format keeps, over all of them: a new one is judged as soon as it is in FORMATS."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -242,7 +243,7 @@ def test_a_column_that_the_contract_does_not_have(
 ) -> None:
     columns, rows = [*COLUMNS, "colour"], [[*row, "red"] for row in ROWS]
     project, refusal = day(tmp_path / "a", maker, rows, columns)
-    assert "'colour' is not in the contract" in refusal
+    assert re.search(r"'colour'( \(first on line \d\))? is not in the contract.* extra='keep'", refusal)
     assert [rule for _, rule, _ in tiny.rejects_of(project)] == ["partition.refused"] * 3
 
     project, counts = day(tmp_path / "b", maker, [*rows, [4, "ink", -5, "red"]], columns, extra=extra)

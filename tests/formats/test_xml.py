@@ -1,6 +1,7 @@
 """XML: elements at a path are records, and nothing in a file can reach out of it."""
 
 import json
+import os
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
@@ -95,7 +96,7 @@ def test_what_is_before_a_malformed_place_is_kept_and_the_rest_is_one_broken_rec
     assert found.rows == [("1",)]
     [(line, broken, problem)] = found.broken
     assert (line, broken) == (2, text)
-    assert problem.startswith("it is no XML: ")
+    assert problem.startswith("it is not XML: ")
 
 
 @pytest.mark.parametrize(
@@ -123,11 +124,40 @@ def test_files_without_the_path_are_refused_and_empty_ones_are_empty(table):
     for content, message in (
         ("<orders><ordr/></orders>", "no element at orders/order; the elements on the way to it are: orders/ordr"),
         ("<bestellungen/>", "are: bestellungen"),
-        ("id;name", "is no XML"),
-        ("", "is no XML"),
+        ("id;name", "is not XML"),
+        ("", "is not XML"),
     ):
         with pytest.raises(UnreadableError, match=message):
             table(ORDERS, content, ["id"])
+
+
+def test_an_element_that_is_only_attributes_is_no_column_unless_one_takes_it(table):
+    content = "<orders><order>\n<account id='7' tax='x'/><note xml:lang='de'> </note></order></orders>"
+    fields = {"account_id": "account/@id", "tax": "account/@tax"}
+    found = table(Xml(record="orders/order", fields=fields), content, ["account_id", "tax"])
+    assert (found.rows, found.extras) == ([("7", "x")], ("note/@xml:lang",))
+    found = table(Xml(record="orders/order", null=()), content, ["account", "note"])
+    assert (found.rows, found.extras) == ([("", "")], ("account/@id", "account/@tax", "note/@xml:lang"))
+
+
+def test_a_file_is_read_once(table, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(os, "pread", lambda *args, read=os.pread: sizes.append(args[1]) or read(*args))
+    content = "<orders>" + "<order id='1'><name>Ann</name></order>" * 20_000 + "</orders>"
+    assert len(table(ORDERS, content, ["id", "name"]).rows) == 20_000
+    assert sum(sizes) == len(content)
+
+
+def test_a_long_record_is_read_once(table, monkeypatch):
+    sizes = []
+    monkeypatch.setattr("etl.formats.xml_records._BLOCK_BYTES", 100)
+    monkeypatch.setattr(os, "pread", lambda *args, read=os.pread: sizes.append(args[1]) or read(*args))
+    content = (
+        "<orders><order id='1'>" + "<name>Ann</name>" * 5_000 + "<!--" + "x" * 50_000 + "--></order></orders>"
+    )
+    assert table(ORDERS, content, ["id", "name"]).broken[0][2] == "name is there more than once"
+    # the blocks grow with the record
+    assert len(sizes) < 20
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "iso-8859-1", "cp1252", "gbk"])
@@ -244,4 +274,4 @@ def test_any_bytes_are_taken_apart(table, content, fmt):
             found = table(fmt, whole, ["a"])
         except UnreadableError:
             continue
-        assert found.broken == [] or found.broken[-1][2].startswith("it is no XML")
+        assert found.broken == [] or found.broken[-1][2].startswith("it is not XML")

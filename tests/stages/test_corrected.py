@@ -134,7 +134,10 @@ def test_a_replaced_record_may_have_no_columns_that_its_source_refuses(tmp_path:
     decision = (1, '{"id": "x"}', '{"id": 2, "colour": "red"}')
     project, _ = corrected(tmp_path, '{"id": "x"}\n', decision, format=JsonLines())
 
-    assert "column 'colour' is not in the contract" in tiny.rejects_of(project, columns="message")[0][0]
+    assert (
+        "column 'colour' (first on line 1) is not in the contract"
+        in tiny.rejects_of(project, columns="message")[0][0]
+    )
 
 
 def test_the_limits_count_what_is_left_after_the_corrections(tmp_path: Path) -> None:

@@ -66,11 +66,16 @@ class Input:
         contract, found = self.source.contract, self.opened.columns
         header = f"the header found is {_short(shown)}" if found else "the file has no header at all"
         missing = [c.name for c in contract.columns if c.required and c.name not in self.names]
-        extra = [*(name for name in self.names if name not in self.cells), *self.opened.extras]
+        extra = [repr(name) for name in self.names if name not in self.cells]
+        extra += [f"{name!r} (first on line {line})" for name, line in self.opened.extras.items()]
         if missing:
             return f"column {_short(map(repr, missing))} of the contract is missing: {header}"
         if extra and self.source.extra == "refuse" and not contract.drops_extra:
-            return f"column {_short(map(repr, extra))} is not in the contract: {header}"
+            seen = "" if self.opened.extras else f": {header}"
+            return (
+                f"column {_short(extra)} is not in the contract{seen}; if it may be there, say extra='ignore' or "
+                "extra='keep' in the Source"
+            )
         if len(set(self.names)) < len(self.names):
             return f"a column is there twice: {header}"
         if contract.ordered and [n for n in self.names if n in self.cells] != [
@@ -112,7 +117,7 @@ def reopened(file: Input, path: Path, scratch: Path) -> Input:
 
 def _names(source: Source, columns: Sequence[str]) -> Iterator[str]:
     aliases = {alias: column.name for column in source.contract.columns for alias in column.aliases}
-    return (aliases.get(name, name) if name not in columns or name in aliases else name for name in columns)
+    return (aliases.get(name, name) for name in columns)
 
 
 def _scratch(project: Project, delivery: Delivery, number: int) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import merge
 from pathlib import Path
@@ -41,8 +41,8 @@ class Rescued:
         return self.opened.columns
 
     @property
-    def extras(self) -> tuple[str, ...]:
-        """The names of its further cells."""
+    def extras(self) -> Mapping[str, int]:
+        """The names of its further cells, and the line where each is first."""
         return self.opened.extras
 
     @property
