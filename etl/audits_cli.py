@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -23,8 +24,10 @@ def audits(name: str, failed: bool, as_json: bool) -> None:
     """List the checks of the last audit; of the check NAME, show the offending rows; of a table, its checks."""
     from etl.project import load_project
 
-    ledger = Ledger(load_project().ledger)
+    ledger = Ledger(load_project().ledger, is_reading=True)
     checks = ledger.checks()
+    if not as_json and (earlier := _earlier(ledger, checks.values())):
+        click.echo(earlier)
     if name in checks:
         return _show(_details(ledger, checks[name]), as_json)
     found = [check for check in checks.values() if name in ("", check.table_name)]
@@ -41,6 +44,18 @@ def audits(name: str, failed: bool, as_json: bool) -> None:
     notes = [check.examples[0] if check.passed and check.examples else "" for check in found]
     names = ["name", "severity", "result", "failing", *(["note"] if any(notes) else [])]
     show_table(names, [[*row, note][: len(names)] for row, note in zip(rows, notes, strict=True)])
+
+
+def _earlier(ledger: Ledger, checks: Collection[Check]) -> str:
+    """Return that the results are those of an earlier run than the last one, if they are."""
+    runs = ledger.runs()
+    audited = {check.run_id for check in checks}
+    if not runs or not audited or runs[0].run_id in audited:
+        return ""
+    last, dates = runs[0], {run.run_id: run.batch_date for run in runs}
+    of = max(audited)
+    why = "nothing had changed" if last.outcome == "unchanged" else "it did not come to its audit"
+    return f"of run {of} of {dates.get(of, 'a date unknown')}; the last run, {last.run_id}, audited nothing: {why}"
 
 
 def _details(ledger: Ledger, check: Check) -> dict[str, Any]:

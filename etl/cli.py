@@ -22,6 +22,7 @@ from etl.quarantine_cli import quarantine
 from etl.screen import show_table, shown
 
 _SHOWN_ROWS = 100
+_SHOWN_LINES = 20
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,9 +91,11 @@ def status(as_json: bool) -> None:
     last = found["last_run"]
     click.echo(f"project     {found['project']}")
     click.echo(f"generation  {found['generation'] or 'nothing is published yet'}")
-    for text in filter(None, [found["held"], found["candidate"]]):
+    for text in filter(None, [found["held"], found["candidate"], found["wrong"]]):
         click.echo(f"            {text}")
     click.echo(f"last run    {_when(last) if last else 'never'}")
+    for line in _problems(last) if last else ():
+        click.echo(f"            {line}")
     names = ("source", "newest", "partitions", "rows", "rejected", "refused", "holes")
     rows = [{**source, "holes": _newest(source["holes"])} for source in found["sources"]]
     show_table(names, [[shown(row[name]) for name in names] for row in rows])
@@ -148,6 +151,14 @@ def init(folder: Path) -> None:
     click.echo(f"made {folder}; now: cd {folder} && luigi --module etl Nightly --date 2024-03-02")
 
 
+def _problems(run: dict[str, Any]) -> list[str]:
+    """Return what failed in a run, in as many lines as a screen has room for."""
+    lines = [line for each in run["problems"] for line in f"{each['step']}: {each['message']}".splitlines()]
+    rest = len(lines) - _SHOWN_LINES
+    more = [f"... and {rest:,} more lines; --json prints all"] if rest > 0 else []
+    return [*lines[:_SHOWN_LINES], *more]
+
+
 def _newest(days: list[str]) -> str:
     """Return the last three of some days, and how many there are before them."""
     older = f"{len(days) - 3:,} earlier, " if len(days) > 3 else ""
@@ -155,5 +166,4 @@ def _newest(days: list[str]) -> str:
 
 
 def _when(run: dict[str, Any]) -> str:
-    outcome = run["outcome"] or "under way"
-    return f"{outcome}, batch date {run['batch_date']}, begun {run['started_at'][:19]}Z"
+    return f"{run['state']}, batch date {run['batch_date']}, begun {run['started_at'][:19]}Z"

@@ -21,7 +21,7 @@ def lineage(name: str, is_down: bool, as_json: bool) -> None:
     project = load_project()
     raw = project.raw
     folder = raw.relative_to(project.root) if raw.is_relative_to(project.root) else raw
-    found = read_lineage(*definitions(project, Ledger(project.ledger)), str(folder))
+    found = read_lineage(*definitions(project, Ledger(project.ledger, is_reading=True)), str(folder))
     if as_json:
         return click.echo(json.dumps(as_data(found, name, downstream=is_down), indent=2))
     for line in (downstream if is_down else upstream)(found, name):

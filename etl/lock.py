@@ -7,12 +7,16 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from time import sleep
 
 from etl.errors import AlreadyRunning, StepError
 from etl.ledger import Ledger, Run, now
 from etl.own import claim
 from etl.project import Project
+
+#: How long, in seconds, who only asks may have the lock.
+_MOMENT = 0.02
 
 
 def take_lock(project: Project, run_id: str) -> int:
@@ -27,12 +31,10 @@ def take_lock(project: Project, run_id: str) -> int:
         descriptor = os.open(project.lock, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise StepError(f"{error}\nNothing was begun: etl must be able to write to {project.data}.") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _is_taken(descriptor):
         holder = os.pread(descriptor, 1000, 0).decode()
         os.close(descriptor)
-        raise AlreadyRunning(f"another run of {project.place} is under way: {_holder(holder)}") from None
+        raise AlreadyRunning(f"another run of {project.place} is under way: {_told(holder)}")
     text = json.dumps({"run_id": run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": now()})
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, text.encode(), 0)
@@ -49,27 +51,43 @@ def locked(project: Project, what: str) -> Iterator[None]:
         os.close(lock)
 
 
-def under_way(ledger: Ledger) -> Run | None:
-    """Return the run that is under way on this machine.
-
-    The project's lock is not tried: that could stop a run that begins at the same moment.
-    """
+def under_way(project: Project, ledger: Ledger) -> Run | None:
+    """Return the run that is under way: the newest one, if it has the lock."""
     newest = next(iter(ledger.runs()), None)
-    is_open = newest is not None and not newest.outcome and newest.pid > 0
-    return newest if newest and is_open and _is_alive(newest.pid) else None
+    return newest if newest and not newest.outcome and holder(project) == newest.run_id else None
 
 
-def _is_alive(pid: int) -> bool:
+def holder(project: Project) -> str:
+    """Return the id of the run that has the lock, or what the command is called that has it; empty if none has.
+
+    The lock is asked, since a process that was killed says nothing, and its number may be another one's by now.
+    """
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is another user's
-        return True
-    return True
+        descriptor = os.open(project.lock, os.O_RDONLY)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with suppress(ValueError, KeyError, TypeError):
+            return str(json.loads(os.pread(descriptor, 1000, 0))["run_id"])
+        return ""
+    finally:
+        os.close(descriptor)
+    return ""
 
 
-def _holder(text: str) -> str:
+def _is_taken(descriptor: int) -> bool:
+    """Take the lock, and return whether that could be done; who only asks has it for a moment."""
+    for pause in (*[_MOMENT] * 5, 0):
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        sleep(pause)
+    return False
+
+
+def _told(text: str) -> str:
     try:
         who = json.loads(text)
         return f"run {who['run_id']}, process {who['pid']} on {who['host']}, since {who['since']}."

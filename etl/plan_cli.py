@@ -36,8 +36,8 @@ def plan(date: datetime | None, selection: str, is_all: bool, as_json: bool) -> 
     from etl.stages.published import read_hold
 
     project = load_project()
-    ledger = Ledger(project.ledger)
-    run = under_way(ledger)
+    ledger = Ledger(project.ledger, is_reading=True)
+    run = under_way(project, ledger)
     made = make_plan(project, ledger, Scope(date.date() if date else project.today()))
     found = forecast(made, ledger, is_under_way=run is not None)
     found = _selected(found, made, selection) if selection else found

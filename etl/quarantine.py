@@ -54,7 +54,7 @@ class Selection:
 
 def find_source(project: Project, name: str) -> Source:
     """Return a source of the project. Raises ConfigError if there is none of that name."""
-    sources = definitions(project, Ledger(project.ledger))[0].sources
+    sources = definitions(project, Ledger(project.ledger, is_reading=True))[0].sources
     if name not in sources:
         raise ConfigError(f"there is no source {name}; there are: {', '.join(sources)}.")
     return sources[name]
@@ -134,7 +134,7 @@ def contents(project: Project, source: str) -> dict[Path, str]:
 
 def stale(project: Project, source: str = "") -> list[dict[str, Any]]:
     """Return the corrections that the last run did not apply, with the reason."""
-    ledger = Ledger(project.ledger)
+    ledger = Ledger(project.ledger, is_reading=True)
     sources = definitions(project, ledger)[0].sources
     receipts = _receipts(ledger)
     found = []

@@ -189,8 +189,10 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
         # or, if this run ends halfway, the next one would believe them of a build.duckdb that began anew;
         # what does not speak of build.duckdb stays: the lake has stamps, and a generation is never written again
         ledger.forget(key for key in plan.stale if key.step not in ("extract", "publish"))
-    except BaseException:
+    except BaseException as error:
         ledger.write_run(replace(row, outcome="failed", finished_at=now()))
+        with suppress(LedgerError):
+            ledger.note_problem(run_id, "plan", str(error) or type(error).__name__)
         raise
     keep_build_open(project)
     run = ActiveRun(project, ledger, plan, row, lock, os.getpid(), is_whole)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from etl import engine
 from etl.contract import Source
 from etl.errors import ConfigError, EtlError
 from etl.ledger import Ledger, Receipt, Run
+from etl.lock import holder
 from etl.plan.plan import definitions
 from etl.plan.rhythm import Holes, find_holes
 from etl.project import CONFIG, Project, load_project
@@ -30,24 +31,51 @@ def project_status() -> dict[str, Any]:
     `notes` are what the last run had to say of deliveries that do not count, or that were sent twice.
     """
     project = load_project()
-    ledger = Ledger(project.ledger)
-    catalog, _ = definitions(project, ledger)
-    taken: dict[str, list[Receipt]] = {name: [] for name in catalog.sources}
+    ledger = Ledger(project.ledger, is_reading=True)
+    sources, wrong = _sources(project, ledger)
+    taken: dict[str, list[Receipt]] = {name: [] for name in sources}
     for key, receipt in ledger.receipts().items():
-        if key.step == "extract" and key.name in taken:
-            taken[key.name].append(receipt)
+        if key.step == "extract" and (key.name in taken or wrong):
+            taken.setdefault(key.name, []).append(receipt)
     runs = ledger.runs()
     notes: dict[str, list[str]] = next((run.summary["notes"] for run in runs if "notes" in run.summary), {})
     return {
         "project": project.place,
         "generation": published.current(project),
         **_publishing(project),
-        "last_run": asdict(runs[0]) if runs else None,
+        "last_run": _last_run(project, ledger, runs[0]) if runs else None,
+        "wrong": wrong,
         "sources": [
-            {**_source(project, s, taken[name], _newest(project, runs)), "notes": notes.get(name, [])}
-            for name, s in catalog.sources.items()
+            {
+                "source": name,
+                **_source(project, sources.get(name), known, _newest(project, runs)),
+                "notes": notes.get(name, []),
+            }
+            for name, known in taken.items()
         ],
     }
+
+
+def _sources(project: Project, ledger: Ledger) -> tuple[Mapping[str, Source], str]:
+    """Return the sources; or none, and why they or the models cannot be read: the state is wanted most then."""
+    try:
+        return definitions(project, ledger)[0].sources, ""
+    except EtlError as error:
+        return {}, str(error)
+
+
+def _last_run(project: Project, ledger: Ledger, run: Run) -> dict[str, Any]:
+    """Return a run with its `state`: its outcome, or whether it is under way or ended before it could say one."""
+    receipts = [receipt for receipt in ledger.receipts().values() if receipt.run_id == run.run_id]
+    last = max(receipts, key=lambda receipt: receipt.finished_at, default=None)
+    step = str(last.key) if last else ""
+    state = run.outcome
+    if not state and holder(project) == run.run_id:
+        state = "under way" + (f", last step {step}" if step else "")
+    elif not state:
+        state = f"ended without a word (killed?), last step {step or 'none'}"
+    problems = [{"step": step, "message": message} for step, message in ledger.problems(run.run_id)]
+    return {**asdict(run), "state": state, "last_step": step, "problems": problems}
 
 
 def _newest(project: Project, runs: Sequence[Run]) -> date | None:
@@ -132,19 +160,20 @@ def new_project(folder: Path) -> None:
         raise ConfigError(f"the template of a project is missing from this installation: {_TEMPLATE}.")
 
 
-def _source(project: Project, source: Source, known: Sequence[Receipt], newest: date | None) -> dict[str, Any]:
+def _source(
+    project: Project, source: Source | None, known: Sequence[Receipt], newest: date | None
+) -> dict[str, Any]:
     """Return what is known of a source; it is late if it was so on the newest batch date.
 
     Of a history, what the lake has lost is named; it is counted as long as the table has it.
     """
-    lost = [receipt for receipt in known if source.history and _is_lost(project, source, receipt)]
+    lost = [receipt for receipt in known if source and source.history and _is_lost(project, source, receipt)]
     receipts = [receipt for receipt in known if receipt not in lost or "given_up" not in receipt.details]
     days = sorted(date.fromisoformat(receipt.key.partition) for receipt in receipts)
     refused = [receipt for receipt in receipts if receipt.outcome == "refused"]
-    expected = newest - timedelta(source.lag_days) if newest else None
-    holes = find_holes(days, expected, source.every) if source.is_dated else Holes()
+    expected = newest - timedelta(source.lag_days) if source and newest else None
+    holes = find_holes(days, expected, source.every) if source and source.is_dated else Holes()
     return {
-        "source": source.name,
         "newest": str(days[-1]) if days else None,
         "partitions": len(days),
         "rows": sum(receipt.details["rows"] for receipt in receipts),

@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from datetime import date
 
 import pytest
 from click.testing import CliRunner
 
 from etl.cli import cli, main
-from etl.errors import AlreadyRunning, ConfigError, EtlError, PublishError
-from etl.lock import take_lock
+from etl.errors import AlreadyRunning, ConfigError, EtlError, ModelError, PublishError
+from etl.ledger import Key, Ledger, Receipt, Run, now
+from etl.lock import holder, take_lock
+from etl.run import active_run
 from tests import tiny
 
 DIRTY = "id,item\n3,book\nfour,pen\n5,cap,extra\n"
@@ -129,3 +133,123 @@ def test_an_error_is_a_message_and_an_exit_code_without_a_traceback(shop, monkey
         main()
     assert ended.value.code == 30
     assert capsys.readouterr().err.startswith("Error: there is no generation nope; there are: ")
+
+
+def begun(project, **values):
+    """Note a run that began and said nothing since, with a step that it did."""
+    ledger = Ledger(project.ledger)
+    ledger.write_run(Run("run-9999", "2024-03-05", now(), pid=os.getpid(), **values))
+    ledger.write(Receipt(Key("extract", "sales", "2024-03-05"), "x", "run-9999", details=DETAILS))
+    return ledger
+
+
+DETAILS = {"rows": 0, "rejected": 0}
+
+
+def test_status_asks_the_lock_whether_a_run_is_under_way(shop):
+    begun(shop)
+    lock = take_lock(shop, "run-9999")
+    try:
+        assert "last run    under way, last step extract sales 2024-03-05, batch date 2024-03-05" in answer(
+            "status"
+        )
+    finally:
+        os.close(lock)
+    dead = "last run    ended without a word (killed?), last step extract sales 2024-03-05, batch date"
+    assert dead in answer("status")
+    lock = take_lock(shop, "rollback")
+    try:
+        assert dead in answer("status")
+    finally:
+        os.close(lock)
+
+
+def test_who_asks_the_lock_stops_no_run_that_begins(shop):
+    asking = threading.Event()
+
+    def ask():
+        while not asking.is_set():
+            holder(shop)
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        for _ in range(100):
+            os.close(take_lock(shop, "a-run"))
+    finally:
+        asking.set()
+        asker.join()
+
+
+def test_status_prints_why_the_last_run_failed(shop):
+    ledger = begun(shop, outcome="failed")
+    ledger.note_problem("run-9999", "LakePartition", "sales 2024-03-05: no header\n  deliver it again")
+    text = answer("status")
+    assert "last run    failed, batch date 2024-03-05" in text
+    assert "            LakePartition: sales 2024-03-05: no header\n              deliver it again\n" in text
+    last = json.loads(answer("status", "--json"))["last_run"]
+    assert [each["step"] for each in last["problems"]] == ["LakePartition"]
+
+
+def test_status_prints_why_the_last_run_could_not_begin(shop):
+    (shop.sql / "marts/last.sql").write_text("select itme from raw.sales")
+    with pytest.raises(ModelError):
+        active_run(str(shop.root), "run-9999")
+    text = answer("status")
+    assert "            plan: " in text
+    assert text.count("did you mean item?") == 2
+    assert "sales   2024-03-04  3           4     2" in text
+    (shop.sql / "marts/last.sql").unlink()
+    assert answer("status").count("did you mean item?") == 1
+
+
+def test_audits_say_that_they_are_of_an_earlier_run(shop):
+    assert "audited nothing" not in answer("audits")
+    begun(shop, outcome="failed")
+    said = answer("audits").splitlines()[0]
+    assert said.endswith("of 2024-03-31; the last run, run-9999, audited nothing: it did not come to its audit")
+
+
+def test_status_says_since_when_a_source_is_late(tmp_path, monkeypatch):
+    raw = {f"sales/2024-03-{day:02}.csv": f"id,item\n{day},pen\n" for day in range(1, 11)}
+    project = tiny.project(tmp_path / "shop", raw=raw)
+    monkeypatch.setenv("ETL_PROJECT", str(project.root))
+    tiny.night(project, last=date(2024, 3, 15))
+    assert "sales: late since 2024-03-11 (daily)\n" in answer("status")
+    assert "2 earlier, 2024-03-13, 2024-03-14, 2024-03-15" in answer("status")
+    (sales,) = json.loads(answer("status", "--json"))["sources"]
+    assert (sales["late_since"], len(sales["holes"])) == ("2024-03-11", 5)
+
+
+@pytest.fixture(params=["full", "read-only"])
+def bad_disk(shop, request):
+    """The project with its data on a disk that takes nothing more, beside a ledger whose log was not merged."""
+    ledger = begun(shop, outcome="failed")
+    aside = shop.data.rename(shop.root / "aside")
+    shop.data.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", shop.data], check=False).returncode:
+        pytest.skip("only root can mount a disk of its own")
+    try:
+        subprocess.run(["cp", "-a", f"{aside}/.", shop.data], check=True)
+        assert shop.ledger.with_name(f"{shop.ledger.name}-wal").stat().st_size
+        shop.ledger.with_name(f"{shop.ledger.name}-shm").unlink()
+        if request.param == "full":
+            with (shop.data / "full").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+                while True:
+                    file.write(bytes(4096))
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", shop.data], check=True)
+        yield shop
+    finally:
+        subprocess.run(["umount", "-l", shop.data], check=True)
+        del ledger
+
+
+def test_a_disk_that_takes_nothing_hides_nothing(bad_disk):
+    assert "last run    failed, batch date 2024-03-05" in answer("status")
+    assert "marts.items" in answer("plan", "--date", "2024-03-31", "--all")
+    assert "four,pen" in answer("quarantine", "sales")
+    assert "raw.sales" in answer("lineage", "marts.items")
+    assert "book" in answer("sql", "select * from marts.items")
+    for command in (["audits"], ["quarantine"], ["generations"], ["env", "list"]):
+        assert answer(*command)

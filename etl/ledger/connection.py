@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from etl.errors import LedgerError
 
@@ -79,8 +81,42 @@ def set_aside(path: Path, error: Exception) -> Path:
     return aside
 
 
+def copied(path: Path) -> sqlite3.Connection:
+    """Return a copy of the ledger in memory, brought up to VERSION; of none, an empty one.
+
+    Nothing is written to its disk, which may be full or read-only. Raises LedgerError for one of a newer etl.
+    """
+    memory = sqlite3.connect(":memory:", check_same_thread=False)
+    if path.exists():
+        _copy(path, memory)
+    return _updated(memory, path)
+
+
+def _copy(path: Path, memory: sqlite3.Connection) -> None:
+    try:
+        return _backup(f"{path.absolute().as_uri()}?mode=ro", memory)
+    except sqlite3.OperationalError as error:
+        if is_damage(error):
+            raise
+    # beside a ledger with a log SQLite wants to write, if only to be told of other readers
+    with TemporaryDirectory() as folder:
+        for suffix in ("", "-wal"):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(f"{path}{suffix}", f"{folder}/{path.name}{suffix}")
+        _backup((Path(folder) / path.name).as_uri(), memory)
+
+
+def _backup(uri: str, memory: sqlite3.Connection) -> None:
+    with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as ledger:
+        ledger.backup(memory)
+
+
 def _opened(path: Path) -> sqlite3.Connection:
     con = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+    return _updated(con, path)
+
+
+def _updated(con: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     found = con.execute("pragma user_version").fetchone()[0]
     if found > VERSION:
         con.close()

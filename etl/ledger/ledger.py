@@ -10,13 +10,13 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, astuple, fields, replace
 from pathlib import Path
 from typing import Any
 
 from etl.errors import LedgerError
-from etl.ledger.connection import connect, is_damage, set_aside
+from etl.ledger.connection import connect, copied, is_damage, set_aside
 from etl.ledger.rows import Approval, Check, Key, Offending, Receipt, RowCount, Run, Switch, now
 
 #: What takes the place of a message that may quote personal data.
@@ -24,10 +24,14 @@ _REMOVED = "(removed, since it may quote personal data that was masked or withdr
 
 
 class Ledger:
-    """An open ledger; safe to use from forked children, each of which gets a connection of its own."""
+    """An open ledger; safe to use from forked children, each of which gets a connection of its own.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    With `is_reading` it is a copy of what the ledger holds now: nothing but what can be computed again is
+    written to the file, and that only if the disk lets it.
+    """
+
+    def __init__(self, path: Path, *, is_reading: bool = False) -> None:
+        self.path, self.is_reading = path, is_reading
         self._con: sqlite3.Connection | None = None
         self._inherited: list[sqlite3.Connection | None] = []
         self._pid = 0
@@ -62,7 +66,7 @@ class Ledger:
 
     def cache(self, name: str, key: str, value: str) -> None:
         """Store a text that can be computed anew from what `key` stands for."""
-        self._many("insert or replace into cache values (?, ?, ?)", [(name, key, value)])
+        self._keep("insert or replace into cache values (?, ?, ?)", [(name, key, value)])
 
     def hashes(self) -> dict[tuple[str, int, int, int], str]:
         """Return the SHA-256 of raw files by path, size, time of change and inode."""
@@ -71,7 +75,7 @@ class Ledger:
 
     def remember_hashes(self, rows: Sequence[tuple[str, int, int, int, str]]) -> None:
         """Store hashes, so that an unchanged file is not read again."""
-        self._many("insert or replace into files values (?, ?, ?, ?, ?)", rows)
+        self._keep("insert or replace into files values (?, ?, ?, ?, ?)", rows)
 
     def runs(self) -> list[Run]:
         """Return every run, the one that began last first, whatever the clock said then."""
@@ -186,6 +190,13 @@ class Ledger:
         with self._explaining(), self._open() as con:
             con.executemany(sql, rows)
 
+    def _keep(self, sql: str, rows: Sequence[Any]) -> None:
+        """Store what can be computed again."""
+        self._many(sql, rows)
+        if self.is_reading and rows:
+            with suppress(LedgerError, OSError):
+                Ledger(self.path)._many(sql, rows)
+
     @contextmanager
     def _explaining(self) -> Iterator[None]:
         try:
@@ -193,6 +204,11 @@ class Ledger:
         except (sqlite3.Error, ValueError) as error:
             if is_damage(error):
                 self._con = None
+                if self.is_reading:
+                    raise LedgerError(
+                        f"the ledger {self.path} is damaged: {error}. Nothing was changed; the next run makes a "
+                        "new one from the lake."
+                    ) from error
                 aside = set_aside(self.path, error)
                 raise LedgerError(
                     f"the ledger {self.path} is damaged: {error}. It was moved to {aside.name}; the next run "
@@ -206,9 +222,14 @@ class Ledger:
         if self._con is None or self._pid != os.getpid():
             # a SQLite connection must not be used across a fork, nor closed on the other side
             self._inherited.append(self._con)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._con, self._pid = connect(self.path), os.getpid()
+            self._con, self._pid = self._connected(), os.getpid()
         return self._con
+
+    def _connected(self) -> sqlite3.Connection:
+        if self.is_reading:
+            return copied(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return connect(self.path)
 
 
 def _record(kind: type[Run] | type[Check], row: Sequence[Any], *texts: str) -> dict[str, Any]:
