@@ -13,6 +13,7 @@ STAGES = ("raw", "lake", "warehouse", "audited", "published")
 SUPPORT = {
     "errors",
     "quoting",
+    "exact",
     "audit_kinds",
     "project",
     "engine",
@@ -28,6 +29,7 @@ SUPPORT = {
 ALLOWED = {
     "errors": set(),
     "quoting": set(),
+    "exact": {"quoting", "duckdb"},
     "audit_kinds": {"errors", "quoting"},
     "settings": {"errors"},
     "project": {"errors", "settings"},
@@ -40,7 +42,7 @@ ALLOWED = {
     "git": {"errors", "project"},
     "ledger": {"errors"},
     "keys": {"ledger"},
-    "diff": {"engine", "errors", "project", "quoting", "duckdb"},
+    "diff": {"engine", "exact", "errors", "project", "quoting", "duckdb"},
     "lineage": {"errors", "quoting", "contract", "models", "duckdb"},
     "corrections": {"errors", "project", "contract", "formats"},
     "screen": {"errors", "rich", "click"},

@@ -114,8 +114,13 @@ def now() -> str:
 
 def fingerprint(*parts: object) -> str:
     """Return 16 hex digits that change when any of the JSON-able `parts` changes."""
+    return digest(*parts)[:16]
+
+
+def digest(*parts: object) -> str:
+    """Return 32 hex digits, 128 bits, that change when any of the JSON-able `parts` changes."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def stamp(path: Path) -> list[int]:

@@ -8,22 +8,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from etl.ledger import fingerprint
+from etl.ledger import digest
+from etl.models import Columns
 from etl.quoting import identifier, literal, qualified
 from etl.stages.published.record import Contents
-from etl.stages.warehouse import Day, on_days, row_hashes, transaction
+from etl.stages.warehouse import HASHED, Day, columns_print, on_days, row_hashes, transaction
 
 if TYPE_CHECKING:
     import duckdb
 
 #: So many whole tables are hashed by one statement.
 _TOGETHER = 50
-#: The hash of no rows.
-_NO_ROWS = "0-0"
-#: What changes with every run, and is no content.
-_UNSTABLE = ("_loaded_at",)
+#: What a content begins with; another one, when the same text would stand for something else.
+_FORM = "exact-"
+#: What the hash of no rows begins with.
+_NO_ROWS = "0-"
 
 _PARTS = """
 select 'raw.' || source, date, fingerprint, '' from etl._loaded
@@ -64,7 +65,10 @@ _FACTS = (
 
 @dataclass(frozen=True)
 class _Part:
-    """A partition of a table; with `day` None, all of a table that has none. Its hash is good for its `basis`."""
+    """A partition of a table; with `day` None, all of a table that has none. Its hash is good for its `basis`.
+
+    The names and types of the table's columns are in the basis.
+    """
 
     table: str
     day: Day
@@ -80,67 +84,87 @@ def contents_of(
     a row.
     """
     tables = sorted(name for (name,) in con.execute(_TABLES).fetchall())
-    wanted, noted = _parts(con, tables), _noted(con)
-    hashes = {part: text for part, text in (noted | _built(con)).items() if part in wanted}
-    hashes |= _hashed(con, [part for part in wanted if part not in hashes], partitions)
+    columns = _columns(con)
+    wanted, noted = _parts(con, columns, tables), _noted(con)
+    hashes = {part: text for part, text in (noted | _built(con, columns)).items() if part in wanted}
+    hashes |= _hashed(con, [part for part in wanted if part not in hashes], partitions, columns)
     if hashes != noted:
         _note(con, hashes)
     held: dict[str, dict[Day, str]] = {name: {} for name in tables}
     for part, text in hashes.items():
         held[part.table][part.day] = text
     views = con.execute(_VIEWS).fetchall()
-    found = {name: _table(days, keys.get(name, ())) for name, days in held.items()}
-    return found | {
-        name: Contents("view", None, fingerprint(sql), tuple(keys.get(name, ()))) for name, sql in views
-    }
+    found = {name: _table(days, columns[name], keys.get(name, ())) for name, days in held.items()}
+    return found | {name: Contents("view", None, digest(sql), tuple(keys.get(name, ()))) for name, sql in views}
 
 
 def content_of(con: duckdb.DuckDBPyConnection, tables: Mapping[str, Contents], exports: object) -> str:
     """Return what stands for all that analysts can see: rows, columns, comments, checks, rejects, `exports`."""
     queries = (_COLUMNS, _COMMENTS, _MACROS, *_FACTS, _rejects(con))
     seen = [sorted(map(str, con.execute(query).fetchall())) for query in queries]
-    return fingerprint({name: (item.kind, item.hash) for name, item in tables.items()}, seen, exports)
+    return _FORM + digest({name: (item.kind, item.hash) for name, item in tables.items()}, seen, exports)
+
+
+def is_content(text: str) -> bool:
+    """Return whether content_of() made a text; what an earlier form of it called the same may differ."""
+    return text.startswith(_FORM)
 
 
 def _rejects(con: duckdb.DuckDBPyConnection) -> str:
     """Return a query for the hash of all rejected records, whichever run it was that took them."""
     columns = con.execute("select column_name, column_type from (describe etl.rejects)").fetchall()
-    return (
-        f"select {row_hashes(tuple((name, type) for name, type in columns if name != 'run_id'))} from etl.rejects"
-    )
+    kept = tuple((name, type) for name, type in columns if name != "run_id")
+    return f"select {row_hashes(con, 'etl.rejects', kept)} from etl.rejects"
 
 
-def _parts(con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> set[_Part]:
+def _columns(con: duckdb.DuckDBPyConnection) -> dict[str, Columns]:
+    """Return names and types of the columns of each table and view."""
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for table, column, type, _ in con.execute(_COLUMNS).fetchall():
+        found[table].append((column, type))
+    return {table: tuple(columns) for table, columns in found.items()}
+
+
+def _parts(con: duckdb.DuckDBPyConnection, columns: Mapping[str, Columns], tables: Sequence[str]) -> set[_Part]:
     """Return all partitions there are; a table that etl knows nothing of is one."""
-    known = {_Part(*row[:3]) for row in con.execute(_PARTS).fetchall()}
+    known = {_part(row, columns) for row in con.execute(_PARTS).fetchall() if row[0] in tables}
     unknown = set(tables) - {part.table for part in known}
-    return {part for part in known if part.table in tables} | {_Part(name, None, "") for name in unknown}
+    return known | {_Part(name, None, "") for name in unknown}
+
+
+def _part(row: Sequence[Any], columns: Mapping[str, Columns]) -> _Part:
+    table, day, basis = row[:3]
+    return _Part(table, day, f"{basis} {columns_print(columns.get(table, ()))}")
 
 
 def _noted(con: duckdb.DuckDBPyConnection) -> dict[_Part, str]:
-    rows = con.execute("select name, date, basis, hash from etl._hashes").fetchall()
+    rows = con.execute("select name, date, basis, content from etl._hashes").fetchall()
     return {_Part(*row[:3]): row[3] for row in rows}
 
 
-def _built(con: duckdb.DuckDBPyConnection) -> dict[_Part, str]:
+def _built(con: duckdb.DuckDBPyConnection, columns: Mapping[str, Columns]) -> dict[_Part, str]:
     """Return the hashes by which models were compared with what they were when they were built."""
-    query = f"from ({_PARTS}) as parts (name, date, basis, version) where regexp_full_match(version, '\\d+-\\d+')"
-    return {_Part(*row[:3]): row[3] for row in con.execute(query).fetchall()}
+    query = f"from ({_PARTS}) as parts (name, date, basis, version) where regexp_full_match(version, $1)"
+    return {_part(row, columns): row[3] for row in con.execute(query, [HASHED]).fetchall()}
 
 
 def _hashed(
-    con: duckdb.DuckDBPyConnection, parts: Iterable[_Part], partitions: Mapping[str, str]
+    con: duckdb.DuckDBPyConnection,
+    parts: Iterable[_Part],
+    partitions: Mapping[str, str],
+    columns: Mapping[str, Columns],
 ) -> dict[_Part, str]:
     """Return the hashes of partitions, read now."""
     by_table: dict[str, list[_Part]] = defaultdict(list)
     for part in parts:
         by_table[part.table].append(part)
-    columns: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for table, column, type, _ in con.execute(_COLUMNS).fetchall() if by_table else ():
-        if column not in _UNSTABLE:
-            columns[table].append((column, type))
     selects = [
-        _select(table, row_hashes(tuple(columns[table])), partitions.get(table, ""), [part.day for part in found])
+        _select(
+            table,
+            row_hashes(con, table, columns[table]),
+            partitions.get(table, ""),
+            [part.day for part in found],
+        )
         for table, found in by_table.items()
     ]
     rows: dict[tuple[str, Day], str] = {}
@@ -170,8 +194,8 @@ def _note(con: duckdb.DuckDBPyConnection, hashes: Mapping[_Part, str]) -> None:
             )
 
 
-def _table(days: Mapping[Day, str], key: Sequence[str]) -> Contents:
+def _table(days: Mapping[Day, str], columns: Columns, key: Sequence[str]) -> Contents:
     # a partition without rows is as good as none
-    full = {str(day): text for day, text in days.items() if text != _NO_ROWS}
+    full = {str(day): text for day, text in days.items() if not text.startswith(_NO_ROWS)}
     rows = sum(int(text.split("-")[0]) for text in full.values())
-    return Contents("table", rows, fingerprint(full), tuple(key))
+    return Contents("table", rows, digest(columns_print(columns), full), tuple(key))

@@ -144,8 +144,9 @@ def _parts(con: duckdb.DuckDBPyConnection, item: Export, version: str) -> dict[D
     parts = {day: str(text) for day, text, rows in noted if text and counts.get(day) == rows}
     if unknown := sorted(counts.keys() - parts.keys(), key=str):
         where = " or ".join(on_days(item.partition, unknown))
-        hashes = f"select {column}, {row_hashes(item.model.stored)} from {table} where {where} group by all"
-        parts |= dict(con.execute(hashes).fetchall())
+        hashes = row_hashes(con, item.model.name, item.model.stored)
+        rows = con.execute(f"select {column}, {hashes} from {table} where {where} group by all").fetchall()
+        parts |= dict(rows)
     # without any rows there is a file all the same, so that readers find the columns
     return parts or {None: version}
 

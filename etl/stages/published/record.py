@@ -30,7 +30,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a table or view holds; tables of equal `hash` hold the same rows, floats to 9 significant digits.
+    """What a table or view holds; tables of equal `hash` have the same columns and rows.
 
     The `hash` of a view is that of its SQL. `key` are the columns that name a row, if any are promised to.
     """

@@ -18,7 +18,7 @@ from etl.stages.warehouse.build import (
     transaction,
 )
 from etl.stages.warehouse.compact import compact, is_worth_compacting
-from etl.stages.warehouse.content import row_hashes
+from etl.stages.warehouse.content import HASHED, columns_print, row_hashes
 from etl.stages.warehouse.incremental import on_days
 from etl.stages.warehouse.load import Partition, Table, load
 from etl.stages.warehouse.look import look
@@ -28,6 +28,7 @@ from etl.stages.warehouse.transform import build_models, transform
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, date_inputs, work
 
 __all__ = [
+    "HASHED",
     "LAYOUT",
     "Build",
     "Built",
@@ -39,6 +40,7 @@ __all__ = [
     "Work",
     "build_models",
     "close_build",
+    "columns_print",
     "compact",
     "contents",
     "date_inputs",

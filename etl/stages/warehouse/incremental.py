@@ -63,5 +63,5 @@ def _measured(
     counts = dict(con.execute(f"select {column}, count(*) from {table} where {where} group by all").fetchall())
     if not is_hashed(build, sum(counts.values()), limit):
         return {day: (f"of {build.content}", rows) for day, rows in counts.items()}
-    query = f"select {column}, {row_hashes(model.stored)} from {table} where {where} group by all"
+    query = f"select {column}, {row_hashes(con, model.name, model.stored)} from {table} where {where} group by all"
     return {day: (version, counts[day]) for day, version in con.execute(query).fetchall()}
