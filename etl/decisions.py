@@ -31,6 +31,7 @@ from etl.project import Project
 from etl.quarantine import COLUMNS, Selection
 from etl.stages.lake import partition_file
 from etl.stages.lake.inputs import open_file
+from etl.stages.lake.layout import refused_base
 from etl.stages.lake.rejects import REFUSED_RULE
 from etl.stages.raw import Delivery
 
@@ -142,7 +143,8 @@ def _deliveries(project: Project, source: Source, found: Sequence[Mapping[str, A
     plan: Plan = make_plan(project, Ledger(project.ledger), Scope(max(project.today(), *days)), "etl quarantine")
     held, taken = plan.held[source.name], quarantine.contents(project, source.name)
     for day in days:
-        file = partition_file(project.quarantine, source, day)
+        aside = partition_file(refused_base(project), source, day)
+        file = aside if aside in taken else partition_file(project.quarantine, source, day)
         if day not in held or not held[day].is_in_raw:
             raise ConfigError(
                 f"{source.name} {day}: the file of these records is not in raw/ any more, or a newer snapshot is, "

@@ -19,7 +19,7 @@ from etl.ledger import Ledger, Receipt
 from etl.plan.plan import definitions
 from etl.project import Project
 from etl.quoting import literal, paths
-from etl.stages.lake.layout import BESIDE, REJECTS
+from etl.stages.lake.layout import BESIDE, REJECTS, refused_base
 from etl.stages.lake.rejects import REFUSED_RULE
 
 if TYPE_CHECKING:
@@ -180,7 +180,10 @@ def _opened(project: Project, source: str) -> Iterator[duckdb.DuckDBPyConnection
 
 
 def _files(project: Project, source: str) -> list[Path]:
-    return sorted(project.quarantine.glob(f"{source or '*'}/*/data.parquet"))
+    """Return the files of quarantine; for a partition that stays as it was accepted, what is refused since."""
+    base, pattern = project.quarantine, f"{source or '*'}/*/data.parquet"
+    refused = {path.relative_to(refused_base(project)): path for path in refused_base(project).glob(pattern)}
+    return sorted(({path.relative_to(base): path for path in base.glob(pattern)} | refused).values())
 
 
 def _dicts(con: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:

@@ -17,14 +17,15 @@ from typing import Any
 
 from etl.errors import Crash, LedgerError, StepError
 from etl.git import commit_of
-from etl.keys import BUILD, PUBLISH
+from etl.keys import BUILD, PUBLISH, extract_key
 from etl.ledger import Key, Ledger, Receipt, Run, now
 from etl.lock import take_lock
 from etl.plan import Plan, Scope, check_room, make_plan
 from etl.project import Project, load_project
+from etl.stages.lake import forget_refused
 from etl.stages.published import current, note_missed, sweep
 from etl.stages.warehouse import close_build, keep_build_open
-from etl.summary import notes, summary
+from etl.summary import all_notes, summary
 from etl.workers import end_with_parent, end_without_workers
 
 log = logging.getLogger("etl")
@@ -184,6 +185,7 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     try:
         plan = make_plan(project, ledger, scope, run_id)
         check_room(plan)
+        _forget_refused(plan)
         if not plan.is_build_intact:
             ledger.forget([BUILD])
         # or, if this run ends halfway, the next one would believe them of a build.duckdb that began anew;
@@ -198,6 +200,15 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     run = ActiveRun(project, ledger, plan, row, lock, os.getpid(), is_whole)
     atexit.register(run.finish)
     return run
+
+
+def _forget_refused(plan: Plan) -> None:
+    """Delete the records that were refused while accepted rows stay, where nothing is refused any more."""
+    for name, source in plan.catalog.sources.items():
+        keys = {day: extract_key(name, day) for day in plan.held[name]}
+        kept = (k for k in keys.values() if k in plan.receipts and plan.receipts[k].outcome == "kept")
+        refused = {*kept, *plan.stale}
+        forget_refused(plan.project, source, [day for day, key in keys.items() if key in refused])
 
 
 def _versions() -> dict[str, str]:
@@ -227,9 +238,9 @@ def _totals(run: ActiveRun, receipts: dict[Key, Receipt]) -> dict[str, Any]:
     seconds: dict[str, float] = defaultdict(float)
     for receipt in mine:
         seconds[receipt.key.step] += receipt.seconds
-    extracted = [receipt.details for receipt in mine if receipt.key.step == "extract"]
+    extracted = [r.details for r in mine if r.key.step == "extract" and r.outcome != "kept"]
     counts = {name: sum(d[name] for d in extracted) for name in ("records", "rows", "rejected", "discarded")}
-    said = {name: notes(taken) for name, taken in run.plan.taken.items()}
+    said = {name: all_notes(run.plan, receipts, name) for name in run.plan.taken}
     return {
         **counts,
         "notes": {name: texts for name, texts in said.items() if texts},

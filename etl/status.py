@@ -180,6 +180,7 @@ def _source(
         "rejected": sum(receipt.details["rejected"] for receipt in receipts),
         "discarded": sum(receipt.details.get("discarded", 0) for receipt in receipts),
         "refused": sorted(receipt.key.partition for receipt in refused),
+        "kept": sorted(receipt.key.partition for receipt in receipts if receipt.outcome == "kept"),
         "holes": [str(day) for day in holes.days],
         "rhythm": holes.rhythm,
         "late_since": str(holes.late_since) if holes.late_since else None,

@@ -35,11 +35,13 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     started, plan = perf_counter(), run.plan
     deliveries = [plan.held[source][day] for day in dates]
     content = {day: plan.fingerprints[extract_key(source, day)] for day in dates}
+    before = _before(plan, source, dates)
     receipts = lake.extract(
-        run.project, plan.catalog.sources[source], deliveries, content, run.ledger, plan.run_id
+        run.project, plan.catalog.sources[source], deliveries, content, run.ledger, plan.run_id, before
     )
-    rows = sum(receipt.details["rows"] for receipt in receipts)
-    rejected = sum(receipt.details["rejected"] for receipt in receipts)
+    new = [receipt.details for receipt in receipts if receipt.outcome != "kept"]
+    rows = sum(details["rows"] for details in new)
+    rejected = sum(details["rejected"] for details in new)
     what = f"{len(dates):,} partitions" if len(dates) > 1 else f"partition {dates[0]}"
     _said("extracted", f"{source}: {what}, {rows:,} rows, {rejected:,} rejected", started)
 
@@ -184,6 +186,7 @@ def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehous
         plan.catalog.sources[source],
         plan.fingerprints[load_key(source)],
         {day: _partition(plan.catalog.sources[source], day, extracted) for day, extracted in held.items()},
+        kept=frozenset(day for day, receipt in held.items() if receipt.outcome == "kept"),
         anew=frozenset(day for day in held if extract_key(source, day) in plan.forced),
         withdrawn=plan.withdrawn[source],
         lost=plan.taken[source].lost,
@@ -198,13 +201,22 @@ def _accepted(
     """Return a snapshot's newest partition that was not refused, in place of one that was."""
     if not any(receipt.outcome == "refused" for receipt in held.values()):
         return held
-    done = {
-        date.fromisoformat(key.partition): receipt
-        for key, receipt in receipts.items()
-        if key[:2] == ("extract", source) and receipt.outcome == "done"
-    }
-    newest = max(done, key=lambda day: (done[day].run_id, day), default=None)
-    return held if newest is None else {newest: done[newest]}
+    newest = _newest_accepted(source, receipts)
+    return held if newest is None else {date.fromisoformat(newest.key.partition): newest}
+
+
+def _newest_accepted(source: str, receipts: Mapping[Key, Receipt]) -> Receipt | None:
+    done = [r for key, r in receipts.items() if key[:2] == ("extract", source) and r.outcome in lake.ACCEPTED]
+    return max(done, key=lambda receipt: (receipt.run_id, receipt.key.partition), default=None)
+
+
+def _before(plan: Plan, source: str, dates: Sequence[date]) -> dict[date, Receipt]:
+    """Return the receipts of the rows that deliveries of these dates would replace, if there are any."""
+    if not plan.catalog.sources[source].has_dates:
+        newest = _newest_accepted(source, plan.receipts)
+        return {day: newest for day in dates if newest}
+    known = {day: plan.receipts.get(extract_key(source, day)) for day in dates}
+    return {day: receipt for day, receipt in known.items() if receipt and receipt.outcome in lake.ACCEPTED}
 
 
 def _partition(source: Source, day: date, extracted: Receipt) -> warehouse.Partition:
@@ -214,7 +226,9 @@ def _partition(source: Source, day: date, extracted: Receipt) -> warehouse.Parti
     counts = (facts["records"], facts["rows"], facts["rejected"], facts.get("discarded", 0), *lines)
     is_refused = extracted.outcome == "refused"
     sha256 = disguised(facts["sha256"], source.contract)
-    return warehouse.Partition(day, extracted.fingerprint, facts["file"], sha256, *counts, is_refused=is_refused)
+    # rows that were kept are those that were loaded with an earlier receipt
+    content = facts["kept"]["fingerprint"] if extracted.outcome == "kept" else extracted.fingerprint
+    return warehouse.Partition(day, content, facts["file"], sha256, *counts, is_refused=is_refused)
 
 
 def _tables(plan: Plan) -> dict[str, str]:
@@ -231,6 +245,7 @@ def _arrivals(run: ActiveRun) -> dict[str, list[str]]:
             f"{name} {day} ({delivery.file})"
             for day, delivery in plan.held[name].items()
             if receipts[extract_key(name, day)].finished_at > published_at
+            and receipts[extract_key(name, day)].outcome != "kept"
         ]
         for name in plan.catalog.sources
     }

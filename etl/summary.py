@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 
 from etl.errors import counted, few
-from etl.keys import AUDIT, PUBLISH, load_key
+from etl.keys import AUDIT, PUBLISH, extract_key, load_key
 from etl.ledger import Key, Ledger, Receipt, Run
 from etl.plan.deliveries import Taken
 from etl.plan.plan import Plan
 from etl.plan.rhythm import Holes
 from etl.project import Project
+from etl.stages.lake import ACCEPTED, FEW_ROWS_RATIO
 from etl.stages.published import current, read_hold, read_record
 
 _LISTED = 5
@@ -58,6 +59,46 @@ def _late(plan: Plan) -> str:
     """Return which sources are late, as the end of a headline."""
     late = [f"{name} since {holes.late_since}" for name, holes in plan.holes.items() if holes.late_since]
     return f"; late: {few(late)}" if late else ""
+
+
+def kept_notes(receipts: Sequence[Receipt]) -> list[str]:
+    """Return what is to be said of partitions that stay as they were accepted; `receipts` are the source's."""
+    found = []
+    for receipt in sorted((r for r in receipts if r.outcome == "kept"), key=lambda r: r.key.partition):
+        facts, tried = receipt.details, receipt.details["tried"]
+        is_change = facts["sha256"] == tried["sha256"]
+        refused = f"what {tried['file']} is by the changed contract or source" if is_change else tried["file"]
+        found.append(
+            f"{receipt.key.partition} keeps the {counted(facts['rows'], 'row')} accepted on "
+            f"{facts['kept']['finished_at'][:10]}; {refused} is refused: {facts['refused']}"
+        )
+    more = [f"... and {len(found) - _LISTED:,} more that keep what was accepted"] if len(found) > _LISTED else []
+    return [*found[:_LISTED], *more]
+
+
+def few_rows_notes(receipts: Sequence[Receipt], run_id: str) -> list[str]:
+    """Return the warnings about deliveries of a run with much fewer rows than those that they replaced."""
+    found = []
+    for receipt in receipts:
+        rows, earlier = receipt.details["rows"], receipt.details.get("replaced", 0)
+        if receipt.run_id == run_id and receipt.outcome == "done" and rows < earlier * FEW_ROWS_RATIO:
+            found.append(
+                f"warning: {receipt.key.partition} has {counted(rows, 'row')} in place of {earlier:,}, "
+                f"{earlier - rows:,} went: {receipt.details['file']} (min_rows_ratio would refuse it)"
+            )
+    more = [f"... and {len(found) - _LISTED:,} more with much fewer rows"] if len(found) > _LISTED else []
+    return [*found[:_LISTED], *more]
+
+
+def all_notes(plan: Plan, receipts: Mapping[Key, Receipt], name: str) -> list[str]:
+    """Return all that is to be said of a source's deliveries beside what was taken."""
+    mine = [r for day in plan.held[name] if (r := receipts.get(extract_key(name, day))) is not None]
+    stays = [r for r in mine if r.outcome in ACCEPTED and not plan.is_done(r.key, r)]
+    found = [*kept_notes(mine), *few_rows_notes(mine, plan.run_id)]
+    if stays:
+        days = few(sorted(r.key.partition for r in stays))
+        found.append(f"{days} stays as it was accepted before: what is to replace it was not taken")
+    return [*found, *notes(plan.taken[name])]
 
 
 def _headline(plan: Plan, run: Run, has_worked: bool, newest: str) -> str:
@@ -123,7 +164,7 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
             yield f"  {name}: nothing of {receipt.details['file']} keeps the contract"
     if name in plan.lost and not waiting:
         yield f"  {name}: its file is gone from raw/, and the lake does not hold it any more: the table is empty"
-    yield from (f"  {name}: {note}" for note in notes(plan.taken[name]))
+    yield from (f"  {name}: {note}" for note in all_notes(plan, receipts, name))
     if told := told_holes(plan.holes.get(name, Holes()), waiting):
         yield f"  {name}: {told}"
     if name in plan.missing:

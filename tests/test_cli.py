@@ -50,6 +50,7 @@ def test_status_tells_how_fresh_and_how_clean_each_source_is(shop):
         "rejected": 2,
         "discarded": 0,
         "refused": [],
+        "kept": [],
         "holes": ["2024-03-03"],
         "rhythm": "",
         "late_since": None,

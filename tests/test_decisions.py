@@ -223,15 +223,15 @@ def test_a_refused_partition_is_discarded_only_by_its_own_rule(shop: Project) ->
 
 
 def test_a_record_that_is_no_text_is_known_by_its_bytes(shop: Project, tmp_path: Path) -> None:
-    tiny.deliver(shop, {FILE: b"id,item\n4,caf\xe9\n5,caf\xe8\n"})
+    tiny.deliver(shop, {FILE: b"id,item\n3,book\n4,caf\xe9\n5,caf\xe8\n"})
     tiny.night(shop)
-    decisions.discard(shop, "sales", Selection(lines=[3]), "a test")
+    decisions.discard(shop, "sales", Selection(lines=[4]), "a test")
     tiny.night(shop)
-    decisions.replace_texts(shop, "sales", edited(shop, tmp_path / "e.csv", line_2="4,caf\u00e9"))
+    decisions.replace_texts(shop, "sales", edited(shop, tmp_path / "e.csv", line_3="4,caf\u00e9"))
     tiny.night(shop)
 
     assert tiny.published(shop, "select id, item from raw.sales where id > 3") == [(4, "caf\u00e9")]
-    assert in_quarantine(shop) == [(3, "record", "a test")]
+    assert in_quarantine(shop) == [(4, "record", "a test")]
 
 
 def test_of_several_files_of_a_date_one_can_be_named(tmp_path: Path) -> None:

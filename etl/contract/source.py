@@ -67,6 +67,8 @@ class Source:
     partition, and zero bytes are an error where a header belongs. `same_content` says what becomes of a file
     with the content of an earlier date's, or of another file of its own date: it is taken with a warning, or
     of its own date left out with one ("warn"); an error ("refuse"); or taken like any other ("allow").
+    `min_rows_ratio`: a delivery with a smaller share than this of the rows that it replaces is refused; without
+    it, less than half of them is a warning. One of which no row is left replaces nothing, unless this is 0.
     `history`: of a snapshot source, the table holds every snapshot that came, and not only the newest.
     Raises ContractError if an option or the contract is wrong.
     """
@@ -93,6 +95,7 @@ class Source:
         empty: str = "auto",
         same_content: str = "warn",
         history: bool = False,
+        min_rows_ratio: float | None = None,
         name: str = "",
     ) -> None:
         #: The pandera model of the contract; None if the contract came compiled.
@@ -117,6 +120,7 @@ class Source:
         self.empty = empty
         self.same_content = same_content
         self.history = history
+        self.min_rows_ratio = min_rows_ratio
         self.name = name
         self._check()
 
@@ -176,6 +180,8 @@ class Source:
             raise ContractError(f"Source(files={self.files!r}): max_reject_ratio is a share from 0 to 1.")
         if self.max_rejects is not None and self.max_rejects < 0:
             raise ContractError(f"Source(files={self.files!r}): max_rejects is 0 or more.")
+        if self.min_rows_ratio is not None and not 0 <= self.min_rows_ratio <= 1:
+            raise ContractError(f"Source(files={self.files!r}): min_rows_ratio is a share from 0 to 1.")
         for option, choices in (("extra", EXTRAS), ("duplicates", DUPLICATES), ("skipped", SKIPPED)):
             if getattr(self, option) not in choices:
                 raise ContractError(f"Source(files={self.files!r}): {option} is one of {', '.join(choices)}.")

@@ -26,7 +26,10 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Receipt:
-    """The proof that the step `key` is done for `fingerprint`; `outcome` is `done` or `refused`."""
+    """The proof that the step `key` is done for `fingerprint`; `outcome` is `done`, `refused` or `kept`.
+
+    Of a partition that is kept, what was accepted before is in the lake, since what came in its place is refused.
+    """
 
     key: Key
     fingerprint: str

@@ -161,7 +161,9 @@ class Deliveries:
         if delivery is None:
             # what came stays when its file goes: a snapshot's lake is the record of it
             return self._kept_without_file(source, newest, known[newest], next(iter(waiting.values()), None))
-        if delivery.sha256 != known[newest].details["sha256"]:
+        details = known[newest].details
+        # what was refused while accepted rows stay is not to be tried each night
+        if delivery.sha256 != details.get("tried", details)["sha256"]:
             there = known.get(delivery.date)
             if delivery.date == newest or there is None or there.outcome == "refused":
                 return {delivery.date: delivery}

@@ -11,25 +11,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from time import perf_counter
+from types import MappingProxyType
 
 from etl import engine
 from etl.contract import Source
 from etl.contract.masking import withheld
-from etl.errors import Crash, DeliveryError, EtlError, UnreadableError, counted
+from etl.errors import Crash, DeliveryError, EtlError, UnreadableError
 from etl.ledger import Ledger, Receipt
 from etl.project import Project
 from etl.stages.lake import empty
+from etl.stages.lake.accepted import ACCEPTED, FEW_ROWS_RATIO, forget_refused
 from etl.stages.lake.adopt import adopt
 from etl.stages.lake.careful import extract_carefully, refuse
 from etl.stages.lake.clean import Opening, extract_clean
 from etl.stages.lake.inputs import Input, Lines, open_file
 from etl.stages.lake.layout import partition_file
-from etl.stages.lake.place import Batch, Extracted, definition, place
+from etl.stages.lake.place import Batch, Extracted, definition, place, refusal, why_too_few
 from etl.stages.lake.skipped import eaten, look
 from etl.stages.lake.unchanged import is_changed, read_unchanged
 from etl.stages.raw import Delivery
 
-__all__ = ["adopt", "definition", "extract", "partition_file"]
+__all__ = ["ACCEPTED", "FEW_ROWS_RATIO", "adopt", "definition", "extract", "forget_refused", "partition_file"]
 
 log = logging.getLogger("etl")
 
@@ -46,15 +48,17 @@ def extract(
     content: Mapping[date, str],
     ledger: Ledger,
     run_id: str,
+    before: Mapping[date, Receipt] = MappingProxyType({}),
 ) -> list[Receipt]:
     """Make each delivery a partition of the lake, or refuse it; return the receipts, which are written.
 
     `content` is the fingerprint of each date. What is wrong with one delivery stops no other: DeliveryError
     comes at the end and names every one that was not taken, or Crash if etl itself failed with one. In an
-    optional source a refused one is taken: as a partition without rows.
+    optional source a refused one is taken: as a partition without rows. Where `before` has the receipt of rows
+    that were accepted for its date, these stay.
     """
     with engine.in_memory(project) as con:
-        extraction = _Extraction(Batch(con, project, source, content, run_id), ledger)
+        extraction = _Extraction(Batch(con, project, source, content, run_id, before), ledger)
         extraction.problems += map(str, read_unchanged(extraction.run, deliveries))
     if extraction.has_crashed:
         raise Crash("\n".join(extraction.problems))
@@ -161,7 +165,7 @@ class _Extraction:
     def _extract_clean(self, chunk: Sequence[Opening]) -> None:
         results: Sequence[Extracted | None]
         try:
-            results = extract_clean(self.batch, chunk)
+            results = [self._wanted(result) for result in extract_clean(self.batch, chunk)]
         except Exception:
             # one of them is the cause: alone, each gets its own verdict
             results = [None] * len(chunk)
@@ -175,6 +179,12 @@ class _Extraction:
                 with self._closing(opening):
                     pass
 
+    def _wanted(self, result: Extracted | None) -> Extracted | None:
+        """Return what was extracted; None if it has too few rows, which the careful way explains."""
+        if result and why_too_few(self.batch, result.delivery, records=result.records, rows=result.rows):
+            return None
+        return result
+
     def _placed(self, extracted: Extracted) -> Receipt | None:
         with self._noting(extracted.delivery):
             return place(self.batch, extracted)
@@ -183,14 +193,8 @@ class _Extraction:
     def _finish(self, extracted: Extracted) -> None:
         receipt = place(self.batch, extracted)
         # what a person discarded as a whole is left out by their word
-        is_discarded = extracted.discarded == extracted.records > 0
-        if extracted.refused and not self.batch.source.optional and not is_discarded:
-            delivery = extracted.delivery
-            self.problems.append(
-                f"{delivery.source} {delivery.date}: {delivery.file} is refused: {extracted.refused}. "
-                f"Its {counted(extracted.records, 'record')}: in quarantine (etl quarantine {delivery.source}). "
-                "Have the file delivered again, or adapt the contract or the source."
-            )
+        if extracted.refused and not self.batch.source.optional and not extracted.is_discarded:
+            self.problems.append(refusal(self.batch, extracted, receipt))
         else:
             self._write([receipt])
 

@@ -14,7 +14,7 @@ from etl.quoting import literal
 from etl.stages.lake import select
 from etl.stages.lake.corrected import Corrected
 from etl.stages.lake.inputs import Input, lines_of
-from etl.stages.lake.place import Batch, Extracted, provenance, scratch_file
+from etl.stages.lake.place import Batch, Extracted, provenance, scratch_file, why_too_few
 from etl.stages.lake.rejects import Refused, Rejects
 from etl.stages.lake.sound import Sound
 from etl.stages.raw import Delivery
@@ -38,9 +38,8 @@ def extract_carefully(batch: Batch, delivery: Delivery, inputs: Sequence[Input])
     broken = sound.broken() if rows < sum(file.opened.sound for file in inputs) else {}
     rejects = Rejects(batch, inputs, sound.rules, broken)
     _prove(delivery, records, rows, rejects)
-    if limit := _limit(batch.source, records, rejects.count):
+    if reason := _refusal(batch, delivery, records, rows, rejects):
         file.unlink()
-        reason = _over_limit(records, rejects, limit)
         return _refused(delivery, inputs, Refused(rejects, Corrections(), reason, {}))
     extracted.rows_file, extracted.rows = file, rows
     extracted.rejects, extracted.rejected = rejects, rejects.count
@@ -79,9 +78,8 @@ def _extract_corrected(
     own = {number: names for number, names in broken.items() if number < len(inputs)}
     rejects = Rejects(batch, inputs, sound.rules, own, corrections, entries)
     _prove(delivery, records, extracted.rows, rejects)
-    if limit := _limit(batch.source, records, rejects.count):
+    if reason := _refusal(batch, delivery, records, extracted.rows, rejects):
         file.unlink()
-        reason = _over_limit(records, rejects, limit)
         return _refused(delivery, inputs, Refused(before, corrections, reason, again), corrections)
     extracted.rows_file, extracted.rejects, extracted.rejected = file, rejects, rejects.count
     return extracted
@@ -118,6 +116,14 @@ def _write(batch: Batch, extracted: Extracted, inputs: Sequence[Input], sound: S
     return int(batch.con.execute(f"{copy} (format parquet, kv_metadata {metadata})").fetchall()[0][0])
 
 
+def _refusal(batch: Batch, delivery: Delivery, records: int, rows: int, rejects: Rejects) -> str:
+    """Return why a delivery with these rejects is refused as a whole; empty if it is not."""
+    if limit := _limit(batch.source, records, rejects.count):
+        return _over_limit(records, rejects, limit)
+    few = why_too_few(batch, delivery, records=records, rows=rows, discarded=rejects.discarded)
+    return f"{few} {_examples(rejects)}" if few and rejects.count else few
+
+
 def _limit(source: Source, records: int, rejected: int) -> str:
     """Return the limit that the rejects are over; empty if they are not."""
     if source.max_rejects is not None and rejected > source.max_rejects:
@@ -128,14 +134,17 @@ def _limit(source: Source, records: int, rejected: int) -> str:
 
 
 def _over_limit(records: int, rejects: Rejects, limit: str) -> str:
+    count = f"{rejects.count:,} of {records:,} records"
+    return f"{count} break the contract, more than {limit} allows {_examples(rejects)}"
+
+
+def _examples(rejects: Rejects) -> str:
+    """Return which rules are broken how often, and the first records that break them."""
     # a file can be broken all through: what comes first must do as an example
     sample = [reject for reject in islice(rejects, 10_000) if reject.discarded is None]
     counts = ", ".join(f"{rule} {n:,}" for rule, n in Counter(r.rule for r in sample).most_common(5))
     examples = "; ".join(f"line {reject.line}: {reject.text[:80]}" for reject in sample[:3])
-    return (
-        f"{rejects.count:,} of {records:,} records break the contract, more than {limit} allows ({counts}), "
-        f"such as {examples}"
-    )
+    return f"({counts}), such as {examples}"
 
 
 def _prove(delivery: Delivery, records: int, rows: int, rejects: Rejects) -> None:

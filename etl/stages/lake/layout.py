@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from etl.contract import Source
+from etl.project import Project
 
 #: The columns of quarantine files and of the table etl.rejects.
 REJECTS = {
@@ -30,3 +31,8 @@ BESIDE = "; this record: "
 def partition_file(base: Path, source: Source, day: date) -> Path:
     """Return the file of one partition below `base`, the lake or quarantine."""
     return base / source.name / f"{source.partition}={day}" / "data.parquet"
+
+
+def refused_base(project: Project) -> Path:
+    """Return where the records are that are refused while accepted rows stay; below it as in quarantine."""
+    return project.quarantine / "refused"

@@ -19,14 +19,15 @@ from etl.contract.masking import prepare as prepare_masking
 from etl.contract.python_rules import prepare as prepare_python
 from etl.contract.redactor import Redactor
 from etl.corrections import Corrections, corrections_file, read_corrections
-from etl.errors import ConfigError, DeliveryError, RecordsLost
+from etl.errors import ConfigError, DeliveryError, RecordsLost, counted
 from etl.files import flush
 from etl.keys import extract_key
 from etl.ledger import Receipt, fingerprint, stamp
 from etl.project import Project
 from etl.quoting import literal
+from etl.stages.lake import accepted
 from etl.stages.lake.inputs import Input, Lines
-from etl.stages.lake.layout import REJECTS, partition_file
+from etl.stages.lake.layout import REJECTS, partition_file, refused_base
 from etl.stages.lake.streamed import write_streamed
 from etl.stages.lake.unchanged import check_unchanged
 from etl.stages.raw import Delivery
@@ -55,6 +56,9 @@ _WITHOUT_EFFECT = (
 def definition(source: Source, timezone: str) -> str:
     """Return the fingerprint of what decides, beside a file's content, what becomes of it."""
     options = {name: option for name, option in source.to_dict().items() if name not in _WITHOUT_EFFECT}
+    if source.min_rows_ratio is None:
+        # it came later: what says nothing of it has the fingerprint of before
+        del options["min_rows_ratio"]
     return fingerprint(options, source.contract.definition(), key_id(source.contract), timezone, VERSION)
 
 
@@ -67,6 +71,8 @@ class Batch:
     source: Source
     content: Mapping[date, str]
     run_id: str
+    #: The receipt of the rows that a delivery would replace, by its date; a snapshot's may be of an earlier date.
+    before: Mapping[date, Receipt] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.arm(self.con)
@@ -144,32 +150,73 @@ class Extracted:
     stale: Sequence[str] = ()
     warnings: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def is_discarded(self) -> bool:
+        """Whether a person discarded all of it."""
+        return self.discarded == self.records > 0
+
 
 def place(batch: Batch, extracted: Extracted) -> Receipt:
     """Move one partition's rows and rejects into place and return its receipt, which is not yet written.
 
-    A refused partition leaves the lake: what an earlier file gave is not what this one says. Not so a
-    snapshot's: its lake is the only record of what came before.
+    Of a refused one, what was accepted before stays, with its own rejects; those of the refused one lie aside.
     """
     delivery = extracted.delivery
     check_unchanged(delivery)
-    quarantine = _quarantine(batch, extracted)
-    lake = partition_file(batch.project.lake, batch.source, delivery.date)
+    source, day = batch.source, delivery.date
+    key, content = extract_key(source.name, day), batch.content[day]
+    aside = partition_file(refused_base(batch.project), source, day)
+    before = accepted.accepted(batch.project, source, day, batch.before.get(day))
+    # what a person discarded as a whole is left out by their word
+    if extracted.refused and before and not extracted.is_discarded:
+        _quarantine(batch, extracted, aside)
+        details = accepted.kept_details(before, extracted.refused, _facts(batch, extracted))
+        return Receipt(key, content, batch.run_id, "kept", details=details)
+    quarantine = partition_file(batch.project.quarantine, source, day)
+    _quarantine(batch, extracted, quarantine)
+    lake = partition_file(batch.project.lake, source, day)
     if extracted.rows_file is not None:
         _move(extracted.rows_file, lake)
-    elif batch.source.is_dated:
+    elif source.is_dated:
+        # not so a snapshot's, which is the only record of what came before
         shutil.rmtree(lake.parent, ignore_errors=True)
-    details: dict[str, Any] = {
+    shutil.rmtree(aside.parent, ignore_errors=True)
+    details = {
         **_facts(batch, extracted),
         "rows": extracted.rows,
         "rejected": extracted.rejected,
         "refused": extracted.refused,
+        **({"replaced": batch.before[day].details["rows"]} if day in batch.before else {}),
         "lake": stamp(lake),
         "quarantine": stamp(quarantine),
     }
     outcome = "refused" if extracted.refused else "done"
-    key = extract_key(batch.source.name, delivery.date)
-    return Receipt(key, batch.content[delivery.date], batch.run_id, outcome, details=details)
+    return Receipt(key, content, batch.run_id, outcome, details=details)
+
+
+def refusal(batch: Batch, extracted: Extracted, receipt: Receipt) -> str:
+    """Return the message about a refused delivery: what is wrong, where its records are, and what to do next."""
+    delivery, count = extracted.delivery, extracted.records
+    said = f"{delivery.source} {delivery.date}: {delivery.file} is refused: {extracted.refused}."
+    if count:
+        are = "is" if count == 1 else "are"
+        said += f" Its {counted(count, 'record')} {are} in quarantine (etl quarantine {delivery.source})."
+    if receipt.outcome != "kept":
+        return f"{said} Have the file delivered again, or adapt the contract or the source."
+    said += f" The {counted(receipt.details['rows'], 'row')} accepted before"
+    if receipt.details["sha256"] != delivery.sha256:
+        return f"{said} stay. Have the file delivered again, or put the one before it back."
+    return (
+        f"{said} from the same file stay: the change of the contract, of the source or of etl itself is refused. "
+        f"Take it back, or say from which day after {delivery.date} on it holds, such as "
+        'format={None: Csv(), "2024-03-31": Csv(delimiter=";")}.'
+    )
+
+
+def why_too_few(batch: Batch, delivery: Delivery, *, records: int, rows: int, discarded: int = 0) -> str:
+    """Return why the rows of a delivery are too few for what they would replace; empty if they are not."""
+    before = batch.before.get(delivery.date)
+    return accepted.why_too_few(batch.source, before, records=records, rows=rows, discarded=discarded)
 
 
 def provenance(batch: Batch, extracted: Extracted) -> str:
@@ -209,14 +256,13 @@ def _applied(extracted: Extracted) -> dict[str, Any]:
     return {"corrections": sha256, "stale": list(extracted.stale)} if sha256 else {}
 
 
-def _quarantine(batch: Batch, extracted: Extracted) -> Path:
+def _quarantine(batch: Batch, extracted: Extracted, target: Path) -> None:
     """Write the rejects, a bounded number of them in memory, and move them into place."""
     source, delivery = batch.source, extracted.delivery
-    target = partition_file(batch.project.quarantine, source, delivery.date)
     expected = extracted.rejected + extracted.discarded
     if not expected:
         shutil.rmtree(target.parent, ignore_errors=True)
-        return target
+        return
     written = scratch_file(batch.project, "quarantine", delivery)
     count = _write_rejects(batch, extracted, written, expected > _REJECTS_AT_ONCE)
     if count != expected:
@@ -225,7 +271,6 @@ def _quarantine(batch: Batch, extracted: Extracted) -> Path:
             f"{count:,} could be read again. Nothing of it was taken. Was the file changed? Run again."
         )
     _move(written, target)
-    return target
 
 
 def _write_rejects(batch: Batch, extracted: Extracted, target: Path, is_large: bool) -> int:

@@ -19,7 +19,7 @@ from etl.quoting import identifier, literal, paths, qualified
 from etl.stages.lake.layout import partition_file
 from etl.stages.warehouse.build import describe, open_build, transaction
 from etl.stages.warehouse.scrubbing import note_removed
-from etl.stages.warehouse.snapshots import insert_snapshots
+from etl.stages.warehouse.snapshots import insert_as_taken
 
 if TYPE_CHECKING:
     import duckdb
@@ -66,13 +66,15 @@ class Table:
 
     The partitions in `anew` are loaded even if they are there; those in `withdrawn` have lost their files. `lost`
     are snapshots of a history that the lake does not hold any more, and of them `given_up` those whose loss an
-    earlier run has let pass.
+    earlier run has let pass. Those in `kept` were accepted before, perhaps by another contract, and what came in
+    their place is refused.
     """
 
     source: Source
     content: str
     partitions: Mapping[date, Partition]
     anew: frozenset[date] = frozenset()
+    kept: frozenset[date] = frozenset()
     withdrawn: Sequence[date] = ()
     lost: Sequence[date] = ()
     given_up: frozenset[date] = frozenset()
@@ -125,7 +127,7 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
         if source.masks and not loaded.keys().isdisjoint(gone):
             note_removed(con, [source.name])
         _delete(con, source, gone)
-        _insert(con, project, source, stale, run_id)
+        _insert(con, project, table, stale, run_id)
         con.execute("update etl._tables set content = ? where source = ?", [table.content, source.name])
     details = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale)}
     seconds = perf_counter() - started
@@ -214,15 +216,18 @@ def _delete(con: duckdb.DuckDBPyConnection, source: Source, dates: Sequence[date
 def _insert(
     con: duckdb.DuckDBPyConnection,
     project: Project,
-    source: Source,
+    table: Table,
     partitions: Sequence[Partition],
     run_id: str,
 ) -> None:
-    files = [partition_file(project.lake, source, p.date) for p in partitions if p.rows]
-    if files and source.history:
-        insert_snapshots(con, source, files)
+    source = table.source
+    rows = {p.date: partition_file(project.lake, source, p.date) for p in partitions if p.rows}
+    earlier = [file for day, file in rows.items() if source.history or day in table.kept]
+    if earlier:
+        insert_as_taken(con, source, earlier)
+    if source.history:
         partitions = [_with_rejects(project, source, p) for p in partitions]
-    elif files:
+    if files := [file for file in rows.values() if file not in set(earlier)]:
         # in order, many rows would be written twice: once now, and again by the checkpoint
         con.execute(f"set preserve_insertion_order = {sum(p.rows for p in partitions) < _MANY_ROWS}")
         con.execute(

@@ -1,4 +1,7 @@
-"""Snapshots of a history into raw.*: each as it was taken, though the contract may be another by now."""
+"""Partitions that stay as they were taken, into raw.*: snapshots of a history, and what a refusal has kept.
+
+The contract may be another by now.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def insert_snapshots(con: duckdb.DuckDBPyConnection, source: Source, files: Sequence[Path]) -> None:
+def insert_as_taken(con: duckdb.DuckDBPyConnection, source: Source, files: Sequence[Path]) -> None:
     """Add the rows of lake files to the table of a source, by the names of their columns.
 
     A column that a file lacks is null, one that the table lacks is left out, one of another type is cast. What was
@@ -33,11 +36,22 @@ def insert_snapshots(con: duckdb.DuckDBPyConnection, source: Source, files: Sequ
             )
         except duckdb.ConversionException as error:
             days = ", ".join(path.parent.name.partition("=")[2] for path in together)
-            raise StepError(
-                f"{source.name}: the snapshots of {days} do not fit the contract any more: "
-                f"{withheld(source.contract, error)}\nThey cannot be extracted again. Leave the column its type "
-                f"and cast it in a model, or delete them from {together[0].parent.parent} to go on without them."
-            ) from error
+            cause = withheld(source.contract, error)
+            raise StepError(_misfit(source, days, cause, together[0].parent.parent)) from error
+
+
+def _misfit(source: Source, days: str, cause: str, folder: Path) -> str:
+    """Return why rows of earlier days cannot be in the table, and what to do."""
+    if not source.history:
+        return (
+            f"{source.name}: the rows accepted for {days} do not fit the contract any more, and it refuses their "
+            f"files: {cause}\nLeave the column its type and cast it in a model, or have the files delivered again."
+        )
+    return (
+        f"{source.name}: the snapshots of {days} do not fit the contract any more: {cause}\nThey cannot be "
+        "extracted again. Leave the column its type and cast it in a model, or delete them from "
+        f"{folder} to go on without them."
+    )
 
 
 def _alike(
