@@ -42,6 +42,9 @@ class Column:
     # and the thousands mark, None for the sender's and empty for none.
     decimal: str = ""
     thousands: str | None = None
+    # Which instant is meant by a local time that the clocks show twice, or skip; see clocks.py. Empty: none.
+    ambiguous: str = ""
+    nonexistent: str = ""
     # What is done to a raw cell before the rules see it.
     clean: Clean = NOTHING
     # Whether `name` is a pattern that stands for every column it matches; see expanded().

@@ -8,17 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from etl.audit_kinds import HeaderAudit, parsed
-from etl.contract.spelling import NUMBERS
+from etl.contract.clocks import AMBIGUOUS, NONEXISTENT, ZONED
+from etl.contract.spelling import NUMBERS, format_problem
 from etl.formats.format import is_mark
 from etl.quoting import identifier
 
 #: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
 COLUMN_KEYS = (
-    *("aliases", "clean", "decimal", "format", "pii", "references", "references_warn"),
-    *("sql", "sql_warn", "thousands", "unit"),
+    *("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "pii", "references"),
+    *("references_warn", "sql", "sql_warn", "thousands", "unit"),
 )
 #: Those that say how a raw file writes a column, and so are not for a table that is built.
-RAW_KEYS = ("aliases", "clean", "decimal", "format", "thousands")
+RAW_KEYS = ("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "thousands")
 #: The keys of both that ask for rules in SQL.
 SQL_KEYS = ("sql", "sql_warn")
 _TABLE_AUDITS = ("freshness", "row_count", "sums_to")
@@ -26,7 +27,7 @@ _SEVERITIES = {"": "error", "_warn": "warn"}
 #: Keys of a model's own metadata, in its Config.
 MODEL_KEYS = (*SQL_KEYS, *(kind + ending for kind in _TABLE_AUDITS for ending in _SEVERITIES))
 _PII = ("hash", "partial", "drop")
-_MOMENTS = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
+_MOMENTS = ("TIMESTAMP", ZONED)
 # what a strptime format says of the time of day, which a DATE would lose
 _TIME_CODES = ("%H", "%I", "%M", "%S", "%f", "%g", "%n", "%p", "%X", "%c", "%z", "%Z", "%-H", "%-I", "%-M", "%-S")
 
@@ -60,7 +61,7 @@ def column_facts(metadata: Mapping[str, Any], name: str, type: str) -> dict[str,
         found["aliases"] = _aliases(metadata["aliases"], name)
     if "format" in metadata:
         found["format"] = _format(_text(metadata, "format"), type)
-    return found | _marks(metadata, type)
+    return found | _marks(metadata, type) | _clocks(metadata, type)
 
 
 def column_audits(metadata: Mapping[str, Any], name: str) -> Iterator[HeaderAudit]:
@@ -125,11 +126,27 @@ def _marks(metadata: Mapping[str, Any], type: str) -> dict[str, str]:
     return found
 
 
+def _clocks(metadata: Mapping[str, Any], type: str) -> dict[str, str]:
+    """Return what a column says of local times that come twice, or not at all, when the clocks change."""
+    found = {}
+    for key, choices in (("ambiguous", AMBIGUOUS), ("nonexistent", NONEXISTENT)):
+        if key not in metadata:
+            continue
+        if type != ZONED:
+            raise ValueError(f"metadata {key!r} is for timestamps with a time zone, and the column is {type}")
+        if metadata[key] not in choices:
+            raise ValueError(f"metadata {key!r}: {metadata[key]!r} is none of {', '.join(map(repr, choices))}")
+        found[key] = str(metadata[key])
+    return found
+
+
 def _format(value: str, type: str) -> str:
     import duckdb
 
     if type not in ("DATE", *_MOMENTS):
         raise ValueError(f"metadata 'format' is for dates and timestamps, and the column is {type}")
+    if problem := format_problem(value, type):
+        raise ValueError(f"metadata 'format': {problem}")
     if type == "DATE" and (lost := [code for code in _TIME_CODES if code in value.replace("%%", "")]):
         raise ValueError(f"metadata 'format': {value!r} has {lost[0]}, a time of day, which a DATE would lose")
     try:

@@ -6,10 +6,12 @@ DuckDB's own casts are too willing for a contract: 1.5 becomes the BIGINT 2, a t
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
+from etl.contract.clocks import ZONED, instant
 from etl.contract.contract import Column
 from etl.contract.nested import nested, parsed_json
-from etl.contract.spelling import column_values, formatted_moment, respelled_number
+from etl.contract.spelling import column_values, formatted_moment, is_local, respelled_number
 from etl.formats.format import Values
 from etl.quoting import literal
 
@@ -22,7 +24,7 @@ _SHAPES = {
     "DATE": _DAY,
     "TIME": _TIME,
     "TIMESTAMP": f"{_DAY}[ T]{_TIME}",
-    "TIMESTAMP WITH TIME ZONE": rf"{_DAY}[ T]{_TIME}(Z|[+-][01]\d(:?[0-5]\d)?)?",
+    ZONED: rf"{_DAY}[ T]{_TIME}(Z|[+-][01]\d(:?[0-5]\d)?)",
     "BOOLEAN": r"(?i)true|false|t|f|1|0",
 }
 _KINDS = {
@@ -33,11 +35,23 @@ _KINDS = {
 _PLAIN = Values()
 
 
-def value(cell: str | None, column: Column, values: Values = _PLAIN) -> str:
+class _Clock(NamedTuple):
+    """What a column says of local times; see clocks.instant()."""
+
+    ambiguous: str = ""
+    nonexistent: str = ""
+    turn: str = ""
+
+
+_SILENT = _Clock()
+
+
+def value(cell: str | None, column: Column, values: Values = _PLAIN, local: str = "", turn: str = "") -> str:
     """Return the expression of a column's value for the varchar expression of its raw cell.
 
     A cell that is null, and one that the file lacks (None), takes the column's default. `values` says how
-    the sender writes numbers and dates; what the column says of itself goes before that.
+    the sender writes numbers and dates; what the column says of itself goes before that. `local` is the SQL of
+    local_time() of the cell, if it is at hand, and `turn` that of which one of two instants it is.
     """
     absent = f"null::{column.type}"
     if column.default is not None:
@@ -45,7 +59,12 @@ def value(cell: str | None, column: Column, values: Values = _PLAIN) -> str:
         absent = parsed(literal(column.default), column.type, column.format)
     if cell is None:
         return absent
-    found = parsed(cell, column.type, column.format, column_values(column, values))
+    values = column_values(column, values)
+    if column.type == ZONED:
+        clock = _Clock(column.ambiguous, column.nonexistent, turn)
+        found = _instant(cell, column.format or values.timestamp_format, clock, local)
+    else:
+        found = parsed(cell, column.type, column.format, values)
     return found if column.default is None else f"case when {cell} is null then {absent} else {found} end"
 
 
@@ -54,13 +73,16 @@ def parsed(text: str, type: str, format: str = "", values: Values = _PLAIN) -> s
 
     Numbers are plain decimal, with no rounding: a DECIMAL takes no more digits than its scale has. Dates and
     timestamps are ISO 8601, or in the strptime `format`; a timestamp with no offset is in the connection's
-    TimeZone. Lists, structs and maps are JSON. `values` says how the sender writes them otherwise.
+    TimeZone, and null if the clocks there skip it or show it twice. Lists, structs and maps are JSON. `values`
+    says how the sender writes them otherwise.
     """
     if type == "VARCHAR":
         return text
     if nested(type):
         return parsed_json(text, type, parsed)
-    if type in ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"):
+    if type == ZONED:
+        return _instant(text, format or values.timestamp_format)
+    if type in ("DATE", "TIMESTAMP"):
         format = format or (values.date_format if type == "DATE" else values.timestamp_format)
     if format:
         return formatted_moment(text, type, format)
@@ -77,6 +99,39 @@ def parsed(text: str, type: str, format: str = "", values: Values = _PLAIN) -> s
     sure = _is_as_duckdb_writes(text, type, cast)
     first = f"when {sure} then {cast} " if sure else ""
     return f"case {first}when regexp_full_match({text}, {literal(shape)}) then {cast} end"
+
+
+def local_time(text: str, format: str = "") -> str:
+    """Return the TIMESTAMP of a text that is a local time, and so of a day and clock that may be there twice.
+
+    It is null for a text with an offset, and for one that is no time at all; empty if the format has an offset.
+    """
+    if format:
+        return parsed(text, "TIMESTAMP", format) if is_local(format) else ""
+    cast = f"try_cast({text} as TIMESTAMP)"
+    sure, shape = _is_as_duckdb_writes(text, "TIMESTAMP", cast), literal(_SHAPES["TIMESTAMP"])
+    # most instants are written with a Z, and what is written with an offset fits no shape of a local time
+    return (
+        f"case when ends_with({text}, 'Z') then null when {sure} then {cast} "
+        f"when regexp_full_match({text}, {shape}) then {cast} end"
+    )
+
+
+def _instant(text: str, format: str, clock: _Clock = _SILENT, local: str = "") -> str:
+    """Return the SQL of a text as an instant: by its offset, or else as the project's clocks show it."""
+    if format and not is_local(format):
+        return formatted_moment(text, ZONED, format)
+    if local:
+        found = instant(local, *clock)
+    else:
+        # a list of one, since SQL has no `let`
+        bound = f"list_transform([{local_time(text, format)}], lambda local: {instant('local', *clock)})[1]"
+        found = f"case when {text} is not null then {bound} end"
+    if format:
+        return found
+    shaped = f"regexp_full_match({text}, {literal(_SHAPES[ZONED])})"
+    by_clock = f"{local} is not null" if local else f"not {shaped}"
+    return f"case when {by_clock} then {found} when {shaped} then try_cast({text} as {ZONED}) end"
 
 
 def _is_as_duckdb_writes(text: str, type: str, cast: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from etl.contract.contract import Column, Contract
 from etl.contract.files import FILE, FilePattern, file_pattern
 from etl.contract.masking import mask_problem
-from etl.contract.spelling import column_values
+from etl.contract.spelling import column_values, format_problem
 from etl.errors import ContractError
 from etl.formats import Format, format_from, format_to
 from etl.formats.csv import Csv
@@ -20,7 +20,7 @@ EMPTY = ("auto", "partition", "error", "skip")
 SAME = ("warn", "refuse", "allow")
 #: What extraction and loading call their own columns, in lower case.
 _OWN_COLUMN = re.compile(
-    r"_file|_loaded_at|_extra|_behind|_delivery|_first|_file_number|file_index|_record|_keeps|_broken|_(text|key|mark)_\d+"
+    r"_file|_loaded_at|_extra|_behind|_delivery|_first|_file_number|file_index|_record|_keeps|_broken|_(text|key|mark|local|turn)_\d+"
 )
 #: How often a dated source delivers, by the words for it.
 EVERY = {
@@ -245,6 +245,9 @@ class Source:
                 f"{where} is {column.type}, but the partition column {self.partition!r} is a DATE; "
                 "give the source another partition=, or the column another type or spelling."
             )
+        sender = self.format.values.timestamp_format
+        if sender and not column.format and (problem := format_problem(sender, column.type)):
+            raise ContractError(f"{where}: timestamp_format={problem}.")
         try:
             column_values(column, self.format.values)
         except ContractError as error:

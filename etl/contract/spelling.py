@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from etl.contract.clocks import ZONED
 from etl.contract.contract import Column, Contract
 from etl.contract.types import INTEGERS
 from etl.formats.format import Values
@@ -16,6 +17,10 @@ NUMBERS = (*INTEGERS.values(), "HUGEINT", "UHUGEINT", "DECIMAL", "DOUBLE", "FLOA
 _NO_NUMBER = r"[+-]?([nN][aA][nN]|[iI]nf(inity)?)"
 #: A year below this is two digits read by a format for four.
 _FIRST_YEAR = 1000
+#: The codes of a format, without the % of the one that writes a %.
+_CODE = re.compile(r"%-?([^-])")
+#: A format that ends in one of these words is of instants, though strptime does not know that.
+_UTC_END = re.compile(r"(?<![%A-Za-z])(?:Z|UTC|GMT)$|(?<=%[A-Za-z])(?:Z|UTC|GMT)$")
 _DIGIT = r"\d"
 _SPACE = " \t\r\n\v\f"
 
@@ -67,9 +72,31 @@ def respelled_number(text: str, values: Values) -> str:
     return f"case when regexp_full_match({text}, {literal(shape)}) then {plain} end"
 
 
+def format_problem(format: str, type: str) -> str:
+    """Return why values of a type cannot be written in a strptime format; empty if they can."""
+    codes = set(_CODE.findall(format))
+    if "Z" in codes:
+        return (
+            f"{format!r} has %Z, names of time zones, of which some are of several (BST, CST); use %z, an offset"
+        )
+    if type == "TIMESTAMP" and (codes & {"z"} or _UTC_END.search(format)):
+        return (
+            f"{format!r} says the time zone, which a TIMESTAMP without one would lose; give the column a type "
+            'with one, such as Annotated[pd.DatetimeTZDtype, "us", "UTC"]'
+        )
+    return ""
+
+
+def is_local(format: str) -> bool:
+    """Tell whether a strptime format leaves open which time zone is meant."""
+    return "z" not in _CODE.findall(format) and not _UTC_END.search(format)
+
+
 def formatted_moment(text: str, type: str, format: str) -> str:
-    """Return the SQL of a DATE or TIMESTAMP written in a strptime format."""
+    """Return the SQL of a DATE or TIMESTAMP, or of an instant if not is_local(), written in a strptime format."""
     moment = f"try_strptime({text}, {literal(format)})"
+    if type == ZONED and _UTC_END.search(format):
+        moment = f"timezone('UTC', {moment})"
     # DuckDB takes `infinity`, `epoch` and space at the end whatever the format
     is_plain = f"regexp_matches({text}, {literal(_DIGIT)}) and {text} = trim({text}, {literal(_SPACE)})"
     return f"case when {is_plain} and year({moment}) >= {_FIRST_YEAR} then {moment}::{type} end"

@@ -279,7 +279,7 @@ def indexed() -> pa.DataFrameSchema:
         (table(int, metadata={"units": "m"}), "column 'n': metadata has no key 'units'; did you mean 'unit'?"),
         (
             table(int, metadata={"x": 1}),
-            "metadata has no key 'x'; known are aliases, clean, decimal, format, pii, ",
+            "metadata has no key 'x'; known are aliases, ambiguous, clean, decimal, ",
         ),
         (table(int, metadata={"unit": {1}}), "metadata 'unit': {1} is no plain data"),
         (table(int, metadata={"unit": 3}), "metadata 'unit': 3 is not a text"),

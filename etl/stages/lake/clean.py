@@ -38,7 +38,8 @@ class Opening:
     def layout(self) -> object:
         """What deliveries have in common that can be read together; None if its own files cannot."""
         layouts = {file.layout for file in self.inputs}
-        return next(iter(layouts)) if len(layouts) == 1 and not any(f.opened.broken for f in self.inputs) else None
+        is_alone = len(layouts) > 1 or any(f.opened.broken or select.is_in_order(f.source) for f in self.inputs)
+        return None if is_alone else next(iter(layouts))
 
 
 def extract_clean(batch: Batch, chunk: Sequence[Opening]) -> list[Extracted | None]:

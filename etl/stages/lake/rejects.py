@@ -13,6 +13,7 @@ from etl.formats import Fault
 from etl.stages.lake.inputs import Input
 from etl.stages.lake.layout import BESIDE
 from etl.stages.lake.place import Batch, Reject
+from etl.stages.lake.select import UNREADABLE
 from etl.stages.lake.sound import Breach, Broken
 
 #: The rule of a record that has not the shape of one.
@@ -101,9 +102,9 @@ class Rejects:
             return RECORD_RULE, None, problem
         rules = [self._rules[breach.rule] for breach in broken]
         values = dict(broken)
-        unreadable = {rule.column for rule in rules if rule.name.endswith(".dtype")}
+        unreadable = {rule.column for rule in rules if rule.name.endswith(UNREADABLE)}
         # a cell that is no value of its type is null by now; what other rules say of that null is no news
-        named = [rule for rule in rules if rule.name.endswith(".dtype") or rule.column not in unreadable]
+        named = [rule for rule in rules if rule.name.endswith(UNREADABLE) or rule.column not in unreadable]
         message = "; ".join(_told(rule, values[rule.name]) for rule in named)
         rule = named[0] if named else Rule("", "")
         return rule.name, rule.column, message

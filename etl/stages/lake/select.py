@@ -8,12 +8,20 @@ from datetime import date
 
 from etl.contract import Column, Contract, Rule, Source
 from etl.contract.cleansing import cleaned, parsed_type, scaled
+from etl.contract.clocks import ZONED, is_ambiguous, is_nonexistent, with_turns
 from etl.contract.masking import masked
-from etl.contract.parse import value
-from etl.contract.spelling import grouped_columns, grouping, thousands_rule
+from etl.contract.parse import local_time, value
+from etl.contract.spelling import grouped_columns, grouping, is_local, thousands_rule
 from etl.quoting import identifier, literal
 from etl.stages.lake.inputs import EXTRA, Input
 
+#: What is wrong with a local time that is none of one instant, in the zone of [etl] timezone.
+_CLOCK_RULES = (
+    ("nonexistent", is_nonexistent, "does not exist: the clocks are set forward over this time on this day"),
+    ("ambiguous", is_ambiguous, "comes twice: the clocks are set back to before this time on this day"),
+)
+#: What the names of the rules end in of which a broken one leaves no value.
+UNREADABLE = (".dtype", *(f".{rule}" for rule, _, _ in _CLOCK_RULES))
 #: The rule of a row whose partition column disagrees with its file.
 PARTITION_RULE = "partition"
 
@@ -21,11 +29,43 @@ PARTITION_RULE = "partition"
 def typed(file: Input, relation: str, position: str) -> str:
     """Return a SELECT of the contract's columns as values, of the texts they came from, and of `position`."""
     source, cells = file.source, file.cells
-    values = [f"{_value(c, cells, source)} as {identifier(c.name)}" for c in source.contract.columns]
+    locals = local_columns(file)
+    values = [f"{_value(c, file, locals)} as {identifier(c.name)}" for c in source.contract.columns]
     extra = [f"{file.extra} as {EXTRA}"] if source.extra == "keep" else []
     marks = [_mark(file, column, name) for column, name in mark_columns(source).items()]
-    texts = _cleaned(file, relation, position)
-    return f"select {', '.join([position, *cells.values(), *values, *extra, *marks])} from {texts}"
+    columns = ", ".join([position, *cells.values(), *locals.values(), *values, *extra, *marks])
+    return f"select {columns} from {_with_locals(file, _cleaned(file, relation, position))}"
+
+
+def local_columns(file: Input) -> dict[str, str]:
+    """Return the column of typed() with the local time, if it is one, of each instant that may be written so."""
+    source = file.source
+    instants = (c for c in source.contract.columns if c.type == ZONED and c.name in file.cells)
+    found = (c.name for c in instants if is_local(c.format or source.format.values.timestamp_format))
+    return {name: f"_local_{number}" for number, name in enumerate(found)}
+
+
+def is_in_order(source: Source) -> bool:
+    """Tell whether what a record means depends on those before it, so that they are to be numbered."""
+    return any(column.ambiguous == "order" for column in source.contract.columns)
+
+
+def _with_locals(file: Input, relation: str) -> str:
+    names = local_columns(file)
+    if not names:
+        return relation
+    columns = {column.name: column for column in file.source.contract.columns}
+    sender = file.source.format.values.timestamp_format
+    times = ", ".join(
+        f"{local_time(file.cells[name], columns[name].format or sender)} as {local}"
+        for name, local in names.items()
+    )
+    turns = {local: _turn(local) for name, local in names.items() if columns[name].ambiguous == "order"}
+    return with_turns(f"(select *, {times} from {relation})", turns)
+
+
+def _turn(local: str) -> str:
+    return local.replace("local", "turn")
 
 
 def _cleaned(file: Input, relation: str, position: str) -> str:
@@ -38,9 +78,12 @@ def _cleaned(file: Input, relation: str, position: str) -> str:
     return f"(select {position}, {columns} from {relation})"
 
 
-def _value(column: Column, cells: Mapping[str, str], source: Source) -> str:
+def _value(column: Column, file: Input, locals: Mapping[str, str]) -> str:
     read = replace(column, type=parsed_type(column.clean, column.type))
-    return scaled(value(cells.get(column.name), read, source.format.values), column.clean, column.type)
+    local = locals.get(column.name, "")
+    turn = _turn(local) if column.ambiguous == "order" else ""
+    found = value(file.cells.get(column.name), read, file.source.format.values, local, turn)
+    return scaled(found, column.clean, column.type)
 
 
 def mark_columns(source: Source) -> dict[str, str]:
@@ -84,18 +127,32 @@ def rules(file: Input, days: str) -> list[Rule]:
     return found + [rule for rule in source.contract.rules if rule.severity == "error"]
 
 
-def dtype_rules(file: Input) -> list[Rule]:
-    """Return the rules that a text is a value of its column's type."""
-    return [
-        Rule(
-            f"{column.name}.dtype",
-            f"({file.cells[column.name]} is null or {identifier(column.name)} is not null)",
-            column.name,
-            f"{column.name} is not a {column.type}",
-        )
+def readable(file: Input) -> dict[str, str]:
+    """Return, for each column that has texts, the condition that a text is a value of the column's type."""
+    return {
+        column.name: f"({file.cells[column.name]} is null or {identifier(column.name)} is not null)"
         for column in file.source.contract.columns
         if column.name in file.cells and (column.type != "VARCHAR" or column.clean)
-    ]
+    }
+
+
+def dtype_rules(file: Input) -> list[Rule]:
+    """Return the rules that a text is a value of its column's type, and if that is an instant, is one alone."""
+    types, locals = {column.name: column.type for column in file.source.contract.columns}, local_columns(file)
+    found: list[Rule] = []
+    for name, sql in readable(file).items():
+        said = f"{name} is not a {types[name]}"
+        if local := locals.get(name):
+            # each of the three is asked for a text without a value alone
+            found.append(
+                Rule(f"{name}.dtype", f"(case when {sql} then true else {local} is not null end)", name, said)
+            )
+            for rule, is_broken, why in _CLOCK_RULES:
+                broken = f"(case when {sql} then true else not {is_broken(local)} end)"
+                found.append(Rule(f"{name}.{rule}", broken, name, f"{name} {why}"))
+        else:
+            found.append(Rule(f"{name}.dtype", sql, name, said))
+    return found
 
 
 def keeps(rules: Sequence[Rule]) -> str:

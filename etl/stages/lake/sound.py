@@ -51,6 +51,7 @@ class Sound:
         self._batch, self._day, self._con = batch, literal(delivery.date), batch.con
         self._inputs = [*inputs, *change.inputs] if change else inputs
         self._is_changed, self._originals = change is not None, len(inputs)
+        self._is_in_order = select.is_in_order(batch.source)
         if change:
             self._remember("excluded", change.excluded)
             self._remember("unsound", change.broken)
@@ -135,7 +136,7 @@ class Sound:
             keys = "".join(
                 f", {self._key(file, unique)} as _key_{n}" for n, unique in enumerate(self._unique_keys())
             )
-            typed = self._typed(numbers, is_numbered or self._is_changed)
+            typed = self._typed(numbers, is_numbered or self._is_changed or self._is_in_order)
             selects.append(
                 f"select {number} as _file_number, {', '.join([*position, *self._columns()])}{marks}{keys}, "
                 # of kept rows this is never asked for, and so not computed
@@ -148,7 +149,7 @@ class Sound:
         """Return the files that are read at once: a thousand reads would take longer to plan than to do."""
         layouts: dict[object, list[int]] = {}
         for number, file in enumerate(self._inputs):
-            layouts.setdefault(number if self._is_changed else file.layout, []).append(number)
+            layouts.setdefault(number if self._is_changed or self._is_in_order else file.layout, []).append(number)
         return list(layouts.values())
 
     def _remember(self, table: str, records: Mapping[int, Sequence[int]]) -> None:
@@ -157,7 +158,7 @@ class Sound:
             self._con.execute(f"insert into {table} select ?, unnest(?::bigint[])", [number, list(listed)])
 
     def _values(self, numbers: Sequence[int]) -> str:
-        return f"select {', '.join(self._columns())} from ({self._typed(numbers, False)})"
+        return f"select {', '.join(self._columns())} from ({self._typed(numbers, self._is_in_order)})"
 
     def _typed(self, numbers: Sequence[int], is_numbered: bool) -> str:
         files = [self._inputs[number] for number in numbers]
@@ -174,7 +175,7 @@ class Sound:
 
     def _key(self, file: Input, unique: Unique) -> str:
         # a text that is no value is null by now, but no duplicate of a null
-        readable = {rule.column: rule.sql for rule in select.dtype_rules(file)}
+        readable = select.readable(file)
         keys = self._batch.source.contract.key(unique)
         return f"row({', '.join([*keys, *(readable.get(name, 'true') for name in unique.columns)])})"
 
