@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +12,7 @@ import click
 from etl.audit_kinds import BATCH_DATE
 from etl.errors import ConfigError, counted
 from etl.ledger import KEPT_ROWS, Check, Ledger
-from etl.screen import show_table
+from etl.screen import echo, print_json, show_table
 
 
 @click.command()
@@ -27,7 +26,7 @@ def audits(name: str, failed: bool, as_json: bool) -> None:
     ledger = Ledger(load_project().ledger, is_reading=True)
     checks = ledger.checks()
     if not as_json and (earlier := _earlier(ledger, checks.values())):
-        click.echo(earlier)
+        echo(earlier)
     if name in checks:
         return _show(_details(ledger, checks[name]), as_json)
     found = [check for check in checks.values() if name in ("", check.table_name)]
@@ -38,7 +37,7 @@ def audits(name: str, failed: bool, as_json: bool) -> None:
         raise ConfigError(f"the last audit had no check {name}, and none of a table {name}; {hint}")
     found = [check for check in found if not (failed and check.passed)]
     if as_json:
-        return click.echo(json.dumps([_result(check) for check in found], indent=2))
+        return print_json([_result(check) for check in found], indent=2)
     rows = [[c.name, c.severity, _word(c.passed, c.severity), f"{c.failing:,}"] for c in found]
     # of a check that passed, it is a note; of another, offending rows
     notes = [check.examples[0] if check.passed and check.examples else "" for check in found]
@@ -72,18 +71,18 @@ def _result(check: Check) -> dict[str, Any]:
 
 def _show(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        return click.echo(json.dumps(found, indent=2))
+        return print_json(found, indent=2)
     rows = found["rows"]
-    click.echo(f"{found['name']}: {_said(found)}, in run {found['run_id']}")
+    echo(f"{found['name']}: {_said(found)}, in run {found['run_id']}")
     if found["query"]:
-        click.echo(f"\n{found['query']}\n")
+        echo(f"\n{found['query']}\n")
     if rows:
         show_table(list(rows[0]), [["" if v is None else str(v) for v in row.values()] for row in rows])
     else:
         for example in found["examples"]:
-            click.echo(example)
+            echo(example)
     if len(rows) == KEPT_ROWS < found["failing"]:
-        click.echo(f"... and {found['failing'] - KEPT_ROWS:,} more, which are not kept; the SELECT finds them")
+        echo(f"... and {found['failing'] - KEPT_ROWS:,} more, which are not kept; the SELECT finds them")
 
 
 def _said(found: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from etl.lineage_cli import lineage
 from etl.plan_cli import plan
 from etl.purge_cli import purge
 from etl.quarantine_cli import quarantine
-from etl.screen import show_table, shown
+from etl.screen import echo, print_json, show_table, shown
 
 _SHOWN_ROWS = 100
 _SHOWN_LINES = 20
@@ -49,7 +48,7 @@ def main() -> None:
     try:
         cli()
     except EtlError as error:
-        click.echo(f"Error: {error}", err=True)
+        echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
 
 
@@ -87,25 +86,25 @@ def status(as_json: bool) -> None:
 
     found = project_status()
     if as_json:
-        return click.echo(json.dumps(found, indent=2))
+        return print_json(found, indent=2)
     last = found["last_run"]
-    click.echo(f"project     {found['project']}")
-    click.echo(f"generation  {found['generation'] or 'nothing is published yet'}")
+    echo(f"project     {found['project']}")
+    echo(f"generation  {found['generation'] or 'nothing is published yet'}")
     for text in filter(None, [found["held"], found["candidate"], found["wrong"]]):
-        click.echo(f"            {text}")
-    click.echo(f"last run    {_when(last) if last else 'never'}")
+        echo(f"            {text}")
+    echo(f"last run    {_when(last) if last else 'never'}")
     for line in _problems(last) if last else ():
-        click.echo(f"            {line}")
+        echo(f"            {line}")
     names = ("source", "newest", "partitions", "rows", "rejected", "refused", "holes")
     rows = [{**source, "holes": _newest(source["holes"])} for source in found["sources"]]
     show_table(names, [[shown(row[name]) for name in names] for row in rows])
     for source in found["sources"]:
         if source["late_since"]:
-            click.echo(f"{source['source']}: late since {source['late_since']} ({source['rhythm']})")
+            echo(f"{source['source']}: late since {source['late_since']} ({source['rhythm']})")
         if source["lost"]:
-            click.echo(f"{source['source']}: lost, the lake does not hold it any more: {few(source['lost'])}")
+            echo(f"{source['source']}: lost, the lake does not hold it any more: {few(source['lost'])}")
         for note in source["notes"]:
-            click.echo(f"{source['source']}: {note}")
+            echo(f"{source['source']}: {note}")
 
 
 @cli.command()
@@ -122,13 +121,13 @@ def sql(query: str, at: datetime | None, generation: str, candidate: bool, as_js
         raise click.UsageError("give one of --at, --generation and --candidate.")
     file = file_of(generation or ("candidate" if candidate else "current"), at.date() if at else None)
     if not query:
-        return click.echo(opening(file))
+        return echo(opening(file))
     names, rows = ask(query, file)
     if as_json:
-        return click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str))
+        return print_json([dict(zip(names, row, strict=True)) for row in rows], default=str)
     show_table(names, [["" if value is None else str(value) for value in row] for row in rows[:_SHOWN_ROWS]])
     if len(rows) > _SHOWN_ROWS:
-        click.echo(f"... and {len(rows) - _SHOWN_ROWS:,} more rows; --json prints all")
+        echo(f"... and {len(rows) - _SHOWN_ROWS:,} more rows; --json prints all")
 
 
 @cli.command()
@@ -138,7 +137,7 @@ def sniff(file: Path, delimiter: str) -> None:
     """Propose a source and its contract for deliveries like FILE, as Python to correct and save."""
     from etl.sniff import propose
 
-    click.echo(propose(file, delimiter), nl=False)
+    echo(propose(file, delimiter), nl=False)
 
 
 @cli.command()
@@ -148,7 +147,7 @@ def init(folder: Path) -> None:
     from etl.status import new_project
 
     new_project(folder)
-    click.echo(f"made {folder}; now: cd {folder} && luigi --module etl Nightly --date 2024-03-02")
+    echo(f"made {folder}; now: cd {folder} && luigi --module etl Nightly --date 2024-03-02")
 
 
 def _problems(run: dict[str, Any]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etl.errors import ConfigError, counted
-from etl.screen import show_table
+from etl.screen import echo, print_json, show_table
 
 if TYPE_CHECKING:
     from etl.diff import Compared, Example, Request
@@ -48,11 +47,11 @@ def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_
     request = replace(_request(project, a, b), table=table, key=columns, limit=limit)
     found = compare(project, request)
     if as_json:
-        click.echo(json.dumps([asdict(item) for item in found], indent=2, ensure_ascii=False))
+        print_json([asdict(item) for item in found], indent=2)
     else:
         show(found)
     if out:
-        click.echo(f"{counted(write_rows(project, request, out), 'row')} written to {out}", err=True)
+        echo(f"{counted(write_rows(project, request, out), 'row')} written to {out}", err=True)
     if any(item.status != "same" for item in found):
         raise SystemExit(1)
 
@@ -88,12 +87,12 @@ def show(found: list[Compared]) -> None:
         show_table(("table", "before", "after", "added", "removed", "changed", ""), list(map(_row, different)))
     same = counted(len(found) - len(different), "table")
     if not different:
-        click.echo(f"no difference in {same}")
+        echo(f"no difference in {same}")
     elif len(found) > len(different):
-        click.echo(f"{same} the same")
+        echo(f"{same} the same")
     for item in different:
         for line in _details(item) if item.status == "changed" else ():
-            click.echo(line)
+            echo(line)
 
 
 def _row(item: Compared) -> list[str]:

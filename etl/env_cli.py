@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from etl.errors import counted
-from etl.screen import show_table
+from etl.screen import echo, print_json, show_table
 
 
 @click.group()
@@ -25,8 +23,8 @@ def create(name: str, source: str) -> None:
     made = make(name, source)
     files = ", ".join(f"{counted(count, 'file')} {how}" for how, count in sorted(made.counts.items()))
     build = f"; build.duckdb {made.build}" if made.build else ""
-    click.echo(f"made {name} in {made.project.data}: {files or 'nothing was there yet'}{build}")
-    click.echo(f"to work there: ETL_ENV={name} luigi --module etl Nightly")
+    echo(f"made {name} in {made.project.data}: {files or 'nothing was there yet'}{build}")
+    echo(f"to work there: ETL_ENV={name} luigi --module etl Nightly")
 
 
 @env.command("list")
@@ -37,7 +35,7 @@ def list_all(as_json: bool) -> None:
 
     found = described()
     if as_json:
-        return click.echo(json.dumps(found, indent=2))
+        return print_json(found, indent=2)
     names = ("environment", "data", "generation", "size")
     rows = [[*(item[name] for name in names[:-1]), f"{item['bytes'] / 1e6:,.1f} MB"] for item in found]
     show_table(names, rows)
@@ -54,7 +52,7 @@ def drop(name: str, yes: bool) -> None:
     if not yes:
         count = counted(decisions_of(name), "decision")
         click.confirm(f"delete all data of {name}, {count} about rejected records included?", abort=True)
-    click.echo(f"deleted {delete(name)}")
+    echo(f"deleted {delete(name)}")
 
 
 @click.command()
@@ -67,4 +65,4 @@ def approve(generation: str, by: str, reason: str) -> None:
     from etl.promotion import approve as record
 
     given = record(load_project(), generation, by, reason)
-    click.echo(f"{given.by} approves {given.generation} since {given.at[:19]}Z: {given.reason}")
+    echo(f"{given.by} approves {given.generation} since {given.at[:19]}Z: {given.reason}")

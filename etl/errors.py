@@ -27,12 +27,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from etl.printable import printable
+
 
 def few(texts: Iterable[object], limit: int = 5, separator: str = ", ") -> str:
-    """Return texts as a message lists them: all of them, or the first ones and how many more there are."""
+    """Return texts as a message lists them, each printable: all, or the first ones and how many more there are."""
     listed = list(texts)
     more = f" and {len(listed) - limit:,} more" if len(listed) > limit else ""
-    return separator.join(map(str, listed[:limit])) + more
+    return separator.join(printable(str(text)) for text in listed[:limit]) + more
 
 
 def counted(number: int, noun: str) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import getpass
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from etl.errors import NotReproduced, counted
-from etl.screen import show_table
+from etl.screen import echo, print_json, show_table
 
 if TYPE_CHECKING:
     from etl.reproduce import Reproduced
@@ -23,7 +22,7 @@ def generations(as_json: bool) -> None:
 
     found = known_generations()
     if as_json:
-        return click.echo(json.dumps(found, indent=2))
+        return print_json(found, indent=2)
     names = ("generation", "published", "batch date", "tables", "rows", "size", "commit", "")
     rows = [
         [
@@ -55,9 +54,9 @@ def rollback(generation: str, by: str, reason: str) -> None:
     with locked(project, "rollback"):
         ledger = Ledger(project.ledger)
         now = published.rollback(project, ledger, generation, by or getpass.getuser(), reason)
-    click.echo(f"{now} is the current generation")
+    echo(f"{now} is the current generation")
     if hold := published.read_hold(project):
-        click.echo(f"held until it changes, what came with {hold.held}: {hold.came_with}")
+        echo(f"held until it changes, what came with {hold.held}: {hold.came_with}")
 
 
 def _show_first(anew: Reproduced) -> None:
@@ -84,12 +83,10 @@ def reproduce(generation: str) -> None:
     name = generation or published.current(project) or ""
     with building_anew(project, name) as anew:
         for note in anew.notes:
-            click.echo(f"note: {note}")
+            echo(f"note: {note}")
         what = f"generation {name}, built anew from commit {anew.record.git_commit[:10]},"
         if anew.different:
             _show_first(anew)
             raise NotReproduced(f"{what} holds something else in {', '.join(anew.different)}.")
         days = sum(map(len, anew.record.inputs.values()))
-        click.echo(
-            f"{what} and from {counted(days, 'partition')}: {counted(len(anew.tables), 'table')}, all the same"
-        )
+        echo(f"{what} and from {counted(days, 'partition')}: {counted(len(anew.tables), 'table')}, all the same")

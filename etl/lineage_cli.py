@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
+
+from etl.screen import echo, print_json
 
 
 @click.command()
@@ -23,6 +23,6 @@ def lineage(name: str, is_down: bool, as_json: bool) -> None:
     folder = raw.relative_to(project.root) if raw.is_relative_to(project.root) else raw
     found = read_lineage(*definitions(project, Ledger(project.ledger, is_reading=True)), str(folder))
     if as_json:
-        return click.echo(json.dumps(as_data(found, name, downstream=is_down), indent=2))
+        return print_json(as_data(found, name, downstream=is_down), indent=2)
     for line in (downstream if is_down else upstream)(found, name):
-        click.echo(line)
+        echo(line)

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from etl.errors import AlreadyRunning, EtlError
+from etl.printable import printable_lines
 from etl.project import CONFIG, find_root, has_option, load_project
 
 log = logging.getLogger("etl")
@@ -133,15 +134,27 @@ def _wants_server() -> bool:
     return False
 
 
+class _Printable(logging.Formatter):
+    """Lines that only etl can have begun: what others wrote is escaped, and every further line is indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record)).replace("\n", "\n    ")
+
+
 def _is_news(record: logging.LogRecord) -> bool:
-    """Return False for what the step that failed has said already, without a traceback."""
-    return not (record.exc_info and isinstance(record.exc_info[1], EtlError))
+    """Return False for what the step that failed has said already, without a traceback; all else is printable."""
+    if record.exc_info and isinstance(record.exc_info[1], EtlError):
+        return False
+    record.msg, record.args = printable_lines(record.getMessage()), ()
+    if record.exc_info:
+        record.exc_text = printable_lines(logging.Formatter().formatException(record.exc_info))
+    return True
 
 
 def _log_to_stderr() -> None:
     log = logging.getLogger("etl")
     if not log.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(_Printable("%(asctime)s %(message)s", "%H:%M:%S"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl.errors import counted
-from etl.screen import show_table, shown
+from etl.screen import echo, print_json, show_table, shown
 
 if TYPE_CHECKING:
     from etl.plan import Plan
@@ -42,11 +41,11 @@ def plan(date: datetime | None, selection: str, is_all: bool, as_json: bool) -> 
     found = forecast(made, ledger, is_under_way=run is not None)
     found = _selected(found, made, selection) if selection else found
     if as_json:
-        return click.echo(json.dumps([_as_json(table) for table in found.tables], indent=2))
+        return print_json([_as_json(table) for table in found.tables], indent=2)
     if hold := read_hold(project):
-        click.echo(f"{hold.told}; nothing is published until it changes: {hold.came_with}")
+        echo(f"{hold.told}; nothing is published until it changes: {hold.came_with}")
     if run:
-        click.echo(f"run {run.run_id} of {run.batch_date} is under way: this is what it has not done yet")
+        echo(f"run {run.run_id} of {run.batch_date} is under way: this is what it has not done yet")
     _show(found, made, is_all)
 
 
@@ -78,21 +77,21 @@ def _as_json(table: Expected) -> dict[str, Any]:
 def _show(found: Forecast, made: Plan, is_all: bool) -> None:
     steps = [*found.tables, found.audit, found.publish]
     listed = [step for step in steps if step.is_built or is_all]
-    click.echo(_headline(found, made))
+    echo(_headline(found, made))
     if listed:
         show_table(("table", "partitions", "rows", "seconds", "why"), [_row(step) for step in listed])
     for step in steps:
         lines = step.diff.splitlines()
         rest = len(lines) - _SHOWN_LINES
         if lines:
-            click.echo("\n".join(["", *lines[:_SHOWN_LINES]]))
+            echo("\n".join(["", *lines[:_SHOWN_LINES]]))
         if rest > 0:
-            click.echo(f"... and {rest:,} more lines; --json prints all")
+            echo(f"... and {rest:,} more lines; --json prints all")
     for line in _notes(found, made):
-        click.echo(line)
+        echo(line)
     left = sum(not table.is_built for table in found.tables)
     if left and not is_all:
-        click.echo(f"{counted(left, 'table')} left as {'it is' if left == 1 else 'they are'}; --all lists them")
+        echo(f"{counted(left, 'table')} left as {'it is' if left == 1 else 'they are'}; --all lists them")
 
 
 def _headline(found: Forecast, made: Plan) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etl.errors import PublishHeld, counted, few
+from etl.screen import echo
 
 if TYPE_CHECKING:
     from etl.project import Project
@@ -35,13 +36,13 @@ def purge(source: str, date: datetime | None, yes: bool) -> None:
     if not yes:
         click.confirm(f"Delete {what} from lake, quarantine and all generations but the next?", abort=True)
     purged = delete(project, source, day)
-    click.echo(f"Deleted {counted(purged.partitions, 'partition')} from the lake and quarantine. A night follows.")
+    echo(f"Deleted {counted(purged.partitions, 'partition')} from the lake and quarantine. A night follows.")
     before, code = _current(project), _night()
     is_published = _current(project) != before
     if is_published:
         _delete_generations(project, source, date, what)
     else:
-        click.echo(f"Nothing was published, so the generations still hold {what}. Fix the cause and purge again.")
+        echo(f"Nothing was published, so the generations still hold {what}. Fix the cause and purge again.")
     _tell_remains(source, purged)
     sys.exit(code or (0 if is_published else PublishHeld.exit_code))
 
@@ -50,15 +51,15 @@ def _delete_generations(project: Project, source: str, date: datetime | None, wh
     from etl.purge import purge_generations
 
     deleted = purge_generations(project, source, date.date() if date else None)
-    click.echo(f"Deleted {counted(len(deleted), 'generation')} that held {what}.")
+    echo(f"Deleted {counted(len(deleted), 'generation')} that held {what}.")
 
 
 def _tell_remains(source: str, purged: Purged) -> None:
     if purged.remains:
-        click.echo(f"These files remain, since etl never deletes them: {few(purged.remains, _SHOWN)}.")
-        click.echo(f"What they hold was taken again. Delete what must go, and run: etl purge {source}")
+        echo(f"These files remain, since etl never deletes them: {few(purged.remains, _SHOWN)}.")
+        echo(f"What they hold was taken again. Delete what must go, and run: etl purge {source}")
     for name in purged.environments:
-        click.echo(f"The environment {name} has data of its own: ETL_ENV={name} etl purge {source}")
+        echo(f"The environment {name} has data of its own: ETL_ENV={name} etl purge {source}")
 
 
 def _current(project: Project) -> str:

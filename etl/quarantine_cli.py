@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from etl.errors import counted
-from etl.screen import show_table, shown
+from etl.screen import echo, print_json, show_table, shown
 
 if TYPE_CHECKING:
     from etl.decisions import Decision
@@ -55,11 +54,11 @@ def list_(source: str, as_json: bool) -> None:
     project = load_project()
     counts, stale = found.counts(project, source), found.stale(project, source)
     if as_json:
-        return click.echo(json.dumps({"counts": counts, "stale": stale}, indent=2, default=str))
+        return print_json({"counts": counts, "stale": stale}, indent=2, default=str)
     names = ("source", "date", "file", "rule", "records", "discarded")
     show_table(names, [[shown(row[name]) for name in names] for row in counts])
     for row in stale:
-        click.echo(f"without effect: {row['source']} {row['date']}: {row['action']} {row['record']}: {row['why']}")
+        echo(f"without effect: {row['source']} {row['date']}: {row['action']} {row['record']}: {row['why']}")
 
 
 @quarantine.command()
@@ -74,16 +73,16 @@ def show(source: str, date: datetime | None, rule: str, limit: int, as_json: boo
 
     records = found.records(load_project(), source, _selection(date, rule))
     if as_json:
-        return click.echo(json.dumps(records, indent=2, default=str))
+        return print_json(records, indent=2, default=str)
     given_up = ["discarded"] if any(record["discarded"] for record in records) else []
     refusals, records = found.told_once(records)
     for refusal in refusals:
-        click.echo(refusal)
+        echo(refusal)
     own = ["fault"] if refusals else []
     names = ["date", "file", "line", "rule", *own, "message", "text", *given_up]
     show_table(names, [[str(record[name] or "") for name in names] for record in records[:limit]])
     if len(records) > limit:
-        click.echo(f"... and {len(records) - limit:,} more; --json prints all")
+        echo(f"... and {len(records) - limit:,} more; --json prints all")
 
 
 @quarantine.command()
@@ -96,7 +95,7 @@ def export(source: str, file: Path, date: datetime | None, rule: str) -> None:
     from etl.project import load_project
 
     number = found.export(load_project(), source, _selection(date, rule), file)
-    click.echo(
+    echo(
         f"{counted(number, 'record')} in {file}: edit the column text, and: "
         f"etl quarantine replay {source} --from {file}"
     )
@@ -160,7 +159,7 @@ def _run(decision: Decision, done: str, force: bool = False) -> None:
     finish_runs()
     stay = decision.still_there(load_project())
     staying = "stays" if stay == 1 else "stay"
-    click.echo(f"{decision.source}: {counted(number - stay, 'record')} {done}, {stay:,} {staying} in quarantine")
+    echo(f"{decision.source}: {counted(number - stay, 'record')} {done}, {stay:,} {staying} in quarantine")
     if exit_code:
-        click.echo("The run failed: what was decided is kept, and the next run applies it.", err=True)
+        echo("The run failed: what was decided is kept, and the next run applies it.", err=True)
     sys.exit(exit_code)

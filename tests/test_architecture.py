@@ -27,7 +27,8 @@ SUPPORT = {
 }
 # part of the package -> the parts, and the libraries outside the standard one, that it may import
 ALLOWED = {
-    "errors": set(),
+    "printable": set(),
+    "errors": {"printable"},
     "quoting": set(),
     "exact": {"quoting", "duckdb"},
     "audit_kinds": {"errors", "quoting"},
@@ -45,7 +46,7 @@ ALLOWED = {
     "diff": {"engine", "exact", "errors", "project", "quoting", "duckdb"},
     "lineage": {"errors", "quoting", "contract", "models", "duckdb"},
     "corrections": {"errors", "project", "contract", "formats"},
-    "screen": {"errors", "rich", "click"},
+    "screen": {"errors", "printable", "rich", "click"},
     "sample": {"errors"},
     "stages.raw": {"contract", "errors"},
     "stages.lake": {*SUPPORT, "stages.raw", "duckdb", "pyarrow", "tenacity"},
@@ -87,7 +88,7 @@ ALLOWED = {
         "stages.published",
     },
     "unit_tests": {*SUPPORT, "plan", "stages.warehouse", "duckdb"},
-    "luigi_setup": {"errors", "project"},
+    "luigi_setup": {"errors", "printable", "project"},
     "tasks": {
         "promotion",
         "keys",
