@@ -173,7 +173,7 @@ def _originals(
         return
     wanted = {(row["file"], row["line"]) for row in rows}
     for number, file in enumerate(delivery.files):
-        opened = open_file(project, source, delivery, file, number).opened
+        opened = open_file(project, source.at(delivery.date), delivery, file, number).opened
         try:
             skips = (skip.place for skip in opened.skips())
             for place in chain((fault.place for fault in opened.everything()), skips):

@@ -84,7 +84,7 @@ def load_catalog(folder: Path) -> Catalog:
             for name, value in vars(module).items():
                 if isinstance(value, Source):
                     _add_source(sources, name, value, path)
-                    used += [value.model] if value.model else []
+                    used += value.models
                 elif _is_table_contract(value, module):
                     contract = compile_contract(value)
                     _check_table(contract)
@@ -92,7 +92,8 @@ def load_catalog(folder: Path) -> Catalog:
                     used.append(value)
         except ContractError as error:
             raise ContractError(f"{path}: {error}") from error
-    for contract in [*(source.contract for source in sources.values()), *tables.values()]:
+    raw = [variant.contract for source in sources.values() for variant in source.variants]
+    for contract in [*raw, *tables.values()]:
         _check_python(folder, contract)
     package = f"{_package(folder)}."
     modules = [module for name, module in sys.modules.items() if name.startswith(package)]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from etl.contract.contract import Column, Contract
 from etl.contract.files import FILE, FilePattern, file_pattern
 from etl.contract.masking import mask_problem
 from etl.contract.spelling import column_values, format_problem
+from etl.contract.variants import Variant, by_day, check_same_table, of_day
 from etl.errors import ContractError
 from etl.formats import Format, format_from, format_to
 from etl.formats.csv import Csv
@@ -31,6 +35,8 @@ EVERY = {
     **dict.fromkeys(("month", "monthly"), "monthly"),
     "irregular": "irregular",
 }
+#: What is known of a source beside what its options say, or is said in another form.
+_NOT_SAID = ("is_dated", "models", "variants")
 EXTRAS = ("refuse", "ignore", "keep")
 DUPLICATES = ("quarantine", "first", "last")
 #: What becomes of a line that is skipped by its number, and keeps the contract all the same.
@@ -45,7 +51,9 @@ def is_own_column(name: str) -> bool:
 class Source:
     """Deliveries of one kind, each a partition: of its date, or of the batch date for a snapshot.
 
-    `contract` is a pandera DataFrameModel (or a compiled Contract). `files` is a path below data/raw; with
+    `contract` is a pandera DataFrameModel (or a compiled Contract). It and `format` may be several, by the day
+    since when they hold: {None: Csv(), "2024-03-31": Csv(delimiter=";")}; what was delivered before is not taken
+    again. `files` is a path below data/raw; with
     `{date}` (YYYY-MM-DD; or another spelling, `{date:%Y%m%d}`) in it the source is dated, without it a
     snapshot. With the wildcards `*` and `?` all files of a date are one partition. `partition` names the
     column that holds the partition's date. `required`: without its newest expected day, `lag_days` before
@@ -78,7 +86,7 @@ class Source:
         contract: Any,
         files: str,
         partition: str = "",
-        format: Format | None = None,
+        format: Format | Mapping[Any, Format] | None = None,
         *,
         required: bool = False,
         optional: bool = False,
@@ -98,13 +106,17 @@ class Source:
         min_rows_ratio: float | None = None,
         name: str = "",
     ) -> None:
-        #: The pandera model of the contract; None if the contract came compiled.
-        self.model = None if isinstance(contract, Contract) else contract
-        self.contract = contract if isinstance(contract, Contract) else _compiled(contract)
+        contracts, formats = by_day("contract", contract), by_day("format", format)
+        #: The pandera models of the contracts that did not come compiled.
+        self.models = [model for model in contracts.values() if not isinstance(model, Contract)]
+        contracts = {d: c if isinstance(c, Contract) else _compiled(c) for d, c in contracts.items()}
+        days = sorted({*contracts, *formats})
+        #: What holds since when, if that is not always the same.
+        self.variants = [self._variant(day, contracts, formats) for day in days]
+        self.contract, self.format = self.variants[-1].contract, self.variants[-1].format
         self.files = files
         self.is_dated = self._pattern("files", files).date_format != ""
         self.partition = partition or ("delivery_date" if self.is_dated else "snapshot_date")
-        self.format: Format = self._with_decimals(format or Csv())
         self.required = required
         self.optional = optional
         self.lag_days = lag_days
@@ -123,17 +135,40 @@ class Source:
         self.min_rows_ratio = min_rows_ratio
         self.name = name
         self._check()
+        for variant in self.variants[:-1]:
+            check_same_table(variant.contract, self.contract, days[-1])
+            self.at(variant.since)._check()
+
+    def at(self, day: date | str) -> Source:
+        """Return the source as it is for the deliveries of a day."""
+        if len(self.variants) == 1:
+            return self
+        variant = next(v for v in reversed(self.variants) if v.since <= str(day))
+        source = copy(self)
+        source.contract, source.format, source.variants = variant.contract, variant.format, [variant]
+        return source
+
+    def since(self, day: date) -> str:
+        """Return the day since when what holds on a day does; empty for the first deliveries."""
+        return next(variant.since for variant in reversed(self.variants) if variant.since <= str(day))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the source as plain data, for the cache and for fingerprints."""
-        options = {key: value for key, value in vars(self).items() if key not in ("is_dated", "model")}
+        options = {
+            key: value for key, value in vars(self).items() if key not in ("is_dated", "models", "variants")
+        }
+        if len(self.variants) > 1:
+            options["variants"] = [(v.since, v.contract.to_dict(), format_to(v.format)) for v in self.variants]
         return {**options, "contract": self.contract.to_dict(), "format": format_to(self.format)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Source:
         """Return the source that to_dict() made `data` from."""
-        contract, fmt = Contract.from_dict(data["contract"]), format_from(data["format"])
-        return cls(**{**data, "contract": contract, "format": fmt})
+        variants = data.get("variants", [("", data["contract"], data["format"])])
+        contracts = {since or None: Contract.from_dict(contract) for since, contract, _ in variants}
+        formats = {since or None: format_from(fmt) for since, _, fmt in variants}
+        options = {name: value for name, value in data.items() if name != "variants"}
+        return cls(**{**options, "contract": contracts, "format": formats})
 
     @property
     def table(self) -> str:
@@ -217,12 +252,13 @@ class Source:
                     f"Source(files={self.files!r}): {option}={value!r} is none of {', '.join(known)}."
                 )
 
-    def _with_decimals(self, format: Format) -> Format:
-        """Tell a format the decimal marks of the columns that have their own, under all their names."""
-        own = [column for column in self.contract.columns if column.decimal]
+    @staticmethod
+    def _variant(since: str, contracts: Mapping[str, Contract], formats: Mapping[str, Format | None]) -> Variant:
+        """Return what holds since a day, the format with the decimal marks of the columns that have their own."""
+        contract, options = of_day(contracts, since), of_day(formats, since) or Csv()
+        own = [column for column in contract.columns if column.decimal]
         marks = {name: column.decimal for column in own for name in (column.name, *column.aliases)}
-        options: Any = format
-        return replace(options, decimals=marks) if marks else format
+        return Variant(since, contract, replace(options, decimals=marks) if marks else options)
 
     @staticmethod
     def _pattern(option: str, path: str) -> FilePattern:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -18,7 +18,8 @@ class Content:
 
     source: Source
     known: Mapping[date, Receipt]
-    definition: str
+    #: The fingerprint of what decides what becomes of the deliveries of a day.
+    definition: Callable[[date], str]
     #: Whether a content has no records, by its hash.
     _empty: dict[str, bool] = field(default_factory=dict)
     #: Files that are left out of their delivery, with the reason.
@@ -65,7 +66,7 @@ class Content:
     def _was_taken(self, delivery: Delivery) -> bool:
         """Return whether every file of it was looked at before, by the same words, and found to count."""
         receipt = self.known.get(delivery.date)
-        if receipt is None or receipt.details["definition"] != self.definition:
+        if receipt is None or receipt.details["definition"] != self.definition(delivery.date):
             return False
         return bool(receipt.details["sha256"] == delivery.sha256)
 
@@ -74,6 +75,8 @@ class Content:
         receipt = self.known.get(day)
         if file.sha256 not in self._empty:
             is_known = receipt is not None and receipt.details["sha256"] == file.sha256
-            is_none = receipt.details["records"] == 0 if receipt and is_known else is_empty(self.source, file)
+            is_none = (
+                receipt.details["records"] == 0 if receipt and is_known else is_empty(self.source.at(day), file)
+            )
             self._empty[file.sha256] = is_none
         return self._empty[file.sha256]

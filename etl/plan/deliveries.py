@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 from etl.contract import Source
 from etl.corrections import corrections_file, corrections_hash
@@ -77,13 +78,13 @@ class Deliveries:
         #: Fingerprints of partitions that stay as they were taken, whatever lies in raw/ now.
         self.kept: dict[Key, str] = {}
         self._ledger = ledger
-        self._definitions: dict[str, str] = {}
+        self._definitions: dict[tuple[str, str], str] = {}
 
     def find(self, source: Source) -> Taken:
         """Return what is to be held of one source, and what became of the rest."""
         found = raw.look(source, self._project.raw, self._scope.last, time.time_ns())
         known = self._before.get(source.name, {})
-        content = Content(source, known, self._definition(source))
+        content = Content(source, known, partial(self._definition, source))
         days, waiting = self._counting(source, found, content)
         if source.is_dated:
             held = self._dated(source, days, waiting)
@@ -197,10 +198,11 @@ class Deliveries:
                     f"count any more: mkdir -p {file.parent} && touch {file}"
                 )
 
-    def _definition(self, source: Source) -> str:
-        if source.name not in self._definitions:
-            self._definitions[source.name] = lake.definition(source, self._project.settings.timezone)
-        return self._definitions[source.name]
+    def _definition(self, source: Source, day: date) -> str:
+        key = (source.name, source.since(day))
+        if key not in self._definitions:
+            self._definitions[key] = lake.definition(source.at(day), self._project.settings.timezone)
+        return self._definitions[key]
 
     def _is_as_taken(self, source: Source, receipt: Receipt) -> bool:
         day = date.fromisoformat(receipt.key.partition)
@@ -208,7 +210,7 @@ class Deliveries:
             receipt.details[base.name] == stamp(lake.partition_file(base, source, day))
             for base in (self._project.lake, self._project.quarantine)
         )
-        return is_there and bool(receipt.details["definition"] == self._definition(source))
+        return is_there and bool(receipt.details["definition"] == self._definition(source, day))
 
     def _takes_source(self, source: Source) -> bool:
         return self._scope.source in ("", source.name)
@@ -226,7 +228,7 @@ class Deliveries:
         if not lake.partition_file(self._project.lake, source, day).exists():
             return {}
         file = receipt.details["file"]
-        if receipt.details["definition"] != self._definition(source) and not source.history:
+        if receipt.details["definition"] != self._definition(source, day) and not source.history:
             raise DeliveryError(
                 f"{source.name} {day}: the contract or the source changed, but "
                 f"{f'what is in raw/ now {waiting}' if waiting else f'{file} is gone from raw/'}, so it "

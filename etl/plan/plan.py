@@ -128,7 +128,10 @@ class Plan:
     def code(self) -> Mapping[str, str]:
         """The fingerprint of each source, model, contract and audit, by the name that messages use."""
         timezone = self.project.settings.timezone
-        sources = {f"the source {n}": lake.definition(s, timezone) for n, s in self.catalog.sources.items()}
+        sources = {
+            f"the source {name}": "".join(lake.definition(source.at(v.since), timezone) for v in source.variants)
+            for name, source in self.catalog.sources.items()
+        }
         models = {model.file: self.definitions[name] for name, model in self.models.models.items()}
         checks = {f"the contract of {n}" if n in self.catalog.tables else n: p for n, p in self.checks.items()}
         return {**sources, **models, **checks}

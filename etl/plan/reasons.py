@@ -38,7 +38,7 @@ def about_delivery(plan: Plan, source: str, day: date) -> str:
     if receipt.details["sha256"] != delivery.sha256:
         return "changed delivery"
     if receipt.details["definition"] != lake.definition(
-        plan.catalog.sources[source], plan.project.settings.timezone
+        plan.catalog.sources[source].at(day), plan.project.settings.timezone
     ):
         return "changed contract or source"
     if receipt.details["file"] != delivery.file:

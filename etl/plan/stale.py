@@ -32,7 +32,7 @@ def fingerprints(
     prints: dict[Key, str] = {}
     tables: dict[str, str] = {}
     for name, source in catalog.sources.items():
-        definition = lake.definition(source, timezone)
+        definitions = {v.since: lake.definition(source.at(v.since), timezone) for v in source.variants}
         days = {}
         for day, delivery in held[name].items():
             key = extract_key(name, day)
@@ -42,7 +42,7 @@ def fingerprints(
                 delivery.sha256,
                 *filter(None, [delivery.problem, delivery.corrections]),
             )
-            prints[key] = kept.get(key) or fingerprint(definition, *facts)
+            prints[key] = kept.get(key) or fingerprint(definitions[source.since(day)], *facts)
             days[str(day)] = prints[key]
         columns = [(c.name, c.type) for c in source.contract.columns]
         masks = [source.masks] if source.history else []

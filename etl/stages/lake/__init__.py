@@ -57,14 +57,19 @@ def extract(
     optional source a refused one is taken: as a partition without rows. Where `before` has the receipt of rows
     that were accepted for its date, these stay.
     """
+    alike: dict[str, list[Delivery]] = defaultdict(list)
+    for delivery in deliveries:
+        alike[source.since(delivery.date)].append(delivery)
+    done: list[_Extraction] = []
     with engine.in_memory(project) as con:
-        extraction = _Extraction(Batch(con, project, source, content, run_id, before), ledger)
-        extraction.problems += map(str, read_unchanged(extraction.run, deliveries))
-    if extraction.has_crashed:
-        raise Crash("\n".join(extraction.problems))
-    if extraction.problems:
-        raise DeliveryError("\n".join(extraction.problems))
-    return extraction.receipts
+        for together in alike.values():
+            batch = Batch(con, project, source.at(together[0].date), content, run_id, before)
+            done.append(_Extraction(batch, ledger))
+            done[-1].problems += map(str, read_unchanged(done[-1].run, together))
+    if problems := [problem for extraction in done for problem in extraction.problems]:
+        kind = Crash if any(extraction.has_crashed for extraction in done) else DeliveryError
+        raise kind("\n".join(problems))
+    return [receipt for extraction in done for receipt in extraction.receipts]
 
 
 @dataclass

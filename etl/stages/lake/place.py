@@ -50,11 +50,13 @@ _WITHOUT_EFFECT = (
     "settle_seconds",
     "history",
     "contract",
+    "variants",
 )
 
 
 def definition(source: Source, timezone: str) -> str:
     """Return the fingerprint of what decides, beside a file's content, what becomes of it."""
+    # of what holds since when, only what holds on the day at hand
     options = {name: option for name, option in source.to_dict().items() if name not in _WITHOUT_EFFECT}
     if source.min_rows_ratio is None:
         # it came later: what says nothing of it has the fingerprint of before
