@@ -54,6 +54,15 @@ def exact(con: duckdb.DuckDBPyConnection, type: str, x: str) -> str:
     return _sortable(parsed, x, 0) if parsed else f"create_sort_key({x}, 'asc nulls last')"
 
 
+def counted(table: str, columns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the columns of a table that are content; when a row was loaded is none.
+
+    From which file it came is none in a raw table: etl.partitions says that. A model may well be about files.
+    """
+    added = {"_loaded_at", "_file"} if table.startswith("raw.") else {"_loaded_at"}
+    return tuple((name, type) for name, type in columns if name.lower() not in added)
+
+
 def _parsed(con: duckdb.DuckDBPyConnection, type: str) -> Any:
     import duckdb
 

@@ -64,8 +64,8 @@ def _show_first(anew: Reproduced) -> None:
     from etl.diff import Request, compare
     from etl.diff_cli import show
 
-    keys = {name: held.key for name, held in anew.record.tables.items()}
-    show(compare(anew.project, Request((anew.file, anew.build), anew.different[0], keys=keys)))
+    request = Request((anew.file, anew.build), anew.different[0], keys=anew.keys, digits=True)
+    show(compare(anew.project, request))
 
 
 @click.command()

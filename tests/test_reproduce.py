@@ -29,6 +29,9 @@ SQL = {
         "-- materialized: incremental\n-- partition: delivery_date\n"
         "select delivery_date, count(*) as sales, avg(id) / 3 as mean from raw.sales group by all"
     ),
+    "marts/all.sql": (
+        "-- materialized: view\nselect * exclude (_file, _loaded_at, item) replace (id + 1 as id) from raw.sales"
+    ),
     "marts/prices.sql": "select snapshot_date, item, price from raw.items",
 }
 RAW = {**tiny.SALES, "items.csv": "item,price\nbook,10\npen,2\n"}

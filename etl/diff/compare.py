@@ -46,6 +46,8 @@ class Request:
     #: Tables that are known to be the same.
     same: frozenset[str] = frozenset()
     limit: int = 3
+    #: Whether floating-point numbers are compared to 9 digits, and not to the bit.
+    digits: bool = False
 
 
 def compare(project: Project, request: Request) -> list[Compared]:
@@ -54,7 +56,7 @@ def compare(project: Project, request: Request) -> list[Compared]:
     Raises ConfigError for a table, or a column of the key, that is not there.
     """
     with engine.comparing(project, *request.files) as con:
-        found = sides(con)
+        found = sides(con, request.digits)
         if request.table and request.table not in found:
             raise ConfigError(f"there is no table {request.table}; there are: {', '.join(found)}.")
         wanted = [found[request.table]] if request.table else found.values()
@@ -64,7 +66,7 @@ def compare(project: Project, request: Request) -> list[Compared]:
 def write_rows(project: Project, request: Request, target: Path) -> int:
     """Write the differing rows of one table to a .parquet or .csv file, in one rename; return how many."""
     with engine.comparing(project, *request.files, may_write=True) as con:
-        item = sides(con)[request.table]
+        item = sides(con, request.digits)[request.table]
         key, _ = _key(con, item, request)
         return write(con, Keyed(item, key) if key else Whole(item), target)
 

@@ -138,13 +138,21 @@ class Whole:
     @property
     def _balance(self) -> str:
         """The SELECT of all rows, with how many more times each is there on the right."""
-        columns = ", ".join(column.rounded for column in self.item.common)
-        names = ", ".join(identifier(column.name) for column in self.item.common)
+        common = self.item.common
+        names = [identifier(column.name) for column in common]
+        keys = [self.item.free_name(f"form {n}") for n in range(len(common))]
         both = " union all ".join(
-            f"select {columns}, {one} as {self._times} from {self.item.table(side)}"
-            for side, one in ((A, -1), (B, 1))
+            f"select {', '.join(_as_texts(common, names, keys, place))}, {one} as {self._times} "
+            f"from {self.item.table(side)}"
+            for place, (side, one) in enumerate(((A, -1), (B, 1)))
         )
-        return f"select {names}, sum({self._times}) as {self._times} from ({both}) group by {names}"
+        texts = ", ".join(f"any_value({name}) as {name}" for name in names)
+        return f"select {texts}, sum({self._times}) as {self._times} from ({both}) group by {', '.join(keys)}"
+
+
+def _as_texts(columns: Sequence[Column], names: Sequence[str], keys: Sequence[str], side: int) -> list[str]:
+    texts = [f"{name}::varchar as {name}" for name in names]
+    return texts + [f"{column.form(side)} as {key}" for column, key in zip(columns, keys, strict=True)]
 
 
 def write(con: duckdb.DuckDBPyConnection, rows: Keyed | Whole, target: Path) -> int:

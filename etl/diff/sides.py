@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from etl.exact import counted, exact
 from etl.quoting import identifier, literal, qualified
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 #: The catalogs of the two files while they are attached.
 A, B = "a", "b"
-#: What changes with every run, and is no content.
-_UNSTABLE = ("_loaded_at",)
+#: What stands for a column in its form.
+_X = "{x}"
 #: What is compared of the tables of etl's own; which run it was that found a record is none of it.
 _OWN = "etl.rejects"
 _OWN_LEFT_OUT = ("run_id",)
@@ -34,30 +35,38 @@ from duckdb_columns() where database_name in ('a', 'b') order by database_name, 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that both sides have; of different types, its values are compared as text."""
+    """A column that both sides have; `forms` are `{x}` as SQL on either side, such that equal values are the same.
+
+    Values of different types are compared as the wider one of them.
+    """
 
     name: str
     types: tuple[str, str]
+    forms: tuple[str, str]
+    #: Whether floating-point numbers are compared to 9 digits, and not to the bit.
+    digits: bool = False
 
     @property
     def differs(self) -> str:
-        """Whether its values `l` and `r` are different, as SQL: floating-point numbers beyond 9 digits."""
-        left, right = f"l.{identifier(self.name)}", f"r.{identifier(self.name)}"
-        if self.types[0] != self.types[1]:
-            return f"{left}::varchar is distinct from {right}::varchar"
-        if self.types[0] in ("DOUBLE", "FLOAT"):
+        """Whether its values `l` and `r` are different, as SQL."""
+        name = identifier(self.name)
+        if self._is_rounded:
             # close ones may be rounded to different digits, so it is their distance that counts
+            left, right = f"l.{name}", f"r.{name}"
             near = f"abs({left} - {right}) <= 5e-9 * greatest(abs({left}), abs({right}))"
             return f"({left} is distinct from {right} and not coalesce({near}, false))"
-        return f"{left} is distinct from {right}"
+        return (
+            f"{self.forms[0].replace(_X, f'l.{name}')} is distinct from {self.forms[1].replace(_X, f'r.{name}')}"
+        )
+
+    def form(self, side: int) -> str:
+        """The column of a side as SQL, for rows that are compared as a whole."""
+        name = identifier(self.name)
+        return f"printf('%.9g', {name})" if self._is_rounded else self.forms[side].replace(_X, name)
 
     @property
-    def rounded(self) -> str:
-        """The column as SQL, for rows that are compared as a whole."""
-        name = identifier(self.name)
-        if self.types[0] != self.types[1]:
-            return f"{name}::varchar as {name}"
-        return f"printf('%.9g', {name}) as {name}" if self.types[0] in ("DOUBLE", "FLOAT") else name
+    def _is_rounded(self) -> bool:
+        return self.digits and self.types[0] == self.types[1] and self.types[0] in ("DOUBLE", "FLOAT")
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,9 @@ class Sides:
     name: str
     kinds: tuple[str | None, str | None]
     columns: tuple[Mapping[str, str], Mapping[str, str]]
+    #: The forms of the columns that both have.
+    forms: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    digits: bool = False
     #: Columns with personal data, by the comments of either file.
     personal: frozenset[str] = field(default=frozenset())
 
@@ -74,7 +86,11 @@ class Sides:
     def common(self) -> list[Column]:
         """The columns that are compared."""
         left, right = self.columns
-        return [Column(name, (type, right[name])) for name, type in left.items() if name in right]
+        return [
+            Column(name, (type, right[name]), self.forms[name], self.digits)
+            for name, type in left.items()
+            if name in right
+        ]
 
     @property
     def schema(self) -> list[str]:
@@ -109,7 +125,7 @@ class Sides:
         return not con.execute(f"select {doubled}").fetchall()[0][0]
 
 
-def sides(con: duckdb.DuckDBPyConnection) -> dict[str, Sides]:
+def sides(con: duckdb.DuckDBPyConnection, digits: bool = False) -> dict[str, Sides]:
     """Return every table and view of the two attached files, by name."""
     kinds: dict[str, dict[str, str]] = defaultdict(dict)
     for catalog in (A, B):
@@ -119,7 +135,7 @@ def sides(con: duckdb.DuckDBPyConnection) -> dict[str, Sides]:
     columns: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     personal = set()
     for catalog, table, name, type, comment in con.execute(_COLUMNS).fetchall():
-        if name not in _UNSTABLE and (table != _OWN or name not in _OWN_LEFT_OUT):
+        if counted(table, [(name, type)]) and (table != _OWN or name not in _OWN_LEFT_OUT):
             columns[catalog, table][name] = type
         if "[pii: " in comment:
             personal.add(name.lower())
@@ -128,10 +144,38 @@ def sides(con: duckdb.DuckDBPyConnection) -> dict[str, Sides]:
             table,
             (kinds[table].get(A), kinds[table].get(B)),
             (columns[A, table], columns[B, table]),
+            _forms(con, columns[A, table], columns[B, table]),
+            digits,
             frozenset(personal),
         )
         for table in sorted(kinds)
     }
+
+
+def _forms(
+    con: duckdb.DuckDBPyConnection, left: Mapping[str, str], right: Mapping[str, str]
+) -> dict[str, tuple[str, str]]:
+    found = {}
+    for name in left.keys() & right.keys():
+        if left[name] == right[name]:
+            found[name] = (exact(con, left[name], _X),) * 2
+        else:
+            # a value that does not fit stays as it is
+            found[name] = (
+                f"coalesce(try_cast({_X} as {_wider(con, left[name], right[name])})::varchar, {_X}::varchar)",
+            ) * 2
+    return found
+
+
+def _wider(con: duckdb.DuckDBPyConnection, one: str, other: str) -> str:
+    """Return the type that has the values of both; text if no other has."""
+    import duckdb
+
+    try:
+        rows = con.execute(f"describe select null::{one} as x union all select null::{other}").fetchall()
+    except duckdb.Error:
+        return "VARCHAR"
+    return str(rows[0][1])
 
 
 def key_of(sides: Sides, key: Sequence[str]) -> list[str]:

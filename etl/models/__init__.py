@@ -8,6 +8,7 @@ from etl.models.model import ABSENT, BY_PARTITION, DELIVERED, HISTORY, Columns, 
 from etl.models.over import models_over
 from etl.models.read import is_test, models_key, read_models
 from etl.models.select import select
+from etl.models.trees import meanings_of_views
 from etl.models.variables import with_values
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Models",
     "Promised",
     "is_test",
+    "meanings_of_views",
     "models_key",
     "models_over",
     "place_of",

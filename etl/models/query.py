@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import ModelError
+from etl.models.trees import in_order
 from etl.models.variables import READ
 
 if TYPE_CHECKING:
@@ -129,9 +130,8 @@ def parse(con: duckdb.DuckDBPyConnection, texts: Mapping[str, str]) -> dict[str,
         file: Query(file, text, json.loads(tree))
         for (file, text), (tree,) in zip(texts.items(), trees, strict=True)
     }
-    normal = con.execute(
-        "select json_deserialize_sql(unnest($1::json[]))", [[tree for (tree,) in trees]]
-    ).fetchall()
+    settled = [json.dumps(in_order(json.loads(tree))) for (tree,) in trees]
+    normal = con.execute("select json_deserialize_sql(unnest($1::json[]))", [settled]).fetchall()
     for query, (text,) in zip(queries.values(), normal, strict=True):
         query.normal = str(text)
     return queries

@@ -96,6 +96,51 @@ def test_what_changed_of_the_columns_is_told(project: Project) -> None:
     assert (found.status, found.changed) == ("changed", 0)
 
 
+@pytest.mark.parametrize(
+    "before, after, changed",
+    [
+        ("5::bigint", "5::decimal(18, 2)", 0),
+        ("5::bigint", "5.01::decimal(18, 2)", 1),
+        ("12345::bigint", "123.45::decimal(18, 2)", 1),
+        ("timestamp '2024-01-01'", "timestamptz '2024-01-01 00:00+00'", 0),
+        ("timestamp '2024-01-01'", "timestamptz '2024-01-01 00:00+01'", 1),
+        ("date '2024-01-01'", "timestamp '2024-01-01'", 0),
+        ("5::integer", "'5'", 0),
+        ("'a'::enum('a', 'b')", "'a'", 0),
+        ("[1]::integer[]", "[1]::bigint[]", 0),
+        ("9007199254740993::bigint", "1.5::decimal(38, 37)", 1),
+        ("null::integer", "null::varchar", 0),
+        ("null::integer", "'null'", 1),
+    ],
+)
+def test_values_of_another_type_are_compared_as_the_wider_one(
+    project: Project, before: str, after: str, changed: int
+) -> None:
+    for key in (["id"], []):
+        found = compared(project, f"select 1 as id, {before} as x", f"select 1 as id, {after} as x", key=key)
+        assert found.status == "changed"
+        assert len(found.schema) == 1
+        assert (found.changed, found.added, found.removed) == ((changed, 0, 0) if key else (0, changed, changed))
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("interval '1 month'", "interval '30 days'"),
+        ("0.0::double", "'-0.0'::double"),
+        ("12345678901::double", "12345678902::double"),
+        ("{'a': interval '1 month'}", "{'a': interval '30 days'}"),
+        ("null::integer[]", "[]::integer[]"),
+        ("[null]::integer[]", "[]::integer[]"),
+        ("0::hugeint", "-1::hugeint"),
+    ],
+)
+def test_values_that_duckdb_takes_for_equal_differ_all_the_same(project: Project, before: str, after: str) -> None:
+    for key, expected in ((["id"], (1, 0, 0)), ([], (0, 1, 1))):
+        found = compared(project, f"select 1 as id, {before} as x", f"select 1 as id, {after} as x", key=key)
+        assert (found.changed, found.added, found.removed) == expected
+
+
 def test_tables_and_views_that_one_side_lacks_are_told(project: Project) -> None:
     files = (
         file(
@@ -194,15 +239,17 @@ def tables(draw: st.DrawFn) -> tuple[list[tuple[str, str]], list[tuple[Any, ...]
     return columns, draw(st.lists(row, max_size=6)), draw(st.lists(row, max_size=6))
 
 
-def plain(value: Any) -> Any:
-    """Return a value of which close floats, and nothing else, are equal."""
-    return f"{value:.9g}" if isinstance(value, float) else repr(value)
+def plain(value: Any, digits: bool) -> Any:
+    """Return a value of which close floats are equal if they are compared to 9 `digits`, and nothing else."""
+    return f"{value:.9g}" if digits and isinstance(value, float) else repr(value)
 
 
 @settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(tables())
+@given(tables(), st.booleans())
 def test_counts_are_those_of_a_comparison_by_hand(
-    project: Project, versions: tuple[list[tuple[str, str]], list[tuple[Any, ...]], list[tuple[Any, ...]]]
+    project: Project,
+    versions: tuple[list[tuple[str, str]], list[tuple[Any, ...]], list[tuple[Any, ...]]],
+    digits: bool,
 ) -> None:
     columns, before, after = versions
     key = columns[0][0]
@@ -215,9 +262,9 @@ def test_counts_are_those_of_a_comparison_by_hand(
                 con.execute(f"insert into marts.t values ({', '.join('?' * len(row))})", row)
         files.append(path)
 
-    (found,) = compare(project, Request((files[0], files[1]), "marts.t", [key], limit=100))
+    (found,) = compare(project, Request((files[0], files[1]), "marts.t", [key], limit=100, digits=digits))
 
-    left, right = ([tuple(map(plain, row)) for row in rows] for rows in (before, after))
+    left, right = ([tuple(plain(value, digits) for value in row) for row in rows] for rows in (before, after))
     if any(count > 1 for rows in (left, right) for count in Counter(row[0] for row in rows).values()):
         added, removed = Counter(right) - Counter(left), Counter(left) - Counter(right)
         assert (found.added, found.removed, found.changed) == (added.total(), removed.total(), 0)

@@ -6,7 +6,7 @@ switches all of it.
 """
 
 from etl.stages.published.candidate import candidate, remove_candidate, set_aside
-from etl.stages.published.contents import contents_of
+from etl.stages.published.contents import contents_of, is_content
 from etl.stages.published.export import VERSION as EXPORT_VERSION
 from etl.stages.published.find import CANDIDATE, CURRENT, PREVIOUS, find, find_at
 from etl.stages.published.generation import publish
@@ -38,6 +38,7 @@ __all__ = [
     "find",
     "find_at",
     "generations",
+    "is_content",
     "note_missed",
     "promote",
     "publish",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etl.ledger import digest
-from etl.models import Columns
+from etl.models import Columns, meanings_of_views
 from etl.quoting import identifier, literal, qualified
 from etl.stages.published.record import Contents
 from etl.stages.warehouse import HASHED, Day, columns_print, on_days, row_hashes, transaction
@@ -95,13 +95,20 @@ def contents_of(
         held[part.table][part.day] = text
     views = con.execute(_VIEWS).fetchall()
     found = {name: _table(days, columns[name], keys.get(name, ())) for name, days in held.items()}
-    return found | {name: Contents("view", None, digest(sql), tuple(keys.get(name, ()))) for name, sql in views}
+    meanings = meanings_of_views(con, [sql for _, sql in views])
+    return found | {
+        name: Contents("view", None, digest(text), tuple(keys.get(name, ())))
+        for (name, _), text in zip(views, meanings, strict=True)
+    }
 
 
 def content_of(con: duckdb.DuckDBPyConnection, tables: Mapping[str, Contents], exports: object) -> str:
     """Return what stands for all that analysts can see: rows, columns, comments, checks, rejects, `exports`."""
-    queries = (_COLUMNS, _COMMENTS, _MACROS, *_FACTS, _rejects(con))
+    queries = (_COLUMNS, _COMMENTS, *_FACTS, _rejects(con))
     seen = [sorted(map(str, con.execute(query).fetchall())) for query in queries]
+    macros = con.execute(_MACROS).fetchall()
+    texts = meanings_of_views(con, [text for *_, text in macros])
+    seen.append(sorted(str((*macro[:-1], text)) for macro, text in zip(macros, texts, strict=True)))
     return _FORM + digest({name: (item.kind, item.hash) for name, item in tables.items()}, seen, exports)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from etl.exact import words
+from etl.exact import counted, words
 from etl.ledger import digest
 from etl.models import Columns
 from etl.quoting import identifier, literal, qualified
@@ -64,15 +64,6 @@ def row_hashes(con: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> 
     second = ", ".join([word for item in reversed(found) for word in item.second] or ["0"])
     sums = [f"coalesce(sum(hash({hashed})), 0)" for hashed in (f"hash({first})", f"xor(hash({second}), {_OTHER})")]
     return f"concat_ws('-', count(*), {literal(columns_print(columns))}, {', '.join(sums)})"
-
-
-def counted(table: str, columns: Columns) -> Columns:
-    """Return the columns of a table that are content; when a row was loaded is none.
-
-    From which file it came is none in a raw table: etl.partitions says that. A model may well be about files.
-    """
-    added = {"_loaded_at", "_file"} if table.startswith("raw.") else {"_loaded_at"}
-    return tuple((name, type) for name, type in columns if name.lower() not in added)
 
 
 def columns_print(columns: Columns) -> str:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.exact import KNOWN, exact
+from etl.exact import KNOWN, counted, exact
 from etl.quoting import identifier
-from etl.stages.warehouse.content import counted, row_hashes
+from etl.stages.warehouse.content import row_hashes
 from tests.thorough import examples
 
 ZERO, HIGH = r"\x00", r"\x80"
