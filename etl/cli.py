@@ -16,6 +16,7 @@ from etl.errors import EtlError, few
 from etl.generations_cli import generations, reproduce, rollback
 from etl.lineage_cli import lineage
 from etl.plan_cli import plan
+from etl.printable import indented
 from etl.purge_cli import purge
 from etl.quarantine_cli import quarantine
 from etl.screen import echo, print_json, show_table, shown
@@ -48,7 +49,7 @@ def main() -> None:
     try:
         cli()
     except EtlError as error:
-        echo(f"Error: {error}", err=True)
+        echo(indented(f"Error: {error}"), err=True)
         sys.exit(error.exit_code)
 
 

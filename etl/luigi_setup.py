@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from etl.errors import AlreadyRunning, EtlError
-from etl.printable import printable_lines
+from etl.printable import indented, printable_lines
 from etl.project import CONFIG, find_root, has_option, load_project
 
 log = logging.getLogger("etl")
@@ -138,7 +138,7 @@ class _Printable(logging.Formatter):
     """Lines that only etl can have begun: what others wrote is escaped, and every further line is indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable_lines(super().format(record)).replace("\n", "\n    ")
+        return indented(printable_lines(super().format(record)))
 
 
 def _is_news(record: logging.LogRecord) -> bool:

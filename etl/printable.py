@@ -30,6 +30,11 @@ def printable_lines(text: str) -> str:
     return "\n".join(cut(printable(line), _LONGEST_LINE) for line in text.split("\n"))
 
 
+def indented(text: str) -> str:
+    """Return a message whose further lines are indented, so that nobody's text can begin one of ours."""
+    return text.replace("\n", "\n    ")
+
+
 def cut(text: str, longest: int = LONGEST) -> str:
     """Return a text, or its beginning and its length."""
     return text if len(text) <= longest else f"{text[:longest]}... ({len(text):,} characters)"
@@ -49,7 +54,7 @@ def closest(name: str, known: Iterable[str]) -> list[str]:
 def _codes(name: str, other: str) -> str:
     different = {char for char in set(name) ^ set(other) if not (char.isascii() and char.isprintable())}
     if different or (name != other and _look(name) == _look(other) and name.casefold() != other.casefold()):
-        return f" (that is {_spelt(other)}, and here stands {_spelt(name)})"
+        return f" (it is {_spelt(other)}, not {_spelt(name)})"
     return ""
 
 

@@ -12,6 +12,7 @@ ROOT = Path(etl.__file__).parent
 STAGES = ("raw", "lake", "warehouse", "audited", "published")
 SUPPORT = {
     "errors",
+    "printable",
     "quoting",
     "exact",
     "audit_kinds",

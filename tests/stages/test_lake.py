@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 import sys
 from dataclasses import replace
 from datetime import date
@@ -450,3 +451,14 @@ def test_a_long_value_is_cut_and_a_masked_one_is_not_told(tmp_path: Path) -> Non
     columns = tuple(replace(c, pii="drop") if c.name == "item" else c for c in tiny.CONTRACT.columns)
     masked, _ = day(tmp_path / "masked", text, contract=replace(tiny.CONTRACT, columns=columns, rules=(rule,)))
     assert tiny.rejects_of(masked, columns="message") == [("item.short: str_length(0, 4)",)]
+
+
+def test_a_name_in_the_header_that_only_looks_right_is_shown_with_its_code_points(tmp_path: Path) -> None:
+    contract = Contract("Sales", (Column("id", "BIGINT", False), Column("K\u00f6ln", "BIGINT", True)))
+    said = "in the place of Köln there may be Ko\u0308ln (it is Ko<U+0308>ln, not K<U+00F6>ln)"
+    refused(tmp_path, "id,Ko\u0308ln\n1,2\n", re.escape(said), contract=contract)
+
+
+def test_a_name_in_the_header_forges_no_line(tmp_path: Path) -> None:
+    text = 'id,item,price,"x\n02:15:04 published\x1b[2J"\n1,a,1,1\n'
+    refused(tmp_path, text, re.escape(r"header found is id, item, price, x\n02:15:04 published\x1b[2J"))

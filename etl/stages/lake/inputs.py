@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from etl.contract import Source
 from etl.formats import Opened
+from etl.printable import closest, printable
 from etl.project import Project
 from etl.quoting import identifier, literal
 from etl.stages.lake.empty import needs_no_header
@@ -18,6 +19,10 @@ from etl.stages.raw import Delivery, File
 #: The column of cells that the contract does not know, if the source keeps them.
 EXTRA = "_extra"
 _MOST_SHOWN = 1000
+#: And so many names that are nearly those of the contract.
+_MOST_ALIKE = 3
+#: Among more names than these nobody looks for one.
+_MOST_COMPARED = 200
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,12 @@ class Input:
         contract, found = self.source.contract, self.opened.columns
         header = f"the header found is {_short(shown)}" if found else "the file has no header at all"
         missing = [c.name for c in contract.columns if c.required and c.name not in self.names]
-        extra = [repr(name) for name in self.names if name not in self.cells]
+        unknown = [name for name in self.names if name not in self.cells]
+        extra = list(map(repr, unknown))
         extra += [f"{name!r} (first on line {line})" for name, line in self.opened.extras.items()]
         if missing:
-            return f"column {_short(map(repr, missing))} of the contract is missing: {header}"
+            near = _alike(missing, [name for name in unknown if name in shown])
+            return f"column {_short(map(repr, missing))} of the contract is missing: {header}{near}"
         if extra and self.source.extra == "refuse" and not contract.drops_extra:
             seen = "" if self.opened.extras else f": {header}"
             return (
@@ -127,8 +134,16 @@ def _scratch(project: Project, delivery: Delivery, number: int) -> Path:
 
 def _short(names: Iterable[str]) -> str:
     """Return names as a list that fits into a message, which every record of a refused file repeats."""
-    text = ", ".join(names)
+    text = ", ".join(map(printable, names))
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]} ..."
+
+
+def _alike(missing: Sequence[str], unknown: Sequence[str]) -> str:
+    """Return which names of the file are nearly those that are missing; they may look the same."""
+    if len(unknown) > _MOST_COMPARED:
+        return ""
+    pairs = [(name, near) for name in missing[:_MOST_ALIKE] for near in closest(name, unknown)]
+    return "".join(f"; in the place of {printable(name)} there may be {near}" for name, near in pairs)
 
 
 def select_list(names: Sequence[str]) -> str:
