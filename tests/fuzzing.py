@@ -30,8 +30,11 @@ def dialect(numbers: Iterator[int]) -> tuple[Csv, int]:
     def chosen(choices: Sequence[Any]) -> Any:
         return choices[next(numbers, 0) % len(choices)]
 
-    quote = chosen(QUOTES)
-    delimiter = chosen([mark for mark in DELIMITERS if not quote or quote not in mark])
+    quote, escapes = chosen(QUOTES), ""
+    if not quote:
+        escapes = chosen(("", "copy", "mysql"))
+    delimiters = DELIMITERS if not escapes else (",", ";", "\t", " ", "|", "'")
+    delimiter = chosen([mark for mark in delimiters if not quote or quote not in mark])
     escape = chosen([mark for mark in ESCAPES if quote or not mark])
     nulls = chosen([texts for texts in NULLS if not any(text in delimiter for text in texts if text)])
     width = chosen((1, 2, 3))
@@ -41,7 +44,8 @@ def dialect(numbers: Iterator[int]) -> tuple[Csv, int]:
         escape=escape,
         comment=chosen(COMMENTS),
         null=nulls,
-        trailing_delimiter=chosen((False, False, True)),
+        trailing_delimiter=chosen((False, False, bool(not escapes))),
+        escapes=escapes,
         header=chosen((False, True)),
         names=[f"c{n}" for n in range(width)],
     )
@@ -52,7 +56,7 @@ def marks(fmt: Csv) -> Marks:
     """Return a dialect for the reference."""
     texts = (fmt.delimiter, fmt.quote, fmt.escape, fmt.comment)
     delimiter, quote, escape, comment = (text.encode() for text in texts)
-    return Marks(delimiter, quote, escape, comment, fmt.nulls, fmt.trailing_delimiter)
+    return Marks(delimiter, quote, escape, comment, fmt.nulls, fmt.trailing_delimiter, fmt.escapes)
 
 
 def tokens(fmt: Csv) -> list[bytes]:
@@ -64,6 +68,21 @@ def tokens(fmt: Csv) -> list[bytes]:
     for cell in ("x", f"{quote}y{fmt.delimiter}{guard * bool(quote)}{quote}z\n{quote}", f"{quote}\nw{quote}"):
         record = fmt.delimiter.join([cell] * len(fmt.names)) + behind
         lines += [f"{record}\n".encode(), f"{record}\r\n".encode()]
+    sequences = (
+        b"\\",
+        b"\\\\",
+        b"\\t",
+        b"\\N",
+        b"\\x4",
+        b"\\.",
+        b"\\101",
+        b"\\\n",
+        b"\\\r\n",
+        b"\\xff",
+        b"\\0",
+        b"\\Z",
+    )
+    own += sequences if fmt.escapes else ()
     return [*own, *own[:2], *DIRT, *lines, *lines]
 
 

@@ -13,6 +13,7 @@ class Marks(NamedTuple):
     comment: bytes = b""
     nulls: tuple[str, ...] = ("",)
     trailing: bool = False
+    grammar: str = ""
 
 
 class Found(NamedTuple):
@@ -26,6 +27,8 @@ class Found(NamedTuple):
 def records(content: bytes, width: int, marks: Marks, line: int = 1) -> list[Found]:
     """Return the records of a text without anything around them."""
     found, start = [], 0
+    if marks.grammar == "copy":
+        content = _above_end_marker(content)
     while start < len(content):
         end, cells = _record(content, start, marks)
         if content[start : start + 1] in (b"\r", b"\n") or (
@@ -41,10 +44,20 @@ def records(content: bytes, width: int, marks: Marks, line: int = 1) -> list[Fou
         else:
             values = tuple(_value(*cell, marks) for cell in cells[:width])
             is_whole = b"\0" not in content[start:end] and _decodes(content[start:end])
+            if marks.grammar:
+                meant = [_meant(text, marks.grammar) for text, _ in cells]
+                is_whole = is_whole and not any(b"\0" in text or not _decodes(text) for text in meant)
+                is_whole = is_whole and not (marks.grammar == "copy" and _text(content[start:end]) == b"\\.")
             found.append(Found(line, _text(content[start:end]), values if is_whole else None))
         line += _line_ends(content[start:end])
         start = end
     return found
+
+
+def _above_end_marker(content: bytes) -> bytes:
+    text = content.rstrip(b"\r\n")
+    is_marked = text.endswith(b"\\.") and text[-3:-2] in (b"", b"\r", b"\n")
+    return text[:-2] if is_marked else content
 
 
 def _record(content: bytes, start: int, marks: Marks) -> tuple[int, list[tuple[bytes, bool]] | None]:
@@ -73,9 +86,11 @@ def _quoted(content: bytes, position: int, marks: Marks) -> tuple[bytes, int] | 
     text, position = b"", position + 1
     while position < len(content):
         byte = content[position : position + 1]
+        following = content[position + 1 : position + 2]
         if marks.escape and byte == marks.escape:
-            text, position = text + content[position + 1 : position + 2], position + 2
-        elif byte == marks.quote and not marks.escape and content[position + 1 : position + 2] == marks.quote:
+            is_kept = following not in (marks.quote, marks.escape)
+            text, position = text + byte * is_kept + following, position + 2
+        elif byte == marks.quote and following == marks.quote:
             text, position = text + byte, position + 2
         elif byte == marks.quote:
             return text, position + 1
@@ -88,6 +103,11 @@ def _bare(content: bytes, position: int, marks: Marks) -> tuple[bytes, int]:
     start = position
     while position < len(content) and not content.startswith(marks.delimiter, position):
         byte = content[position : position + 1]
+        if marks.grammar and byte == b"\\":
+            taken = 2 if content[position + 1 : position + 3] == b"\r\n" else 1
+            is_last = content[position + 1 :] in (b"", b"\r", b"\n", b"\r\n")
+            position += 1 if is_last else 1 + taken
+            continue
         if byte in (b"\r", b"\n") or byte == marks.quote:
             break
         position += 1
@@ -95,8 +115,44 @@ def _bare(content: bytes, position: int, marks: Marks) -> tuple[bytes, int]:
 
 
 def _value(text: bytes, is_quoted: bool, marks: Marks) -> str | None:
+    if marks.grammar:
+        return None if text.decode("utf-8", "replace") in marks.nulls else _shown(_meant(text, marks.grammar))
     value = text.decode("utf-8", "replace")
     return None if not is_quoted and value in marks.nulls else value
+
+
+def _shown(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
+
+
+def _meant(text: bytes, grammar: str) -> bytes:
+    """Return what a cell stands for, character by character."""
+    single = {"b": 8, "n": 10, "r": 13, "t": 9}
+    single |= {"copy": {"f": 12, "v": 11}, "mysql": {"0": 0, "Z": 26}}[grammar]
+    found, position = b"", 0
+    while position < len(text):
+        if text[position : position + 1] != b"\\" or position + 1 == len(text):
+            found, position = found + text[position : position + 1], position + 1
+            continue
+        position += 1
+        digits = _digits(text, position, b"01234567", 3)
+        hexadecimal = _digits(text, position + 1, b"0123456789abcdefABCDEF", 2)
+        if grammar == "copy" and digits:
+            found, position = found + bytes([int(digits, 8) % 256]), position + len(digits)
+        elif grammar == "copy" and text[position : position + 1] == b"x" and hexadecimal:
+            found, position = found + bytes([int(hexadecimal, 16)]), position + 1 + len(hexadecimal)
+        else:
+            char = text[position : position + 1]
+            found += bytes([single[char.decode("latin-1")]]) if char.decode("latin-1") in single else char
+            position += 1
+    return found
+
+
+def _digits(text: bytes, position: int, known: bytes, most: int) -> bytes:
+    end = position
+    while end < len(text) and end < position + most and text[end] in known:
+        end += 1
+    return text[position:end]
 
 
 def _decodes(text: bytes) -> bool:

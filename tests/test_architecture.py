@@ -51,7 +51,7 @@ ALLOWED = {
     "sample": {"errors"},
     "stages.raw": {"contract", "errors"},
     "stages.lake": {*SUPPORT, "stages.raw", "duckdb", "pyarrow", "tenacity"},
-    "sniff": {"contract", "errors", "pandera", "pyarrow"},
+    "sniff": {"contract", "errors", "formats", "pandera", "pyarrow"},
     "stages.warehouse": {*SUPPORT, "stages.lake", "duckdb", "pyarrow"},
     "stages.audited": {*SUPPORT, "stages.warehouse", "duckdb", "pyarrow"},
     "stages.published": {*SUPPORT, "stages.audited", "stages.warehouse", "duckdb", "pyarrow"},

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.errors import ContractError
+from etl.formats.escapes import GRAMMARS, MARK, NO_DELIMITERS
 from etl.formats.plain import TextFile, check_pattern, exact_encoding, plain
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ class Csv(TextFile):
     """The dialect of a source's files; nothing is sniffed.
 
     `delimiter` is 1 to 4 bytes. `quote` may be empty: then nothing quotes. In a quoted cell a quote is doubled,
-    or follows `escape`. `header` is whether there is a header line, or how many lines it has (their names are
+    or follows `escape`, which before anything else is itself. `escapes` is "copy" or "mysql", for text without
+    quotes that PostgreSQL's COPY or MySQL's OUTFILE wrote: a backslash then takes what follows with it, and
+    null is \\N by default. `header` is whether there is a header line, or how many lines it has (their names are
     joined by a space); with `names` the columns are named here, in the file's order, and the header is not read.
     Without either the columns come in the contract's order. The `preamble` above the header and the `footer` are
     no records: so many lines, or the first and last lines that match a regular expression; nor are lines that
@@ -39,6 +42,7 @@ class Csv(TextFile):
     footer: int | str = 0
     comment: str = ""
     trailing_delimiter: bool = False
+    escapes: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -47,7 +51,10 @@ class Csv(TextFile):
         object.__setattr__(self, "names", tuple(self.names))
         if self.escape == self.quote:
             object.__setattr__(self, "escape", "")  # which says that it is doubled
+        if self.escapes and self.null == "":
+            object.__setattr__(self, "null", "\\N")
         self._check_marks()
+        self._check_escapes()
         self._check_lines()
 
     def _check_marks(self) -> None:
@@ -64,6 +71,24 @@ class Csv(TextFile):
             raise ContractError(f"Csv(null={self.null!r}) is empty or holds the delimiter or the quote.")
         if set(self.comment) & {*_LINE_ENDS, self.quote} or self.comment.startswith(self.delimiter):
             raise ContractError(f"Csv(comment={self.comment!r}) cannot begin a line of comment.")
+
+    def _check_escapes(self) -> None:
+        if not self.escapes:
+            return
+        if self.escapes not in GRAMMARS:
+            raise ContractError(f"Csv(escapes={self.escapes!r}) is not one of {', '.join(GRAMMARS)}.")
+        if self.quote or self.escape or self.trailing_delimiter:
+            raise ContractError(
+                f"Csv(escapes={self.escapes!r}) is of text without quotes: say quote='', and neither escape= nor "
+                "trailing_delimiter=."
+            )
+        if len(self.delimiter) != 1 or self.delimiter in NO_DELIMITERS or not self.delimiter.isascii():
+            raise ContractError(
+                f"Csv(escapes={self.escapes!r}, delimiter={self.delimiter!r}): a letter, a digit, a point or a "
+                "backslash cannot be a delimiter here, nor can several characters; COPY's own is a tab."
+            )
+        if any('"' in null for null in self.nulls):
+            raise ContractError(f"Csv(escapes={self.escapes!r}, null={self.null!r}) holds a quote.")
 
     def _check_lines(self) -> None:
         for name in ("header", "preamble", "footer"):
@@ -93,12 +118,13 @@ class Csv(TextFile):
         delimiter, quote, escape, comment = (
             mark.encode() for mark in (self.delimiter, self.quote, self.escape, self.comment)
         )
-        reader = CsvReader(
-            self.delimiter, self.quote, self.escape or self.quote, self.nulls, self.trailing_delimiter
-        )
+        # what the escape takes is written otherwise in a copy: DuckDB drops an escape before anything
+        reader = CsvReader(self.delimiter, self.quote, self.quote, self.nulls, self.trailing_delimiter)
+        if self.escapes:
+            escape = MARK
         return CsvFile(
             text,
-            Dialect(delimiter, quote, escape, comment, width=None),
+            Dialect(delimiter, quote, escape, comment, width=None, grammar=self.escapes),
             layout,
             reader,
             expected,
@@ -117,7 +143,9 @@ class Csv(TextFile):
         """Return a record's text with the cells of `hidden` columns replaced; None where they cannot be told."""
         from etl.formats import redaction
 
-        dialect = redaction.Dialect(self.delimiter, self.quote, self.escape, self.nulls, self.trailing_delimiter)
+        dialect = redaction.Dialect(
+            self.delimiter, self.quote, self.escape, self.nulls, self.trailing_delimiter, self.escapes
+        )
         return redaction.redacted_cells(text, columns, hidden, dialect)
 
     def _is_ambiguous(self, null: str) -> bool:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from etl.formats import plain
+from etl.formats import plain, rewriting
 from etl.formats.content import Content
 from etl.formats.csv_reader import CsvReader
 from etl.formats.format import Fault, Place, Skipped
@@ -128,6 +128,8 @@ class CsvFile:
             if not self._is_plain(content):
                 self._write_copy(content)
                 self.file, self.reader = self._copy, replace(self.reader, skip=0, line_end=r"\n")
+                if self._dialect.grammar:
+                    self.reader = replace(self.reader, quote='"', escape='"')
             elif self._traits.newlines == {b"\n"}:
                 self.reader = replace(self.reader, line_end=r"\n")
 
@@ -151,6 +153,8 @@ class CsvFile:
         if len(content) > _SMALL_BYTES or dialect.comment or layout.footer or self.reader.trailing:
             return None
         data = content[body.start : body.end]
+        if body.end < len(content) or (dialect.grammar and dialect.escape in content[: body.end]):
+            return None
         if b"\0" in data or (dialect.quote and dialect.quote in content[: body.end]):
             return None
         lines, returns = data.count(b"\n"), data.count(b"\r")
@@ -174,10 +178,13 @@ class CsvFile:
             and head.count(b"\r") == (lines if has_returns else 0)
         )
 
-    def _is_plain(self, content: bytes | Content) -> bool:
+    def _is_plain(self, content: Content) -> bool:
         """Tell whether DuckDB can read the file as it is: nothing is broken, and no line end is ambiguous."""
         traits, newlines = self._traits, self._traits.newlines
         if self.broken or len(newlines) > 1 or traits.has_gaps or self._body.end < len(content):
+            return False
+        dialect = self._dialect
+        if dialect.escape and (traits.has_quotes or dialect.grammar) and content.find(dialect.escape, 0) >= 0:
             return False
         if traits.has_quoted_newlines and newlines != {b"\n"}:
             return False
@@ -192,7 +199,17 @@ class CsvFile:
             file.write(codecs.BOM_UTF8)
             for item in self._items:
                 if isinstance(item, Run):
-                    file.write(normalized(content[item.start : item.end], self._dialect))
+                    file.write(self._copied(content, item))
+
+    def _copied(self, content: bytes | Content, run: Run) -> bytes:
+        """Return the records of a run as DuckDB reads them rightly."""
+        data, dialect = content[run.start : run.end], self._dialect
+        if dialect.grammar and (dialect.escape in data or b'"' in data):
+            return rewriting.rewritten(
+                data, self._records(data, Run(0, len(data), 0, 0)), self.reader.nulls, dialect
+            )
+        data = normalized(data, dialect)
+        return rewriting.requoted(data, dialect) if dialect.escape and dialect.quote else data
 
     def _records(
         self, content: bytes | Content, run: Run, chosen: Sequence[int] | None = None

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from etl.formats import splitter
+from etl.formats import escapes, splitter
 from etl.formats.content import Content
 from etl.formats.scanner import Dialect, Record
 
@@ -145,6 +145,10 @@ def _above_footer(
     """
     end, found = len(content), 0
     pattern = re.compile(footer) if isinstance(footer, str) and footer else None
+    position = _text_end(content, start, end)
+    begin = max(start, splitter.line_start(content, position))
+    if dialect.grammar == "copy" and content[begin:position] == escapes.END:
+        end = begin
     position = end
     spans: list[tuple[int, int]] = []
     while pattern or (isinstance(footer, int) and found < footer):

@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from etl.formats import escapes
+
 
 @dataclass(frozen=True)
 class Dialect:
     """What tells the cells of a record apart; `escape` empty means that a quote is doubled.
 
-    `nulls` are the unquoted cells that stand for null: they stay. With `trailing` a record ends in a delimiter.
+    With a `grammar` of escapes nothing quotes, and a backslash takes the next character with it. `nulls` are the
+    unquoted cells that stand for null: they stay. With `trailing` a record ends in a delimiter.
     """
 
     delimiter: str = ","
@@ -20,6 +23,7 @@ class Dialect:
     escape: str = ""
     nulls: Sequence[str] = ("",)
     trailing: bool = False
+    grammar: str = ""
 
 
 def redacted_cells(
@@ -46,7 +50,7 @@ def redacted_cells(
 
 def _spans(text: str, width: int, dialect: Dialect) -> list[tuple[int, int]] | None:
     """Return where each cell is, with its quotes; None for another number of cells, or a stray quote."""
-    cell = _cell(dialect.delimiter, dialect.quote, dialect.escape)
+    cell = _cell(dialect.delimiter, dialect.quote, dialect.escape, bool(dialect.grammar))
     spans: list[tuple[int, int]] = []
     position = 0
     while match := cell.match(text, position):
@@ -62,14 +66,18 @@ def _spans(text: str, width: int, dialect: Dialect) -> list[tuple[int, int]] | N
 
 
 def _unquoted(cell: str, dialect: Dialect) -> str:
+    if dialect.grammar:
+        return escapes.decoded(cell.encode(), dialect.grammar).decode()
     quote, escape = dialect.quote, dialect.escape or dialect.quote
     if not quote or not cell.startswith(quote):
         return cell
-    return re.sub(f"{re.escape(escape)}(.)", r"\1", cell[1:-1], flags=re.DOTALL)
+    return escapes.unescaped(cell[1:-1].encode(), quote.encode(), escape.encode()).decode()
 
 
 def _quoted(value: str, cell: str, dialect: Dialect) -> str | None:
     """Return a replacement as the cell was written; None if it would need quotes and the dialect has none."""
+    if dialect.grammar:
+        return escapes.encoded(value.encode(), dialect.delimiter.encode()).decode()
     quote, escape = dialect.quote, dialect.escape or dialect.quote
     was_quoted = bool(quote) and cell.startswith(quote)
     if not was_quoted and _spans(value, 1, Dialect(dialect.delimiter, quote, dialect.escape)) is not None:
@@ -81,11 +89,17 @@ def _quoted(value: str, cell: str, dialect: Dialect) -> str | None:
 
 
 @cache
-def _cell(delimiter: str, quote: str, escape: str) -> re.Pattern[str]:
+def _cell(delimiter: str, quote: str, escape: str, has_grammar: bool) -> re.Pattern[str]:
     separator = re.escape(delimiter)
+    if has_grammar:
+        return re.compile(rf"(?:[^{separator}\r\n\\]++|\\(?:\r\n|.|\Z))*+", re.DOTALL)
     if not quote:
         return re.compile(rf"(?:(?!{separator})[^\r\n])*+")
     mark, guard = re.escape(quote), re.escape(escape or quote)
     # a quoted cell, in which the escape takes the next character with it, or one without any quote
-    inside = rf"(?:[^{mark}{guard}]|{guard}{mark})*+" if guard == mark else rf"(?:[^{mark}{guard}]|{guard}.)*+"
+    inside = (
+        rf"(?:[^{mark}{guard}]|{guard}{mark})*+"
+        if guard == mark
+        else rf"(?:[^{mark}{guard}]|{guard}.|{mark}{mark})*+"
+    )
     return re.compile(rf"(?:{mark}{inside}{mark}|(?:(?!{separator})[^\r\n{mark}])*+)", re.DOTALL)

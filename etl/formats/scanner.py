@@ -115,8 +115,8 @@ def normalized(data: bytes, dialect: Dialect) -> bytes:
     """
     if _is_normal(data, dialect):
         return data
-    if not dialect.quote or dialect.quote not in data:
-        # without quotes every line end is one of a record
+    if not (dialect.grammar and dialect.escape in data) and not (dialect.quote and dialect.quote in data):
+        # without quotes and escapes every line end is one of a record
         feeds = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         feeds = feeds if feeds.endswith(b"\n") else feeds + b"\n"
         if _is_normal(feeds, dialect):

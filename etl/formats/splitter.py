@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from etl.formats import escapes
 from etl.formats.content import Content
 
 #: Without its line end. DuckDB refuses lines of 2,000,000 bytes and, behind a CRLF, some bytes fewer.
@@ -26,9 +27,9 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 class Dialect(NamedTuple):
     """The marks of a delimited text, as bytes that hold no line end and that can be told apart.
 
-    Without a `quote` nothing quotes. Without an `escape` a quote within a quoted cell is doubled; with one, the
-    byte after it is literal there. A physical line that starts with `comment` where a record would start is
-    none. `width` None takes any number of cells.
+    Without a `quote` nothing quotes. A quote within a quoted cell is doubled, or follows the `escape`. With a
+    `grammar` of escapes nothing quotes, and the byte after an escape is the cell's wherever it stands. A physical
+    line that starts with `comment` where a record would start is none. `width` None takes any number of cells.
     """
 
     delimiter: bytes
@@ -36,6 +37,7 @@ class Dialect(NamedTuple):
     escape: bytes
     comment: bytes
     width: int | None
+    grammar: str = ""
 
 
 class Record(NamedTuple):
@@ -94,6 +96,16 @@ def cells(line: bytes, dialect: Dialect) -> list[str]:
     A broken one is cut at the delimiters; a cell with a stray quote is left as it is.
     """
     return [_unquoted(cell, dialect).decode("utf-8", "backslashreplace") for cell in _cells(line, dialect)]
+
+
+def raw_cells(line: bytes, dialect: Dialect) -> list[bytes]:
+    """Return the cells of one record without its line end, as they are written."""
+    return list(_cells(line, dialect))
+
+
+def without_line_end(text: bytes) -> bytes:
+    """Return a record without its line end."""
+    return text[: len(text) - _line_end_bytes(text)]
 
 
 def redacted(
@@ -202,11 +214,13 @@ def _cells(line: bytes, dialect: Dialect) -> Iterator[bytes]:
 
 
 def _unquoted(cell: bytes, dialect: Dialect) -> bytes:
+    if dialect.grammar:
+        return escapes.decoded(cell, dialect.grammar)
     match = _cell(dialect).fullmatch(cell)
     if not (dialect.quote and cell.startswith(dialect.quote) and match):
         return cell
     if dialect.escape:
-        return re.sub(b"(?s)%b(.)" % re.escape(dialect.escape), rb"\1", cell[1:-1])
+        return escapes.unescaped(cell[1:-1], dialect.quote, dialect.escape)
     return cell[1:-1].replace(dialect.quote * 2, dialect.quote)
 
 
@@ -226,16 +240,24 @@ def _quoted(value: bytes, dialect: Dialect, was_quoted: bool) -> bytes:
 def _cell_pattern(dialect: Dialect) -> bytes:
     separator, mark = re.escape(dialect.delimiter), re.escape(dialect.quote)
     first = re.escape(dialect.delimiter[:1])
+    if dialect.grammar:
+        # the last line end ends the text, whatever is before it
+        taken = rb"\\(?:\r\n(?!\Z)|(?!\r\n)[\r\n](?!\Z)|[^\r\n]|(?=(?:\r\n|[\r\n])?\Z))"
+        return rb"(?:[^\r\n\\%b]++|%b)*+" % (first, taken)
     plain = rb"[^\r\n%b%b]" % (first, mark)
     # only the first byte of a longer delimiter needs a second look
     plain = rb"(?:%b++|(?!%b)%b)*+" % (plain, separator, first) if len(dialect.delimiter) > 1 else plain + b"*+"
-    if not mark:
-        return plain
+    return b"(?:%b|%b)" % (quoted_pattern(dialect), plain) if mark else plain
+
+
+def quoted_pattern(dialect: Dialect) -> bytes:
+    """Return the pattern of a quoted cell."""
+    mark = re.escape(dialect.quote)
     inner = b"[^%b]++|%b%b" % (mark, mark, mark)
     if dialect.escape:
         escape = re.escape(dialect.escape)
-        inner = b"[^%b%b]++|%b(?s:.)" % (mark, escape, escape)
-    return b"(?:%b(?:%b)*+%b|%b)" % (mark, inner, mark, plain)
+        inner = b"[^%b%b]++|%b(?s:.)|%b%b" % (mark, escape, escape, mark, mark)
+    return b"%b(?:%b)*+%b" % (mark, inner, mark)
 
 
 @cache

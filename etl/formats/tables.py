@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from etl.formats import splitter
+from etl.formats import escapes, rewriting, splitter
 from etl.formats.content import Content
 from etl.formats.head import Body
 from etl.formats.merged import without_merged
@@ -27,7 +27,8 @@ def first_table(
     headers = (
         [[name for name in header if name] for header in {tuple(columns), *body.headers}] if body.headers else []
     )
-    for item in _trailing(content, without_merged(content, found, dialect), dialect, trailing):
+    found = _trailing(content, without_merged(content, found, dialect), dialect, trailing)
+    for item in _decodable(content, found, dialect):
         second = _second_header(content, item, body, headers, dialect)
         if second is None:
             yield item
@@ -120,6 +121,21 @@ def _trailing(
             yield from _without_trailing(content[item.start : item.end], item, dialect)
 
 
+def _decodable(
+    content: bytes | Content, items: Iterator[Run | Record], dialect: Dialect
+) -> Iterator[Run | Record]:
+    """Take the records out of runs whose escapes stand for what is no text."""
+    for item in items:
+        if not dialect.grammar or isinstance(item, Record):
+            yield item
+            continue
+        data = content[item.start : item.end]
+        if escapes.may_break(data):
+            yield from _without(data, item, dialect, lambda text: rewriting.problem(text, dialect))
+        else:
+            yield item
+
+
 def _without_trailing(data: bytes, run: Run, dialect: Dialect) -> Iterator[Run | Record]:
     if len(dialect.delimiter) == 1 and not dialect.comment and not (dialect.quote and dialect.quote in data):
         mark = dialect.delimiter
@@ -127,10 +143,16 @@ def _without_trailing(data: bytes, run: Run, dialect: Dialect) -> Iterator[Run |
         if ended == run.records or ended + data.count(mark + b"\r") == run.records:
             yield run
             return
+    yield from _without(data, run, dialect, lambda text: "" if _has_nothing_behind(text, dialect) else _BEHIND)
+
+
+def _without(data: bytes, run: Run, dialect: Dialect, problem: Callable[[bytes], str]) -> Iterator[Run | Record]:
+    """Yield the records of a run that have no problem, as runs, and each one that has."""
     starts, ends, lines = (column.tolist() for column in record_spans(data, dialect))
     first, last_end, first_line, records = 0, 0, 0, 0
     for start, end, line in zip(starts, ends, lines, strict=True):
-        if _has_nothing_behind(data, start, end, dialect):
+        wrong = problem(data[start:end])
+        if not wrong:
             if not records:
                 first, first_line = start, line
             last_end, records = end, records + 1
@@ -138,13 +160,13 @@ def _without_trailing(data: bytes, run: Run, dialect: Dialect) -> Iterator[Run |
         if records:
             yield Run(run.start + first, run.start + last_end, run.line + first_line, records)
             records = 0
-        yield Record(run.line + line, run.start + start, run.start + end, _BEHIND)
+        yield Record(run.line + line, run.start + start, run.start + end, wrong)
     if records:
         yield Run(run.start + first, run.start + last_end, run.line + first_line, records)
 
 
-def _has_nothing_behind(data: bytes, start: int, end: int, dialect: Dialect) -> bool:
-    text = data[start:end].rstrip(b"\r\n")
+def _has_nothing_behind(text: bytes, dialect: Dialect) -> bool:
+    text = text.rstrip(b"\r\n")
     if not text.endswith(dialect.delimiter):
         return False
     # the end of `a|||` is no delimiter `||` but the cell `|`

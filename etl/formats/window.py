@@ -54,7 +54,7 @@ class Rows:
 
 
 class _Marks(NamedTuple):
-    """Where a block has what; without quotes `within` and `quotes` are None."""
+    """Where a block has what; without quotes and escapes `within` and `quotes` are None."""
 
     #: first and last bytes of the delimiters
     delimiters: Bits
@@ -74,7 +74,7 @@ def find_rows(data: bytes, final: bool, dialect: Dialect) -> Rows:
     Otherwise it must not end between the two bytes of a line end; what is behind its last one is left out.
     """
     view = np.frombuffer(data, np.uint8)
-    marks = _marks(data, view, dialect)
+    marks = _marks(data, view, dialect, final)
     ends, stuck = _ends(marks, len(data), final)
     starts = _starts(ends)
     inner = None if marks.within is None else bits.counts(marks.line_ends & marks.within, ends)
@@ -103,7 +103,7 @@ def find_rows(data: bytes, final: bool, dialect: Dialect) -> Rows:
     )
 
 
-def _marks(data: bytes, view: NDArray[np.uint8], dialect: Dialect) -> _Marks:
+def _marks(data: bytes, view: NDArray[np.uint8], dialect: Dialect, final: bool) -> _Marks:
     line_ends = both = bits.pack(view == _LF)
     if b"\r" in data:
         returns = bits.pack(view == _CR)
@@ -112,13 +112,16 @@ def _marks(data: bytes, view: NDArray[np.uint8], dialect: Dialect) -> _Marks:
     delimiters = delimited = bits.pack(_delimiters(data, view, dialect.delimiter))
     for _ in dialect.delimiter[1:]:
         delimited = bits.behind(delimited)
+    if dialect.grammar and dialect.escape in data:
+        within = _taken(data, view, dialect.escape, final)
+        return _Marks(delimiters, delimited, both, line_ends, None, within, len(data))
     if not dialect.quote or dialect.quote not in data:
         return _Marks(delimiters, delimited, both, line_ends, None, None, len(data))
     quotes = bits.pack(view == dialect.quote[0])
     escaped = _escaped(data, view, dialect.escape)
     live = quotes if escaped is None else quotes & ~escaped
     within = bits.between(live)
-    stray = _stray(live, within, delimited | both, delimiters | both, len(data), bool(dialect.escape))
+    stray = _stray(live, within, delimited | both, delimiters | both, len(data))
     if escaped is not None:
         stray |= quotes & escaped & ~within
     return _Marks(delimiters, delimited, both, line_ends, quotes, within, bits.first(stray, len(data)))
@@ -147,14 +150,30 @@ def _escaped(data: bytes, view: NDArray[np.uint8], escape: bytes) -> Bits | None
     return bits.pack(mask[:-1])
 
 
-def _stray(live: Bits, within: Bits, ahead: Bits, after: Bits, size: int, is_escaped: bool) -> Bits:
+def _taken(data: bytes, view: NDArray[np.uint8], escape: bytes, final: bool) -> Bits | None:
+    """Return the positions that an escape takes with it, a line end of two bytes as a whole.
+
+    The last line end ends the text, whatever is before it.
+    """
+    taken = _escaped(data, view, escape)
+    if taken is None:
+        return None
+    if b"\r" in data:
+        taken |= bits.behind(taken & bits.pack(view == _CR)) & bits.pack(view == _LF)
+    if final and (ended := (data[-1:] in (b"\r", b"\n")) + data.endswith(b"\r\n")):
+        last = np.ones(len(data), bool)
+        last[-ended:] = False
+        taken &= bits.pack(last)
+    return taken
+
+
+def _stray(live: Bits, within: Bits, ahead: Bits, after: Bits, size: int) -> Bits:
     """Return opening quotes that no delimiter or line end precedes, and closing ones that none follows."""
     opening, closing = live & within, live & ~within
     may_open, may_close = bits.behind(ahead), bits.before(after)
-    if not is_escaped:
-        # a doubled quote is one that closes and one that opens
-        may_open |= bits.behind(closing)
-        may_close |= bits.before(opening)
+    # a doubled quote is one that closes and one that opens
+    may_open |= bits.behind(closing)
+    may_close |= bits.before(opening)
     bits.add(may_open, 0)
     bits.add(may_close, size - 1)
     return (opening & ~may_open) | (closing & ~may_close)
@@ -171,7 +190,7 @@ def _ends(marks: _Marks, size: int, final: bool) -> tuple[Positions, bool]:
         return ends[: np.searchsorted(ends, marks.stray, side="right")], True
     if not final or (len(ends) and ends[-1] == size):
         return ends, False
-    if marks.within is not None and bits.has(marks.within, size):
+    if marks.quotes is not None and marks.within is not None and bits.has(marks.within, size):
         return ends, True
     return np.append(ends, size), False
 

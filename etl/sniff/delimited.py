@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from etl.contract.source import is_own_column
 from etl.errors import ConfigError, counted
+from etl.formats.totals import is_total
 from etl.sniff import names
 from etl.sniff.columns import column
 from etl.sniff.dialect import Dialect, find_dialect, records_of
 from etl.sniff.notation import Cells, Notation, cells_of, find_notation
-from etl.sniff.records import Record
+from etl.sniff.records import NULL, Record
 from etl.sniff.render import Proposal, call, render
 from etl.sniff.sample import SAMPLE_RECORDS, Sample, Text, decode
 
 _MOST_HEADER = 3
+_MOST_FOOTER = 5
+#: What tells the line of a footer: its first word, with what stands before it.
+_BEGIN = re.compile(r"\W*\w*")
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,15 @@ class _Table:
     rows: list[Record]
     odd: list[Record]
     is_whole: bool
+    footer: list[Record] = field(default_factory=list)
+
+    @property
+    def footer_pattern(self) -> str:
+        """A regular expression that the footer alone matches, if there is a footer and such an expression."""
+        begins = dict.fromkeys(_BEGIN.match(record.text)[0] for record in self.footer)  # type: ignore[index]
+        pattern = "^" + "|^".join(map(re.escape, begins)) if begins else ""
+        is_telling = all(begins) and not any(re.search(pattern, record.text) for record in self.rows)
+        return pattern if is_telling else ""
 
     @property
     def has_plain_header(self) -> bool:
@@ -62,6 +76,10 @@ def _table(sample: Sample, text: str, dialect: Dialect) -> _Table:
     is_whole = sample.is_whole and len(records) <= most
     if not sample.is_whole and len(records) > 1:
         del records[-1]  # its end may lie beyond the sample
+    footer = _footer(records, dialect) if is_whole else []
+    records = records[: len(records) - len(footer)]
+    if footer and dialect.marks.escapes and footer[-1].text == "\\.":
+        del footer[-1]  # the end marker, which the grammar knows
     fitting = [record for record in records if len(record.cells) == dialect.width]
     odd = [record for record in records if len(record.cells) != dialect.width]
     size = _header_size(fitting)
@@ -71,7 +89,17 @@ def _table(sample: Sample, text: str, dialect: Dialect) -> _Table:
             f"{sample.path} has a header ({', '.join(header[0].cells)[:200]}) and no record: nothing can be told "
             "of its columns. Name a delivery that has records."
         )
-    return _Table(header, rows, odd, is_whole and size + len(rows) == len(fitting))
+    return _Table(header, rows, odd, is_whole and size + len(rows) == len(fitting), footer)
+
+
+def _footer(records: Sequence[Record], dialect: Dialect) -> list[Record]:
+    """Return the last records that are not of the table: of another width, or totals that say so; not all."""
+    count = 0
+    for record in reversed(records[2:]):
+        if len(record.cells) == dialect.width and not any(map(is_total, record.cells)):
+            break
+        count += 1
+    return list(records[len(records) - count :]) if 0 < count <= _MOST_FOOTER else []
 
 
 def _columns(records: Sequence[Record]) -> list[Cells]:
@@ -115,13 +143,18 @@ def _options(sample: Sample, text: Text, dialect: Dialect, notation: Notation, t
         last = table.header[-1]
         skipped = last.line + len(last.text.splitlines()) - 1
     nulls = notation.nulls
+    if dialect.marks.escapes:
+        # its own null is the default, and what is empty is not null
+        nulls = tuple(null for null in nulls if null not in ("", NULL)) or ("",)
     given: dict[str, tuple[object, object]] = {
         "delimiter": (dialect.marks.delimiter, ","),
         "quote": (dialect.marks.quote, '"'),
         "escape": (dialect.marks.escape, ""),
         "header": (table.has_plain_header, True),
         "preamble": (skipped, 0),
+        "footer": (table.footer_pattern, ""),
         "comment": (dialect.comment, ""),
+        "escapes": (dialect.marks.escapes, ""),
         "null": (nulls[0] if len(nulls) == 1 else nulls, ""),
         "decimal": (notation.decimal, "."),
         "thousands": (notation.thousands, ""),
@@ -153,6 +186,8 @@ def _remarks(table: _Table, text: str, dialect: Dialect) -> list[str]:
             f"{counted(len(table.odd), 'record')} would go to quarantine for not having "
             f"{counted(dialect.width, 'cell')}, the first is line {odd.line}: {odd.text[:60]!r}."
         )
-    if table.is_whole and table.odd and table.rows and table.odd[-1].line > table.rows[-1].line:
-        notes.append("The last line looks like a footer: see Csv(footer=...).")
+    if table.footer:
+        lines, begin = counted(len(table.footer), "line"), table.footer[0].text[:60]
+        how = "" if table.footer_pattern else ". Say by footer= which lines it has"
+        notes.append(f"A footer of {lines} seems to stand at the end, which begins with {begin!r}{how}.")
     return notes

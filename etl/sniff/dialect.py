@@ -12,11 +12,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etl.errors import ConfigError
-from etl.sniff.records import Marks, Quoted, Record, split
+from etl.sniff.records import NULL, Marks, Quoted, Record, split
 
 _USUAL = (",", ";", "\t", "|")
 _HEAD_CHARACTERS = 50_000
@@ -85,7 +85,16 @@ def find_marks(text: str, delimiter: str = "") -> Marks | None:
         if _agreement(records) >= _AGREEING:
             score = _agreement(records) * _look(records) * (_TRUST if name in answers else 1)
             best = max(best, (score, marks), key=lambda item: item[0])
-    return best[1]
+    found = best[1]
+    return replace(found, quote="", escape="", escapes="copy") if found and _is_copied(head, found) else found
+
+
+def _is_copied(head: str, marks: Marks) -> bool:
+    """Tell whether COPY or OUTFILE wrote a text: tabs, a null or an end marker of theirs, and no quoted cell."""
+    cells = [cell for record in split(head, replace(marks, escape="")) for cell in record.cells]
+    is_ended = head.rstrip("\r\n").endswith("\n\\.")
+    is_quoted = any(isinstance(cell, Quoted) for cell in cells)
+    return marks.delimiter == "\t" and not is_quoted and (NULL in cells or is_ended)
 
 
 def _head(text: str) -> str:

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+from etl.formats import escapes
+
 _LINE = re.compile(r"[^\r\n]*+(?:\r\n|\r|\n|\Z)")
+#: The cell that is null where a grammar of escapes is spoken.
+NULL = "\\N"
 _UNSOUND = re.compile("[\0\udc80-\udcff]")
 
 
@@ -28,17 +32,18 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Marks:
-    """What separates, quotes and escapes; quote and escape may be empty."""
+    """What separates, quotes and escapes; quote and escape may be empty, and `escapes` is a grammar of Csv."""
 
     delimiter: str
     quote: str = '"'
     escape: str = ""
+    escapes: str = ""
 
 
 def split(text: str, marks: Marks) -> Iterator[Record]:
     """Yield the records, blank lines left out; one with a stray or open quote is its physical line."""
     position, line = 0, 1
-    special = [mark for mark in (marks.quote, marks.escape) if mark]
+    special = [mark for mark in (marks.quote, marks.escape, "\\" * bool(marks.escapes)) if mark]
     is_sound = not _UNSOUND.search(text)
     while position < len(text):
         match = _LINE.match(text, position)
@@ -70,29 +75,24 @@ def _cells(text: str, marks: Marks) -> list[str]:
 
 
 def _content(cell: str, marks: Marks) -> str:
-    is_quoted = bool(marks.quote) and cell.startswith(marks.quote)
-    inner = cell[1:-1] if is_quoted else cell
-    if marks.escape and marks.escape in inner:
-        inner = _escaped(marks).sub(r"\1", inner)
-    elif is_quoted:
-        inner = inner.replace(marks.quote * 2, marks.quote)
-    return Quoted(inner) if is_quoted else inner
-
-
-@cache
-def _escaped(marks: Marks) -> re.Pattern[str]:
-    escape, quote, delimiter = map(re.escape, (marks.escape, marks.quote, marks.delimiter))
-    return re.compile(f"{escape}({delimiter}|{quote}|{escape})")
+    if marks.escapes and cell != NULL:
+        return escapes.decoded(cell.encode(), marks.escapes).decode("utf-8", "replace")
+    if not (marks.quote and cell.startswith(marks.quote)):
+        return cell
+    quote, escape = marks.quote.encode(), (marks.escape or marks.quote).encode()
+    return Quoted(escapes.unescaped(cell[1:-1].encode(), quote, escape).decode())
 
 
 @cache
 def _cell(marks: Marks) -> re.Pattern[str]:
     delimiter, quote, escape = map(re.escape, (marks.delimiter, marks.quote, marks.escape))
+    if marks.escapes:
+        return re.compile(rf"(?:\\(?:\r\n|.|\Z)|[^{delimiter}\r\n\\])*+", re.DOTALL)
     if not quote:
         return re.compile(rf"(?:(?!{delimiter})[^\r\n])*+")
     if escape:
         return re.compile(
-            rf"{quote}(?:[^{quote}{escape}]|{escape}.)*+{quote}|(?:{escape}.|(?!{delimiter})[^\r\n{quote}{escape}])*+",
+            rf"{quote}(?:[^{quote}{escape}]|{escape}.|{quote}{quote})*+{quote}|(?:(?!{delimiter})[^\r\n{quote}])*+",
             re.DOTALL,
         )
     return re.compile(rf"{quote}(?:[^{quote}]|{quote}{quote})*+{quote}|(?:(?!{delimiter})[^\r\n{quote}])*+")

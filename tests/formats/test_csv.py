@@ -36,6 +36,12 @@ def opened(folder, fmt, content):
         {"escape": "é"},
         {"escape": ","},
         {"escape": "\\", "quote": ""},
+        {"escapes": "copy"},
+        {"escapes": "csv", "quote": ""},
+        {"escapes": "copy", "quote": "", "delimiter": "x"},
+        {"escapes": "copy", "quote": "", "delimiter": "||"},
+        {"escapes": "copy", "quote": "", "trailing_delimiter": True},
+        {"escapes": "copy", "quote": "", "null": 'a"'},
         {"null": ("NA", "a,b")},
         {"null": ()},
         {"null": 'a"'},
@@ -144,6 +150,31 @@ def test_what_is_around_the_records_is_none(table, options, content, line):
     assert [place.line for place in found.places] == [line]
 
 
+def test_the_end_marker_of_copy_ends_the_file_and_what_is_no_text_is_broken(table):
+    fmt = Csv(delimiter="\t", quote="", escapes="copy", header=False)
+    found = table(fmt, b"1\ta\n2\t\\000\n3\t\\xff\n4\tb\\\n5\n\\.\n\n", ITEMS)
+    assert found.rows == [("1", "a"), ("4", "b\n5")]
+    assert found.broken == [
+        (2, "2\t\\000", "a cell holds a NUL character"),
+        (3, "3\t\\xff", "the text is not UTF-8"),
+    ]
+    one = Csv(delimiter="\t", quote="", escapes="copy", header=False)
+    assert table(one, b"a\n\\.\nb\n\\.\n", ["item"]).broken == [
+        (2, "\\.", "the end marker \\. stands within the file")
+    ]
+
+
+@pytest.mark.parametrize("text", [r"1,a\tb", r"1,\N", r"1,\\N", "1,a\\\nb", r"1,\,", '1,"'])
+def test_a_record_with_escapes_is_read_again_from_its_text(table, text):
+    fmt = Csv(quote="", escapes="copy", header=False, footer="^x", preamble="^y")
+    found = table(fmt, f"{text}\n2,z\n", ITEMS)
+
+    again = table(fmt.record_format(ITEMS), f"{found.places[0].text}\n", ITEMS)
+
+    assert found.rows[1:] == [("2", "z")]
+    assert again.rows == found.rows[:1]
+
+
 @pytest.mark.parametrize("below", [b"", b"\n", b"\n\n \n", b",\n", b" , \n,\n\n"])
 def test_lines_of_nothing_but_delimiters_do_not_count_as_a_footer(table, below):
     assert table(Csv(footer=1), b"id,item\n1,a\nTotal,1\n" + below, ITEMS).rows == [("1", "a")]
@@ -249,6 +280,21 @@ def test_what_means_null_is_null_unless_it_is_quoted(table):
     [
         ({"quote": "'"}, b"'a,''b''',\"", ("a,'b'", '"')),
         ({"escape": "\\"}, rb'"a,\"b\\",c\d', ('a,"b\\', "c\\d")),
+        ({"escape": "\\"}, rb'"C:\new\,d","\'\t""\\n"', ("C:\\new\\,d", "\\'\\t\"\\n")),
+        ({"escape": "\\"}, rb'"x",a\\b', ("x", "a\\\\b")),
+        ({"escapes": "copy", "quote": "", "delimiter": "\t"}, b"a\\tb\\\\c\t\\N", ("a\tb\\c", None)),
+        ({"escapes": "copy", "quote": "", "delimiter": "|"}, b'"x\\\ny\\|"|\\\\N', ('"x\ny|"', "\\N")),
+        (
+            {"escapes": "copy", "quote": "", "delimiter": "|"},
+            rb"\b\f\n\r\t\v\q|\101\x4a\60\xg",
+            ("\b\f\n\r\t\vq", "AJ0xg"),
+        ),
+        (
+            {"escapes": "mysql", "quote": "", "delimiter": "|"},
+            rb"\b\f\n\r\t\v\q|\101\x4a\Z",
+            ("\bf\n\r\tvq", "101x4a\x1a"),
+        ),
+        ({"escapes": "copy", "quote": "", "delimiter": "|", "null": [""]}, rb"\N|", ("N", None)),
         ({"quote": ""}, b'"a,b"', ('"a', 'b"')),
         ({"delimiter": "||"}, b'a|b||"c||d"', ("a|b", "c||d")),
         ({"delimiter": ", "}, b'a,b, "c, d"', ("a,b", "c, d")),

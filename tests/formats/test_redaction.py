@@ -51,6 +51,16 @@ def test_an_escape_takes_the_next_character_with_it() -> None:
     assert seen == ['x"\\y']
 
 
+def test_escapes_of_copy_are_read_for_the_function_and_written_again() -> None:
+    dialect = Dialect("\t", quote="", nulls=("\\N",), grammar="copy")
+    seen: list[str] = []
+    hidden = {"ssn": lambda cell: seen.append(cell) or "a\tb\\\n", "name": str.upper}
+    text = "1\tx\\\ty\t1\\\n2\\t\\x33"
+    assert redacted_cells(text, COLUMNS, hidden, dialect) == "1\tX\\tY\ta\\tb\\\\\\n"
+    assert seen == ["1\n2\t3"]
+    assert redacted_cells("1\t\\N\t\\N", COLUMNS, hidden, dialect) == "1\t\\N\t\\N"
+
+
 @pytest.mark.parametrize(
     ("dialect", "text", "expected"),
     [

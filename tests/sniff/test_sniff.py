@@ -118,6 +118,10 @@ def test_a_null_text_is_a_value_where_nothing_says_otherwise(tmp_path):
         ("Report of March,,\nid,a,b\n1,x,3\n2,y,4\n", "preamble=1"),
         ("# by hand\nid,a\n1,x\n# more\n2,y\n", 'comment="#"'),
         ("1,x\n2,y\n", "header=False"),
+        ("id,a,n\n1,x,5\n2,y,6\nTotal,,11\n", 'footer="^Total"'),
+        ("id,a\n1,x\n2,y\nEOF 2\n\n", 'footer="^EOF"'),
+        ("id,a\n1,Total oil\n2,y\nTotal\n", 'footer="^Total"'),
+        ("id\ta\n1\t\\N\n2\ta\\tb\n\\.\n", 'delimiter="\\t", quote="", escapes="copy"'),
     ],
 )
 def test_the_dialect_is_told_by_the_options_of_csv(tmp_path, content, option):

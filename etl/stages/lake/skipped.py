@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import merge
@@ -11,20 +10,13 @@ from pathlib import Path
 from etl.contract import Source
 from etl.formats import Fault, Opened, Place
 from etl.formats.format import Reader, Skipped
+from etl.formats.totals import is_total, word
 from etl.quoting import identifier
 from etl.stages.lake.inputs import Input, reopened
 from etl.stages.lake.place import Batch, scratch_file
 from etl.stages.lake.sound import Sound
 from etl.stages.raw import Delivery
 
-#: What the lines of totals call themselves, as a whole cell.
-_TOTALS = frozenset(
-    (
-        *("total", "totals", "grandtotal", "subtotal", "totale", "totaal", "totalgeneral", "sum", "suma", "summe"),
-        *("somma", "somme", "soma", "gesamt", "gesamtsumme", "итого", "razem", "yhteensä", "合計", "总计"),
-    )
-)
-_NO_WORD = re.compile(r"[\W_]+")
 _MOST_SHOWN = 200
 
 
@@ -212,7 +204,7 @@ def _is_header(source: Source, cells: dict[str, str | None]) -> bool:
     """Tell whether a cell is the name of its own column, however it is written."""
     aliases = {column.name: column.aliases for column in source.contract.columns}
     return any(
-        cell and _word(cell) in {_word(known) for known in (name, *aliases.get(name, ())) if _word(known)}
+        cell and word(cell) in {word(known) for known in (name, *aliases.get(name, ())) if word(known)}
         for name, cell in cells.items()
     )
 
@@ -221,13 +213,9 @@ def _is_told(skip: Skipped, cells: Sequence[str | None], has_names: bool) -> boo
     """Tell whether a line says that it is no record: a total by its word, or a lone title above a header."""
     filled = [cell for cell in cells if cell and cell.strip()]
     if skip.role == "below":
-        return any(_word(cell) in _TOTALS for cell in filled)
+        return any(is_total(cell) for cell in filled)
     is_title = len(filled) == 1 and len(cells) > 2 and not any(char.isdigit() for char in filled[0])
     return skip.role == "above" and has_names and is_title
-
-
-def _word(text: str) -> str:
-    return _NO_WORD.sub("", text.casefold())
 
 
 def _said(skip: Skipped, text: str = "") -> str:

@@ -1,0 +1,23 @@
+"""The words by which a line says that it sums up others, and so is not a record."""
+
+from __future__ import annotations
+
+import re
+
+_WORDS = frozenset(
+    (
+        *("total", "totals", "grandtotal", "subtotal", "totale", "totaal", "totalgeneral", "sum", "suma", "summe"),
+        *("somma", "somme", "soma", "gesamt", "gesamtsumme", "итого", "razem", "yhteensä", "合計", "总计"),
+    )
+)
+_NO_WORD = re.compile(r"[\W_]+")
+
+
+def word(text: str) -> str:
+    """Return the letters and digits of a text, without regard to case."""
+    return _NO_WORD.sub("", text.casefold())
+
+
+def is_total(cell: str) -> bool:
+    """Tell whether a cell is nothing but the word for a total."""
+    return word(cell) in _WORDS
