@@ -108,9 +108,23 @@ def _nested_json(text: str) -> Any:
     return {"a": text, text: [text, {"b": text, "c": [[text]]}]}
 
 
-#: One for each format that there is, by its name.
+def _escaped(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    special = str.maketrans({"\\": "\\\\", '"': '\\"'})
+    cells = [["" if cell is None else f'"{str(cell).translate(special)}"' for cell in row] for row in rows]
+    return "".join(",".join(row) + "\n" for row in [columns, *cells]).encode()
+
+
+def _copy(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    special = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\\n", "b": "\\x62", "|": "\\|"})
+    cells = [["\\N" if cell is None else str(cell).translate(special) for cell in row] for row in rows]
+    return "".join("\t".join(row) + "\n" for row in [columns, *cells]).encode() + b"\\.\n"
+
+
+#: One for each format that there is, by its name, and for what a format can speak besides.
 MAKERS = {
     "Csv": Maker(lambda columns: Csv(), _csv),
+    "Csv, escape": Maker(lambda columns: Csv(escape="\\"), _escaped),
+    "Csv, copy": Maker(lambda columns: Csv(delimiter="\t", quote="", escapes="copy"), _copy),
     "Excel": Maker(lambda columns: Excel(), _excel),
     "FixedWidth": Maker(_fixed_format, _fixed),
     "Json": Maker(lambda columns: Json(), _json, _nested_json),

@@ -47,7 +47,7 @@ DIRT = st.sampled_from([b"", b"\n", b"\0", b'"', b"<", b">", b"{", b"}", b"[", b
 DAMAGE = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 9), DIRT | st.binary(max_size=4)), max_size=4)
 
 
-@pytest.fixture(params=FORMATS)
+@pytest.fixture(params=dict.fromkeys([*FORMATS, *MAKERS]))
 def maker(request: pytest.FixtureRequest) -> Maker:
     name = request.param
     if name not in MAKERS:
