@@ -6,10 +6,27 @@ import fcntl
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 #: Linux's request to share the blocks of a file with another one, until either is written to.
 _FICLONE = 0x40049409
+
+
+def project_files(folder: Path, *suffixes: str, below: bool = True) -> list[Path]:
+    """Return the files of a folder that people wrote, with suffixes such as `.sql`; none if there is no folder.
+
+    What editors, notebooks and other systems leave there is passed over: .#a.sql, ._a.sql, #a.sql#, a.sql~ and
+    all that is in a hidden folder. `below` says whether those in folders below count. A suffix in other letters,
+    such as `.SQL`, matches too, so that it can be refused.
+    """
+    found, depth = folder.rglob("*") if below else folder.glob("*"), len(folder.parts)
+    return sorted(path for path in found if path.suffix.lower() in suffixes and not _is_left(path.parts[depth:]))
+
+
+def _is_left(parts: Sequence[str]) -> bool:
+    """Return whether a path is that of a file which a program has left, and nobody wrote."""
+    return any(part[0] in ".#" for part in parts) or parts[-1].endswith(("~", "#"))
 
 
 def copy_file(source: Path, target: Path) -> str:

@@ -24,6 +24,7 @@ from etl.contract.metadata import RAW_KEYS
 from etl.contract.source import Source
 from etl.contract.unused import Unused, unused_models
 from etl.errors import ContractError, EtlError
+from etl.files import project_files
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 #: What is imported, by contracts folder: its catalog_key().
@@ -61,7 +62,7 @@ def catalog_key(folder: Path) -> str:
     digest = hashlib.sha256(f"{version('pandera')} {sys.version_info[:2]}".encode())
     compiler = Path(__file__).parent
     for base in (folder, compiler, compiler.parent / "formats"):
-        for path in sorted(base.rglob("*.py")):
+        for path in project_files(base, ".py"):
             digest.update(f"\0{path.relative_to(base)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
@@ -76,6 +77,8 @@ def load_catalog(folder: Path) -> Catalog:
 
     if not folder.is_dir():
         raise ContractError(f"the contracts folder {folder} does not exist; see [etl] contracts in luigi.cfg.")
+    for path in (path for path in project_files(folder, ".py") if path.suffix != ".py"):
+        raise ContractError(f"{path}: nothing reads a file with the suffix {path.suffix}; call it .py.")
     sources: dict[str, Source] = {}
     tables: dict[str, Contract] = {}
     used: list[Any] = []
@@ -195,13 +198,14 @@ def _imported_modules(folder: Path) -> list[tuple[Path, ModuleType]]:
     if _imported.get(folder) != catalog_key(folder):
         return _modules(folder)
     package = _package(folder)
-    return [(path, sys.modules[f"{package}.{path.stem}"]) for path in sorted(folder.glob("*.py"))]
+    return [(path, sys.modules[f"{package}.{path.stem}"]) for path in project_files(folder, ".py", below=False)]
 
 
 def _modules(folder: Path) -> list[tuple[Path, ModuleType]]:
     # a package of its own per folder: contract files can import each other, projects cannot mix
     package = _package(folder)
     key, known = catalog_key(folder), _forget_checks()
+    files = project_files(folder, ".py", below=False)
     for name in [name for name in sys.modules if name.split(".")[0] == package]:
         del sys.modules[name]  # read before; the files may be others now
     parent = sys.modules[package] = ModuleType(package)
@@ -210,7 +214,7 @@ def _modules(folder: Path) -> list[tuple[Path, ModuleType]]:
     # Python takes its cached bytecode for a file of the same size and second to be that of the file
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        modules = [(path, _import(path, f"{package}.{path.stem}")) for path in sorted(folder.glob("*.py"))]
+        modules = [(path, _import(path, f"{package}.{path.stem}")) for path in files]
     finally:
         sys.dont_write_bytecode = before
         _registered.update(_custom_checks().keys() - known)

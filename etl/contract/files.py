@@ -30,6 +30,12 @@ class Segment:
     text: str
     regex: re.Pattern[str] | None
     is_wild: bool
+    #: The names that would match if their date were written in full, such as 2024-1-5; None without a date.
+    loose: re.Pattern[str] | None = None
+
+    def nearly(self, name: str) -> bool:
+        """Return whether a name does not match only because of how its date is written, or of another folder's."""
+        return bool(self.loose and self.loose.fullmatch(name)) and not (self.is_wild and is_unfinished(name))
 
     def match(self, name: str, before: Mapping[str, str]) -> dict[str, str] | None:
         """Return the parts of the date, those of the folders `before` included; None if `name` is another."""
@@ -132,15 +138,17 @@ def _marked(format: str) -> str:
 
 
 def _segment(marked: str) -> Segment:
-    pattern = ""
+    pattern = loose = ""
     seen: set[str] = set()
     for token in re.split(rf"({_MARK}.|[*?])", marked):
         if token.startswith(_MARK):
             part = token[1:]
             pattern += f"(?P={part})" if part in seen else f"(?P<{part}>[0-9]{{{_DIGITS[part]}}})"
+            loose += f"[0-9]{{{_DIGITS[part] if part in 'Yy' else 1},{_DIGITS[part]}}}"
             seen.add(part)
         else:
-            pattern += {"*": ".*", "?": "."}.get(token) or re.escape(token)
+            text = {"*": ".*", "?": "."}.get(token) or re.escape(token)
+            pattern, loose = pattern + text, loose + text
     is_wild = "*" in marked or "?" in marked
     regex = re.compile(pattern, re.DOTALL) if is_wild or seen else None
-    return Segment(marked, regex, is_wild)
+    return Segment(marked, regex, is_wild, re.compile(loose, re.DOTALL) if seen else None)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.errors import ModelError
+from etl.files import project_files
 from etl.models.query import Query, explained, parse
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def read_macros(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Macro
     already or is DuckDB's own, for a circle, and for what no model may do.
     """
     found: dict[str, MacroText] = {}
-    for path in sorted((folder / FOLDER).glob("*.sql")):
+    for path in project_files(folder / FOLDER, ".sql", below=False):
         file = f"{folder.name}/{FOLDER}/{path.name}"
         for macro in _read(con, file, _text(path, file)):
             if macro.name in found:

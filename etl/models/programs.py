@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etl.errors import ModelError
+from etl.files import project_files
 from etl.models.code import parse_code, read_code
 from etl.models.context import Context
 from etl.models.header import read_header
@@ -50,7 +51,7 @@ def read_programs(folder: Path, context: Context) -> dict[str, Program]:
     for one without `model`, READS or a contract, or that reads a variable which is not set.
     """
     found = {}
-    for path in sorted(folder.rglob("*.py")):
+    for path in project_files(folder, ".py"):
         if not path.name.startswith("_"):
             program = _program(path, folder, context)
             found[program.name] = program

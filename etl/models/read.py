@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from etl import audit_kinds
 from etl.audit_kinds import BATCH_DATE, Audit, check_tables
 from etl.errors import ModelError
+from etl.files import project_files
 from etl.models.binding import Bound, with_columns
 from etl.models.context import NOTHING, Context
 from etl.models.header import read_audits, read_header
@@ -31,12 +32,16 @@ if TYPE_CHECKING:
 
 _AUDITS = "audits"
 _TESTS = "test_"
+#: What is read of a project's sql/.
+_SUFFIXES = (".sql", ".csv", ".py")
+#: The folder of the models that a project need not have: another one is named in luigi.cfg.
+_USUAL = "sql"
 
 
 def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING) -> str:
     """Return a text that changes when a file under sql/, the given tables, DuckDB or this package changes."""
     digest = hashlib.sha256(f"{version('duckdb')} {sorted(map(repr, given))} {context}".encode())
-    files = (path for path in sorted(folder.rglob("*")) if path.suffix in (".sql", ".csv", ".py"))
+    files = project_files(folder, *_SUFFIXES)
     code = (Path(audit_kinds.__file__), *sorted(Path(__file__).parent.glob("*.py")))
     for path in (*code, *files):
         digest.update(f"\0{path.relative_to(path.parents[1])}\0".encode())
@@ -57,8 +62,11 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
     """
     import duckdb
 
-    if not folder.is_dir():
+    if not folder.is_dir() and folder.name != _USUAL:
         raise ModelError(f"the folder of the models, {folder}, does not exist; see [etl] sql in luigi.cfg.")
+    for path in (path for path in project_files(folder, *_SUFFIXES) if path.suffix not in _SUFFIXES):
+        file, suffix = f"{folder.name}/{path.relative_to(folder).as_posix()}", path.suffix
+        raise ModelError(f"{file}: nothing reads a file with the suffix {suffix}; call it {suffix.lower()}.")
     with duckdb.connect(":memory:", config={"threads": 1}) as con:
         for variable, value in context.variables.items():
             con.execute(set_variable(variable, value))
@@ -134,7 +142,7 @@ def _queries(con: duckdb.DuckDBPyConnection, folder: Path, context: Context) -> 
     names, texts = {}, {}
     for file, name, text in read_seeds(con, folder, context):
         names[file], texts[file] = name, text
-    for path in sorted(folder.rglob("*.sql")):
+    for path in project_files(folder, ".sql"):
         if path.parent == folder / MACROS:
             continue
         file = f"{folder.name}/{path.relative_to(folder).as_posix()}"

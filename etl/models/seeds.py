@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.errors import ModelError
+from etl.files import project_files
 from etl.models.context import Context, Promised
 from etl.models.names import table_name
 from etl.quoting import identifier, literal
@@ -28,7 +29,7 @@ def read_seeds(con: duckdb.DuckDBPyConnection, folder: Path, context: Context) -
     Raises ModelError naming file and line for a seed without a contract, a header that is not the contract's, a
     row of another width, and a cell that is no value of its column.
     """
-    for path in sorted((folder / FOLDER).glob("*.csv")):
+    for path in project_files(folder / FOLDER, ".csv", below=False):
         file = f"{folder.name}/{FOLDER}/{path.name}"
         name = table_name(path.relative_to(folder), file)
         if name not in context.promised:

@@ -214,6 +214,11 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     key = models_key(project.sql, given, context)
     models = _known(Models.from_json, ledger.cached("models", key))
     if models is None:
+        if not project.sql.is_dir() and any(receipt.step == "transform" for receipt in ledger.receipts()):
+            raise ConfigError(
+                f"the folder of the models, {project.sql}, is gone, with tables that were built. Restore it; if "
+                f"they are to go: mkdir {project.sql}"
+            )
         models = read_models(project.sql, given, context)
         ledger.cache("models", key, models.to_json())
     for name in catalog.tables:

@@ -103,7 +103,8 @@ def find(source: Source, raw: Path, batch_date: date) -> dict[date, Delivery]:
 def look(source: Source, raw: Path, batch_date: date, now_ns: int) -> Found:
     """Return the deliveries of a source, and those that do not count: all files of one must be complete.
 
-    A name that has the shape of a delivery but no possible date, such as 2013-02-30, is no delivery.
+    A name that has the shape of a delivery but no possible date, such as 2013-02-30 or 2013-2-3, is not one; it is
+    among the others.
     Raises DeliveryError if a folder cannot be listed.
     """
     files: dict[date, list[File]] = defaultdict(list)
@@ -113,6 +114,8 @@ def look(source: Source, raw: Path, batch_date: date, now_ns: int) -> Found:
         day = day_of(match.parts) if source.is_dated else batch_date
         if day is None and match.problem and not match.is_whole:
             others.append(match.problem)
+        elif day is None and match.status is not None:
+            others.append(f"{match.name!r} has a date that does not exist")
         elif day is not None and match.problem:
             problems[day].append(match.problem)
         elif day is not None and match.status is not None:
@@ -182,7 +185,7 @@ class _Search:
     """The walk through raw/: every folder is listed once, every match is stat'ed once."""
 
     def __init__(self, raw: Path, source: Source) -> None:
-        self._raw, self._source = str(raw), source.name
+        self._raw, self._source, self._files = str(raw), source.name, source.files
         self._segments = file_pattern(source.files).segments
         # a marker may match the source's own wildcards
         is_beside, is_wild = source.marker.startswith(FILE), file_pattern(source.files).is_wild
@@ -199,6 +202,9 @@ class _Search:
         for name in [segment.text] if segment.regex is None else self._names(folder):
             parts = segment.match(name, before)
             if parts is None:
+                if segment.nearly(name):
+                    problem = f"{f'{folder}{name}'!r} does not write its date as {self._files} says"
+                    yield _Match(f"{folder}{name}", {}, problem=problem, is_whole=False)
                 continue
             match = self._match(f"{folder}{name}", parts, is_last)
             if match.problem and not is_last and segment.regex is None:

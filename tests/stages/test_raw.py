@@ -313,3 +313,35 @@ def test_every_delivery_is_asked_for_its_state_once(tmp_path: Path, monkeypatch:
 
     assert len(found.complete) == 31
     assert len(asked) == 31 + 1
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "said"),
+    [
+        ("in/{date}.csv", "in/2023-02-29.csv", "'in/2023-02-29.csv' has a date that does not exist"),
+        ("in/{date}.csv", "in/2024-13-01.csv", "'in/2024-13-01.csv' has a date that does not exist"),
+        ("in/{date}.csv", "in/2024-1-5.csv", "'in/2024-1-5.csv' does not write its date as in/{date}.csv says"),
+        ("in/{date:%Y%m%d}.csv", "in/20240230.csv", "'in/20240230.csv' has a date that does not exist"),
+        ("in/{date:%d.%m.%y}*.csv", "in/1.3.24-a.csv", "does not write its date as in/{date:%d.%m.%y}*.csv says"),
+        ("in/{date:%Y/%m/%d}.csv", "in/2024/3/05.csv", "'in/2024/3' does not write its date"),
+        ("in/{date}/*.csv", "in/2023-02-29/a.csv", "'in/2023-02-29/a.csv' has a date that does not exist"),
+    ],
+)
+def test_a_delivery_whose_date_is_impossible_is_named(tmp_path: Path, files: str, name: str, said: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text("id\n")
+
+    found = raw.look(tiny.sales(files=files), tmp_path, tiny.DAY, 0)
+
+    assert (found.complete, found.incomplete) == ({}, {})
+    assert [said in text for text in found.others] == [True]
+
+
+@pytest.mark.parametrize(
+    "name", ["in/readme.csv", "in/2024-03-01.csv.done", "in/x2024-1-5.csv", "in/20240105.csv", "in/05-01-2024.csv"]
+)
+def test_a_name_of_another_kind_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text("id\n")
+
+    assert raw.look(tiny.sales(files="in/{date}.csv"), tmp_path, tiny.DAY, 0).others == []
