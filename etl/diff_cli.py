@@ -59,14 +59,16 @@ def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_
 def _request(project: Project, a: str, b: str) -> Request:
     """Return what is to be compared, and what is known of it: keys, and hashes that are equal."""
     from etl.diff import Request
-    from etl.stages.published import read_record
+    from etl.stages.published import is_content, read_record
 
     files = (_find(project, a), _find(project, b))
-    tables = [record.tables if (record := read_record(file.parent)) else {} for file in files]
+    records = [read_record(file.parent) for file in files]
+    tables = [record.tables if record else {} for record in records]
     keys = {name: held.key for side in tables for name, held in side.items() if held.key}
     left, right = ({name: held.hash for name, held in side.items() if held.kind == "table"} for side in tables)
     same = frozenset(name for name, text in left.items() if right.get(name) == text)
-    return Request(files, keys=keys, same=same)
+    is_hashed = all(record is not None and is_content(record.content) for record in records)
+    return Request(files, keys=keys, same=same, is_hashed=is_hashed)
 
 
 def _find(project: Project, name: str) -> Path:

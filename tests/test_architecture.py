@@ -55,7 +55,7 @@ ALLOWED = {
     "git": {"errors", "project"},
     "ledger": {"errors"},
     "keys": {"ledger"},
-    "diff": {"engine", "exact", "errors", "project", "quoting", "duckdb"},
+    "diff": {"engine", "exact", "models", "errors", "project", "quoting", "duckdb"},
     "lineage": {"errors", "quoting", "contract", "models", "duckdb"},
     "corrections": {"errors", "project", "contract", "formats"},
     "screen": {"errors", "printable", "rich", "click"},

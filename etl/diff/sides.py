@@ -79,6 +79,8 @@ class Sides:
     #: The forms of the columns that both have.
     forms: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     digits: bool = False
+    #: What holds for all rows that may differ; empty if they all may.
+    where: str = ""
     #: Columns with personal data, by the comments of either file.
     personal: frozenset[str] = field(default=frozenset())
 
@@ -105,6 +107,10 @@ class Sides:
         return lines
 
     def table(self, catalog: str) -> str:
+        """The rows of one of the files that may differ, as SQL."""
+        return f"(from {self.whole(catalog)} where {self.where})" if self.where else self.whole(catalog)
+
+    def whole(self, catalog: str) -> str:
         """The table in one of the files, as SQL."""
         return f"{catalog}.{qualified(self.name)}"
 
@@ -146,7 +152,7 @@ def sides(con: duckdb.DuckDBPyConnection, digits: bool = False) -> dict[str, Sid
             (columns[A, table], columns[B, table]),
             _forms(con, columns[A, table], columns[B, table]),
             digits,
-            frozenset(personal),
+            personal=frozenset(personal),
         )
         for table in sorted(kinds)
     }

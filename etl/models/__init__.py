@@ -8,7 +8,7 @@ from etl.models.model import ABSENT, BY_PARTITION, DELIVERED, HISTORY, Columns, 
 from etl.models.over import models_over
 from etl.models.read import is_test, models_key, read_models
 from etl.models.select import select
-from etl.models.trees import meanings_of_views
+from etl.models.trees import meanings_of_views, tables_of_views
 from etl.models.variables import with_values
 
 __all__ = [
@@ -34,5 +34,6 @@ __all__ = [
     "read_code",
     "read_models",
     "select",
+    "tables_of_views",
     "with_values",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,21 +31,47 @@ def in_order(tree: Any) -> Any:
 
 def meanings_of_views(con: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[str]:
     """Return a text for each statement that makes a view, as DuckDB prints it: equal if the views are the same."""
-    heads, selects = [], []
-    for text in texts:
-        found = _VIEW.fullmatch(text)
-        heads.append(found[1] if found else "")
-        selects.append(found[2] if found else text)
-    if not texts:
-        return []
-    trees = con.execute("select json_serialize_sql(unnest($1::varchar[]))", [selects]).fetchall()
     return [
-        _meaning(head, text, json.loads(tree)) for head, text, (tree,) in zip(heads, texts, trees, strict=True)
+        text if tree["error"] else f"{head} {_text(tree)}"
+        for text, (head, tree) in zip(texts, _parsed(con, texts), strict=True)
     ]
 
 
-def _meaning(head: str, text: str, tree: dict[str, Any]) -> str:
-    return text if tree["error"] else f"{head} {_text(tree)}"
+def tables_of_views(con: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[set[str] | None]:
+    """Return the tables that the statements read which make views; None for one that does not say it all."""
+    return [None if tree["error"] else _tables(tree) for _, tree in _parsed(con, texts)]
+
+
+def _parsed(con: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the names of each view and of its columns, and the parse tree of its SELECT."""
+    found = [_VIEW.fullmatch(text) for text in texts]
+    selects = [match[2] if match else text for match, text in zip(found, texts, strict=True)]
+    if not texts:
+        return []
+    trees = con.execute("select json_serialize_sql(unnest($1::varchar[]))", [selects]).fetchall()
+    return [(match[1] if match else "", json.loads(tree)) for match, (tree,) in zip(found, trees, strict=True)]
+
+
+def _tables(tree: Any) -> set[str] | None:
+    nodes = list(_nodes(tree))
+    own = {item["key"] for node in nodes for item in node.get("cte_map", {}).get("map", [])}
+    found = set()
+    for node in nodes:
+        if node.get("type") == "TABLE_FUNCTION":
+            return None
+        if node.get("type") == "BASE_TABLE":
+            schema, name = node["schema_name"], node["table_name"]
+            if not schema and name not in own:
+                return None
+            found |= {f"{schema}.{name}"} if schema else set()
+    return found
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+    for child in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _nodes(child)
 
 
 def _text(tree: Any) -> str:

@@ -89,7 +89,7 @@ def contents_of(
     hashes = {part: text for part, text in (noted | _built(con, columns)).items() if part in wanted}
     hashes |= _hashed(con, [part for part in wanted if part not in hashes], partitions, columns)
     if hashes != noted:
-        _note(con, hashes)
+        _note(con, hashes, partitions)
     held: dict[str, dict[Day, str]] = {name: {} for name in tables}
     for part, text in hashes.items():
         held[part.table][part.day] = text
@@ -190,14 +190,19 @@ def _select(table: str, hashes: str, partition: str, days: Sequence[Day]) -> str
     return f"select {name}, {identifier(partition)}, {hashes} from {source} where {where} group by 2"
 
 
-def _note(con: duckdb.DuckDBPyConnection, hashes: Mapping[_Part, str]) -> None:
-    rows = [(part.table, part.day, part.basis, text) for part, text in hashes.items() if part.basis]
+def _note(con: duckdb.DuckDBPyConnection, hashes: Mapping[_Part, str], partitions: Mapping[str, str]) -> None:
+    rows = [
+        (part.table, part.day, part.basis, text, partitions.get(part.table, ""))
+        for part, text in hashes.items()
+        if part.basis
+    ]
     with transaction(con):
         con.execute("delete from etl._hashes")
         if rows:
             columns = [list(column) for column in zip(*rows, strict=True)]
             con.execute(
-                "insert into etl._hashes select unnest($1), unnest($2)::date, unnest($3), unnest($4)", columns
+                "insert into etl._hashes select unnest($1), unnest($2)::date, unnest($3), unnest($4), unnest($5)",
+                columns,
             )
 
 

@@ -39,7 +39,7 @@ _TABLES = {
     "full_seconds double",
     "etl._partitions": "name varchar, date date, inputs varchar, version varchar, rows bigint",
     "etl._macros": "name varchar, sql varchar",
-    "etl._hashes": "name varchar, date date, basis varchar, content varchar",
+    "etl._hashes": "name varchar, date date, basis varchar, content varchar, partition varchar",
     "etl._removed": "source varchar, is_scrubbed boolean",
 }
 
