@@ -3,10 +3,12 @@
 import datetime as dt
 import enum
 import json
+from dataclasses import replace
 from typing import Any
 
 from etl.contract.contract import Column, Contract
 from etl.contract.parse import value
+from etl.contract.spelling import has_two_digit_years
 
 
 def check_expression(sql: object, contract: Contract) -> None:
@@ -61,7 +63,7 @@ def default_text(default: Any, column: Column) -> str:
     import duckdb
 
     text = _raw_text(default, column)
-    found = value(None, Column(column.name, column.type, True, default=text, format=column.format))
+    found = value(None, replace(column, default=text))
     try:
         with duckdb.connect(":memory:", config={"threads": "1"}) as con:
             fits = con.execute(f"select ({found}) is not null").fetchall()[0][0]
@@ -76,6 +78,9 @@ def _raw_text(default: Any, column: Column) -> str:
     if isinstance(default, enum.Enum):
         default = default.value
     if column.format and isinstance(default, dt.date):
+        until = column.two_digit_years_until
+        if until and has_two_digit_years(column.format) and not until - 100 < default.year <= until:
+            raise ValueError(f"default={default!r} is not one of the hundred years until {until}")
         return default.strftime(column.format)
     if isinstance(default, bool):
         return str(default).lower()

@@ -45,6 +45,8 @@ class Column:
     # Which instant is meant by a local time that the clocks show twice, or skip; see clocks.py. Empty: none.
     ambiguous: str = ""
     nonexistent: str = ""
+    # The last of the hundred years that its format's %y stands for, if it is not the sender's.
+    two_digit_years_until: int | None = None
     # What is done to a raw cell before the rules see it.
     clean: Clean = NOTHING
     # Whether `name` is a pattern that stands for every column it matches; see expanded().

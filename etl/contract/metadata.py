@@ -10,16 +10,19 @@ from typing import Any
 from etl.audit_kinds import HeaderAudit, parsed
 from etl.contract.clocks import AMBIGUOUS, NONEXISTENT, ZONED
 from etl.contract.spelling import NUMBERS, format_problem
-from etl.formats.format import is_mark
+from etl.formats.format import is_mark, is_year
 from etl.quoting import identifier
 
 #: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
 COLUMN_KEYS = (
     *("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "pii", "references"),
-    *("references_warn", "sql", "sql_warn", "thousands", "unit"),
+    *("references_warn", "sql", "sql_warn", "thousands", "two_digit_years_until", "unit"),
 )
 #: Those that say how a raw file writes a column, and so are not for a table that is built.
-RAW_KEYS = ("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "thousands")
+RAW_KEYS = (
+    *("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "thousands"),
+    "two_digit_years_until",
+)
 #: The keys of both that ask for rules in SQL.
 SQL_KEYS = ("sql", "sql_warn")
 _TABLE_AUDITS = ("freshness", "row_count", "sums_to")
@@ -61,6 +64,12 @@ def column_facts(metadata: Mapping[str, Any], name: str, type: str) -> dict[str,
         found["aliases"] = _aliases(metadata["aliases"], name)
     if "format" in metadata:
         found["format"] = _format(_text(metadata, "format"), type)
+    if (year := metadata.get("two_digit_years_until")) is not None:
+        if type not in ("DATE", *_MOMENTS):
+            raise ValueError(f"metadata 'two_digit_years_until' is for dates and timestamps; the column is {type}")
+        if not is_year(year):
+            raise ValueError(f"metadata 'two_digit_years_until': {year!r} is not a year, such as 2049")
+        found["two_digit_years_until"] = year
     return found | _marks(metadata, type) | _clocks(metadata, type)
 
 

@@ -56,13 +56,14 @@ def value(cell: str | None, column: Column, values: Values = _PLAIN, local: str 
     absent = f"null::{column.type}"
     if column.default is not None:
         # its author's, and so not in the sender's spelling
-        absent = parsed(literal(column.default), column.type, column.format)
+        own = Values(two_digit_years_until=column.two_digit_years_until)
+        absent = parsed(literal(column.default), column.type, column.format, own)
     if cell is None:
         return absent
     values = column_values(column, values)
     if column.type == ZONED:
         clock = _Clock(column.ambiguous, column.nonexistent, turn)
-        found = _instant(cell, column.format or values.timestamp_format, clock, local)
+        found = _instant(cell, column.format, values, clock, local)
     else:
         found = parsed(cell, column.type, column.format, values)
     return found if column.default is None else f"case when {cell} is null then {absent} else {found} end"
@@ -81,11 +82,11 @@ def parsed(text: str, type: str, format: str = "", values: Values = _PLAIN) -> s
     if nested(type):
         return parsed_json(text, type, parsed)
     if type == ZONED:
-        return _instant(text, format or values.timestamp_format)
+        return _instant(text, format, values)
     if type in ("DATE", "TIMESTAMP"):
         format = format or (values.date_format if type == "DATE" else values.timestamp_format)
     if format:
-        return formatted_moment(text, type, format)
+        return formatted_moment(text, type, format, values.two_digit_years_until)
     if type in _KINDS or type.startswith("DECIMAL"):
         text = respelled_number(text, values)
     shape = _shape(type)
@@ -101,13 +102,13 @@ def parsed(text: str, type: str, format: str = "", values: Values = _PLAIN) -> s
     return f"case {first}when regexp_full_match({text}, {literal(shape)}) then {cast} end"
 
 
-def local_time(text: str, format: str = "") -> str:
+def local_time(text: str, format: str = "", values: Values = _PLAIN) -> str:
     """Return the TIMESTAMP of a text that is a local time, and so of a day and clock that may be there twice.
 
     It is null for a text with an offset, and for one that is no time at all; empty if the format has an offset.
     """
-    if format:
-        return parsed(text, "TIMESTAMP", format) if is_local(format) else ""
+    if format := format or values.timestamp_format:
+        return parsed(text, "TIMESTAMP", format, values) if is_local(format) else ""
     cast = f"try_cast({text} as TIMESTAMP)"
     sure, shape = _is_as_duckdb_writes(text, "TIMESTAMP", cast), literal(_SHAPES["TIMESTAMP"])
     # most instants are written with a Z, and what is written with an offset fits no shape of a local time
@@ -117,16 +118,17 @@ def local_time(text: str, format: str = "") -> str:
     )
 
 
-def _instant(text: str, format: str, clock: _Clock = _SILENT, local: str = "") -> str:
+def _instant(text: str, format: str, values: Values, clock: _Clock = _SILENT, local: str = "") -> str:
     """Return the SQL of a text as an instant: by its offset, or else as the project's clocks show it."""
+    format = format or values.timestamp_format
     if format and not is_local(format):
-        return formatted_moment(text, ZONED, format)
+        return formatted_moment(text, ZONED, format, values.two_digit_years_until)
     if local:
         found = instant(local, *clock)
     else:
         # a list of one, since SQL has no `let`
-        bound = f"list_transform([{local_time(text, format)}], lambda local: {instant('local', *clock)})[1]"
-        found = f"case when {text} is not null then {bound} end"
+        shown = f"case when {text} is not null then [{local_time(text, format, values)}] end"
+        found = f"list_transform({shown}, lambda local: {instant('local', *clock)})[1]"
     if format:
         return found
     shaped = f"regexp_full_match({text}, {literal(_SHAPES[ZONED])})"

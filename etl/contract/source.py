@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from etl.contract.clocks import ZONED
 from etl.contract.contract import Column, Contract
 from etl.contract.files import FILE, FilePattern, file_pattern
 from etl.contract.masking import mask_problem
-from etl.contract.spelling import column_values, format_problem
+from etl.contract.spelling import column_values, format_problem, has_two_digit_years
 from etl.contract.variants import Variant, by_day, check_same_table, of_day
 from etl.errors import ContractError
 from etl.formats import Format, format_from, format_to
@@ -284,6 +285,14 @@ class Source:
         sender = self.format.values.timestamp_format
         if sender and not column.format and (problem := format_problem(sender, column.type)):
             raise ContractError(f"{where}: timestamp_format={problem}.")
+        own = column.format or (self.format.values.date_format if column.type == "DATE" else sender)
+        is_moment = column.type in ("DATE", "TIMESTAMP", ZONED)
+        until = column.two_digit_years_until or self.format.values.two_digit_years_until
+        if is_moment and own and has_two_digit_years(own) and not until:
+            raise ContractError(
+                f"{where}: the format {own!r} has %y, years of two digits, and nothing says of which century. Say "
+                "until which year they go: with two_digit_years_until=2049 beside it 49 is 2049, and 50 is 1950."
+            )
         try:
             column_values(column, self.format.values)
         except ContractError as error:

@@ -32,7 +32,8 @@ def column_values(column: Column, values: Values) -> Values:
     """
     decimal = column.decimal or values.decimal
     thousands = values.thousands if column.thousands is None else column.thousands
-    return replace(values, decimal=decimal, thousands=thousands)
+    until = column.two_digit_years_until or values.two_digit_years_until
+    return replace(values, decimal=decimal, thousands=thousands, two_digit_years_until=until)
 
 
 def grouped_columns(contract: Contract, values: Values) -> dict[str, str]:
@@ -92,11 +93,24 @@ def is_local(format: str) -> bool:
     return "z" not in _CODE.findall(format) and not _UTC_END.search(format)
 
 
-def formatted_moment(text: str, type: str, format: str) -> str:
-    """Return the SQL of a DATE or TIMESTAMP, or of an instant if not is_local(), written in a strptime format."""
+def has_two_digit_years(format: str) -> bool:
+    """Tell whether a strptime format has a year without its century."""
+    return "y" in _CODE.findall(format)
+
+
+def formatted_moment(text: str, type: str, format: str, until: int | None = None) -> str:
+    """Return the SQL of a DATE or TIMESTAMP, or of an instant if not is_local(), written in a strptime format.
+
+    `until` is the last of the hundred years that %y stands for.
+    """
     moment = f"try_strptime({text}, {literal(format)})"
     if type == ZONED and _UTC_END.search(format):
         moment = f"timezone('UTC', {moment})"
+    if until and has_two_digit_years(format):
+        year = f"({until} - ({until + 10_000} - year({moment})) % 100)"
+        moved = f"{moment} + to_years(({year} - year({moment}))::integer)"
+        # 29 February of a year that has none would become another day
+        moment = f"case when day({moved}) = day({moment}) then {moved} end"
     # DuckDB takes `infinity`, `epoch` and space at the end whatever the format
     is_plain = f"regexp_matches({text}, {literal(_DIGIT)}) and {text} = trim({text}, {literal(_SPACE)})"
     return f"case when {is_plain} and year({moment}) >= {_FIRST_YEAR} then {moment}::{type} end"

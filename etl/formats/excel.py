@@ -189,7 +189,8 @@ def _json(names: Sequence[str], cells: Sequence[str | None]) -> str:
 
 def _moment(value: dt.datetime, form: str) -> str:
     """Return a date or timestamp in a declared format; empty if the format does not say all of it."""
-    text = value.strftime(form) if form else ""
+    # a year of two digits would be read by the declared hundred years, and the sheet knows which it is
+    text = value.strftime(form) if form and "%y" not in form else ""
     return text if text and dt.datetime.strptime(text, form) == value else ""
 
 

@@ -94,6 +94,11 @@ class Opened(Protocol):
         """Delete what was written to take the file apart."""
 
 
+def is_year(value: object) -> bool:
+    """Tell whether a value can be the last of a hundred years that are written in two digits."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1100 <= value <= 9999
+
+
 def is_mark(text: object) -> bool:
     """Tell whether a text can be a mark in numbers."""
     return isinstance(text, str) and len(text) == 1 and not text.isalnum() and text not in "+-"
@@ -104,15 +109,17 @@ class Values:
     """How a sender writes values; every format has these options.
 
     `decimal` and `thousands` are the marks in numbers. `date_format` and `timestamp_format` are strptime()
-    formats; empty means ISO 8601. `decimals` are the decimal marks of columns that have their own, which their
-    contract says: a format with numbers of its own, such as JSON's, writes them so. Raises ContractError for a
-    wrong option.
+    formats; empty means ISO 8601. A format with %y needs `two_digit_years_until`: with 2049 the years
+    50 to 99 are of the century before. `decimals` are the decimal marks of columns that have their own, which
+    their contract says: a format with numbers of its own, such as JSON's, writes them so. Raises ContractError
+    for a wrong option.
     """
 
     decimal: str = "."
     thousands: str = ""
     date_format: str = ""
     timestamp_format: str = ""
+    two_digit_years_until: int | None = None
     decimals: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -122,6 +129,8 @@ class Values:
             raise ContractError(f"thousands={self.thousands!r} is not one mark, such as a point.")
         if self.decimal == self.thousands:
             raise ContractError(f"decimal and thousands are both {self.decimal!r}; a number would be ambiguous.")
+        if (year := self.two_digit_years_until) is not None and not is_year(year):
+            raise ContractError(f"two_digit_years_until={year!r} is not a year, such as 2049.")
         for name in ("date_format", "timestamp_format"):
             if (text := getattr(self, name)) and "%" not in text:
                 raise ContractError(f"{name}={text!r} is not a strptime format, such as %d.%m.%Y.")

@@ -160,6 +160,7 @@ def _options(sample: Sample, text: Text, dialect: Dialect, notation: Notation, t
         "thousands": (notation.thousands, ""),
         "date_format": (notation.date_format, ""),
         "timestamp_format": (notation.timestamp_format, ""),
+        "two_digit_years_until": (notation.two_digit_years_until, None),
         "trailing_delimiter": (dialect.trailing_delimiter, False),
         "encoding": (text.encoding or "utf-8", "utf-8"),
     }

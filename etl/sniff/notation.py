@@ -32,6 +32,10 @@ class Cells:
         return bool(self.values) and all(read(text) is not None for text in self.values)
 
 
+#: As Python's strptime reads %y: 1969 to 2068.
+LAST_OF_TWO_DIGITS = 2068
+
+
 @dataclass(frozen=True)
 class Notation:
     """A file's options of the same names, and the types that its cells can have under them."""
@@ -42,6 +46,11 @@ class Notation:
     timestamp_format: str = ""
     nulls: tuple[str, ...] = ("",)
     notes: tuple[str, ...] = ()
+
+    @property
+    def two_digit_years_until(self) -> int | None:
+        """Return the last of the hundred years that years of two digits are taken for; None if there are none."""
+        return LAST_OF_TWO_DIGITS if "%y" in self.date_format + self.timestamp_format else None
 
     @property
     def readers(self) -> dict[str, Reader]:
@@ -114,6 +123,8 @@ def _date_notes(columns: Sequence[Cells], day: str, time: str) -> tuple[str, ...
     """Say so if days and months may be the other way round."""
     notes = []
     for option, format, reader in (("date_format", day, reading.day), ("timestamp_format", time, reading.instant)):
+        if "%y" in format:
+            notes.append(f"Years of two digits are read as 1969 to {LAST_OF_TWO_DIGITS}: is that right?")
         swapped = format.replace("%d", "%D").replace("%m", "%d").replace("%D", "%m")
         fitting = [cells for cells in columns if format and cells.fit(reader(format))]
         if swapped == format or not fitting or not all(cells.fit(reader(swapped)) for cells in fitting):

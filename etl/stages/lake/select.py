@@ -11,7 +11,7 @@ from etl.contract.cleansing import cleaned, parsed_type, scaled
 from etl.contract.clocks import ZONED, is_ambiguous, is_nonexistent, with_turns
 from etl.contract.masking import masked
 from etl.contract.parse import local_time, value
-from etl.contract.spelling import grouped_columns, grouping, is_local, thousands_rule
+from etl.contract.spelling import column_values, grouped_columns, grouping, is_local, thousands_rule
 from etl.quoting import identifier, literal
 from etl.stages.lake.inputs import EXTRA, Input
 
@@ -55,9 +55,9 @@ def _with_locals(file: Input, relation: str) -> str:
     if not names:
         return relation
     columns = {column.name: column for column in file.source.contract.columns}
-    sender = file.source.format.values.timestamp_format
+    values = {name: column_values(columns[name], file.source.format.values) for name in names}
     times = ", ".join(
-        f"{local_time(file.cells[name], columns[name].format or sender)} as {local}"
+        f"{local_time(file.cells[name], columns[name].format, values[name])} as {local}"
         for name, local in names.items()
     )
     turns = {local: _turn(local) for name, local in names.items() if columns[name].ambiguous == "order"}
