@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import ContractError, UnreadableError
+from etl.formats import kinds
 from etl.formats.excel_archive import Suspects, check_archive, document_suspects, workbook_suspects
 from etl.formats.format import Values
 from etl.formats.json import JsonLines
@@ -19,6 +20,8 @@ from etl.formats.staged import Staged, StagedRecord, skipped, stage
 if TYPE_CHECKING:
     from python_calamine import CalamineWorkbook
 
+#: What else reads what is called a workbook.
+_INSTEAD = {"text": ", or read it with Csv(...)", "XML": ", or read it with Xml(...)"}
 # above it, a spreadsheet has already lost digits of a whole number
 _EXACT = 2**53
 
@@ -165,13 +168,15 @@ def _workbook(path: Path) -> CalamineWorkbook:
 
 
 def _damaged(path: Path, error: BaseException) -> UnreadableError:
-    with path.open("rb") as file:
-        is_old = file.read(4) == b"\xd0\xcf\x11\xe0"
-    if is_old:
+    found = kinds.kind(kinds.first_bytes(path))
+    if "workbook" in found and "zip" not in found:
+        return UnreadableError(f"{path} is {found}. Ask for an .xlsx without a password.")
+    if found and "zip" not in found:
         return UnreadableError(
-            f"{path} is an .xls workbook, or is encrypted; ask for an .xlsx without a password."
+            f"{path} is {found}, whatever its name says, not a workbook of the kinds .xlsx, .xlsm and .ods. "
+            f"Ask for one of these{_INSTEAD.get(found, '')}."
         )
-    return UnreadableError(f"{path} is no sound workbook: {error or type(error).__name__}. Ask for it again.")
+    return UnreadableError(f"{path} is not a sound workbook: {error or type(error).__name__}. Ask for it again.")
 
 
 def _filled(row: Sequence[Any]) -> Iterator[int]:

@@ -69,7 +69,9 @@ def check_archive(path: Path) -> bool:
                 total += len(block)
                 _check_ratio(path, total)
     if "xl/workbook.xml" not in names and "content.xml" not in names:
-        raise UnreadableError(f"{path} is no workbook of the kinds .xlsx, .xlsm and .ods; ask for one of these.")
+        raise UnreadableError(
+            f"{path} is a zip archive, but not a workbook of the kinds .xlsx, .xlsm and .ods. Ask for one of them."
+        )
     return "xl/workbook.xml" in names
 
 

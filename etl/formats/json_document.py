@@ -14,6 +14,8 @@ from etl.formats.json_values import Malformed, decoded
 _BLOCK_CHARACTERS = 1 << 20
 _LARGEST_CHARACTERS = 1 << 26
 _SPACE = re.compile(r"[ \t\n\r]*")
+#: What a value is, by its first character.
+_KINDS = {"n": "null", "t": "true", "f": "false", '"': "a text", "{": "an object", "[": "an array", "": "missing"}
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[\[\]{},]', re.DOTALL)
 
 
@@ -152,6 +154,8 @@ class _Document:
         self._keys = keys
         self._seen: list[str] = []
         self._is_over = False
+        #: What stands where the array, or an object on the way to it, belongs.
+        self._instead = ""
         self.is_found = False
 
     def inside(self, keys: tuple[str, ...]) -> Iterator[Element]:
@@ -163,9 +167,15 @@ class _Document:
             yield from self._array()
         elif keys and self._cursor.take("{"):
             yield from self._object(keys)
+        else:
+            path = ".".join(self._keys[: len(self._keys) - len(keys)]) or "the document"
+            what = _KINDS.get(self._cursor.peek(), "a number")
+            self._instead = f"{path} is {what}, not {'an object' if keys else 'an array of records'}"
 
     def missing(self, text: Path) -> str:
         """Return what to say of a document without the array."""
+        if self._keys and self._instead:
+            return f"{text}: {self._instead}. Ask for an empty array, [], on a day without records."
         if self._keys:
             seen = ", ".join(self._seen[:20]) or "none"
             return f"{text} holds no array at {'.'.join(self._keys)}; the keys found are: {seen}."

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from etl.errors import ContractError, UnreadableError
+from etl.formats import kinds
 from etl.formats.format import Values
 
 #: An archive that grows more than this is taken for a bomb, from BOMB_BYTES up.
@@ -99,11 +100,24 @@ def plain(path: Path, encoding: str, compression: str, scratch: Path) -> Path:
     kind = _kind(path, compression)
     is_utf8 = _is_utf8(encoding)
     if not kind and is_utf8:
+        _refuse_binary(path, kinds.first_bytes(path))
         return path
     with closing(_blocks(path, kind)) as blocks, scratch.open("wb") as target:
-        for block in blocks if is_utf8 else _transcoded(blocks, encoding):
+        first = next(blocks, b"")
+        _refuse_binary(path, first)
+        every = chain([first], blocks)
+        for block in every if is_utf8 else _transcoded(every, encoding):
             target.write(block)
     return scratch
+
+
+def _refuse_binary(path: Path, head: bytes) -> None:
+    """Raise UnreadableError for what begins as no text does."""
+    if not (found := kinds.binary_kind(head)):
+        return
+    raise UnreadableError(
+        f"{path} is {found}, not text. If its sender packs files so, say compression=; if not, ask for the text."
+    )
 
 
 def exact_encoding(path: Path, encoding: str, compression: str) -> str:

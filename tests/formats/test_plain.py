@@ -47,7 +47,10 @@ def test_an_archive_is_told_by_its_suffix_or_by_its_option(tmp_path, kind):
         path.write_bytes(PACK[kind](b"id\n1\n"))
     assert read(named) == b"id\n1\n"
     assert read(other, compression=kind) == b"id\n1\n"
-    assert read(named, compression="none") == named.read_bytes()
+    with pytest.raises(UnreadableError, match="archive, not text"):
+        read(named, compression="none")
+    named.write_bytes(b"id\n1\n")
+    assert read(named, compression="none") == b"id\n1\n"
 
 
 @pytest.mark.parametrize("kind", PACK)
