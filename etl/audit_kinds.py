@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl.errors import ModelError
+from etl.printable import closest
 from etl.quoting import identifier, literal, qualified
 
 #: How each kind is written after `-- <kind>: ` or `-- warn <kind>: `.
@@ -115,7 +115,7 @@ def check_tables(audits: Iterable[Audit], known: Iterable[str]) -> None:
     for audit in audits:
         for name in audit.reads:
             if name not in tables:
-                close = difflib.get_close_matches(name, tables, n=1)
+                close = closest(name, tables)
                 hint = f"did you mean {close[0]}?" if close else "tables are raw.<source> or <schema>.<model>."
                 raise ModelError(f"{audit.place}: {audit.why}: there is no table {name}; {hint}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +11,7 @@ import click
 from etl.audit_kinds import BATCH_DATE
 from etl.errors import ConfigError, counted
 from etl.ledger import KEPT_ROWS, Check, Ledger
+from etl.printable import closest
 from etl.screen import echo, print_json, show_table
 
 
@@ -32,7 +32,7 @@ def audits(name: str, failed: bool, as_json: bool) -> None:
     found = [check for check in checks.values() if name in ("", check.table_name)]
     if name and not found:
         known = {*checks, *(check.table_name for check in checks.values())}
-        close = difflib.get_close_matches(name, known, n=1)
+        close = closest(name, known)
         hint = f"did you mean {close[0]}?" if close else "`etl audits` lists them all."
         raise ConfigError(f"the last audit had no check {name}, and none of a table {name}; {hint}")
     found = [check for check in found if not (failed and check.passed)]

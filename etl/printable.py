@@ -45,10 +45,9 @@ def closest(name: str, known: Iterable[str]) -> list[str]:
 
     Where the two only look equal, or differ in letters beyond ASCII, their code points are shown beside.
     """
-    names = list(known)
-    same = [other for other in names if _look(other) == _look(name)]
-    found = same[:1] or get_close_matches(name, names, n=1)
-    return [f"{printable(other)}{_codes(name, other)}" for other in found]
+    looks = {_look(other): other for other in known}
+    found = [look for look in [_look(name)] if look in looks] or get_close_matches(_look(name), looks, n=1)
+    return [f"{printable(looks[look])}{_codes(name, looks[look])}" for look in found]
 
 
 def _codes(name: str, other: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from etl.errors import ConfigError
+from etl.printable import closest
 from etl.settings import VARIABLES, Settings, items, parse, read_settings, read_variables
 
 CONFIG = "luigi.cfg"
@@ -197,7 +197,7 @@ def _names(folder: Path, parser: ConfigParser, base: Settings) -> list[str]:
 def _check_known(name: str, there: Sequence[str]) -> None:
     if name in there or not _NAME.fullmatch(name):
         return
-    close = difflib.get_close_matches(name, there, n=1)
+    close = closest(name, there)
     hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(there)}."
     raise ConfigError(f"there is no environment {name}; {hint} To make it: etl env create {name}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from configparser import ConfigParser, Error
@@ -11,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from etl.errors import ConfigError
+from etl.printable import closest
 
 #: The section of variables for SQL.
 VARIABLES = "etl.vars"
@@ -77,7 +77,7 @@ def read_settings(path: Path, parser: ConfigParser, sections: Sequence[str]) -> 
     values: dict[str, str | int] = {}
     for (section, key), text in texts.items():
         if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
+            close = closest(key, known)
             hint = f"Did you mean '{close[0]}'?" if close else f"Known keys: {', '.join(known)}."
             raise ConfigError(f"{path}: [{section}] has no key '{key}'. {hint}")
         values[key] = _whole_number(path, key, text) if known[key].type == "int" else text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -25,6 +24,7 @@ from etl.contract.source import Source
 from etl.contract.unused import Unused, unused_models
 from etl.errors import ContractError, EtlError
 from etl.files import project_files
+from etl.printable import closest
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 #: What is imported, by contracts folder: its catalog_key().
@@ -126,7 +126,7 @@ def _named(
     from etl.contract.compiler import compile_contract
 
     if not found:
-        close = difflib.get_close_matches(name, known, n=1)
+        close = closest(name, known)
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known)) or 'none'}."
         raise ContractError(f"{place}: contract: {folder} has no pandera model {name}; {hint}")
     if len(found) > 1:

@@ -6,12 +6,12 @@ then the text is parsed, then scale. Rules, `unique` and masks see what comes ou
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from etl.contract.scale import factor_text, read_type, scaled_sql
+from etl.printable import closest
 from etl.quoting import literal
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def clean_of(metadata: Mapping[str, Any] | None, type: str) -> Clean:
         raise ValueError(f'metadata "clean" is {given!r}; write {{"clean": {{"trim": True}}}}')
     for step in given:
         if step not in _STEPS:
-            close = difflib.get_close_matches(str(step), _STEPS, n=1)
+            close = closest(str(step), _STEPS)
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(_STEPS)}"
             raise ValueError(f'metadata "clean" has no step {step!r}; {hint}')
     clean = Clean(

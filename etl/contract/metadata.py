@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from etl.audit_kinds import HeaderAudit, parsed
 from etl.contract.clocks import AMBIGUOUS, NONEXISTENT, ZONED
 from etl.contract.spelling import NUMBERS, format_problem
 from etl.formats.format import is_mark, is_year
+from etl.printable import closest
 from etl.quoting import identifier
 
 #: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
@@ -43,7 +43,7 @@ def checked_metadata(metadata: Any, keys: Sequence[str]) -> Mapping[str, Any]:
         raise ValueError(f"metadata {metadata!r} is not a dict")
     for key, value in metadata.items():
         if key not in keys:
-            close = difflib.get_close_matches(str(key), keys, n=1)
+            close = closest(str(key), keys)
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(keys)}"
             raise ValueError(f"metadata has no key {key!r}; {hint}")
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import TypeVar
 
 from etl.errors import ConfigError
 from etl.lineage.columns import Column, Columns, Made, Table, unique
+from etl.printable import closest
 
 _One = TypeVar("_One")
 _Other = TypeVar("_Other")
@@ -37,7 +37,7 @@ class Lineage:
             return found
         known = [f"{table}.{column}" for column in there] or outer
         # a wrong table may come with a column
-        close = difflib.get_close_matches(name, known, 1) or difflib.get_close_matches(table, known, 1)
+        close = closest(name, known) or closest(table, known)
         hint = f"did you mean {close[0]}?" if close else "name it as schema.table or schema.table.column."
         raise ConfigError(f"there is no table or column {name}; {hint}")
 

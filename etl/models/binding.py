@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from etl.audit_kinds import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS, Audit
 from etl.errors import ModelError
 from etl.models.model import ABSENT, HISTORY, HISTORY_OWN, Columns, Given, Model
 from etl.models.query import Query, explained, message_of
+from etl.printable import closest
 from etl.quoting import identifier, qualified
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def with_columns(model: Model, lines: Mapping[str, int]) -> Model:
 
     def spelled(key: str, name: str) -> str:
         if name.lower() not in spelling:
-            close = difflib.get_close_matches(name.lower(), spelling, n=1)
-            hint = f"did you mean {spelling[close[0]]}?" if close else f"it has {', '.join(spelling.values())}"
+            close = closest(name, spelling.values())
+            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(spelling.values())}"
             raise _error(model, lines[key], f"{key}: the SELECT has no column {name}; {hint}")
         return spelling[name.lower()]
 

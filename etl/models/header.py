@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from etl.audit_kinds import AUDIT_KEYS, Audit, HeaderAudit, audits_of
 from etl.errors import ModelError
 from etl.models.model import ABSENT, MATERIALIZED, Header, Model
+from etl.printable import closest
 
 _LINE = re.compile(r"--\s*(?:(warn) )?([a-z_]+):(?:\s+(.*?))?\s*")
 _EXPORTS = ("parquet",)
@@ -119,7 +119,7 @@ def _check(file: str, header: Header, lines: Mapping[str, Line]) -> None:
 
 def _unknown(key: str) -> str:
     known = [*_PARSERS, *AUDIT_KEYS]
-    close = difflib.get_close_matches(key, known, n=1)
+    close = closest(key, known)
     hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
     return f"no header key '{key}'; {hint}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ from etl.errors import ModelError
 from etl.models.binding import Bound
 from etl.models.independence import by_date
 from etl.models.model import ABSENT, Model
+from etl.printable import closest
 from etl.quoting import qualified
 
 
@@ -123,7 +123,7 @@ def _tolerated(model: Model, lines: Mapping[str, int], known: Mapping[str, Model
     for name in model.header.tolerates:
         match = [read for read in model.reads if name.lower() in (read, read.split(".")[1])]
         if len(match) != 1:
-            close = difflib.get_close_matches(name, [read.split(".")[1] for read in model.reads], n=1)
+            close = closest(name, [read.split(".")[1] for read in model.reads])
             hint = f"did you mean {close[0]}?" if close else f"it reads {', '.join(model.reads)}."
             line = lines["tolerates"]
             raise ModelError(f"{model.file}:{line}: tolerates: the SELECT reads no table {name}; {hint}")

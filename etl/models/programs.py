@@ -6,7 +6,6 @@ It is read here without being run: what it reads is declared, and its contract s
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from etl.models.context import Context
 from etl.models.header import read_header
 from etl.models.model import Columns, Header
 from etl.models.names import table_name
+from etl.printable import closest
 
 # where files make no tables of their own, or are no Python
 _NO_SCHEMAS = ("audits", "macros", "seeds")
@@ -117,6 +117,6 @@ def _assigned(node: ast.Assign | ast.AnnAssign) -> str:
 def _check(kind: str, names: Sequence[str], known: Collection[str], place: str, otherwise: str) -> None:
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
+            close = closest(name, known)
             hint = f"did you mean {close[0]}?" if close else otherwise
             raise ModelError(f"{place}: there is no {kind} {name}; {hint}")

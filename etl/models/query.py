@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etl.errors import ModelError
 from etl.models.trees import in_order
 from etl.models.variables import READ
+from etl.printable import closest
 
 if TYPE_CHECKING:
     import duckdb
@@ -86,7 +86,7 @@ class Query:
         """Raise for a variable that [etl.vars] does not have."""
         for name, position in self.variables.items():
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
+                close = closest(name, known)
                 hint = f"did you mean {close[0]}?" if close else "set it in [etl.vars] of luigi.cfg"
                 raise self.error(f"there is no variable {name}; {hint}", position)
 
@@ -98,7 +98,7 @@ class Query:
         """Raise for a table that is neither raw nor made by a model."""
         for name, position in self.tables:
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
+                close = closest(name, known)
                 hint = f"did you mean {close[0]}?" if close else "tables are raw.<source> or <schema>.<model>"
                 raise self.error(f"there is no table {name}; {hint}", position)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from etl.errors import ModelError
 from etl.files import project_files
 from etl.models.context import Context, Promised
 from etl.models.names import table_name
+from etl.printable import closest
 from etl.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _select(con: duckdb.DuckDBPyConnection, file: str, path: Path, promised: Pro
     names = [name for name, _ in promised.columns]
     if sorted(header) != sorted(names):
         wrong = next((name for name in header if name not in names), "")
-        close = difflib.get_close_matches(wrong, names, n=1)
+        close = closest(wrong, names)
         hint = f"did you mean {close[0]}?" if close else f"the contract has {', '.join(names)}."
         raise ModelError(f"{file}:1: the header is {', '.join(header) or 'empty'}; {hint}")
     for line, row in rows[1:]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import NoReturn
 
 from etl.errors import ConfigError
 from etl.models.model import Models
+from etl.printable import closest
 
 _TAG = "tag:"
 _WILD = set("*?[")
@@ -49,7 +49,7 @@ def _named(models: Models, word: str) -> set[str]:
 
 def _unknown(what: str, word: str, known: Iterable[str]) -> NoReturn:
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1)
+    close = closest(word, names)
     hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names) or 'none'}."
     raise ConfigError(f"{what}; {hint}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from etl.errors import ModelError
 from etl.models import Given
 from etl.models.query import Query, parse
+from etl.printable import closest
 from etl.quoting import identifier
 from etl.unit_tests.cases import Block, error_at
 
@@ -90,7 +90,7 @@ def _known(file: str, block: Block, name: str, table: Given) -> str:
     for column in types:
         if column.lower() == name.lower():
             return column
-    close = difflib.get_close_matches(name, types, n=1)
+    close = closest(name, types)
     hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(types)}"
     raise error_at(file, block.line, f"{table.name} has no column {name}; {hint}")
 

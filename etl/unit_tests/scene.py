@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import cached_property
 from etl.ledger import Ledger
 from etl.models import Columns, Given, Models
 from etl.plan.plan import definitions, raw_tables
+from etl.printable import closest
 from etl.project import Project
 from etl.unit_tests.cases import Case, error_at
 
@@ -136,5 +136,5 @@ def _not_read(definitions: Definitions, target: str, name: str) -> str:
 
 
 def _hint(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+    close = closest(name, known)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,6 +12,7 @@ from etl import engine
 from etl.ledger import fingerprint
 from etl.models import Given, Models, models_over
 from etl.plan.stale import definitions_of
+from etl.printable import closest
 from etl.project import Project
 from etl.quoting import identifier, qualified, set_variable
 from etl.stages.warehouse import Build, build_models, define_own
@@ -67,7 +67,7 @@ class Workbench:
         known = self.project.variables
         for name, (line, _) in case.variables.items():
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
+                close = closest(name, known)
                 hint = f"did you mean {close[0]}?" if close else "set it in [etl.vars] of luigi.cfg"
                 raise error_at(case.file, line, f"there is no variable {name}; {hint}")
         return {**known, **{name: value for name, (_, value) in case.variables.items()}}

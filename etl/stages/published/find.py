@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import date
 from pathlib import Path
 
 from etl.errors import PublishError
+from etl.printable import closest
 from etl.project import Project
 from etl.stages.published.candidate import candidate
 from etl.stages.published.record import read_record
@@ -35,7 +35,7 @@ def find(project: Project, name: str) -> Path:
         return project.generations / older[-1] / FILE
     matches = [known for known in there if known == name] or [known for known in there if known.startswith(name)]
     if len(matches) != 1:
-        close = difflib.get_close_matches(name, [*there, CURRENT, PREVIOUS, CANDIDATE], n=1)
+        close = closest(name, [*there, CURRENT, PREVIOUS, CANDIDATE])
         hint = f" Did you mean {close[0]}?" if close else ""
         what = "more than one generation begins with" if matches else "there is no generation"
         raise PublishError(f"{what} {name}; there are: {', '.join(matches or there)}.{hint}")

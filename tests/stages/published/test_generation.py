@@ -165,7 +165,7 @@ def test_an_analyst_can_ask_how_fresh_and_how_clean_the_data_is(tmp_path: Path) 
         "models": ["name", "materialized", "fingerprint", "rows", "seconds", "built_at", "run_id"],
         "checks": ["name", "table_name", "severity", "passed", "failing", "examples", "run_id"],
         "rejects": [
-            *("source", "date", "file", "line", "rule", "column_name", "message"),
+            *("source", "date", "file", "line", "rule", "fault", "column_name", "message"),
             *("text", "raw", "discarded", "run_id"),
         ],
     }
