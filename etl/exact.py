@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 #: A text of up to so many bytes is told apart by its hash() and its length.
 _SHORT = 8
-#: What stands for null where every other row of bits has a meaning.
-_NO_BITS = "'11'::bit"
 #: What is part of a type that has parts.
 _NESTED = ("list", "array", "map", "union", "struct", "tuple")
 #: Types whose sort key, or equality, is the same for some values that differ, and a form in which it is not.
@@ -86,9 +84,9 @@ def _time(_: Any, x: str) -> Words:
 
 
 def _float(_: Any, x: str) -> Words:
-    """Mark what hash() takes for something else: the signs of zero, and all the ways of being NaN."""
-    zero = f"when {x} = 0 then if(signbit({x}), '1'::bit, '0'::bit)"
-    mark = f"case when isfinite({x}) and {x} <> 0 then null {zero} else coalesce({x}::bit, {_NO_BITS}) end"
+    """Mark what hash() takes for something else: the signs of zero, all the ways of being NaN, and null."""
+    other = f"when {x} = 0 then signbit({x})::ubigint else hash({x}::bit)"
+    mark = f"case when isfinite({x}) and {x} <> 0 then null {other} end"
     return Words([x, mark], [x, mark])
 
 
