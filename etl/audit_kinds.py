@@ -71,6 +71,8 @@ class Audit:
     table: str = ""
     #: Those of its columns that are judged.
     columns: tuple[str, ...] = ()
+    #: What its columns must be, as kind, table and column, and what the kind needs more; see audit_types.
+    typed: tuple[tuple[str, ...], ...] = ()
     #: A condition on each row of the table that says the same as `sql`, so that many take one scan.
     rule: str = ""
     #: Whether the same tables can pass one night and fail the next.
@@ -148,7 +150,7 @@ def _unique(match: re.Match[str]) -> Iterator[_Asked]:
 
     def one(table: str) -> Audit:
         sql = f"select {key}, count(*) as rows {_from(table)} group by {key} having count(*) > 1"
-        return _audit("unique", table, sql, columns)
+        return _audit("unique", table, sql, columns, typed=tuple(("any", table, name) for name in columns))
 
     yield one
 
@@ -156,7 +158,12 @@ def _unique(match: re.Match[str]) -> Iterator[_Asked]:
 def _not_null(match: re.Match[str]) -> Iterator[_Asked]:
     def one(column: str) -> _Asked:
         rule = f"{identifier(column)} is not null"
-        return lambda table: _audit("not_null", table, f"{_from(table)} where not ({rule})", [column], rule=rule)
+
+        def on(table: str) -> Audit:
+            sql, typed = f"{_from(table)} where not ({rule})", (("any", table, column),)
+            return _audit("not_null", table, sql, [column], rule=rule, typed=typed)
+
+        return on
 
     return map(one, _names(match[0]))
 
@@ -171,7 +178,8 @@ def _references(match: re.Match[str]) -> Iterator[_Asked]:
             f"anti join {others} as other on other.{identifier(key)} = own.{own}\n"
             f"where own.{own} is not null group by own.{own}"
         )
-        return _audit("references", table, sql, [column], reads=tuple(sorted({table, other})))
+        typed = (("alike", table, column, other, key),)
+        return _audit("references", table, sql, [column], reads=tuple(sorted({table, other})), typed=typed)
 
     yield one
 
@@ -189,7 +197,8 @@ def _accepted_values(match: re.Match[str]) -> Iterator[_Asked]:
 
     def one(table: str) -> Audit:
         sql = f"select {own}, count(*) as rows {_from(table)} where not ({rule}) group by {own}"
-        return _audit("accepted_values", table, sql, [column], rule=rule)
+        typed = (("values", table, column, *values),)
+        return _audit("accepted_values", table, sql, [column], rule=rule, typed=typed)
 
     yield one
 
@@ -236,7 +245,7 @@ def _freshness(match: re.Match[str]) -> Iterator[_Asked]:
             f"select {newest} as newest, {night} as batch_date {_from(table)}\n"
             f"having {newest} is null or {newest} < {night} - {days}"
         )
-        return _audit("freshness", table, sql, [column], is_dated=True)
+        return _audit("freshness", table, sql, [column], is_dated=True, typed=(("moment", table, column),))
 
     yield one
 
@@ -256,7 +265,9 @@ def _sums_to(match: re.Match[str]) -> Iterator[_Asked]:
             f"    else abs({_sum('own')}::double - {_sum('other')}::double) > {_size()}\n"
             f"end"
         )
-        return _audit("sums_to", table, sql, [column], reads=tuple(sorted({table, other})))
+        numbers = [(table, column)] + ([] if match[3] == "*" else [(other, _names(match[3])[0])])
+        typed = [("number", *place) for place in numbers] + [("alike", table, name, other, name) for name in by]
+        return _audit("sums_to", table, sql, [column], reads=tuple(sorted({table, other})), typed=tuple(typed))
 
     yield one
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from etl.audit_kinds import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS, Audit
+from etl.audit_types import type_problems
 from etl.errors import ModelError
 from etl.models.model import ABSENT, HISTORY, HISTORY_OWN, Columns, Given, Model
 from etl.models.query import Query, explained, message_of
@@ -59,9 +60,12 @@ class Bound:
         """Raise ModelError for an audit of a built-in kind that DuckDB cannot bind."""
         import duckdb
 
+        types = {name: dict(columns) for name, columns in self.all_columns().items()}
         self.define(ROW_COUNTS, COUNT_COLUMNS)
         self.con.execute(f"set variable {BATCH_DATE} = date '2000-01-01'")
         for audit in audits:
+            for what in type_problems(audit, types):
+                raise ModelError(f"{audit.place}: {audit.why}: {what}{'' if what.endswith('?') else '.'}")
             try:
                 self.con.execute(f"explain\n{audit.sql}")
             except duckdb.Error as error:

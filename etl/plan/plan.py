@@ -16,6 +16,7 @@ from etl.ledger import Key, Ledger, Receipt, fingerprint
 from etl.models import DELIVERED, Context, Given, Models, Promised, models_key, read_models, select
 from etl.plan.deliveries import Deliveries, Scope, Taken
 from etl.plan.headers import check_exports, with_named_contracts
+from etl.plan.promises import check_promises
 from etl.plan.rhythm import Holes, find_holes, newest_due
 from etl.plan.stale import Held, Staleness, definitions_of, fingerprints
 from etl.project import Project
@@ -227,7 +228,9 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
             raise ConfigError(f"a contract is for the table {name}, but there is no {file} to make it.")
     check_exports(project, catalog, models)
     check_used(catalog.unused, {model.header.contract for model in models.models.values()})
-    return with_named_contracts(project, ledger, catalog, contracts_key, models), models
+    catalog = with_named_contracts(project, ledger, catalog, contracts_key, models)
+    check_promises(project, catalog, models)
+    return catalog, models
 
 
 def raw_tables(catalog: Catalog) -> list[Given]:

@@ -54,7 +54,7 @@ def test_each_line_is_an_audit_and_may_come_again(tmp_path: Path) -> None:
         ("-- references: site = raw.site.site", "there is no table raw.site; did you mean raw.sites?"),
         (
             "-- unique: ids",
-            'sql/marts/items.sql:2: unique: ids: Referenced column "ids" not found in FROM clause; ',
+            "sql/marts/items.sql:2: unique: ids: marts.items has no column ids; did you mean id?",
         ),
     ],
 )
