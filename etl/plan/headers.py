@@ -10,6 +10,7 @@ from etl.errors import ConfigError, ModelError
 from etl.ledger import Ledger, fingerprint
 from etl.models import Models, place_of
 from etl.project import Project
+from etl.stages.published.parquet_types import refused
 
 
 def with_named_contracts(project: Project, ledger: Ledger, catalog: Catalog, key: str, models: Models) -> Catalog:
@@ -37,7 +38,7 @@ def with_named_contracts(project: Project, ledger: Ledger, catalog: Catalog, key
 
 
 def check_exports(project: Project, catalog: Catalog, models: Models) -> None:
-    """Raise ConfigError for an export whose folder of the lake is that of a source."""
+    """Raise ConfigError for an export into the folder of a source, or with a type that Parquet cannot hold."""
     for model in models.models.values():
         schema = model.name.split(".")[0]
         if model.header.export and schema in catalog.sources:
@@ -45,3 +46,10 @@ def check_exports(project: Project, catalog: Catalog, models: Models) -> None:
                 f"{place_of(project.sql, model, 'export')}: export: {model.name} would go to lake/{schema}, where "
                 f"the partitions of the source {schema} are; give the source or the schema another name."
             )
+        for name, type in model.stored if model.header.export else ():
+            if what := refused(type):
+                raise ConfigError(
+                    f"{place_of(project.sql, model, 'export')}: export: Parquet cannot hold column {name!r} of "
+                    f"{model.name} exactly: it is {type}, with a {what}. Cast it in the SELECT, such as "
+                    f"{name}::varchar as {name}, or leave the export out."
+                )

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from etl.models import Model
 from etl.quoting import identifier, literal, qualified
 from etl.stages.published.manifest import Exported, read_manifest, write_manifest
 from etl.stages.published.notes import Notes
+from etl.stages.published.parquet_types import may_be_wide, stored_as
 from etl.stages.published.switching import LAKE
 from etl.stages.warehouse import on_days, row_hashes
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import duckdb
 
 #: Raise it when the same rows would now make other files.
-VERSION = 1
+VERSION = 2
 #: What readers of partitioned Parquet take for null.
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _DATA = "data.parquet"
@@ -48,6 +48,8 @@ class Export:
 
     model: Model
     notes: Notes
+    #: Columns whose integers have more than 38 digits somewhere: they are text in all files.
+    wide: frozenset[str] = frozenset()
 
     @property
     def partition(self) -> str:
@@ -66,17 +68,21 @@ class Export:
     @property
     def definition(self) -> str:
         """The fingerprint of all that is in the files but for the rows."""
-        return fingerprint(self.model.stored, self.partition, self.metadata, VERSION)
+        types = [exact for _, type, exact in self._types() if exact != type]
+        return fingerprint(self.model.stored, self.partition, self.metadata, VERSION, types)
 
     @property
     def columns(self) -> str:
-        """The columns for a SELECT: Parquet has no 128-bit integers, and DuckDB would round them."""
+        """The columns for a SELECT: what Parquet cannot hold exactly is cast to what it can."""
         columns = []
-        for name, type in self.model.stored:
-            exact = re.sub(r"\bU?HUGEINT\b", "DECIMAL(38,0)", type)
+        for name, type, exact in self._types():
             cast = f"cast({identifier(name)} as {exact}) as " if exact != type else ""
             columns.append(f"{cast}{identifier(name)}")
         return ", ".join(columns)
+
+    def _types(self) -> list[tuple[str, str, str]]:
+        """Return each column with its type, and the one as which it goes to the files."""
+        return [(name, type, stored_as(type, name in self.wide)) for name, type in self.model.stored]
 
     def file(self, day: Day) -> str:
         """Return the path of a partition's file below the folder of the table."""
@@ -95,7 +101,7 @@ def export(
     known = read_manifest(before) if before else {}
     done: dict[str, Exported] = {}
     written: dict[str, int] = {}
-    for item in exports:
+    for item in (replace(item, wide=_wide(con, item.model)) for item in exports):
         name = item.model.name
         folders = [base / LAKE / Path(*name.split(".")) for base in (generation, before or generation)]
         try:
@@ -107,6 +113,18 @@ def export(
     if manifest := write_manifest(generation, done):
         flush(manifest)
     return written
+
+
+def _wide(con: duckdb.DuckDBPyConnection, model: Model) -> frozenset[str]:
+    """Return the columns of a table with integers of more than 38 digits."""
+    found = set()
+    for name, type in model.stored:
+        if may_be_wide(type):
+            value, exact = identifier(name), stored_as(type)
+            is_wide = f"try_cast({value} as {exact})::{type} is distinct from {value}"
+            query = f"select exists(from {qualified(model.name)} where {is_wide})"
+            found |= {name} if con.execute(query).fetchall()[0][0] else set()
+    return frozenset(found)
 
 
 def _export(
