@@ -102,12 +102,15 @@ class CsvFile:
                 for record in self._records(content, item) if isinstance(item, Run) else [item]:
                     yield self._fault(content, record)
 
-    def skips(self) -> Sequence[Skipped]:
+    def skips(self, headers: bool = True) -> Sequence[Skipped]:
         """Return the lines that are skipped by their number alone."""
+        wanted = [skip for skip in self._body.skips if headers or skip.role != "names"]
+        if not wanted:
+            return []
         comment, found, line = self._dialect.comment, [], 1
         with self._content() as content:
             position = text_start(content)
-            for start, end, option, role in self._body.skips:
+            for start, end, option, role in wanted:
                 line, position = line + physical_lines(content, position, start), start
                 place = self._fault(content, Record(line, start, end, "")).place
                 if place.text.strip() and not (comment and content[start:end].startswith(comment)):

@@ -87,8 +87,11 @@ class Opened(Protocol):
     def everything(self) -> Iterator[Fault]:
         """Yield all records, sound and broken, in order."""
 
-    def skips(self) -> Sequence[Skipped]:
-        """Return the lines that are skipped by their number alone, in order; blank ones are left out."""
+    def skips(self, headers: bool = True) -> Sequence[Skipped]:
+        """Return the lines that are skipped by their number alone, in order; blank ones are left out.
+
+        Without `headers`, the header that names the columns is left out too.
+        """
 
     def close(self) -> None:
         """Delete what was written to take the file apart."""

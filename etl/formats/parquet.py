@@ -161,7 +161,7 @@ class ParquetFile:
         """Yield all rows."""
         return (Fault(place, "") for place in self._places(""))
 
-    def skips(self) -> Sequence[Skipped]:
+    def skips(self, headers: bool = True) -> Sequence[Skipped]:
         """Return nothing: every row is a record."""
         return ()
 

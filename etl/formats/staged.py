@@ -101,9 +101,9 @@ class Staged:
         for _, problem, *place in merge(*(_rows(file, names) for file in files), key=itemgetter(0)):
             yield Fault(Place(*place), problem)
 
-    def skips(self) -> Sequence[Skipped]:
+    def skips(self, headers: bool = True) -> Sequence[Skipped]:
         """Return the lines that are skipped by their number alone."""
-        return self.by_number
+        return [skip for skip in self.by_number if headers or skip.role != "names"]
 
     def close(self) -> None:
         """Delete the staged files."""

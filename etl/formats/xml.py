@@ -28,8 +28,9 @@ class Xml(plain.TextFile):
 
     A column is the child element of its name, or what `fields` says: `@id`, `address/city`, `line/@no`, `.`
     for the record's own text, `tag[]` for all elements of that name as a JSON list. `namespaces` gives the
-    prefixes used in paths; the empty one is that of elements without a prefix. `strip` takes white space off
-    the ends of an element's text; a cell equal to (one of) `null` is then null, as is xsi:nil.
+    prefixes used in paths; the empty one is that of elements without a prefix. `strip`, which is on, takes white
+    space off both ends of an element's text, but not of an attribute's; where blanks belong to the values, say
+    False. A cell equal to (one of) `null` is then null, as is xsi:nil.
     Elements and attributes that no column takes are extra; a second element for one cell breaks the record.
     The encoding is the one that the file declares, unless `encoding` says another.
     """

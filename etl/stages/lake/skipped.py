@@ -83,9 +83,9 @@ class Rescued:
         """Yield all records and the rescued lines, in order."""
         return merge(self.opened.everything(), self.rescued, key=_line)
 
-    def skips(self) -> Sequence[Skipped]:
+    def skips(self, headers: bool = True) -> Sequence[Skipped]:
         """Return the lines that are skipped by their number alone."""
-        return self.opened.skips()
+        return self.opened.skips(headers)
 
     def close(self) -> None:
         """Delete what was written to take the file apart."""
@@ -137,11 +137,7 @@ def eaten(file: Input) -> str:
 
 def _doubtful(file: Input) -> list[Skipped]:
     # a header is what it says it is if it names a column of the contract
-    return [
-        skip
-        for skip in file.opened.skips()
-        if skip.place.raw is None and not (skip.role == "names" and file.cells)
-    ]
+    return [skip for skip in file.opened.skips(headers=not file.cells) if skip.place.raw is None]
 
 
 def _records(
