@@ -1,20 +1,27 @@
 """Raw files to a published, audited DuckDB warehouse: the Luigi tasks, and what a contract file needs."""
 
+from configparser import Error as ConfigFileError
 from typing import TYPE_CHECKING
 
 from etl.contract import Source, sql_check
 from etl.errors import EtlError
-from etl.tasks import (
-    AuditedWarehouse,
-    Backfill,
-    BuiltModel,
-    DeliveredSample,
-    LakePartition,
-    LoadedTable,
-    Nightly,
-    PublishedWarehouse,
-    RawFile,
-)
+from etl.luigi_setup import stopped
+
+try:
+    from etl.tasks import (
+        AuditedWarehouse,
+        Backfill,
+        BuiltModel,
+        DeliveredSample,
+        LakePartition,
+        LoadedTable,
+        Nightly,
+        PublishedWarehouse,
+        RawFile,
+    )
+except (ConfigFileError, UnicodeDecodeError) as error:
+    # Luigi reads its configuration when it is imported
+    raise stopped(error) from None
 
 if TYPE_CHECKING:
     from etl.formats import Csv, Excel, FixedWidth, Json, JsonLines, Parquet, Xml

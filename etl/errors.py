@@ -4,6 +4,7 @@
     ├── ConfigError        luigi.cfg, the command line or the project folder is wrong
     ├── ContractError      a contract or a source cannot be compiled
     ├── ModelError         a file under sql/ is not a model, an audit or a test of a model
+    ├── QueryError         the query of `etl sql` is wrong
     ├── AlreadyRunning     another run holds the project
     ├── NoRoom             the disk cannot hold what the run would write
     ├── Crash              etl itself failed, in a way that nobody foresaw
@@ -65,6 +66,12 @@ class ModelError(EtlError):
     """Raised when a file under sql/ is not exactly one SELECT (or a test), or what it names is not there."""
 
     exit_code = 35
+
+
+class QueryError(EtlError):
+    """Raised when DuckDB does not understand the query that a command was given."""
+
+    exit_code = 2
 
 
 class AlreadyRunning(EtlError):

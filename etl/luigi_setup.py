@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
+from pathlib import Path
 from typing import Any, Protocol
 
-from etl.errors import AlreadyRunning, EtlError
+from etl.errors import AlreadyRunning, ConfigError, EtlError
 from etl.printable import indented, printable_lines
 from etl.project import CONFIG, find_root, has_option, load_project
+from etl.settings import parse
 
 log = logging.getLogger("etl")
 
@@ -26,6 +28,9 @@ EXIT_CODES = {
     "scheduling_error": 35,
     "unhandled_exception": 40,
 }
+
+#: What the name of a program is that was begun by hand or by cron: the commands, and `python -m`.
+_COMMANDS = ("etl", "luigi", "__main__.py", "-m")
 
 
 class Config(Protocol):
@@ -93,6 +98,22 @@ def exit_as_crash(has_crashed: Callable[[], bool]) -> None:
             os._exit(EXIT_CODES["unhandled_exception"])
 
     atexit.register(end)
+
+
+def stopped(error: Exception) -> BaseException:
+    """Return what says why a luigi.cfg that Luigi read cannot be read: with an exit code, if a command is run."""
+    told = ConfigError(f"luigi.cfg cannot be read: {error}")
+    given = os.environ.get("LUIGI_CONFIG_PATH")
+    for path in (*([Path(given)] if given else []), Path.cwd() / CONFIG, Path("/etc/luigi") / CONFIG):
+        try:
+            parse(path)
+        except ConfigError as found:
+            told = found
+            break
+    if Path(sys.argv[0]).name not in _COMMANDS:
+        return told
+    print(indented(printable_lines(f"Error: {told}")), file=sys.stderr)
+    return SystemExit(told.exit_code)
 
 
 def default_root() -> str:

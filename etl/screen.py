@@ -12,6 +12,9 @@ import click
 from etl.errors import few
 from etl.printable import cut, printable, printable_lines
 
+#: Wider than any table; its cells are cut.
+_ENDLESS = 1_000_000
+
 
 def shown(value: Any) -> str:
     """Return a value as people read it: 1,204; the first three of a list."""
@@ -33,6 +36,7 @@ def print_json(value: Any, indent: int | None = None, default: Any = None) -> No
 def show_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows below their names, each cell on one line; into a pipe or a file in whole lines."""
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
@@ -44,5 +48,6 @@ def show_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(printable(cut(cell))) for cell in row))
     # what is cut or folded cannot be searched
-    width = None if sys.stdout.isatty() else 1000
+    endless = Console(width=_ENDLESS)
+    width = None if sys.stdout.isatty() else Measurement.get(endless, endless.options, table).maximum
     Console(width=width, soft_wrap=width is not None).print(table)

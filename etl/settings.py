@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from configparser import ConfigParser, Error
+from configparser import ConfigParser, DuplicateOptionError, DuplicateSectionError, Error, ParsingError
 from dataclasses import dataclass, fields
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -66,8 +66,28 @@ def parse(path: Path) -> ConfigParser:
     try:
         parser.read(path, encoding="utf-8")
     except (Error, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        raise ConfigError(_unreadable(path, error)) from error
     return parser
+
+
+def _unreadable(path: Path, error: Error | UnicodeDecodeError) -> str:
+    """Return what is wrong with a luigi.cfg, and in which line."""
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object[: error.start].count(b"\n") + 1
+        return f"{path}:{line}: a byte there is not UTF-8. Save the file as UTF-8, without a byte order mark."
+    if isinstance(error, ParsingError) and (errors := getattr(error, "errors", None)):
+        number, quoted = errors[0]
+        text = quoted.strip("'").removesuffix("\\n")
+        return f"{path}:{number}: {text} is neither a [section] nor a key = value."
+    line = getattr(error, "lineno", None) or 1
+    text = getattr(error, "line", "")
+    if isinstance(text, str) and text.startswith("\ufeff"):
+        return f"{path}:{line}: the file begins with a byte order mark. Save it as UTF-8 without one."
+    if isinstance(error, DuplicateOptionError):
+        return f"{path}:{line}: the key {error.option} appears twice in [{error.section}]. Take one of them out."
+    if isinstance(error, DuplicateSectionError):
+        return f"{path}:{line}: the section [{error.section}] appears twice. Put its keys together."
+    return f"{path}:{line}: the file does not begin with a [section], such as [etl]."
 
 
 def read_settings(path: Path, parser: ConfigParser, sections: Sequence[str]) -> Settings:

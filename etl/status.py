@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etl import engine
 from etl.contract import Source
-from etl.errors import ConfigError, EtlError
+from etl.errors import ConfigError, EtlError, QueryError
 from etl.ledger import Ledger, Receipt, Run
 from etl.lock import holder
 from etl.plan.plan import definitions
@@ -21,6 +21,9 @@ from etl.project import CONFIG, Project, load_project
 from etl.quoting import identifier, literal
 from etl.stages import published
 from etl.stages.lake.layout import partition_file
+
+if TYPE_CHECKING:
+    import duckdb
 
 _TEMPLATE = Path(__file__).parent / "template"
 
@@ -135,20 +138,34 @@ def opening(file: Path) -> str:
 
 
 def ask(query: str, file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return the column names and rows of a query on a published file, read-only."""
+    """Return the column names and rows of a query on a published file, read-only.
+
+    Time spans are as DuckDB writes them. Raises QueryError for a query that DuckDB does not understand.
+    """
     import duckdb
 
     with engine.reading(load_project(), file) as con:
         try:
             found = con.sql(query)
+            found = _with_spans_as_text(found) if found is not None else None
             # Arrow, since fetchall() needs pytz for a timestamp with a time zone
             table = found.to_arrow_table() if found is not None else None
         except duckdb.Error as error:
-            raise EtlError(str(error)) from error
+            is_wrong = isinstance(error, duckdb.ProgrammingError | duckdb.DataError)
+            raise (QueryError if is_wrong else EtlError)(str(error)) from error
     if table is None:
         return [], []
     columns = [column.to_pylist() for column in table.columns]
     return table.column_names, list(zip(*columns, strict=True))
+
+
+def _with_spans_as_text(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Return a result whose time spans are text, those within lists too; Python has none of months."""
+    spans = {name for name, type in zip(found.columns, found.types, strict=True) if "INTERVAL" in str(type)}
+    if not spans or len(set(found.columns)) < len(found.columns):
+        return found
+    names = [(identifier(name), name in spans) for name in found.columns]
+    return found.project(", ".join(f"{name}::varchar as {name}" if is_span else name for name, is_span in names))
 
 
 def new_project(folder: Path) -> None:

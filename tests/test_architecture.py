@@ -103,7 +103,7 @@ ALLOWED = {
         "stages.published",
     },
     "unit_tests": {*SUPPORT, "plan", "stages.warehouse", "duckdb"},
-    "luigi_setup": {"errors", "printable", "project"},
+    "luigi_setup": {"errors", "printable", "project", "settings"},
     "tasks": {
         "promotion",
         "keys",

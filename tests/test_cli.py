@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from etl.cli import cli, main
-from etl.errors import AlreadyRunning, ConfigError, EtlError, ModelError, PublishError
+from etl.errors import AlreadyRunning, ConfigError, EtlError, ModelError, PublishError, QueryError
 from etl.ledger import Key, Ledger, Receipt, Run, now
 from etl.lock import holder, take_lock
 from etl.run import active_run
@@ -254,3 +254,27 @@ def test_a_disk_that_takes_nothing_hides_nothing(bad_disk):
     assert "book" in answer("sql", "select * from marts.items")
     for command in (["audits"], ["quarantine"], ["generations"], ["env", "list"]):
         assert answer(*command)
+
+
+@pytest.mark.parametrize(
+    "query", ["selec 1", "select itme from marts.items", "from marts.itmes", "select 'x'::int"]
+)
+def test_a_query_with_a_typo_is_a_wrong_command(shop, query):
+    with pytest.raises(QueryError) as error:
+        answer("sql", query)
+    assert error.value.exit_code == 2
+
+
+def test_time_spans_are_shown_as_duckdb_writes_them(shop):
+    query = "select interval '1 month 2 days' as span, [interval '3 seconds'] as spans, 1 as n"
+    assert json.loads(answer("sql", query, "--json")) == [
+        {"span": "1 month 2 days", "spans": "['00:00:03']", "n": 1}
+    ]
+    assert "1 month 2 days" in answer("sql", query)
+
+
+def test_a_long_value_is_cut_with_its_length_and_whole_as_json(shop):
+    query = "select repeat('x', 2000000) as text"
+    assert "x... (2,000,000 characters)" in answer("sql", query)
+    assert len(answer("sql", query)) < 2000
+    assert len(answer("sql", query, "--json")) > 2_000_000

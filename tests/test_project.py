@@ -1,5 +1,7 @@
 """Where the project is found, and what its [etl] may say."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from etl.errors import ConfigError
 from etl.project import Project, environments, find_root, load_project
 from etl.settings import Settings
+from tests import projects
 
 
 def folder(path: Path, text: str = "[etl]\n") -> Path:
@@ -94,8 +97,6 @@ def test_what_is_not_said_has_its_default_and_other_sections_are_luigis(tmp_path
         ("keep_generations = 0", r"\[etl\] keep_generations must be 1 or more"),
         ("timezone = Mars/Olympus", r"\[etl\] timezone = Mars/Olympus is not an IANA time zone"),
         ("timezone = ../x", r"\[etl\] timezone = \.\./x is not an IANA time zone"),
-        ("[broken", "cannot be read"),
-        ("threads = 1\nthreads = 2", "cannot be read"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path, line: str, message: str) -> None:
@@ -224,3 +225,34 @@ def test_a_root_may_be_called_what_separates_it_from_its_environment(tmp_path):
     assert load_project(root).root == root
     staging = load_project(root, "staging")
     assert load_project(staging.identity) == staging
+
+
+BROKEN = {
+    b"[etl]\nfoo\n": ":2: foo is neither a .section. nor a key = value",
+    b"\xef\xbb\xbf[etl]\n": ":1: the file begins with a byte order mark",
+    b"[etl]\nraw = \xff\n": ":2: a byte there is not UTF-8",
+    b"[etl]\nraw = a\nraw = b\n": ":3: the key raw appears twice in .etl.",
+    b"[etl]\n[etl]\n": ":2: the section .etl. appears twice",
+    b"raw = a\n": ":1: the file does not begin with a .section.",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), BROKEN.items())
+def test_a_broken_luigi_cfg_is_named_with_its_line(tmp_path: Path, text: bytes, message: str) -> None:
+    (tmp_path / "luigi.cfg").write_bytes(text)
+    with pytest.raises(ConfigError, match=message):
+        load_project(tmp_path)
+
+
+@pytest.mark.parametrize("command", [["etl", "status"], ["etl", "run"], ["luigi", "--module", "etl", "Nightly"]])
+def test_a_broken_luigi_cfg_ends_with_the_code_of_a_wrong_project(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "luigi.cfg").write_bytes(b"[etl]\nfoo\n")
+    # Luigi itself reads the file of the folder that it is begun in, before anybody could say what is wrong with it
+    cwd = tmp_path if command[0] == "etl" else Path("/")
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=cwd, env=projects.environment(ETL_PROJECT=str(tmp_path)),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 35, done.stdout
+    assert f"{tmp_path}/luigi.cfg:2: foo is neither" in done.stdout
+    assert "Traceback" not in done.stdout
