@@ -28,7 +28,8 @@ from etl.ledger import Ledger, now
 from etl.lock import locked
 from etl.plan import Plan, Scope, make_plan
 from etl.project import Project
-from etl.quarantine import COLUMNS, Selection
+from etl.quarantine import COLUMNS, Selection, is_edited
+from etl.spreadsheet import unguarded, with_line_ends
 from etl.stages.lake import partition_file
 from etl.stages.lake.inputs import open_file
 from etl.stages.lake.layout import refused_base
@@ -50,10 +51,10 @@ class Decision:
     def days(self) -> list[date]:
         return sorted({record["date"] for record in self.records})
 
-    def still_there(self, project: Project) -> int:
-        """Return how many of the records are rejected now."""
+    def still_there(self, project: Project) -> tuple[int, int]:
+        """Return how many of the records are rejected now, and how many of the source are, these and others."""
         there = {_key(row) for row in quarantine.records(project, self.source, Selection(), discarded=False)}
-        return sum(_key(record) in there for record in self.records)
+        return sum(_key(record) in there for record in self.records), len(there)
 
 
 def replay(project: Project, name: str, selection: Selection) -> Decision:
@@ -173,10 +174,10 @@ def _originals(
         return
     wanted = {(row["file"], row["line"]) for row in rows}
     for number, file in enumerate(delivery.files):
-        opened = open_file(project, source.at(delivery.date), delivery, file, number).opened
+        opened = open_file(project, source.at(delivery.date), delivery, file, number)
         try:
-            skips = (skip.place for skip in opened.skips())
-            for place in chain((fault.place for fault in opened.everything()), skips):
+            skips = (skip.place for skip in opened.opened.skips())
+            for place in chain((fault.place for fault in opened.opened.everything()), skips):
                 if (file.name, place.line) in wanted:
                     yield file.name, place.line, record_hash(place.text, place.raw)
         finally:
@@ -184,18 +185,24 @@ def _originals(
 
 
 def _edited(project: Project, name: str, file: Path) -> list[dict[str, Any]]:
-    """Return the quarantined records whose text is another one in the file, with that as `edited`."""
-    there = {_key(row): row for row in quarantine.records(project, name, Selection(), discarded=False)}
+    """Return the quarantined records whose text was edited in the file, with the new one as `edited`.
+
+    Rows that nobody edited do not matter, whatever became of their records since the export.
+    """
+    there = {row["record"]: row for row in quarantine.records(project, name, Selection(), discarded=False)}
     found, unknown = [], []
     for number, row in enumerate(_rows(file), 2):
-        record = there.get((row["date"], row["file"], row["line"], row["record"]))
+        text = unguarded(row["text"]).rstrip("\r\n")
+        if not is_edited(row["record"], text):
+            continue
+        record = there.get(row["record"])
         if record is None or row["source"] != name:
             unknown.append(f"row {number} ({row['source']} {row['date']}, {row['file']}, line {row['line']})")
-        elif (text := row["text"].rstrip("\r\n")) != record["text"]:
-            found.append({**record, "edited": text})
+        else:
+            found.append({**record, "edited": with_line_ends(text, record["text"])})
     if unknown:
         raise ConfigError(
-            f"{file}: {few(unknown)}: no such record of {name} is in quarantine (any more). "
+            f"{file}: {few(unknown)}: edited, but no such record of {name} is in quarantine (any more). "
             "Nothing was taken; export again, or delete these rows."
         )
     if not found:
@@ -226,9 +233,9 @@ def _write(project: Project, source: Source, decided: Mapping[date, Sequence[Cor
         add_corrections(corrections_file(project, source, day), items, project.scratch)
 
 
-def _key(record: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """Return what tells a record from all others, as text, as it is in an exported file."""
-    return (str(record["date"]), record["file"], str(record["line"]), record["record"])
+def _key(record: Mapping[str, Any]) -> tuple[str, str, int, str]:
+    """Return what a record is called, whatever was found about it since."""
+    return (str(record["date"]), record["file"], record["line"], record["record"])
 
 
 def _user() -> str:

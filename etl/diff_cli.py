@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -42,6 +43,8 @@ def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_
         raise click.UsageError("--key and --out are for one table: name it after A and B.")
     if out and out.suffix not in (".parquet", ".csv"):
         raise ConfigError(f"--out {out}: the name must end in .parquet or .csv.")
+    if out and os.path.lexists(out):
+        raise ConfigError(f"{out} is there already; nothing overwrites it. Name another file.")
     project = load_project()
     columns = [name.strip() for name in key.split(",")] if key else []
     request = replace(_request(project, a, b), table=table, key=columns, limit=limit)

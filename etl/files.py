@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,10 +73,29 @@ def make_read_only(path: Path) -> None:
     path.chmod(path.stat().st_mode & 0o444)
 
 
-def sha256(path: Path) -> str:
-    """Return the hash of a file's content."""
-    with path.open("rb") as file:
+def sha256(path: Path, inside: Path | None = None) -> str:
+    """Return the hash of a file's content; of what somebody else may swap, only if it lies `inside` a folder."""
+    with open(open_inside(path, inside) if inside else path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_inside(path: Path, folder: Path) -> int:
+    """Open a file to read it, without waiting for a pipe's other end; return the descriptor.
+
+    Raises OSError unless what was opened, links followed, is a regular file below `folder`.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a file", str(path))
+        opened = f"/proc/self/fd/{descriptor}"
+        real = os.readlink(opened) if os.path.islink(opened) else os.path.realpath(path)
+        if not real.startswith(f"{os.path.realpath(folder)}/"):
+            raise OSError(errno.ELOOP, f"it leads out of {folder}", str(path))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def flush(path: Path) -> None:

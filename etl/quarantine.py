@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,15 +20,16 @@ from etl.ledger import Ledger, Receipt
 from etl.plan.plan import definitions
 from etl.project import Project
 from etl.quoting import literal, paths
+from etl.spreadsheet import guarded, same_line_ends
 from etl.stages.lake.layout import BESIDE, REJECTS, refused_base
 from etl.stages.lake.rejects import REFUSED_RULE
 
 if TYPE_CHECKING:
     import duckdb
 
-#: The columns of an exported file; `record` tells a record from others on its line, and from one that changed.
+#: The columns of an exported file; `record` tells a record from all others, and whether its text was edited.
 COLUMNS = ("source", "date", "file", "line", "record", "rule", "message", "text")
-_RECORD_DIGITS = 16
+_RECORD_DIGITS, _TEXT_DIGITS = 16, 8
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def records(project: Project, source: str, selection: Selection, discarded: bool
     query = f"from quarantine where {selection.condition()}{kept} order by {is_sound}, date, file, line"
     with _opened(project, source) as con:
         found = _dicts(con, query)
-    return [{**row, "record": record_hash(row["text"], row["raw"])[:_RECORD_DIGITS]} for row in found]
+    return [{**row, "record": _record(row)} for row in found]
 
 
 def told_once(found: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
@@ -109,15 +111,39 @@ def export(project: Project, source: str, selection: Selection, file: Path) -> i
     if not found:
         raise ConfigError(f"{source} has no records{selection} in quarantine that could be exported.")
     try:
-        with file.open("x", encoding="utf-8", newline="") as out:
+        # a spreadsheet takes a file without a byte order mark for the local code page
+        with file.open("x", encoding="utf-8-sig", newline="") as out:
             writer = csv.writer(out)
             writer.writerow(COLUMNS)
-            writer.writerows([row[name] for name in COLUMNS] for row in found)
+            writer.writerows([_cell(row, name) for name in COLUMNS] for row in found)
     except FileExistsError:
         raise ConfigError(f"{file} is there already; nothing overwrites it. Name another file.") from None
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}.") from None
     return len(found)
+
+
+def is_edited(record: str, text: str) -> bool:
+    """Return whether a text is another one than that of the record when it was exported, but for line ends."""
+    return record.rpartition("-")[2] != _text_hash(text)
+
+
+def _record(row: Mapping[str, Any]) -> str:
+    """Return what tells a record from all others, and then its text; no spreadsheet takes it for a number."""
+    place = [str(row[name]) for name in ("source", "date", "file", "line")]
+    whole = hashlib.sha256(
+        "\0".join([*place, record_hash(row["text"], row["raw"])]).encode("utf-8", "surrogatepass")
+    )
+    return f"r{whole.hexdigest()[:_RECORD_DIGITS]}-{_text_hash(row['text'])}"
+
+
+def _text_hash(text: str) -> str:
+    lines = same_line_ends(text.rstrip("\r\n")).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(lines).hexdigest()[:_TEXT_DIGITS]
+
+
+def _cell(row: Mapping[str, Any], name: str) -> object:
+    return guarded(row[name]) if name in ("file", "rule", "message", "text") and row[name] else row[name]
 
 
 def contents(project: Project, source: str) -> dict[Path, str]:

@@ -157,9 +157,9 @@ def _run(decision: Decision, done: str, force: bool = False) -> None:
     except SystemExit as stop:
         exit_code = stop.code
     finish_runs()
-    stay = decision.still_there(load_project())
-    staying = "stays" if stay == 1 else "stay"
-    echo(f"{decision.source}: {counted(number - stay, 'record')} {done}, {stay:,} {staying} in quarantine")
+    stay, everything = decision.still_there(load_project())
+    staying = "stays" if everything == 1 else "stay"
+    echo(f"{decision.source}: {counted(number - stay, 'record')} {done}, {everything:,} {staying} in quarantine")
     if exit_code:
         echo("The run failed: what was decided is kept, and the next run applies it.", err=True)
     sys.exit(exit_code)

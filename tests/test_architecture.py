@@ -58,7 +58,7 @@ ALLOWED = {
     "git": {"errors", "project"},
     "ledger": {"errors"},
     "keys": {"ledger"},
-    "diff": {"engine", "exact", "models", "errors", "project", "quoting", "duckdb"},
+    "diff": {"engine", "exact", "models", "errors", "project", "quoting", "spreadsheet", "duckdb"},
     "lineage": {"printable", "errors", "quoting", "contract", "models", "duckdb"},
     "corrections": {"errors", "project", "contract", "formats"},
     "screen": {"errors", "printable", "rich", "click"},
@@ -73,6 +73,7 @@ ALLOWED = {
     "summary": {"keys", "errors", "plan", "project", "ledger", "stages.lake", "stages.published"},
     "losses": {"errors", "project", "stages.published"},
     "own": {"errors", "files", "project"},
+    "spreadsheet": {"quoting"},
     "lock": {"errors", "ledger", "own", "project"},
     "run": {
         "lock",

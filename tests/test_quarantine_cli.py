@@ -78,7 +78,7 @@ def test_list_names_discarded_records_and_corrections_without_effect(shop):
 def test_export_writes_what_can_be_edited_and_never_overwrites(shop, tmp_path):
     file = tmp_path / "e.csv"
     assert f"etl quarantine replay sales --from {file}" in answer("export", "sales", file, "--rule", "id.dtype")
-    header, row = file.read_text().splitlines()
+    header, row = file.read_text("utf-8-sig").splitlines()
     assert header == "source,date,file,line,record,rule,message,text"
     assert row.startswith(f"sales,2024-03-04,{FILE},3,") and row.endswith('id is not a BIGINT,"four,pen"')
     with pytest.raises(ConfigError, match=r"e\.csv is there already; nothing overwrites it"):

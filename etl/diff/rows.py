@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.diff.sides import A, B, Column, Sides, text_of
 from etl.quoting import identifier, literal
+from etl.spreadsheet import guarded_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -156,10 +157,17 @@ def _as_texts(columns: Sequence[Column], names: Sequence[str], keys: Sequence[st
 
 
 def write(con: duckdb.DuckDBPyConnection, rows: Keyed | Whole, target: Path) -> int:
-    """Write the differing rows to a .csv or .parquet file, in one rename; return how many."""
+    """Write the differing rows to a new .csv or .parquet file, in one rename; return how many.
+
+    In a .csv, texts that a spreadsheet would run have an apostrophe before them.
+    """
     aside = target.with_name(f".{target.name}.new")
     how = "format csv, header" if target.suffix == ".csv" else "format parquet"
     select = rows.select("change")
+    if target.suffix == ".csv":
+        columns = [(row[0], row[1]) for row in con.execute(f"describe {select}").fetchall()]
+        cells = [guarded_sql(name) if type == "VARCHAR" else identifier(name) for name, type in columns]
+        select = f"select {', '.join(cells)} from ({select})"
     count = con.execute(f"copy (select * from ({select})) to {literal(str(aside))} ({how})").fetchall()[0][0]
     os.replace(aside, target)
     return int(count)

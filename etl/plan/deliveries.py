@@ -256,7 +256,7 @@ class Deliveries:
 
     def _read(self, delivery: Delivery, file: File) -> str:
         try:
-            return sha256(file.path)
+            return sha256(file.path, file.raw)
         except OSError as error:
             where = f"{delivery.source} {delivery.date}: {file.name}"
             raise DeliveryError(

@@ -37,6 +37,11 @@ class File:
     sha256: str = ""
 
     @property
+    def raw(self) -> Path:
+        """The folder of all raw files."""
+        return self.path.parents[self.name.count("/")]
+
+    @property
     def stat_key(self) -> tuple[str, int, int, int]:
         """What stays the same while the file's content does."""
         return (self.name, self.size, self.changed_ns, self.inode)
@@ -119,7 +124,7 @@ def look(source: Source, raw: Path, batch_date: date, now_ns: int) -> Found:
         elif day is not None and match.problem:
             problems[day].append(match.problem)
         elif day is not None and match.status is not None:
-            files[day].append(File(match.name, raw / match.name, *_state(match.status)))
+            files[day].append(File(match.name, raw / match.name, *state_of(match.status)))
     for day, found in files.items():
         problems[day] += _unfinished(source, raw, day, found, now_ns)
     return Found(
@@ -135,7 +140,7 @@ def look(source: Source, raw: Path, batch_date: date, now_ns: int) -> Found:
 
 def state(path: Path) -> tuple[int, int, int]:
     """Return size, time of the last change and inode of a raw file."""
-    return _state(path.stat())
+    return state_of(path.stat())
 
 
 def _common(texts: Sequence[str]) -> str:
@@ -145,7 +150,8 @@ def _common(texts: Sequence[str]) -> str:
     return first[:length]
 
 
-def _state(status: os.stat_result) -> tuple[int, int, int]:
+def state_of(status: os.stat_result) -> tuple[int, int, int]:
+    """Return what state() does, of a file that is open."""
     return status.st_size, max(status.st_mtime_ns, status.st_ctime_ns), status.st_ino
 
 

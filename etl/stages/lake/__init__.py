@@ -123,7 +123,7 @@ class _Extraction:
                 inputs.append(open_file(self.batch.project, self.batch.source, delivery, file, number))
         except Exception as error:
             for opened in inputs:
-                opened.opened.close()
+                opened.close()
             if not isinstance(error, UnreadableError):
                 raise
             self._finish(Extracted(delivery, 0, Lines(), refused=str(error)))
@@ -157,7 +157,7 @@ class _Extraction:
         finally:
             for opening in openings:
                 for file in opening.inputs:
-                    file.opened.close()
+                    file.close()
 
     @contextmanager
     def _closing_on_error(self, opening: Opening) -> Iterator[None]:

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from etl.contract import Source
 from etl.errors import EtlError
+from etl.stages.lake.pinned import Pinned
 from etl.stages.raw import File
 
 
@@ -28,6 +29,10 @@ def is_empty(source: Source, file: File) -> bool:
         return True
     expected = [column.name for column in source.contract.columns]
     with suppress(EtlError, OSError, ValueError), TemporaryDirectory() as folder:
-        opened = source.format.open(file.path, expected, Path(folder) / "records")
-        return opened.sound + opened.broken == 0
+        pinned = Pinned(file, Path(folder) / "records")
+        try:
+            opened = source.format.open(pinned.path, expected, Path(folder) / "records")
+            return opened.sound + opened.broken == 0
+        finally:
+            pinned.close()
     return False

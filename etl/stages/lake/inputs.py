@@ -14,6 +14,7 @@ from etl.printable import closest, printable
 from etl.project import Project
 from etl.quoting import identifier, literal
 from etl.stages.lake.empty import needs_no_header
+from etl.stages.lake.pinned import Pinned
 from etl.stages.raw import Delivery, File
 
 #: The column of cells that the contract does not know, if the source keeps them.
@@ -35,6 +36,13 @@ class Input:
     source: Source
     #: What is to be said of its skipped lines.
     notes: tuple[str, ...] = ()
+    pinned: Pinned | None = None
+
+    def close(self) -> None:
+        """Let go of the file, and of what was written to take it apart."""
+        self.opened.close()
+        if self.pinned:
+            self.pinned.close()
 
     @property
     def records(self) -> int:
@@ -107,11 +115,20 @@ def lines_of(inputs: Sequence[Input]) -> Lines:
 
 
 def open_file(project: Project, source: Source, delivery: Delivery, file: File, number: int) -> Input:
-    """Take one file apart. Raises UnreadableError if it is not of its format at all."""
+    """Take one file apart, as it was when the run was planned.
+
+    Raises UnreadableError if it is not of its format at all, DeliveryError if it is another file by now.
+    """
     expected = [column.name for column in source.contract.columns]
-    opened = source.format.open(file.path, expected, _scratch(project, delivery, number))
-    names = expected if needs_no_header(source, file.size) else _names(source, opened.columns)
-    return Input(file, opened, tuple(names), source)
+    scratch = _scratch(project, delivery, number)
+    pinned = Pinned(file, scratch)
+    try:
+        opened = source.format.open(pinned.path, expected, scratch)
+        names = expected if needs_no_header(source, file.size) else _names(source, opened.columns)
+        return Input(file, opened, tuple(names), source, pinned=pinned)
+    except BaseException:
+        pinned.close()
+        raise
 
 
 def reopened(file: Input, path: Path, scratch: Path) -> Input:

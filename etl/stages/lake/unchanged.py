@@ -72,7 +72,7 @@ def _settled(delivery: Delivery, file: File) -> File:
     where = f"{delivery.source} {delivery.date}: {file.name}"
     try:
         # the stamp first: a change during the hashing then shows in the next reading
-        now = File(file.name, file.path, *state(file.path), sha256(file.path))
+        now = File(file.name, file.path, *state(file.path), sha256(file.path, file.raw))
     except OSError as error:
         raise DeliveryError(
             f"{where} was there when the run began, and cannot be read any more: {error.strerror}. Nothing of it "
