@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, EtlError, StepError
@@ -93,6 +94,17 @@ def attach_new(project: Project, con: duckdb.DuckDBPyConnection, path: Path, nam
     con.execute(f"attach {literal(str(path))} as {name} (storage_version {version})")
 
 
+def check_storage_version(project: Project) -> None:
+    """Raise ConfigError if the installed DuckDB does not know the storage version of [etl]."""
+    import duckdb
+
+    with duckdb.connect() as con:
+        try:
+            con.execute(f"attach ':memory:' as x (storage_version {literal(project.settings.storage_version)})")
+        except duckdb.Error as error:
+            raise _not_opened(project, error) from error
+
+
 def attach_build(project: Project, con: duckdb.DuckDBPyConnection) -> bool:
     """Attach build.duckdb read-only to an open database; return False if a run has it open for writing.
 
@@ -111,16 +123,23 @@ def attach_build(project: Project, con: duckdb.DuckDBPyConnection) -> bool:
 
 @contextmanager
 def reading(project: Project, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a published file read-only, with no access to anything outside of it."""
+    """Open a published file read-only, with no access to anything outside of it.
+
+    What does not fit in memory spills to a folder of its own: a query may read and write where it spills to.
+    """
     import duckdb
 
     con = duckdb.connect(str(path), read_only=True)
-    try:
-        _configure(con, project)
-        con.execute("set enable_external_access = false")
-        yield con
-    finally:
-        con.close()
+    with TemporaryDirectory(prefix="etl-") as spill:
+        try:
+            _configure(con, project)
+            con.execute(f"set temp_directory = {literal(spill)}")
+            con.execute("set enable_external_access = false")
+            # or a query could have a log written, and abort the process where that is not allowed
+            con.execute("set lock_configuration = true")
+            yield con
+        finally:
+            con.close()
 
 
 @contextmanager

@@ -68,6 +68,11 @@ def write_file(target: Path, text: str) -> None:
     flush(target.parent)
 
 
+def restrict_files(mask: int) -> None:
+    """Take the permissions in `mask` from all files that this process makes from now on."""
+    os.umask(os.umask(0o777) | mask)
+
+
 def make_read_only(path: Path) -> None:
     """Let nobody write to a file; who may read it stays as the umask left it."""
     path.chmod(path.stat().st_mode & 0o444)

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from time import sleep
 
 from etl.errors import AlreadyRunning, StepError
+from etl.files import restrict_files
 from etl.ledger import Ledger, Run, now
 from etl.own import claim
 from etl.project import Project
@@ -24,17 +25,20 @@ def take_lock(project: Project, run_id: str) -> int:
 
     Raises AlreadyRunning that says who holds it, and what claim() raises of a folder that is another one's.
     """
-    os.umask(os.umask(0o777) | project.settings.mask)
+    restrict_files(project.settings.mask)
     try:
         claim(project)
         project.lock.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(project.lock, os.O_RDWR | os.O_CREAT, 0o644)
+        # whoever may read a file may lock it, and so keep every run from beginning
+        descriptor = os.open(project.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        with suppress(PermissionError):
+            os.fchmod(descriptor, 0o600)
     except OSError as error:
         raise StepError(f"{error}\nNothing was begun: etl must be able to write to {project.data}.") from error
     if not _is_taken(descriptor):
         holder = os.pread(descriptor, 1000, 0).decode()
         os.close(descriptor)
-        raise AlreadyRunning(f"another run of {project.place} is under way: {_told(holder)}")
+        raise AlreadyRunning(_held(project, holder))
     text = json.dumps({"run_id": run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": now()})
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, text.encode(), 0)
@@ -54,7 +58,12 @@ def locked(project: Project, what: str) -> Iterator[None]:
 def under_way(project: Project, ledger: Ledger) -> Run | None:
     """Return the run that is under way: the newest one, if it has the lock."""
     newest = next(iter(ledger.runs()), None)
-    return newest if newest and not newest.outcome and holder(project) == newest.run_id else None
+    if newest is None or newest.outcome:
+        return None
+    if project.lock.exists() and not os.access(project.lock, os.R_OK):
+        # another user's lock cannot be asked
+        return newest if _is_alive(newest.pid) else None
+    return newest if holder(project) == newest.run_id else None
 
 
 def holder(project: Project) -> str:
@@ -87,9 +96,27 @@ def _is_taken(descriptor: int) -> bool:
     return False
 
 
-def _told(text: str) -> str:
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True
+
+
+def _held(project: Project, text: str) -> str:
+    """Return who holds the lock, by what the last run that had it wrote there."""
+    under_way = f"another run of {project.place} is under way"
     try:
         who = json.loads(text)
-        return f"run {who['run_id']}, process {who['pid']} on {who['host']}, since {who['since']}."
-    except (ValueError, KeyError):
-        return "it has only just begun."
+        run = f"run {who['run_id']}, process {who['pid']} on {who['host']}, since {who['since']}"
+        if who["host"] != socket.gethostname() or _is_alive(who["pid"]):
+            return f"{under_way}: {run}."
+    except (ValueError, KeyError, TypeError):
+        return f"{under_way}: it has only just begun."
+    return (
+        f"{project.lock} is locked, though its last {run}, is over. A worker of it, or something that is not a "
+        f"run of etl, has the file open. To see which: fuser -v {project.lock}"
+    )

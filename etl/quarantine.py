@@ -16,6 +16,7 @@ from etl import engine
 from etl.contract import Source
 from etl.corrections import read_corrections, record_hash
 from etl.errors import ConfigError, counted
+from etl.files import restrict_files
 from etl.ledger import Ledger, Receipt
 from etl.plan.plan import definitions
 from etl.project import Project
@@ -110,6 +111,7 @@ def export(project: Project, source: str, selection: Selection, file: Path) -> i
     found = records(project, source, selection, discarded=False)
     if not found:
         raise ConfigError(f"{source} has no records{selection} in quarantine that could be exported.")
+    restrict_files(project.settings.mask)
     try:
         # a spreadsheet takes a file without a byte order mark for the local code page
         with file.open("x", encoding="utf-8-sig", newline="") as out:

@@ -131,6 +131,11 @@ def _whole_number(path: Path, key: str, text: str) -> int:
 def _check(path: Path, settings: Settings) -> None:
     if settings.keep_generations < 1:
         raise ConfigError(f"{path}: [etl] keep_generations must be 1 or more.")
+    if not re.fullmatch(r"v\d+\.\d+\.\d+|latest", settings.storage_version):
+        raise ConfigError(
+            f"{path}: [etl] storage_version = {settings.storage_version} is not the version of a DuckDB, such as "
+            "v1.2.0, nor latest."
+        )
     if not re.fullmatch("0?[0-7]{3}", settings.umask) or settings.mask & 0o700:
         raise ConfigError(f"{path}: [etl] umask = {settings.umask} is no mask such as 022 or 027.")
     try:

@@ -24,6 +24,9 @@ def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt
     newest = receipts[PUBLISH].details["generation"] if PUBLISH in receipts else ""
     headline = _headline(plan, run, has_worked, newest) + _late(plan)
     yield f"{plan.project.environment}: {headline}" if plan.project.environment else headline
+    if _is_over_nothing(plan):
+        asked = f" of {plan.scope.source}" if plan.scope.source else ""
+        yield f"  nobody delivered anything{asked} from {plan.scope.first} to {plan.scope.last}"
     for name in plan.catalog.sources:
         yield from _source(plan, name, receipts)
     audited = receipts.get(AUDIT)
@@ -123,6 +126,13 @@ def _how(project: Project) -> str:
     record = read_record(project.current)
     is_promoted = record is not None and record.origin and not read_hold(project)
     return f"{record.origin['environment']} has promoted" if record and is_promoted else "rolled back to"
+
+
+def _is_over_nothing(plan: Plan) -> bool:
+    """Return whether given dates were asked for, and there is no delivery of any."""
+    scope, sources = plan.scope, plan.catalog.sources
+    days = ((name, day) for name, held in plan.held.items() if sources[name].is_dated for day in held)
+    return scope.first > date.min and not any(scope.takes(name, day) for name, day in days)
 
 
 def _lost(plan: Plan, name: str, loaded: Receipt | None) -> str:

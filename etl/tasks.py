@@ -17,7 +17,7 @@ from luigi.configuration import add_config_path, get_config
 from luigi.interface import PidLockAlreadyTakenExit, core
 from luigi.retcodes import run_with_retcodes
 
-from etl import luigi_setup, sample, steps
+from etl import luigi_options, luigi_setup, sample, steps
 from etl.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.ledger import Key
 from etl.plan import Plan, Scope
@@ -31,7 +31,7 @@ luigi_setup.exit_as_crash(has_crashed)
 _saying = partial(luigi_setup.saying, PidLockAlreadyTakenExit)
 
 
-class Step(luigi.Task):
+class Step(luigi_options.Asked):
     """A task of one run of one project; both are part of its identity on a shared scheduler."""
 
     # public, since Luigi leaves hidden parameters out of a task's id, whatever it says of their significance
@@ -48,7 +48,7 @@ class Step(luigi.Task):
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
         """Give the task that was asked for, which has none, its project and a new run."""
         given = {} if "run_id" in kwargs else {"project": luigi_setup.default_project(), "run_id": new_run_id()}
-        return super().get_param_values(params, args, {**given, **kwargs})  # type: ignore[no-untyped-call]
+        return super().get_param_values(params, args, {**given, **kwargs})
 
     @property
     def scope(self) -> Scope | None:
@@ -108,29 +108,11 @@ class WarehouseStep(Step):
         return {f"warehouse {self.project} {self.run_id}": 1}
 
 
-class DateParameter(luigi.DateParameter):
-    """A date on the command line; what is none is a message and Luigi's exit code for a wrong option."""
-
-    def parse(self, s: str) -> date:
-        try:
-            return super().parse(s)  # type: ignore[no-untyped-call, no-any-return]
-        except ValueError:
-            log.error("%r is not a date; write it as YYYY-MM-DD, such as 2018-05-24.", s)
-            raise SystemExit(2) from None
-
-
-class DatesParameter(luigi.Parameter):
-    """Dates with commas between them; see DateParameter."""
-
-    def parse(self, s: str) -> str:
-        return ",".join(str(DateParameter().parse(text)) for text in s.split(","))
-
-
 class RawFile(luigi.ExternalTask, Step):  # type: ignore[misc]
     """A delivery; missing only if its source requires it."""
 
     source = luigi.Parameter()
-    date = DateParameter()
+    date = luigi_options.DateParameter()
 
     def complete(self) -> bool:
         """Tell whether the file was there when the run was planned."""
@@ -143,7 +125,7 @@ class LakePartition(Step):
     # the earlier stage goes first, so that the next one has more to join
     priority = 2
     source = luigi.Parameter()
-    dates = DatesParameter(batch_method=",".join)
+    dates = luigi_options.DatesParameter(batch_method=",".join)
 
     @property
     def max_batch_size(self) -> float:  # type: ignore[override]
@@ -189,7 +171,7 @@ class BuiltModel(WarehouseStep):
     """Models' tables and views, those that `name` selects and what they read; one task for all that is stale."""
 
     name = luigi.Parameter()
-    date = DateParameter(default=None, positional=False, description="default: today")  # type: ignore[arg-type]
+    date = luigi_options.DateParameter(default=None, positional=False, description="default: today")  # type: ignore[arg-type]
 
     @property
     def scope(self) -> Scope | None:
@@ -271,7 +253,7 @@ class Batch(Step):
 class Nightly(Batch):
     """Every delivery up to `date` that is new or changed, published; by default up to today."""
 
-    date = DateParameter(positional=False, description="the batch date; default: today")
+    date = luigi_options.DateParameter(positional=False, description="the batch date; default: today")
     allow_withdrawn = luigi.Parameter(
         default="",
         positional=False,
@@ -292,8 +274,8 @@ class Nightly(Batch):
 class Backfill(Batch):
     """The deliveries from `start` to `stop`, of all sources or one; `force` takes them again."""
 
-    start = DateParameter(positional=False, description="the first date")
-    stop = DateParameter(positional=False, description="the last date")
+    start = luigi_options.DateParameter(positional=False, description="the first date")
+    stop = luigi_options.DateParameter(positional=False, description="the last date")
     source = luigi.Parameter(default="", positional=False, description="one source; default: all")
     force = luigi.BoolParameter(positional=False, description="also what is done and unchanged")
 
@@ -302,10 +284,10 @@ class Backfill(Batch):
         return Scope(self.stop, self.start, self.source, force=self.force, publish_held=self.force)
 
 
-class DeliveredSample(luigi.Task):
+class DeliveredSample(luigi_options.Asked):
     """The real flights of 2013 up to `until`, dropped into data/raw as a sender would."""
 
-    until = DateParameter(positional=False, description="the last day to deliver, in 2013")
+    until = luigi_options.DateParameter(positional=False, description="the last day to deliver, in 2013")
 
     def complete(self) -> bool:
         with _saying():
@@ -317,7 +299,7 @@ class DeliveredSample(luigi.Task):
         log.info("delivered %s files up to %s", f"{count:,}", self.until)
 
 
-class Promoted(luigi.Task):
+class Promoted(luigi_options.Asked):
     """The generation that one environment has published, as that of another: the same bytes."""
 
     project = luigi.Parameter(positional=False, description="set by etl")
@@ -328,7 +310,7 @@ class Promoted(luigi.Task):
 
     @classmethod
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
-        return super().get_param_values(params, args, {"project": luigi_setup.default_root(), **kwargs})  # type: ignore[no-untyped-call]
+        return super().get_param_values(params, args, {"project": luigi_setup.default_root(), **kwargs})
 
     def complete(self) -> bool:
         with _saying():

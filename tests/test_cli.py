@@ -15,6 +15,7 @@ from etl.errors import AlreadyRunning, ConfigError, EtlError, ModelError, Publis
 from etl.ledger import Key, Ledger, Receipt, Run, now
 from etl.lock import holder, take_lock
 from etl.run import active_run
+from etl.settings import Settings
 from tests import tiny
 
 DIRTY = "id,item\n3,book\nfour,pen\n5,cap,extra\n"
@@ -278,3 +279,35 @@ def test_a_long_value_is_cut_with_its_length_and_whole_as_json(shop):
     assert "x... (2,000,000 characters)" in answer("sql", query)
     assert len(answer("sql", query)) < 5000
     assert len(answer("sql", query, "--json")) > 2_000_000
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["call enable_logging(storage='file', storage_config={'path': 'x.log'})", "set memory_limit = '1GB'",
+     "copy (select 1) to 'data/.scratch/spill/x.csv'", "from read_csv('data/.scratch/spill/x.csv')"],
+)  # fmt: skip
+def test_a_query_can_neither_log_nor_reach_what_a_run_spills(shop, monkeypatch, query):
+    monkeypatch.chdir(shop.root)
+    spill = shop.scratch / "spill"
+    spill.mkdir(parents=True)
+    (spill / "x.csv").write_text("secret")
+    result = CliRunner().invoke(cli, ["sql", query])
+    assert isinstance(result.exception, EtlError)
+    assert (spill / "x.csv").read_text() == "secret"
+
+
+def test_what_is_exported_has_the_permissions_of_the_project(shop, tmp_path, monkeypatch):
+    before = os.umask(0o022)
+    monkeypatch.setattr(Settings, "mask", 0o077)
+    try:
+        answer("quarantine", "export", "sales", str(tmp_path / "e.csv"))
+        assert (tmp_path / "e.csv").stat().st_mode & 0o077 == 0
+        os.umask(0o022)
+        CliRunner().invoke(cli, ["diff", "current", "current", "marts.items", "--out", str(tmp_path / "d.csv")])
+        assert (tmp_path / "d.csv").stat().st_mode & 0o077 == 0
+        again = CliRunner().invoke(
+            cli, ["diff", "current", "current", "marts.items", "--out", str(tmp_path / "d.csv")]
+        )
+        assert "nothing overwrites it" in str(again.exception)
+    finally:
+        os.umask(before)

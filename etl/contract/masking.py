@@ -29,7 +29,7 @@ MASKS = {
     "partial": "*** and the last 4 characters of a text of more than 8, *** of any other; of a date its year",
     "drop": "null",
 }
-_LEAST_KEY_CHARACTERS = 16
+_LEAST_KEY_CHARACTERS, _LEAST_KEY_KINDS = 16, 8
 _SHOWN_CHARACTERS = 4
 _LONG_FROM_CHARACTERS = 9
 _YEAR_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
@@ -60,8 +60,12 @@ def require_key(contract: Contract, environment: Mapping[str, str] = os.environ)
     if not hashed:
         return None
     key = environment.get(KEY_VARIABLE, "")
-    if len(key) < _LEAST_KEY_CHARACTERS:
-        state = f"has fewer than {_LEAST_KEY_CHARACTERS} characters" if key else "is not set"
+    state = "" if key else "is not set"
+    if key and len(key) < _LEAST_KEY_CHARACTERS:
+        state = f"has fewer than {_LEAST_KEY_CHARACTERS} characters"
+    elif key and len(set(key)) < _LEAST_KEY_KINDS:
+        state = f"is made of fewer than {_LEAST_KEY_KINDS} different characters, and easy to guess"
+    if state:
         raise ConfigError(
             f"the environment variable {KEY_VARIABLE} {state}, but contract {contract.name} masks "
             f"{', '.join(hashed)} with it. Nothing was written. Set it to a secret text of at least "

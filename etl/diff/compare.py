@@ -12,6 +12,7 @@ from etl.diff.known import Known, known
 from etl.diff.rows import Example, Keyed, Whole, write
 from etl.diff.sides import A, B, Sides, key_of, sides
 from etl.errors import ConfigError
+from etl.files import restrict_files
 from etl.project import Project
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def compare(project: Project, request: Request) -> list[Compared]:
 
 def write_rows(project: Project, request: Request, target: Path) -> int:
     """Write the differing rows of one table to a .parquet or .csv file, in one rename; return how many."""
+    restrict_files(project.settings.mask)
     with engine.comparing(project, *request.files, may_write=True) as con:
         item = sides(con, request.digits)[request.table]
         key, _ = _key(con, item, request)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from importlib.metadata import version
 from typing import TypeVar
 
+from etl import engine
 from etl.contract import Catalog, Contract, Source, catalog_key, load_catalog, parse
 from etl.contract.unused import check_used
 from etl.errors import ConfigError
@@ -170,7 +172,7 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str = "") 
     deliveries.remember()
     held = {name: taken.held for name, taken in found.items()}
     withdrawn = {name: taken.withdrawn for name, taken in found.items()}
-    prints = fingerprints(catalog, models, held, deliveries.kept, project.settings.timezone, scope.last)
+    prints = fingerprints(project, catalog, models, held, deliveries.kept, scope.last)
     staleness = Staleness(project, scope, catalog, models, held, prints, receipts, withdrawn)
     stale, forced = staleness.find()
     missing = _missing(catalog, scope, held)
@@ -205,6 +207,7 @@ def _check_scope(scope: Scope, catalog: Catalog) -> None:
 
 def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     """Return the project's sources, contracts, models and audits, from the ledger's cache if unchanged."""
+    _check_storage_version(project, ledger)
     contracts_key = catalog_key(project.contracts)
     catalog = _known(Catalog.from_json, ledger.cached("catalog", contracts_key))
     if catalog is None:
@@ -231,6 +234,14 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     catalog = with_named_contracts(project, ledger, catalog, contracts_key, models)
     check_promises(project, catalog, models)
     return catalog, models
+
+
+def _check_storage_version(project: Project, ledger: Ledger) -> None:
+    """Have DuckDB check the setting once, and not only when something is to be built."""
+    key = f"{version('duckdb')} {project.settings.storage_version}"
+    if ledger.cached("storage_version", key) is None:
+        engine.check_storage_version(project)
+        ledger.cache("storage_version", key, "known")
 
 
 def raw_tables(catalog: Catalog) -> list[Given]:

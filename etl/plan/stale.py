@@ -26,13 +26,14 @@ CHANGED = "its definition or its input changed"
 
 
 def fingerprints(
-    catalog: Catalog, models: Models, held: Held, kept: Mapping[Key, str], timezone: str, batch_date: date
+    project: Project, catalog: Catalog, models: Models, held: Held, kept: Mapping[Key, str], batch_date: date
 ) -> dict[Key, str]:
     """Return the fingerprint of every step, upstream ones first; `kept` are those known already."""
     prints: dict[Key, str] = {}
     tables: dict[str, str] = {}
+    settings = project.settings
     for name, source in catalog.sources.items():
-        definitions = {v.since: lake.definition(source.at(v.since), timezone) for v in source.variants}
+        definitions = {v.since: lake.definition(source.at(v.since), settings.timezone) for v in source.variants}
         days = {}
         for day, delivery in held[name].items():
             key = extract_key(name, day)
@@ -49,7 +50,7 @@ def fingerprints(
         tables[source.table] = prints[load_key(name)] = fingerprint(
             source.partition, source.extra, columns, days, *masks
         )
-    code = definitions_of(models, timezone)
+    code = definitions_of(models, settings.timezone)
     for model in models.models.values():
         upstream = {read: tables[read] for read in model.reads}
         tables[model.name] = prints[transform_key(model.name)] = fingerprint(code[model.name], upstream)
@@ -64,7 +65,7 @@ def fingerprints(
     # what passed one night can fail the next, with nothing new to publish
     prints[AUDIT] = fingerprint(audited, str(batch_date)) if is_dated(catalog, models) else audited
     exports = [(m.name, m.header.export) for m in models.models.values() if m.header.export]
-    prints[PUBLISH] = fingerprint(audited, exports, EXPORT_VERSION)
+    prints[PUBLISH] = fingerprint(audited, exports, EXPORT_VERSION, settings.storage_version)
     return prints
 
 

@@ -133,6 +133,8 @@ def test_the_key_is_in_no_sql_text_and_in_no_error_of_a_cast() -> None:
         ({}, "is not set"),
         ({KEY_VARIABLE: ""}, "is not set"),
         ({KEY_VARIABLE: "short"}, "fewer than 16 characters"),
+        ({KEY_VARIABLE: "k" * 16}, "fewer than 8 different characters"),
+        ({KEY_VARIABLE: "abcabcabcabcabcabc"}, "fewer than 8 different characters"),
     ],
 )
 def test_a_missing_or_short_key_is_named_by_its_variable_only(environment: dict[str, str], said: str) -> None:

@@ -91,7 +91,13 @@ def _record(
         _inputs(con),
         publication.definitions,
         tables,
+        storage=_storage(con),
     )
+
+
+def _storage(con: duckdb.DuckDBPyConnection) -> str:
+    query = "select tags['storage_version'] from duckdb_databases() where database_name = current_database()"
+    return str(con.execute(query).fetchall()[0][0])
 
 
 def _inputs(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Input]]:
@@ -129,7 +135,9 @@ def _is_current(project: Project, record: Generation, force: bool) -> bool:
     if there is None or not is_there or project.warehouse.stat().st_size != there.bytes:
         return False
     is_same_by_origin = is_content(there.content) and there.fingerprint == record.fingerprint and not force
-    return there.content == record.content or is_same_by_origin
+    # clients that cannot open the format of the one there are why another is asked for
+    is_same_format = there.storage in ("", record.storage)
+    return is_same_format and (there.content == record.content or is_same_by_origin)
 
 
 def _make(

@@ -64,6 +64,8 @@ class Generation:
     tables: Mapping[str, Contents] = field(default_factory=dict)
     #: The size of its warehouse file.
     bytes: int = 0
+    #: The storage version of the file, as DuckDB says it.
+    storage: str = ""
     #: Where it was promoted from, by whom and why; empty if it was made here.
     origin: Mapping[str, Any] = field(default_factory=dict)
 

@@ -8,11 +8,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from etl.errors import PublishError
+from etl.errors import ConfigError, PublishError
 from etl.keys import BUILD
 from etl.ledger import Ledger, Run, stamp
 from etl.lock import take_lock
-from etl.project import Project
+from etl.project import Project, load_project
 from etl.stages import published, warehouse
 from etl.stages.published import retention
 from tests import tiny
@@ -261,3 +261,32 @@ def test_the_umask_decides_who_may_read(tmp_path: Path) -> None:
 
     assert project.warehouse.stat().st_mode & 0o777 == 0o440
     assert (project.generations / "run-1").stat().st_mode & 0o777 == 0o750
+
+
+def test_going_back_to_an_older_storage_version_publishes_the_same_in_it(tmp_path: Path) -> None:
+    project = tiny.project(tmp_path, settings="threads = 1\nstorage_version = latest\n")
+    tiny.night(project)
+    newest = published.current(project)
+    (project.root / "luigi.cfg").write_text("[etl]\nthreads = 1\n")
+    older = load_project(project.root)
+    with pytest.raises(ConfigError, match=r"cannot lower it\. Delete it"):
+        tiny.night(older)
+
+    older.build.unlink()
+    tiny.night(older)
+
+    assert published.current(older) != newest
+    with duckdb.connect() as con:
+        con.execute(f"attach '{older.warehouse.resolve()}' as x (read_only)")
+        query = "select tags['storage_version'] from duckdb_databases() where database_name = 'x'"
+        assert con.execute(query).fetchall() == [("v1.2.0+",)]
+    assert tiny.stale(tiny.plan(older)) == []
+
+
+@pytest.mark.parametrize("version", ["v9", "1.2.0", "newest", "v9.9.9"])
+def test_a_storage_version_that_no_duckdb_knows_is_refused_at_once(tmp_path: Path, version: str) -> None:
+    project = tiny.project(tmp_path)
+    tiny.night(project)
+    (project.root / "luigi.cfg").write_text(f"[etl]\nstorage_version = {version}\n")
+    with pytest.raises(ConfigError, match="storage_version"):
+        tiny.plan(load_project(project.root))
