@@ -18,6 +18,13 @@ from etl.quoting import literal
 # DuckDB takes the year 0 for 1 BC, and 24:00 for the next day
 _DAY = r"(\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})-\d{2}-\d{2}"
 _TIME = r"([01]\d|2[0-3]):\d{2}(:\d{2}(\.\d{1,6})?)?"
+# DuckDB takes a bare number for seconds, half a month for 15 days, and rounds what is below a microsecond
+_COUNT = r"[+-]?\d+\s*[a-z]+"
+_LONG = "s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?"
+_PART = rf"[+-]?\d*\.(\d{{1,6}}\s*({_LONG})|\d{{1,3}}\s*(ms|milliseconds?))"
+_CLOCK = r"[+-]?\d+:[0-5]\d(:[0-5]\d(\.\d{1,6})?)?"
+# so many digits of a whole number are always exact
+_EXACT_DIGITS = {"DOUBLE": 15, "FLOAT": 6}
 _SHAPES = {
     "INTEGER": r"[+-]?\d+",
     "FLOAT": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?([nN][aA][nN]|[iI]nf(inity)?)",
@@ -25,6 +32,7 @@ _SHAPES = {
     "TIME": _TIME,
     "TIMESTAMP": f"{_DAY}[ T]{_TIME}",
     ZONED: rf"{_DAY}[ T]{_TIME}(Z|[+-][01]\d(:?[0-5]\d)?)",
+    "INTERVAL": rf"(?i)(({_COUNT}|{_PART})(\s+({_COUNT}|{_PART}))*(\s+{_CLOCK})?|{_CLOCK})",
     "BOOLEAN": r"(?i)true|false|t|f|1|0",
 }
 _KINDS = {
@@ -93,13 +101,30 @@ def parsed(text: str, type: str, format: str = "", values: Values = _PLAIN) -> s
     cast = f"try_cast({text} as {type})"
     if type in ("FLOAT", "DOUBLE"):
         # 1e400 would become infinite without a word
-        cast = f"case when isfinite({cast}) or not regexp_matches({text}, '[0-9]') then {cast} end"
+        cast = (
+            f"case when {_is_bent(text, type, cast)} then null "
+            f"when isfinite({cast}) or not regexp_matches({text}, '[0-9]') then {cast} end"
+        )
     if not shape:
         return cast
     # a regular expression costs twice what the cast does: only texts that are written otherwise need it
     sure = _is_as_duckdb_writes(text, type, cast)
     first = f"when {sure} then {cast} " if sure else ""
     return f"case {first}when regexp_full_match({text}, {literal(shape)}) then {cast} end"
+
+
+def _is_bent(text: str, type: str, cast: str) -> str:
+    """Return the SQL that tells whether a text is a whole number that a DOUBLE or FLOAT would change.
+
+    A long one that is as a computer writes that value, zeros behind its digits, is it.
+    """
+    digits = _EXACT_DIGITS[type]
+    shape = literal(rf"[+-]?\d{{{digits + 1},}}(\.0*)?")
+    number = f"try_cast({text} as hugeint)"
+    others = f"{number} <> try_cast({cast} as hugeint) and {number} <> try_cast({cast}::varchar as hugeint)"
+    return (
+        f"case when strlen({text}) > {digits} then regexp_full_match({text}, {shape}) and {others} else false end"
+    )
 
 
 def local_time(text: str, format: str = "", values: Values = _PLAIN) -> str:

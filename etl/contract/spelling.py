@@ -104,6 +104,9 @@ def formatted_moment(text: str, type: str, format: str, until: int | None = None
     `until` is the last of the hundred years that %y stands for.
     """
     moment = f"try_strptime({text}, {literal(format)})"
+    if "n" in _CODE.findall(format):
+        # of nine digits DuckDB would keep six
+        moment = f"case when {moment}::timestamp::timestamp_ns = {moment} then {moment}::timestamp end"
     if type == ZONED and _UTC_END.search(format):
         moment = f"timezone('UTC', {moment})"
     if until and has_two_digit_years(format):

@@ -78,6 +78,11 @@ def _arrow_type(native: Any) -> str:
         return _arrow_type(native.value_type)
     if kinds.is_decimal(native):
         return _decimal(native.precision, native.scale)
+    if getattr(native, "unit", "") == "ns":
+        raise ValueError(
+            f"type {native} has nine digits of a second, and DuckDB keeps six here; declare it in 'us', which "
+            "takes no more than those, or as text"
+        )
     if kinds.is_timestamp(native):
         return "TIMESTAMP WITH TIME ZONE" if native.tz else "TIMESTAMP"
     names = {

@@ -181,7 +181,7 @@ def _text(cell: str, kind: str, decimal: str) -> str:
         return f"replace({cell}::varchar, '.', {literal(decimal)})"
     if _NESTED.fullmatch(kind):
         return f"to_json({cell})::varchar"
-    if kind == "TIMESTAMP WITH TIME ZONE":
+    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
         # the connection's time zone must not show, nor may offsets with seconds
         return f"timezone('UTC', {cell})::varchar || '+00'"
     return f"{cell}::varchar"
