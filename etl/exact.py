@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: A text of up to so many bytes is told apart by its hash() and its length.
 _SHORT = 8
+#: Columns that etl adds to a raw table.
+_ADDED = (("_loaded_at", "TIMESTAMP WITH TIME ZONE"), ("_file", "VARCHAR"))
 #: What is part of a type that has parts.
 _NESTED = ("list", "array", "map", "union", "struct", "tuple")
 #: Types whose sort key, or equality, is the same for some values that differ, and a form in which it is not.
@@ -57,8 +59,8 @@ def counted(table: str, columns: Sequence[tuple[str, str]]) -> tuple[tuple[str, 
 
     From which file it came is none in a raw table: etl.partitions says that. A model may well be about files.
     """
-    added = {"_loaded_at", "_file"} if table.startswith("raw.") else {"_loaded_at"}
-    return tuple((name, type) for name, type in columns if name.lower() not in added)
+    added = _ADDED if table.startswith("raw.") else _ADDED[:1]
+    return tuple((name, type) for name, type in columns if (name.lower(), type) not in added)
 
 
 def _parsed(con: duckdb.DuckDBPyConnection, type: str) -> Any:

@@ -143,7 +143,7 @@ class Whole:
         names = [identifier(column.name) for column in common]
         keys = [self.item.free_name(f"form {n}") for n in range(len(common))]
         both = " union all ".join(
-            f"select {', '.join(_as_texts(common, names, keys, place))}, {one} as {self._times} "
+            f"select {', '.join(_shown(common, names, keys, place))}, {one} as {self._times} "
             f"from {self.item.table(side)}"
             for place, (side, one) in enumerate(((A, -1), (B, 1)))
         )
@@ -151,9 +151,13 @@ class Whole:
         return f"select {texts}, sum({self._times}) as {self._times} from ({both}) group by {', '.join(keys)}"
 
 
-def _as_texts(columns: Sequence[Column], names: Sequence[str], keys: Sequence[str], side: int) -> list[str]:
-    texts = [f"{name}::varchar as {name}" for name in names]
-    return texts + [f"{column.form(side)} as {key}" for column, key in zip(columns, keys, strict=True)]
+def _shown(columns: Sequence[Column], names: Sequence[str], keys: Sequence[str], side: int) -> list[str]:
+    # as text only where the sides have no type in common: it is made of few of the rows
+    shown = [
+        name if column.types[0] == column.types[1] else f"{name}::varchar as {name}"
+        for column, name in zip(columns, names, strict=True)
+    ]
+    return shown + [f"{column.form(side)} as {key}" for column, key in zip(columns, keys, strict=True)]
 
 
 def write(con: duckdb.DuckDBPyConnection, rows: Keyed | Whole, target: Path) -> int:

@@ -273,3 +273,4 @@ def test_when_a_row_was_loaded_is_no_content_and_the_file_is_none_of_a_raw_table
     columns = (("id", "BIGINT"), ("_file", "VARCHAR"), ("_loaded_at", "TIMESTAMP WITH TIME ZONE"))
     assert [name for name, _ in counted("raw.sales", columns)] == ["id"]
     assert [name for name, _ in counted("marts.files", columns)] == ["id", "_file"]
+    assert counted("marts.own", (("_loaded_at", "DATE"),)) == (("_loaded_at", "DATE"),)
