@@ -180,6 +180,7 @@ def write(con: duckdb.DuckDBPyConnection, rows: Keyed | Whole, target: Path) -> 
 def _few(con: duckdb.DuckDBPyConnection, rows: Keyed | Whole, limit: int) -> Iterator[tuple[Any, ...]]:
     """Yield up to `limit` rows of each kind; by position, since a table may have columns of any name."""
     label = rows.item.free_name("kind of change")
-    for kind in KINDS:
-        select = f"select * from ({rows.select(label)}) where {label} = {literal(kind)}"
-        yield from con.execute(f"{select} order by all limit {limit}").fetchall()
+    few = [f"(from found where {label} = {literal(kind)} order by all limit {limit})" for kind in KINDS]
+    # all kinds at once: the two sides are read once for it
+    query = f"with found as materialized ({rows.select(label)}) {' union all '.join(few)}"
+    yield from sorted(con.execute(query).fetchall(), key=lambda row: KINDS.index(row[0]))
