@@ -60,7 +60,8 @@ def load(run: ActiveRun, sources: Sequence[str]) -> None:
 def transform(run: ActiveRun, names: Sequence[str]) -> None:
     """Build models that do not read one another."""
     started, plan = perf_counter(), run.plan
-    receipts = warehouse.transform(run.project, [plan.build(name) for name in names], run.ledger, plan.run_id)
+    builds = [plan.build(name) for name in names]
+    receipts = warehouse.transform(run.project, builds, run.ledger, plan.run_id, plan.scope.last)
     said = [built(receipt) for receipt in receipts if receipt.details["built"]]
     _said("built", ", ".join(said) or "nothing: all of it was there", started)
 

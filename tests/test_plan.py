@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.errors import ConfigError, DeliveryError, ModelError, WithdrawnError
+from etl.errors import ConfigError, DeliveryError, WithdrawnError
 from etl.keys import BUILD
 from etl.ledger import Ledger, stamp
 from etl.plan import Plan
@@ -279,7 +279,7 @@ def test_another_time_zone_makes_everything_stale(project: Project) -> None:
 def test_a_missing_sql_folder_drops_nothing(project: Project) -> None:
     (project.root / "luigi.cfg").write_text("[etl]\nsql = sqll\n")
 
-    with pytest.raises(ModelError, match="sqll, does not exist"):
+    with pytest.raises(ConfigError, match=r"sqll, is gone, .* see \[etl\] sql in luigi.cfg"):
         tiny.plan(load_project(project.root))
 
 

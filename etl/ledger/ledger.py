@@ -140,6 +140,10 @@ class Ledger:
         rows = self._all("select * from row_counts order by run_id, table_name, batch_date")
         return [RowCount(*row) for row in rows]
 
+    def counts_before(self, batch_date: str) -> list[RowCount]:
+        """Return how many rows tables had on the nights before a batch date."""
+        return [count for count in self.row_counts() if count.batch_date < batch_date]
+
     def replace_row_counts(self, counts: Iterable[RowCount]) -> None:
         """Make `counts` the only ones."""
         with self._explaining(), self._open() as con:

@@ -10,7 +10,7 @@ from etl.lineage.graph import Lineage
 from etl.lineage.macros import read_macros
 from etl.lineage.parser import Parser
 from etl.lineage.select import trace
-from etl.models import Audit, Model, Models
+from etl.models import LOG, Audit, Model, Models
 from etl.models.model import BY_PARTITION
 
 
@@ -19,6 +19,7 @@ def read_lineage(catalog: Catalog, models: Models, raw: str = "data/raw") -> Lin
     import duckdb
 
     tables = {source.table: _source(source, raw) for source in catalog.sources.values()}
+    tables |= {log.name: Table({name: Made((Column(log.name, name),)) for name, _ in log.columns}) for log in LOG}
     columns = {name: list(table.columns) for name, table in tables.items()}
     items: list[Model | Audit] = [*models.models.values(), *models.audits.values()]
     with duckdb.connect(":memory:", config={"threads": 1}) as con:
@@ -43,6 +44,7 @@ class _Reader:
         self.parser = parser
         self.trees = parser.trees({item.name: item.sql for item in items if _is_select(item)})
         readable = {source.table: source.columns for source in catalog.sources.values()}
+        readable |= {log.name: dict(log.columns) for log in LOG}
         readable |= {item.name: dict(item.stored) for item in items if isinstance(item, Model)}
         statements = [statement for item in items for _, statement in item.macros]
         self.macros = read_macros(parser, statements, readable)

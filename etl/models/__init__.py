@@ -4,6 +4,7 @@ from etl.audit_kinds import Audit
 from etl.models.code import Code, read_code
 from etl.models.context import Context, Promised
 from etl.models.header import place_of
+from etl.models.log import CLOCKS, LOG, LOG_NAMES, PARTITIONS
 from etl.models.model import ABSENT, BY_PARTITION, DELIVERED, HISTORY, Columns, Given, Header, Macro, Model, Models
 from etl.models.over import models_over
 from etl.models.read import is_test, models_key, read_models
@@ -14,8 +15,12 @@ from etl.models.variables import with_values
 __all__ = [
     "ABSENT",
     "BY_PARTITION",
+    "CLOCKS",
     "DELIVERED",
     "HISTORY",
+    "LOG",
+    "LOG_NAMES",
+    "PARTITIONS",
     "Audit",
     "Code",
     "Columns",

@@ -18,6 +18,7 @@ from etl.models.binding import Bound, with_columns
 from etl.models.context import NOTHING, Context
 from etl.models.header import read_audits, read_header
 from etl.models.inputs import stored, with_added, with_inputs
+from etl.models.log import LOG_NAMES
 from etl.models.macros import FOLDER as MACROS
 from etl.models.macros import MacroText, make_macro, read_macros, used
 from etl.models.model import Given, Macro, Model, Models
@@ -78,7 +79,7 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
         made = {*programs, *(name for name in queries if not _is_audit(name))}
         known = {*(table.name for table in given), *made}
         for query in (*queries.values(), *(query for macro in macros.values() for query in macro.queries)):
-            query.check_tables(known)
+            query.check_tables(known - LOG_NAMES if query.is_audit else known)
             query.check_variables({**context.variables, **({BATCH_DATE: ""} if query.is_audit else {})})
             query.check_functions({*macros})
             _use(query, used({*query.functions, *query.table_functions}, macros), context)

@@ -10,12 +10,24 @@ from importlib.metadata import version
 from typing import TypeVar
 
 from etl import engine
+from etl.audit_kinds import ROW_COUNTS
 from etl.contract import Catalog, Contract, Source, catalog_key, load_catalog, parse
 from etl.contract.unused import check_used
 from etl.errors import ConfigError
 from etl.keys import extract_key, transform_key
 from etl.ledger import Key, Ledger, Receipt, fingerprint
-from etl.models import DELIVERED, Context, Given, Models, Promised, models_key, read_models, select
+from etl.models import (
+    DELIVERED,
+    LOG,
+    PARTITIONS,
+    Context,
+    Given,
+    Models,
+    Promised,
+    models_key,
+    read_models,
+    select,
+)
 from etl.plan.deliveries import Deliveries, Scope, Taken
 from etl.plan.headers import check_exports, with_named_contracts
 from etl.plan.promises import check_promises
@@ -153,6 +165,7 @@ class Plan:
     def sources_of(self) -> Mapping[str, tuple[str, ...]]:
         """The sources that each table depends on, through any number of models."""
         found: dict[str, tuple[str, ...]] = {s.table: (s.name,) for s in self.catalog.sources.values()}
+        found |= {PARTITIONS: tuple(sorted(self.catalog.sources)), ROW_COUNTS: ()}
         for model in self.models.models.values():
             found[model.name] = tuple(sorted({name for read in model.reads for name in found[read]}))
         return found
@@ -172,7 +185,7 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str = "") 
     deliveries.remember()
     held = {name: taken.held for name, taken in found.items()}
     withdrawn = {name: taken.withdrawn for name, taken in found.items()}
-    prints = fingerprints(project, catalog, models, held, deliveries.kept, scope.last)
+    prints = fingerprints(project, catalog, models, held, deliveries.kept, scope.last, ledger)
     staleness = Staleness(project, scope, catalog, models, held, prints, receipts, withdrawn)
     stale, forced = staleness.find()
     missing = _missing(catalog, scope, held)
@@ -220,8 +233,8 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     if models is None:
         if not project.sql.is_dir() and any(receipt.step == "transform" for receipt in ledger.receipts()):
             raise ConfigError(
-                f"the folder of the models, {project.sql}, is gone, with tables that were built. Restore it; if "
-                f"they are to go: mkdir {project.sql}"
+                f"the folder of the models, {project.sql}, is gone, with tables that were built. Restore it, or "
+                f"see [etl] sql in luigi.cfg; if they are to go: mkdir {project.sql}"
             )
         models = read_models(project.sql, given, context)
         ledger.cache("models", key, models.to_json())
@@ -245,8 +258,8 @@ def _check_storage_version(project: Project, ledger: Ledger) -> None:
 
 
 def raw_tables(catalog: Catalog) -> list[Given]:
-    """Return the tables that sources are loaded into."""
-    return [_raw_table(source) for source in catalog.sources.values()]
+    """Return the tables that are there without a model: those that sources are loaded into, and the log."""
+    return [*(_raw_table(source) for source in catalog.sources.values()), *LOG]
 
 
 def _raw_table(source: Source) -> Given:

@@ -9,8 +9,8 @@ from datetime import date
 from etl.audit_kinds import DATED_KINDS
 from etl.contract import Catalog
 from etl.keys import AUDIT, BUILD, PUBLISH, extract_key, load_key, transform_key
-from etl.ledger import Key, Receipt, fingerprint, stamp
-from etl.models import Models
+from etl.ledger import Key, Ledger, Receipt, fingerprint, stamp
+from etl.models import LOG_NAMES, PARTITIONS, Models
 from etl.plan.deliveries import Scope
 from etl.project import Project
 from etl.stages import lake
@@ -26,7 +26,13 @@ CHANGED = "its definition or its input changed"
 
 
 def fingerprints(
-    project: Project, catalog: Catalog, models: Models, held: Held, kept: Mapping[Key, str], batch_date: date
+    project: Project,
+    catalog: Catalog,
+    models: Models,
+    held: Held,
+    kept: Mapping[Key, str],
+    batch_date: date,
+    ledger: Ledger,
 ) -> dict[Key, str]:
     """Return the fingerprint of every step, upstream ones first; `kept` are those known already."""
     prints: dict[Key, str] = {}
@@ -52,7 +58,8 @@ def fingerprints(
         )
     code = definitions_of(models, settings.timezone)
     for model in models.models.values():
-        upstream = {read: tables[read] for read in model.reads}
+        log = {read: _log(read, prints, ledger, batch_date) for read in model.reads if read in LOG_NAMES}
+        upstream = {read: tables[read] for read in model.reads if read not in log} | log
         tables[model.name] = prints[transform_key(model.name)] = fingerprint(code[model.name], upstream)
     contracts = {name: contract.to_dict() for name, contract in catalog.tables.items()}
     audits = {name: (audit.normal, audit.severity) for name, audit in models.audits.items()}
@@ -67,6 +74,13 @@ def fingerprints(
     exports = [(m.name, m.header.export) for m in models.models.values() if m.header.export]
     prints[PUBLISH] = fingerprint(audited, exports, EXPORT_VERSION, settings.storage_version)
     return prints
+
+
+def _log(table: str, prints: Mapping[Key, str], ledger: Ledger, batch_date: date) -> str:
+    """Return the fingerprint of a table of the log, as a run of that date reads it."""
+    if table == PARTITIONS:
+        return fingerprint({str(key): text for key, text in prints.items() if key.step == "load"})
+    return fingerprint(ledger.counts_before(str(batch_date)))
 
 
 def is_dated(catalog: Catalog, models: Models) -> bool:

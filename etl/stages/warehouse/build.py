@@ -6,15 +6,16 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl import engine
+from etl.audit_kinds import COUNT_COLUMNS, ROW_COUNTS
 from etl.contract import Contract
 from etl.errors import StepError
 from etl.keys import BUILD
-from etl.ledger import Ledger, Receipt, fingerprint, stamp
+from etl.ledger import Ledger, Receipt, RowCount, fingerprint, stamp
 from etl.project import Project
 from etl.quoting import identifier, literal, qualified
 from etl.stages.lake.layout import REJECTS
@@ -198,3 +199,17 @@ def define_own(con: duckdb.DuckDBPyConnection) -> None:
         con.execute("drop schema etl cascade; create schema etl")
     for name, columns in _TABLES.items():
         con.execute(f"create table if not exists {name} ({columns})")
+
+
+def write_row_counts(con: duckdb.DuckDBPyConnection, counts: Sequence[RowCount]) -> None:
+    """Make etl.row_counts hold these counts and no others; without any, it keeps those that it has."""
+    columns = ", ".join(f"{identifier(name)} {type}" for name, type in COUNT_COLUMNS)
+    con.execute(f"create table if not exists {ROW_COUNTS} ({columns})")
+    # of a ledger that was lost, this is the only place where they are
+    if values := [list(column) for column in zip(*map(astuple, counts), strict=True)]:
+        with transaction(con):
+            con.execute(f"delete from {ROW_COUNTS}")
+            con.execute(
+                f"insert into {ROW_COUNTS} select unnest(?), unnest(?)::date, unnest(?), unnest(?), unnest(?)",
+                values,
+            )

@@ -14,7 +14,7 @@ from etl.stages.warehouse.work import State
 if TYPE_CHECKING:
     import duckdb
 
-_COPIED = ("etl.models", "etl._builds", "etl._partitions", "etl._loaded", "etl._tables")
+_COPIED = ("etl.models", "etl._builds", "etl._partitions", "etl._loaded", "etl._tables", "etl.partitions")
 
 
 @contextmanager

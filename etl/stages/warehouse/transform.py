@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from etl.audit_kinds import ROW_COUNTS
 from etl.errors import TransformError
 from etl.keys import transform_key
 from etl.ledger import Ledger, Receipt
@@ -15,7 +17,7 @@ from etl.models import with_values
 from etl.project import Project
 from etl.quoting import identifier, qualified
 from etl.stages.warehouse import history, incremental, merge, program
-from etl.stages.warehouse.build import drop_model, open_build, transaction
+from etl.stages.warehouse.build import drop_model, open_build, transaction, write_row_counts
 from etl.stages.warehouse.content import version
 from etl.stages.warehouse.macros import define_macros
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, whole_inputs, work
@@ -37,12 +39,17 @@ class _Done:
     parts: Mapping[Day, Part]
 
 
-def transform(project: Project, builds: Sequence[Build], ledger: Ledger, run_id: str) -> list[Receipt]:
+def transform(
+    project: Project, builds: Sequence[Build], ledger: Ledger, run_id: str, batch_date: date | None = None
+) -> list[Receipt]:
     """Make the tables and views of `builds`, which are in order, what they should be.
 
+    Models that read the row counts of earlier nights find those of before `batch_date`.
     Return the receipts, which are written. One that fails stops no other: TransformError comes at the end.
     """
     with open_build(project, ledger, run_id) as con:
+        if batch_date and any(ROW_COUNTS in (*b.model.reads, *b.model.whole) for b in builds):
+            write_row_counts(con, ledger.counts_before(str(batch_date)))
         receipts, problems = build_models(con, builds, run_id, project.settings.cutoff_rows, ledger.write)
     if problems:
         raise TransformError("\n".join(problems))

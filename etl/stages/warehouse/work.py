@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from etl.errors import few
 from etl.ledger import fingerprint
-from etl.models import Model
+from etl.models import CLOCKS, LOG_NAMES, PARTITIONS, Model
+from etl.quoting import qualified
 
 if TYPE_CHECKING:
     import duckdb
@@ -118,8 +119,18 @@ class State:
         self.raw = dict(self.con.execute("select 'raw.' || source, content from etl._tables").fetchall())
 
     def version(self, table: str) -> str:
-        """Return the version of all of a stored table."""
+        """Return the version of all of a stored table; of one of the log, of all in it that is no clock."""
+        if table in LOG_NAMES:
+            return self._logged(table)
         return self.built[table].version if table in self.built else self.raw.get(table, "")
+
+    def _logged(self, table: str) -> str:
+        query = "select 1 from duckdb_tables() where schema_name || '.' || table_name = $1"
+        if not self.con.execute(query, [table]).fetchall():
+            return ""
+        clocks = ", ".join(column for column in CLOCKS if table == PARTITIONS or column == "run_id")
+        rows = self.con.execute(f"select * exclude ({clocks}) from {qualified(table)} order by all").fetchall()
+        return fingerprint([list(map(str, row)) for row in rows])
 
     def parts(self, table: str) -> dict[Day, Part]:
         """Return the partitions of a stored table, as etl replaces them."""
