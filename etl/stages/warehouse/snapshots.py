@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.contract import Source
+from etl.contract.clocks import ZONED, instant
 from etl.contract.masking import withheld
+from etl.contract.parse import parsed
 from etl.errors import StepError
-from etl.quoting import identifier, paths, qualified
+from etl.quoting import identifier, literal, paths, qualified
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 def insert_as_taken(con: duckdb.DuckDBPyConnection, source: Source, files: Sequence[Path]) -> None:
     """Add the rows of lake files to the table of a source, by the names of their columns.
 
-    A column that a file lacks is null, one that the table lacks is left out, one of another type is cast. What was
+    A column that a file lacks is null, one that the table lacks is left out, one of another type is cast, if that
+    keeps every value. What was
     masked in another way than it is now, or not at all, is null. Raises StepError, naming the files, for a value
     that cannot be cast.
     """
@@ -34,7 +37,7 @@ def insert_as_taken(con: duckdb.DuckDBPyConnection, source: Source, files: Seque
                 f"insert into {qualified(source.table)} by name select {columns}, now() as _loaded_at "
                 f"from read_parquet({paths(together)}, hive_partitioning = false)"
             )
-        except duckdb.ConversionException as error:
+        except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
             days = ", ".join(path.parent.name.partition("=")[2] for path in together)
             cause = withheld(source.contract, error)
             raise StepError(_misfit(source, days, cause, together[0].parent.parent)) from error
@@ -69,8 +72,26 @@ def _alike(
             for name, type, *_ in con.execute(query).fetchall()
             if name.lower() in known and masks.get(name.lower(), "") == notes.get(name.lower(), {}).get("pii", "")
         }
-        found.setdefault((", ".join(map(identifier, columns)), str([*columns.values()])), []).append(path)
+        types = {name.lower(): type for name, type in source.columns.items()}
+        selected = ", ".join(_cast(name, type, types[name.lower()]) for name, type in columns.items())
+        found.setdefault((selected, str([*columns.values()])), []).append(path)
     return found
+
+
+def _cast(name: str, held: str, wanted: str) -> str:
+    """Return a column as another type; an error for a value that is not one of it, which DuckDB may round."""
+    column = identifier(name)
+    if held == wanted or wanted == "VARCHAR":
+        return column
+    if held == "VARCHAR":
+        value = parsed(column, wanted)
+    elif wanted == ZONED and held in ("DATE", "TIMESTAMP"):
+        value = instant(f"{column}::timestamp")
+    else:
+        cast = f"try_cast({column} as {wanted})"
+        value = f"case when try_cast({cast} as {held}) is not distinct from {column} then {cast} end"
+    said = f"{literal(f'column {name}: ')} || {column}::varchar || {literal(f' is not a {wanted}')}"
+    return f"case when {column} is null then null else coalesce({value}, error({said})) end as {column}"
 
 
 def _notes(con: duckdb.DuckDBPyConnection, path: Path) -> dict[str, dict[str, str]]:
