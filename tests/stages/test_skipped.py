@@ -15,6 +15,7 @@ from etl.errors import DeliveryError
 from etl.formats import FORMATS, Csv, Excel, FixedWidth, Format, format_class
 from etl.ledger import Receipt
 from etl.project import Project
+from etl.stages.lake import empty
 from tests import tiny
 
 Row = tuple[str, str, str]
@@ -204,3 +205,24 @@ def test_a_header_that_the_preamble_took_is_named(tmp_path: Path) -> None:
         DeliveryError, match=r"the header found is 1, .*; line 1, which preamble=1 skips, may be it"
     ):
         tiny.take(project_of(tmp_path, CONTENT), tiny.sales(format=Csv(preamble=1)))
+
+
+@pytest.mark.parametrize(
+    ("content", "is_left_out"),
+    [
+        ("id,item,price\n", True),
+        ("id,item,price\nTotal,,0\n", True),
+        ("id,item,price\nEnd\n", True),
+        ("id,item,price\n4,pen,1\n", False),
+    ],
+)
+def test_a_file_whose_only_record_is_skipped_is_not_an_empty_one(
+    tmp_path: Path, content: str, is_left_out: bool
+) -> None:
+    project, source = project_of(tmp_path, content), tiny.sales(format=FOOTED, empty="skip")
+    (delivery,) = tiny.found(project, source)
+
+    assert empty.is_empty(source, delivery.files[0]) == is_left_out
+    if not is_left_out:
+        with pytest.raises(DeliveryError, match="line 2 is skipped by footer=1, but keeps"):
+            tiny.take(project, source)

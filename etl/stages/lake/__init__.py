@@ -106,6 +106,9 @@ class _Extraction:
         with self._closing_on_error(opening):
             looked = look(self.batch, delivery, opening.inputs)
         opening = Opening(delivery, looked.inputs)
+        # a file without records was left out by the plan, unless a skipped line looked like one
+        if not opening.records and self.batch.source.empty == "skip":
+            looked.problem = "it has no records, but a line that it skips by its number looks like one"
         if looked.problem:
             return self._alone(opening, looked.problem)
         if opening.layout is None or opening.delivery.corrections:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from etl.contract import Source
 from etl.errors import EtlError
+from etl.formats.totals import is_total
 from etl.stages.lake.pinned import Pinned
 from etl.stages.raw import File
+
+#: Between the cells of a line, more or less.
+_MARKS = re.compile(r"[,;|\t\"]+")
 
 
 def needs_no_header(source: Source, size: int) -> bool:
@@ -32,7 +38,24 @@ def is_empty(source: Source, file: File) -> bool:
         pinned = Pinned(file, Path(folder) / "records")
         try:
             opened = source.format.open(pinned.path, expected, Path(folder) / "records")
-            return opened.sound + opened.broken == 0
+            if opened.sound + opened.broken:
+                return False
+            lines = [skip.place.text for skip in opened.skips(headers=False) if _may_be_record(skip.place.text)]
+            return source.skipped == "allow" or not _has_records(source, opened.columns, lines, Path(folder))
         finally:
             pinned.close()
     return False
+
+
+def _may_be_record(text: str) -> bool:
+    """Tell whether a skipped line has a number and no word for a total: then somebody must look at it."""
+    parts = _MARKS.split(text)
+    return any(char.isdigit() for char in text) and not any(map(is_total, parts))
+
+
+def _has_records(source: Source, columns: Sequence[str], lines: Sequence[str], folder: Path) -> bool:
+    """Tell whether one of the lines has the shape of a record."""
+    path = folder / "lines.txt"
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="")
+    expected = [column.name for column in source.contract.columns]
+    return source.format.record_format(columns).open(path, expected, folder / "lines").sound > 0
