@@ -195,7 +195,7 @@ def _build(state: State, build: Build, todo: Work) -> None:
         there = {day for table in (model.name, *model.whole) for day in state.parts(table)}
         inputs = dict.fromkeys(there, version)
     parts = {} if todo.full else dict(state.parts(model.name))
-    for day in inputs if todo.full else todo.days:
+    for day in inputs if todo.full else todo.looked_at:
         if day in inputs:
             parts[day] = Part(inputs[day], version, parts[day].rows if day in parts else None)
         else:

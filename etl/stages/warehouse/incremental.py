@@ -18,7 +18,7 @@ def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State)
     model, table = build.model, qualified(build.model.name)
     if todo.full:
         return int(con.execute(f"create or replace table {table} as\n{model.sql}").fetchall()[0][0])
-    wheres = on_days(model.header.partition, todo.days)
+    wheres = on_days(model.header.partition, todo.looked_at)
     con.execute(f"delete from {table} where {' or '.join(wheres)}")
     for where in wheres:
         con.execute(f"insert into {table} by name select * from (\n{model.sql}\n) where {where}")

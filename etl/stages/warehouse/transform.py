@@ -136,7 +136,7 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
     if model.macros:
         define_macros(con, model.macros, build.variables)
     rows = _MAKERS[model.materialized](con, build, todo, state)
-    days = None if todo.full else todo.days
+    days = None if todo.full else todo.looked_at
     # models above may need its partitions one by one, though it is built as a whole itself
     has_parts = model.by_date or model.materialized == "incremental"
     parts = incremental.parts(con, build, state, days, limit) if has_parts else {}

@@ -87,11 +87,21 @@ class Part:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done: all of it (`full`), or the partitions `days`, or nothing; `why` in plain words."""
+    """What is to be done: all of it (`full`), or the partitions `days`, or nothing; `why` in plain words.
+
+    `reach` are dates without a delivery and without rows that are looked at too: by its lookback, a model may have
+    rows of them now.
+    """
 
     full: bool = False
     days: Sequence[Day] = ()
     why: str = ""
+    reach: Sequence[Day] = ()
+
+    @property
+    def looked_at(self) -> Sequence[Day]:
+        """The partitions of which rows are looked for."""
+        return (*self.days, *self.reach)
 
     def __bool__(self) -> bool:
         return self.full or bool(self.days)
@@ -198,6 +208,8 @@ def date_inputs(model: Model, state: State) -> dict[Day, str]:
     found: dict[Day, list[tuple[str, str, str]]] = {}
     for table, days in parts.items():
         for day, part in days.items():
+            if part.rows == 0:
+                continue  # as good as none
             for ahead in back if day else (0,):
                 reached = day + timedelta(ahead) if day else None
                 found.setdefault(reached, []).append((table, str(day), part.version))
@@ -215,12 +227,29 @@ def _by_date(model: Model, state: State) -> Work:
     ]
     if not changed:
         return Work()
-    tables = ", ".join(model.by_date)
-    if len(changed) > max(_FEW, len(now) // 2):
-        return Work(full=True, why=f"most partitions of {tables} changed")
+    there = {day for table in model.by_date for day in state.parts(table)}
+    known = there | {day for day, part in before.items() if part.rows}
+    counted = [day for day in changed if not model.header.lookback or day in known] or changed
+    tables, days = ", ".join(model.by_date), _in_order({*counted, None})
     # which rows have no date may depend on any of them
-    days = sorted({*changed, None}, key=lambda day: (day is None, day or date.min))
-    return Work(days=days, why=f"new or changed in {tables}: {_days([day for day in days if day])}")
+    if len(counted) > max(_FEW, len(there) // 2):
+        return Work(full=True, why=_most(model, tables, len(counted)))
+    reach = _in_order({*changed} - {*days})
+    return Work(days=days, why=f"new or changed in {tables}: {_days([day for day in days if day])}", reach=reach)
+
+
+def _in_order(days: Iterable[Day]) -> list[Day]:
+    return sorted(days, key=lambda day: (day is None, day or date.min))
+
+
+def _most(model: Model, tables: str, count: int) -> str:
+    """Return why all is built though a model is built by partition."""
+    if not model.header.lookback:
+        return f"most partitions of {tables} changed"
+    return (
+        f"most partitions read what changed in {tables}: {count:,} of them, "
+        f"with a lookback of {model.header.lookback:,} days"
+    )
 
 
 def _changed(model: Model, tables: Iterable[str]) -> str:

@@ -37,6 +37,21 @@ select day, shop, sum(price) over (
     partition by shop order by day range between interval 2 days preceding and current row
 ) as price_3_days
 from marts.daily""",
+    # has rows of days without a delivery: those after a sale, and those of a calendar
+    "marts.after": """-- materialized: incremental
+-- partition: day
+-- lookback: 3 days
+select day + later::integer as day, sum(price) as price from marts.totals, range(1, 4) as r(later) group by all""",
+    "marts.calendar": """-- materialized: incremental
+-- partition: day
+-- lookback: 2 days
+select c.day, count(t.day) as sold
+from (select date '2024-03-01' + n::integer as day from range(10) as r(n)) as c
+join marts.totals as t on t.day between c.day - 2 and c.day and t.shops = 1
+group by all""",
+    "marts.above": """-- materialized: incremental
+-- partition: day
+select * from marts.after""",
     "marts.running": """-- materialized: incremental
 -- partition: day
 select day, sum(price) over (order by day) as price from marts.totals""",
@@ -73,8 +88,32 @@ def test_a_new_day_is_the_only_one_that_is_built(warehouse: Warehouse) -> None:
 
     assert done["marts.daily"]["partitions"] == ["2024-03-21"]
     assert done["marts.totals"]["partitions"] == ["2024-03-21"]
-    assert done["marts.week"]["partitions"] == ["2024-03-21", "2024-03-22", "2024-03-23"]
+    # the days after it have no rows yet
+    assert done["marts.week"]["partitions"] == ["2024-03-21"]
     assert warehouse.rows("select price, shops from marts.totals where day = '2024-03-21'") == [(7.0, 1)]
+
+
+def test_a_long_lookback_builds_what_reads_the_new_day_and_says_why(tmp_path: Path) -> None:
+    week = SQL["marts.week"].replace("2 days\n", "366 days\n")
+    warehouse = Warehouse(tmp_path, RAW, {**SQL, "marts.week": week})
+    for number in range(20):
+        warehouse.deliver("raw.sales", day(number), [(day(number), "a", 1.0)])
+    warehouse.build()
+
+    warehouse.deliver("raw.sales", day(20), [(day(20), "a", 1.0)])
+    new = warehouse.build()["marts.week"]
+    assert (new["partitions"], new["why"]) == (["2024-03-21"], "new or changed in marts.daily: 2024-03-21")
+
+    warehouse.deliver("raw.sales", day(15), [(day(15), "a", 2.0)])
+    late = warehouse.build()["marts.week"]
+    assert late["partitions"] == [str(day(number)) for number in range(15, 21)]
+
+    warehouse.deliver("raw.sales", day(2), [(day(2), "a", 3.0)])
+    early = warehouse.build()["marts.week"]
+    assert (early["partitions"], early["why"]) == (
+        None,
+        "most partitions read what changed in marts.daily: 19 of them, with a lookback of 366 days",
+    )
 
 
 def test_a_day_of_a_joined_table_is_built_for_that_day(warehouse: Warehouse) -> None:
@@ -156,7 +195,8 @@ def test_a_comment_builds_nothing_and_an_expression_its_model(warehouse: Warehou
     assert warehouse.built() == ["marts.totals"]
 
     warehouse.read({"marts.totals": SQL["marts.totals"].replace("sum(price)", "sum(price + 1)")})
-    assert warehouse.built() == ["marts.totals", "marts.running", "marts.after_running"]
+    after = ["marts.after", "marts.above", "marts.running", "marts.after_running"]
+    assert [name for name in warehouse.built() if name in ("marts.totals", *after)] == ["marts.totals", *after]
 
 
 def test_rows_without_a_date_are_those_of_a_full_build(tmp_path: Path) -> None:
