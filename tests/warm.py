@@ -26,7 +26,7 @@ from pathlib import Path
 
 LIBRARIES = ("duckdb", "pandas", "pandera.pandas", "pyarrow.parquet", "luigi.cmdline", "etl.cli", "etl.steps")
 #: What reads the configuration of the folder that it is imported in: each process imports it for itself.
-CONFIGURED = re.compile(r"luigi(\..*)?|etl(\.(tasks|luigi_setup))?")
+CONFIGURED = re.compile(r"luigi(\..*)?|etl(\.(tasks|luigi_setup|luigi_options))?")
 
 
 class Process:

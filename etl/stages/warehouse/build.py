@@ -195,10 +195,14 @@ def define_own(con: duckdb.DuckDBPyConnection) -> None:
     )
     there = dict(con.execute(query).fetchall())
     wanted = {name: [text.split()[0] for text in columns.split(", ")] for name, columns in _TABLES.items()}
-    if any(there.get(name, columns) != columns for name, columns in wanted.items()):
+    is_other = any(there.get(name, columns) != columns for name, columns in wanted.items())
+    if is_other:
         con.execute("drop schema etl cascade; create schema etl")
     for name, columns in _TABLES.items():
         con.execute(f"create table if not exists {name} ({columns})")
+    if is_other:
+        # what an earlier etl removed and noted, or did not note, is not known any more
+        con.execute(f"insert into {NOTED} values ('any source', false)")
 
 
 def write_row_counts(con: duckdb.DuckDBPyConnection, counts: Sequence[RowCount]) -> None:

@@ -184,6 +184,15 @@ def test_a_scrub_without_need_opens_nothing_else(people: Callable[..., Project])
     assert project.build.stat().st_ino == before
 
 
+def test_a_build_of_another_layout_is_scrubbed(people: Callable[..., Project]) -> None:
+    project = people()
+    with duckdb.connect(str(project.build)) as con:
+        con.execute("alter table etl.runs rename column outcome to ended")
+    declare(project, '{"pii": "drop"}')
+    tiny.night(project)
+    assert [left(project, day) for day in DAYS] == [{}, {}, {}]
+
+
 def test_the_hash_of_a_small_file_with_personal_data_is_keyed(people: Callable[..., Project]) -> None:
     project = people('{"pii": "drop"}')
     plain = [sha256(project.raw / f"people/{day}.csv") for day in DAYS]
