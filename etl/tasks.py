@@ -281,7 +281,7 @@ class Backfill(Batch):
 
     @property
     def scope(self) -> Scope:
-        return Scope(self.stop, self.start, self.source, force=self.force, publish_held=self.force)
+        return Scope(self.stop, self.start, self.source, force=self.force)
 
 
 class DeliveredSample(luigi_options.Asked):
