@@ -99,6 +99,8 @@ def status(as_json: bool) -> None:
     names = ("source", "newest", "partitions", "rows", "rejected", "refused", "holes")
     rows = [{**source, "holes": _newest(source["holes"])} for source in found["sources"]]
     show_table(names, [[shown(row[name]) for name in names] for row in rows])
+    for name in found["removed"]:
+        echo(f"{name}: not a source any more, but the lake or quarantine holds it: etl purge {name}")
     for source in found["sources"]:
         if source["late_since"]:
             echo(f"{source['source']}: late since {source['late_since']} ({source['rhythm']})")

@@ -16,9 +16,9 @@ from pathlib import Path
 from etl import engine, steps
 from etl.contract import Source, catalog_key
 from etl.contract.masking import disguised
-from etl.corrections import corrections_file
+from etl.corrections import corrections_file, read_corrections
 from etl.diff import Request, compare
-from etl.errors import NotReproduced
+from etl.errors import NotReproduced, few
 from etl.files import copy_file, link_file, sha256
 from etl.git import check_out
 from etl.ledger import Ledger, Run, now
@@ -224,4 +224,13 @@ def _notes(plan: Plan, record: Generation) -> list[str]:
     changed = [name for name, text in record.definitions.items() if plan.code.get(name) != text]
     if changed:
         notes.append(f"defined otherwise than when it was made: {', '.join(changed[:_NAMED])}")
+    if since := _decided_since(plan.project, record):
+        notes.append(f"decisions about rejected records were added since it was made: {few(since)}")
     return notes
+
+
+def _decided_since(copy: Project, record: Generation) -> list[str]:
+    """Return the partitions about whose records somebody decided after the generation was published."""
+    files = sorted(copy.corrections.glob("*/*.jsonl"))
+    later = [path for path in files if any(item.at > record.published_at for item in read_corrections(path))]
+    return [f"{path.parent.name} {path.stem}" for path in later]

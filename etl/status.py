@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -48,6 +48,7 @@ def project_status() -> dict[str, Any]:
         **_publishing(project),
         "last_run": _last_run(project, ledger, runs[0]) if runs else None,
         "wrong": wrong,
+        "removed": _removed(project, sources),
         "sources": [
             {
                 "source": name,
@@ -85,6 +86,12 @@ def _newest(project: Project, runs: Sequence[Run]) -> date | None:
     """Return the newest batch date that any run had, but none from a clock or a hand that was ahead."""
     days = [date.fromisoformat(run.batch_date) for run in runs]
     return min(max(days), project.today()) if days else None
+
+
+def _removed(project: Project, known: Collection[str]) -> list[str]:
+    """Return the sources that there are no more, of which the lake or quarantine holds partitions still."""
+    folders = (path.parent for base in (project.lake, project.quarantine) for path in base.glob("*/*=*"))
+    return sorted({folder.name for folder in folders} - set(known))
 
 
 def _publishing(project: Project) -> dict[str, str]:

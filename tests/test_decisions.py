@@ -13,9 +13,11 @@ import pytest
 
 from etl import decisions, quarantine
 from etl.errors import AlreadyRunning, ConfigError
+from etl.ledger import Ledger
 from etl.lock import take_lock
 from etl.project import Project
 from etl.quarantine import Selection
+from etl.summary import summary
 from tests import tiny
 
 DIRTY = "id,item\n8,book\nfour,pen\n5,cap,extra\n"
@@ -341,3 +343,15 @@ def test_rows_that_nobody_edited_may_have_gone_meanwhile(bent: Project, tmp_path
     tiny.night(bent)
 
     assert tiny.published(bent, "select id, item from raw.sales") == [(1, "Köln")]
+
+
+def test_a_decision_that_has_no_effect_any_more_is_told_by_the_night(shop: Project) -> None:
+    decisions.discard(shop, "sales", Selection(lines=[3]), "a test")
+    tiny.night(shop)
+    contracts = shop.contracts / "all.py"
+    contracts.write_text(contracts.read_text().replace("id: int = pa.Field(unique=True)", "id: str"))
+    planned = tiny.night(shop)
+    ledger = Ledger(shop.ledger)
+    run = next(run for run in ledger.runs() if run.run_id == planned.run_id)
+    said = list(summary(planned, ledger, run, ledger.receipts()))
+    assert any("sales: 1 decision about sales/2024-03-04.csv without effect any more" in line for line in said)

@@ -161,3 +161,11 @@ def test_what_was_promoted_is_built_by_the_settings_of_the_environment_that_buil
 
     assert tiny.published(prod, "select distinct shop from marts.items") == [("there",)]
     assert different(prod) == []
+
+
+def test_decisions_that_were_added_since_are_told(project: Project) -> None:
+    tiny.decide(project, tiny.sales(), (2, "1,book", "!a test"))
+    file = next(project.corrections.glob("*/*.jsonl"))
+    file.write_text(file.read_text().replace("2024-04-01", "2999-04-01"))
+    with reproduce(project, published.current(project) or "") as anew:
+        assert "decisions about rejected records were added since it was made: sales 2024-03-01" in anew.notes
