@@ -49,7 +49,7 @@ def read_code(folder: Path, module: str) -> Code:
                 raise ModelError(f"{_place(folder, name, line)}: there is no {_place(folder, other)} to import.")
             if other not in texts:
                 visit(other, (*path, name))
-        texts[name] = file.read_text(encoding="utf-8")
+        texts[name] = file.read_text(encoding="utf-8-sig")
 
     visit(module, ())
     return Code(folder, texts)

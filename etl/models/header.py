@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ from etl.errors import ModelError
 from etl.models.model import ABSENT, MATERIALIZED, Header, Model
 from etl.printable import closest
 
-_LINE = re.compile(r"--\s*(?:(warn) )?([a-z_]+):(?:\s+(.*?))?\s*")
+_LINE = re.compile(r"--+\s*(?:[*•-]\s+)?(?:(warn)\s+)?([a-z][a-z_-]*)\s*([:=])(?!//)\s*(.*?)\s*", re.IGNORECASE)
+_DOCSTRING = re.compile(r"\s*[rRuU]?(\"{3}|'{3}|\"|').*?\1", re.DOTALL)
+# so close to a key must a comment be that is not written as one
+_LIKE = 0.8
 _EXPORTS = ("parquet",)
 
 # key -> the ways of building that it goes with; any, if it is not here
@@ -84,18 +88,50 @@ def read_audits(table: str, file: str, text: str) -> list[Audit]:
 
 
 def header_lines(text: str) -> Iterator[Line]:
-    """Yield the lines of a header; it ends at the first line that is no comment."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.startswith("--"):
+    """Yield the lines of a header, wherever they are in the comments before the first word of the SELECT.
+
+    Of a line in capital letters, and of one with `=` or a hyphen, only what is close to a key is one.
+    """
+    is_block = False
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+        rest = line.strip()
+        while is_block or rest.startswith("/*"):
+            rest = rest if is_block else rest[2:]
+            _, end, rest = rest.partition("*/")
+            is_block = not end
+            if is_block:
+                break
+            rest = rest.strip()
+        if is_block or not rest:
+            continue
+        if not rest.startswith("--"):
             return
-        if match := _LINE.fullmatch(line):
-            yield Line(number, match[2], match[3] or "", match[1] is not None)
+        if (match := _LINE.fullmatch(rest)) and _is_meant(match[2], match[3]):
+            key = match[2].lower() if match[3] == ":" else f"{match[2]} ="
+            yield Line(number, key, match[4] or "", match[1] is not None)
+
+
+def _is_meant(key: str, mark: str) -> bool:
+    """Tell whether a comment that looks like a line of a header is one, or was meant to be."""
+    if mark == ":" and re.fullmatch("[a-z_]+", key):
+        return True
+    return bool(difflib.get_close_matches(key.lower().replace("-", "_"), [*_PARSERS, *AUDIT_KEYS], 1, _LIKE))
+
+
+def as_sql(text: str) -> str:
+    """Return the text of a Python model with its comments as SQL has them, line by line."""
+    text = re.sub(r"^[ \t]*#!?[ \t]?", "-- ", text.removeprefix("\ufeff"), flags=re.MULTILINE)
+    comments = re.match(r"(?:\s*--[^\n]*\n)*", text)
+    start = comments.end() if comments else 0
+    if docstring := _DOCSTRING.match(text, start):
+        return text[:start] + "\n" * docstring[0].count("\n") + text[docstring.end() :]
+    return text
 
 
 def place_of(folder: Path, model: Model, key: str) -> str:
     """Return file and line of a key in the header of a model under `folder`, for messages."""
-    # a Python model's header has the comments of its language
-    text = re.sub(r"^# ", "-- ", (folder.parent / model.file).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = (folder.parent / model.file).read_text(encoding="utf-8-sig")
+    text = as_sql(text) if model.file.endswith(".py") else text
     return f"{model.file}:{next((line.number for line in header_lines(text) if line.key == key), 1)}"
 
 

@@ -6,7 +6,6 @@ It is read here without being run: what it reads is declared, and its contract s
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from etl.errors import ModelError
 from etl.files import project_files
 from etl.models.code import parse_code, read_code
 from etl.models.context import Context
-from etl.models.header import read_header
+from etl.models.header import as_sql, read_header
 from etl.models.model import Columns, Header
 from etl.models.names import table_name
 from etl.printable import closest
@@ -78,7 +77,7 @@ def _program(path: Path, folder: Path, context: Context) -> Program:
     _check("variable", variables, context.variables, place, "set it in [etl.vars] of luigi.cfg.")
     values = {variable: context.variables[variable] for variable in variables}
     normal = f"{code.digest} {values}"
-    header_text = re.sub(r"^# ", "-- ", text, flags=re.MULTILINE)
+    header_text = as_sql(text)
     header, _ = read_header(file, header_text)
     if header.building() != Header().building():
         raise ModelError(

@@ -179,7 +179,7 @@ def _check_test(path: Path, file: str) -> None:
 
 def _text(path: Path, file: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ModelError(f"{file}: is not UTF-8 text: {error}.") from error
 

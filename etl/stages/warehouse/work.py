@@ -55,7 +55,7 @@ class Build:
     def text(self) -> str:
         """The model's SELECT; the file of a Python model."""
         is_python = self.model.materialized == "python"
-        return (self.folder / self.model.file).read_text(encoding="utf-8") if is_python else self.model.sql
+        return (self.folder / self.model.file).read_text(encoding="utf-8-sig") if is_python else self.model.sql
 
 
 @dataclass(frozen=True)
