@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tarfile
 from io import BytesIO
@@ -11,6 +12,8 @@ from etl.errors import ConfigError
 from etl.project import CONFIG, Project
 
 _SECONDS = 60
+#: The mode of a submodule among the entries of a commit.
+_SUBMODULE = "160000"
 
 
 def commit_of(project: Project) -> str:
@@ -25,29 +28,38 @@ def is_committed(project: Project) -> bool:
 
 
 def check_out(project: Project, commit: str, folder: Path) -> None:
-    """Put the project's files, as a commit has them, into an empty folder; data/ is left out.
+    """Put the project's files, as a commit has them, into an empty folder, submodules too; data/ is left out.
 
-    Raises ConfigError if git does not know the commit, or cannot be asked.
+    Raises ConfigError if git does not know the commit, or that of a submodule, or cannot be asked.
     """
     data = [] if Path(project.settings.data).is_absolute() else [f":(exclude){project.settings.data}"]
-    archive = _run(project, "archive", "--format=tar", commit, "--", ".", *data)
-    if archive is None:
+    _extract(project.root, commit, folder, *data)
+
+
+def _extract(root: Path, commit: str, folder: Path, *exclude: str) -> None:
+    archive = _run(root, "archive", "--format=tar", commit, "--", ".", *exclude)
+    entries = _run(root, "ls-tree", "-r", "-z", commit)
+    if archive is None or entries is None:
         raise ConfigError(
-            f"git does not have the commit {commit} of {project.root}; fetch it, or take a copy of the repository "
-            "that has it."
+            f"git does not have the commit {commit} of {root}; fetch it, or take a copy of the repository that "
+            "has it."
         )
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")
+    for entry in filter(None, os.fsdecode(entries).split("\0")):
+        facts, _, name = entry.partition("\t")
+        if facts.startswith(_SUBMODULE) and (folder / name).is_dir():
+            _extract(root / name, facts.split()[2], folder / name)
 
 
 def _git(project: Project, *arguments: str) -> str | None:
     """Return what git says, as text, or None if it cannot."""
-    said = _run(project, *arguments)
+    said = _run(project.root, *arguments)
     return None if said is None else said.decode(errors="replace").strip()
 
 
-def _run(project: Project, *arguments: str) -> bytes | None:
-    command = ["git", "-C", str(project.root), *arguments]
+def _run(root: Path, *arguments: str) -> bytes | None:
+    command = ["git", "-C", str(root), *arguments]
     try:
         found = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):

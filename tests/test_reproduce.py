@@ -1,6 +1,7 @@
 """A generation is built anew from raw files and the code of its commit, and compared table by table."""
 
 import subprocess
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -169,3 +170,18 @@ def test_decisions_that_were_added_since_are_told(project: Project) -> None:
     file.write_text(file.read_text().replace("2024-04-01", "2999-04-01"))
     with reproduce(project, published.current(project) or "") as anew:
         assert "decisions about rejected records were added since it was made: sales 2024-03-01" in anew.notes
+
+
+def test_code_in_a_submodule_is_taken_of_the_commit_that_it_was_at(tmp_path: Path) -> None:
+    project = tiny.project(tmp_path / "project", CONTRACTS, SQL, RAW)
+    sql = replace(project, root=project.sql)
+    for repository, names in ((sql, ["."]), (project, ["luigi.cfg", "contracts", "sql"])):
+        git(repository, "init", "-q")
+        git(repository, "add", *names)
+        git(repository, "commit", "-qm", "first")
+    night(project, date(2024, 3, 1))
+    (project.sql / "marts" / "more.sql").write_text("select 1 as one")
+    git(sql, "add", ".")
+    git(sql, "commit", "-qm", "second")
+
+    assert different(project) == []
