@@ -110,27 +110,34 @@ class Csv(TextFile):
         from etl.formats.csv_file import CsvFile
         from etl.formats.csv_reader import CsvReader
         from etl.formats.head import Layout
+        from etl.formats.limits import Limit
         from etl.formats.scanner import Dialect
 
-        text = plain(path, self.encoding, self.compression, scratch)
-        encoding = exact_encoding(path, self.encoding, self.compression)
-        layout = Layout(self.header, self.preamble, self.footer, self.names)
-        delimiter, quote, escape, comment = (
-            mark.encode() for mark in (self.delimiter, self.quote, self.escape, self.comment)
-        )
-        # what the escape takes is written otherwise in a copy: DuckDB drops an escape before anything
-        reader = CsvReader(self.delimiter, self.quote, self.quote, self.nulls, self.trailing_delimiter)
-        if self.escapes:
-            escape = MARK
-        return CsvFile(
-            text,
-            Dialect(delimiter, quote, escape, comment, width=None, grammar=self.escapes),
-            layout,
-            reader,
-            expected,
-            encoding,
-            scratch,
-        )
+        try:
+            text = plain(path, self.encoding, self.compression, scratch, self.max_expansion)
+            encoding = exact_encoding(path, self.encoding, self.compression)
+            layout = Layout(self.header, self.preamble, self.footer, self.names)
+            delimiter, quote, escape, comment = (
+                mark.encode() for mark in (self.delimiter, self.quote, self.escape, self.comment)
+            )
+            # what the escape takes is written otherwise in a copy: DuckDB drops an escape before anything
+            reader = CsvReader(self.delimiter, self.quote, self.quote, self.nulls, self.trailing_delimiter)
+            if self.escapes:
+                escape = MARK
+            return CsvFile(
+                text,
+                Dialect(delimiter, quote, escape, comment, width=None, grammar=self.escapes),
+                layout,
+                reader,
+                expected,
+                encoding,
+                scratch,
+                Limit(path, self.max_expansion),
+            )
+        except BaseException:
+            for copy in (scratch, scratch.with_name(f"{scratch.name}.copy")):
+                copy.unlink(missing_ok=True)
+            raise
 
     def record_format(self, columns: Sequence[str]) -> Csv:
         """Return the dialect of a record's text alone: the same, with nothing around the records."""

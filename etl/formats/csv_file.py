@@ -18,6 +18,7 @@ from etl.formats.content import Content
 from etl.formats.csv_reader import CsvReader
 from etl.formats.format import Fault, Place, Skipped
 from etl.formats.head import Layout, find_body, physical_lines, text_start
+from etl.formats.limits import Limit
 from etl.formats.scanner import Dialect, Record, Run, Traits, normalized, record_spans
 from etl.formats.tables import first_table, may_repeat
 
@@ -40,7 +41,9 @@ class CsvFile:
         expected: Sequence[str],
         encoding: str,
         scratch: Path,
+        limit: Limit,
     ) -> None:
+        self._limit = limit
         self.path, self.file, self.reader = path, path, reader
         self._encoding, self._copy = encoding, scratch.with_name(scratch.name + ".copy")
         self._scratch = scratch
@@ -50,6 +53,7 @@ class CsvFile:
             self.columns = tuple(expected) if names is None else names
             if reader.trailing and names and not layout.names and names[-1] == "":
                 self.columns = names[:-1]
+            self._limit.check_columns(self.columns)
             self._dialect = dialect._replace(width=len(self.columns) + reader.trailing)
             self._traits = Traits()
             self.broken = 0
@@ -139,9 +143,14 @@ class CsvFile:
     @cached_property
     def _items(self) -> list[Run | Record]:
         with self._content() as content:
-            return list(
-                first_table(content, self._body, self.columns, self._dialect, self.reader.trailing, self._traits)
+            found = first_table(
+                content, self._body, self.columns, self._dialect, self.reader.trailing, self._traits
             )
+            items = []
+            for item in found:
+                items.append(item)
+                self._limit.check_items(len(items))
+            return items
 
     def _content(self) -> Content:
         return Content(self.path)

@@ -15,6 +15,7 @@ from etl.formats.excel_archive import Suspects, check_archive, document_suspects
 from etl.formats.format import Values
 from etl.formats.json import JsonLines
 from etl.formats.json_values import dumped
+from etl.formats.limits import Limit
 from etl.formats.staged import Staged, StagedRecord, skipped, stage
 
 if TYPE_CHECKING:
@@ -50,13 +51,15 @@ class Excel(Values):
 
     def open(self, path: Path, expected: Sequence[str], scratch: Path) -> Staged:
         """Take a sheet apart; its cells are then at `scratch`. The sheet is in memory as a whole meanwhile."""
-        rows, suspects = self._rows(path)
+        limit = Limit(path, self.max_expansion)
+        rows, suspects = self._rows(path, limit)
         head: Sequence[Any] = rows[self.header_row - 1] if 0 < self.header_row <= len(rows) else ()
         width = max((number + 1 for cells in rows[self.header_row :] for number in _filled(cells)), default=0)
         width = max([width, *(column + 1 for line, column in suspects if line >= self.header_row)])
         names = self._names(head, width) if self.header_row else _wide(expected, width)
-        records = self._records(rows, names, suspects)
-        return stage(records, names, scratch)
+        limit.check_columns(names)
+        records = self._records(rows, names, suspects, limit)
+        return stage(records, names, scratch, limit=limit)
 
     def record_format(self, columns: Sequence[str]) -> JsonLines:
         """Return the format of the records' texts."""
@@ -68,13 +71,13 @@ class Excel(Values):
         """Return a record's text with the cells of hidden columns replaced."""
         return self.record_format(columns).redacted(text, columns, hidden)
 
-    def _rows(self, path: Path) -> tuple[list[list[Any]], Suspects]:
+    def _rows(self, path: Path, limit: Limit) -> tuple[list[list[Any]], Suspects]:
         try:
             # before the reader opens it, which unpacks all tables of an OpenDocument
-            tables = None if check_archive(path) else document_suspects(path)
+            tables = None if check_archive(path, limit) else document_suspects(path, limit)
             with _workbook(path) as workbook:
                 name = self._sheet_name(path, workbook.sheet_names)
-                suspects = workbook_suspects(path, name) if tables is None else tables.get(name, {})
+                suspects = workbook_suspects(path, name, limit) if tables is None else tables.get(name, {})
                 sheet = workbook.get_sheet_by_name(name)
                 # the reader pads empty rows above the first cell, but not empty columns before it
                 left = [""] * (sheet.start[1] if sheet.start else 0)
@@ -113,7 +116,7 @@ class Excel(Values):
         return [name or f"(column {_letters(number)})" for number, name in enumerate(names)]
 
     def _records(
-        self, rows: Sequence[Sequence[Any]], names: Sequence[str], suspects: Suspects
+        self, rows: Sequence[Sequence[Any]], names: Sequence[str], suspects: Suspects, limit: Limit
     ) -> Iterator[StagedRecord]:
         is_timestamp = [name in self.timestamps for name in names]
         by_row: dict[int, dict[int, str]] = {}
@@ -128,17 +131,19 @@ class Excel(Values):
                 continue
             values = [*row, *[""] * (len(names) - len(row))][: len(names)]
             cells = [self._text(*cell) for cell in zip(values, is_timestamp, names, strict=True)]
-            for column, text in bad.items():
-                cells[column] = text or None
+            for column, said in bad.items():
+                cells[column] = said or None
+            text = _json(names, cells)
+            limit.take(len(text))
             if number < self.header_row:
                 role = "above" if number + 1 < self.header_row else "names"
-                yield skipped(number + 1, _json(names, cells), f"header_row={self.header_row}", role)
+                yield skipped(number + 1, text, f"header_row={self.header_row}", role)
                 continue
             problem = ", ".join(
                 f"cell {_letters(column)}{number + 1} is {text or 'a formula without a value'}"
                 for column, text in sorted(bad.items())
             )
-            yield StagedRecord(number + 1, _json(names, cells), cells, problem)
+            yield StagedRecord(number + 1, text, cells, problem)
 
     def _text(self, cell: Any, is_timestamp: bool = False, column: str = "") -> str | None:
         if isinstance(cell, str):

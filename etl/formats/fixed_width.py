@@ -11,6 +11,7 @@ from typing import Any
 from etl import quoting
 from etl.errors import ContractError, UnreadableError
 from etl.formats import plain
+from etl.formats.limits import Limit
 from etl.formats.staged import Staged, StagedRecord, skipped, stage
 from etl.quoting import identifier, literal
 
@@ -62,8 +63,15 @@ class FixedWidth(plain.TextFile):
 
     def open(self, path: Path, expected: Sequence[str], scratch: Path) -> Staged:
         """Take a file apart; its lines are then at `scratch`, and DuckDB cuts the cells out of them."""
+        limit = Limit(path, self.max_expansion)
         with self.plain_text(path, scratch) as (text, encoding):
-            return stage(self._records(path, text, encoding), list(self.columns), scratch, reader=self._reader())
+            return stage(
+                self._records(path, text, encoding),
+                list(self.columns),
+                scratch,
+                reader=self._reader(),
+                limit=limit,
+            )
 
     def record_format(self, columns: Sequence[str]) -> FixedWidth:
         """Return the format of the records' lines alone."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from etl.errors import ContractError
+from etl.formats.limits import TIMES
 
 
 class Place(NamedTuple):
@@ -114,8 +115,9 @@ class Values:
     `decimal` and `thousands` are the marks in numbers. `date_format` and `timestamp_format` are strptime()
     formats; empty means ISO 8601. A format with %y needs `two_digit_years_until`: with 2049 the years
     50 to 99 are of the century before. `decimals` are the decimal marks of columns that have their own, which
-    their contract says: a format with numbers of its own, such as JSON's, writes them so. Raises ContractError
-    for a wrong option.
+    their contract says: a format with numbers of its own, such as JSON's, writes them so. A file that
+    becomes more than `max_expansion` times its size when it is decoded, and more than 100 MB, is refused. Raises
+    ContractError for a wrong option.
     """
 
     decimal: str = "."
@@ -124,6 +126,7 @@ class Values:
     timestamp_format: str = ""
     two_digit_years_until: int | None = None
     decimals: Mapping[str, str] = field(default_factory=dict)
+    max_expansion: int = TIMES
 
     def __post_init__(self) -> None:
         if not is_mark(self.decimal):
@@ -134,6 +137,8 @@ class Values:
             raise ContractError(f"decimal and thousands are both {self.decimal!r}; a number would be ambiguous.")
         if (year := self.two_digit_years_until) is not None and not is_year(year):
             raise ContractError(f"two_digit_years_until={year!r} is not a year, such as 2049.")
+        if type(self.max_expansion) is not int or self.max_expansion < 1:
+            raise ContractError(f"max_expansion={self.max_expansion!r} is not a number of times from 1.")
         for name in ("date_format", "timestamp_format"):
             if (text := getattr(self, name)) and "%" not in text:
                 raise ContractError(f"{name}={text!r} is not a strptime format, such as %d.%m.%Y.")

@@ -11,6 +11,7 @@ from etl.formats import plain
 from etl.formats.json_document import Element, elements, sequence
 from etl.formats.json_paths import Paths, parse_path
 from etl.formats.json_values import Malformed, dumped, single
+from etl.formats.limits import Limit
 from etl.formats.staged import Extras, Staged, StagedRecord, skipped, stage
 
 #: A value; or the line and the bytes of what is no text; or a blank line.
@@ -35,7 +36,7 @@ class JsonLines(plain.TextFile):
     def open(self, path: Path, expected: Sequence[str], scratch: Path) -> Staged:
         """Take a file apart; its cells are then at `scratch`."""
         with self.plain_text(path, scratch) as (text, encoding):
-            return self._staged(self._elements(text), expected, scratch, encoding)
+            return self._staged(self._elements(text), expected, scratch, encoding, Limit(path, self.max_expansion))
 
     def record_format(self, columns: Sequence[str]) -> JsonLines:
         """Return the format of the records' texts, which may be several lines each."""
@@ -81,6 +82,7 @@ class JsonLines(plain.TextFile):
         expected: Sequence[str],
         scratch: Path,
         encoding: str,
+        limit: Limit,
     ) -> Staged:
         names = [*expected, *(name for name in self.paths if name not in expected)]
         paths = Paths(names, self.paths, self.values)
@@ -91,7 +93,7 @@ class JsonLines(plain.TextFile):
             for element in found:
                 yield (skipped(0) if element is None else _record(element, paths, width, names, extras, encoding))
 
-        return stage(records(), expected, scratch, extras)
+        return stage(records(), expected, scratch, extras, limit=limit)
 
 
 @dataclass(frozen=True, kw_only=True)

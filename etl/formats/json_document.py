@@ -12,7 +12,7 @@ from etl.errors import UnreadableError
 from etl.formats.json_values import Malformed, decoded
 
 _BLOCK_CHARACTERS = 1 << 20
-_LARGEST_CHARACTERS = 1 << 26
+_LARGEST_CHARACTERS = 1 << 23
 _SPACE = re.compile(r"[ \t\n\r]*")
 #: What a value is, by its first character.
 _KINDS = {"n": "null", "t": "true", "f": "false", '"': "a text", "{": "an object", "[": "an array", "": "missing"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,13 +13,14 @@ from etl import quoting
 from etl.errors import ContractError, UnreadableError
 from etl.formats.format import Fault, Place, Skipped, Values
 from etl.formats.json import JsonLines
+from etl.formats.limits import Limit
+from etl.formats.parquet_size import NESTED, decoded
 from etl.quoting import identifier, literal
 
 if TYPE_CHECKING:
     import duckdb
 
 _BATCH_RECORDS = 10_000
-_NESTED = re.compile(r"(STRUCT|MAP|UNION|VARIANT)\b.*|.*\[\d*\]", re.DOTALL)
 _OWN_COLUMNS = {"file_index", "file_row_number", "_record"}
 
 
@@ -37,7 +37,7 @@ class Parquet(Values):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "binary", tuple(self.binary))
-        plain = Values(decimals=self.decimals)
+        plain = Values(decimals=self.decimals, max_expansion=self.max_expansion)
         given = [name for name, value in vars(self.values).items() if value != getattr(plain, name)]
         if given:
             raise ContractError(f"Parquet({given[0]}=...) means nothing: values in Parquet have types, not marks.")
@@ -52,15 +52,13 @@ class Parquet(Values):
                     tuple((name, kind) for name, kind, *_ in columns), tuple(sorted(self.decimals.items()))
                 )
                 self._check(path, reader, expected)
-                names = reader.names
-                cells = ", ".join(map(identifier, names))
-                rows = con.execute(
-                    f"select count(*), bit_xor(hash({cells})) from {reader.numbered(path, names)}"
-                ).fetchall()
+                limit = Limit(path, self.max_expansion)
+                limit.check_columns(reader.names)
+                records = decoded(con, path, reader.columns, limit)
         except _duckdb_error() as error:
             message = str(error).split("\n", 1)[0]
             raise UnreadableError(f"{path} is no sound Parquet file: {message}. Ask for it again.") from error
-        return ParquetFile(path, reader, rows[0][0])
+        return ParquetFile(path, reader, records)
 
     def record_format(self, columns: Sequence[str]) -> JsonLines:
         """Return the format of the records' texts."""
@@ -179,7 +177,7 @@ def _text(cell: str, kind: str, decimal: str) -> str:
     """Return the SQL of a value as text that reads back as exactly that value."""
     if decimal != "." and kind.startswith(("FLOAT", "DOUBLE", "DECIMAL")):
         return f"replace({cell}::varchar, '.', {literal(decimal)})"
-    if _NESTED.fullmatch(kind):
+    if NESTED.fullmatch(kind):
         return f"to_json({cell})::varchar"
     if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
         # the connection's time zone must not show, nor may offsets with seconds

@@ -19,13 +19,12 @@ from typing import IO, Any, Protocol
 from etl.errors import ContractError, UnreadableError
 from etl.formats import kinds
 from etl.formats.format import Values
+from etl.formats.limits import TIMES, Limit
 
-#: An archive that grows more than this is taken for a bomb, from BOMB_BYTES up.
-MAX_RATIO = 200
-#: How much an archive may always grow to.
-BOMB_BYTES = 100_000_000
 _BLOCK_BYTES = 1 << 20
-_LINE_BYTES = 1 << 26
+_LINE_BYTES = 1 << 23
+#: What a record or a part of one costs in memory, beside its text, by what there is one of for each.
+_COSTS = {b"\n": 64, b"\r": 64, b"{": 64, b"<": 24}
 _SUFFIXES = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst", ".zip": "zip"}
 _COMPRESSIONS = ("", "none", *_SUFFIXES.values())
 _MARK = "\ufeff"
@@ -65,7 +64,7 @@ class TextFile(Values):
         """Give the file's plain text and exact encoding; a copy lies beside `scratch` and is deleted."""
         copy = scratch.with_name(scratch.name + ".text")
         try:
-            text = plain(path, self.encoding, self.compression, copy)
+            text = plain(path, self.encoding, self.compression, copy, self.max_expansion)
             yield text, exact_encoding(path, self.encoding, self.compression)
         finally:
             copy.unlink(missing_ok=True)
@@ -91,18 +90,18 @@ def check_pattern(option: str, pattern: str) -> None:
         raise ContractError(f"{option} is not a regular expression: {error}.") from error
 
 
-def plain(path: Path, encoding: str, compression: str, scratch: Path) -> Path:
+def plain(path: Path, encoding: str, compression: str, scratch: Path, times: int = TIMES) -> Path:
     """Return the path of the file's text in UTF-8: itself, or `scratch`, which is then written.
 
-    With the encoding utf-8 only the compression is undone. Raises UnreadableError for an archive that is
-    damaged, cut off, of several files, or a bomb.
+    With the encoding utf-8 only the compression is undone; the text may have `times` the file's size. Raises
+    UnreadableError for an archive that is damaged, cut off, of several files, or a bomb.
     """
     kind = _kind(path, compression)
     is_utf8 = _is_utf8(encoding)
     if not kind and is_utf8:
         _refuse_binary(path, kinds.first_bytes(path))
         return path
-    with closing(_blocks(path, kind)) as blocks, scratch.open("wb") as target:
+    with closing(_blocks(path, kind, times)) as blocks, scratch.open("wb") as target:
         first = next(blocks, b"")
         _refuse_binary(path, first)
         every = chain([first], blocks)
@@ -127,7 +126,7 @@ def exact_encoding(path: Path, encoding: str, compression: str) -> str:
         return "utf-8"
     if name not in _MARKED:
         return encoding
-    with closing(_blocks(path, _kind(path, compression))) as blocks:
+    with closing(_blocks(path, _kind(path, compression), TIMES)) as blocks:
         start = next(blocks, b"")
     return next(exact for mark, exact in _MARKED[name] if start.startswith(mark))
 
@@ -212,9 +211,9 @@ def _transcoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     yield (text.removeprefix(_MARK) if is_start else text).encode("utf-8", "surrogatepass")
 
 
-def _blocks(path: Path, kind: str) -> Generator[bytes, None, None]:
+def _blocks(path: Path, kind: str, times: int) -> Generator[bytes, None, None]:
     """Yield a file's content, decompressed; UnreadableError where it cannot be."""
-    size, total = path.stat().st_size, 0
+    limit = Limit(path, times)
     blocks = _OPENERS[kind](path)
     while True:
         try:
@@ -230,12 +229,8 @@ def _blocks(path: Path, kind: str) -> Generator[bytes, None, None]:
             raise _damaged(path, kind, error) from error
         if not block:
             return
-        total += len(block)
-        if kind and total > BOMB_BYTES and total > MAX_RATIO * size:
-            raise UnreadableError(
-                f"{path} unpacks to more than {MAX_RATIO} times its size of {size:,} bytes, as a zip bomb does. "
-                "If its sender can be trusted, unpack it by hand and deliver the file itself."
-            )
+        if kind:
+            limit.take(len(block) + max(cost * block.count(mark) for mark, cost in _COSTS.items()))
         yield block
 
 

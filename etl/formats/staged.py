@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl import quoting
 from etl.formats.format import Fault, Place, Reader, Skipped
+from etl.formats.limits import Limit
 from etl.quoting import identifier
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH_RECORDS = 20_000
-_BATCH_CHARACTERS = 1 << 26
+_BATCH_CHARACTERS = 1 << 24
+_BATCH_CELLS = 1 << 22
 #: More names of extra cells are not told: a file whose keys are data can have millions.
 _MOST_EXTRAS = 1000
 _PLACE = ["_line", "_raw_text", "_raw_bytes"]
@@ -117,11 +119,13 @@ def stage(
     scratch: Path,
     extras: Extras | None = None,
     reader: Reader | None = None,
+    limit: Limit | None = None,
 ) -> Staged:
     """Write records, in order, to Parquet files at `scratch`; a few thousand are in memory at a time.
 
     `extras` may grow while the records are read. A `reader` of the format's own makes the cells from
-    `_raw_text`; then the records have none. Nothing is left at `scratch` if `records` raises. Lines that are
+    `_raw_text`; then the records have none. Nothing is left at `scratch` if `records` raises, or
+    if more are broken than the file's limit allows. Lines that are
     skipped are among the records, so that each is counted.
     """
     cells = [] if reader else [f"_text_{position}" for position in range(len(columns))]
@@ -137,6 +141,8 @@ def stage(
                         by_number.append(Skipped(Place(record.line, record.text, record.raw), *record.skip))
                 elif record.problem:
                     broken.add(order, record, [])
+                    if limit:
+                        limit.check_items(broken.records)
                 else:
                     sound.add(order, record, [*record.cells, record.extra])
     except BaseException:
@@ -188,6 +194,7 @@ class _Writer:
         # columns, since rows would be a million objects that the garbage collector looks at again and again
         self._columns: list[list[Any]] = [[] for _ in self._schema]
         self._add = [column.append for column in self._columns]
+        self._batch = max(1, min(_BATCH_RECORDS, _BATCH_CELLS // len(self._schema)))
         self._characters = 0
         self.records = 0
 
@@ -204,7 +211,7 @@ class _Writer:
             add(value)
         self._characters += len(record.text)
         self.records += 1
-        if len(self._columns[0]) == _BATCH_RECORDS or self._characters > _BATCH_CHARACTERS:
+        if len(self._columns[0]) == self._batch or self._characters > _BATCH_CHARACTERS:
             self._flush()
 
     def _flush(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from etl.errors import ContractError, UnreadableError
 from etl.formats import plain
 from etl.formats.json_values import dumped
+from etl.formats.limits import Limit
 from etl.formats.staged import Extras, Staged, StagedRecord, stage
 from etl.formats.xml_names import SPACE, STEP, XML, Name
 from etl.formats.xml_records import ROOT, Found, records
@@ -57,14 +58,15 @@ class Xml(plain.TextFile):
         """Take a file apart; its cells are then at `scratch`. Raises UnreadableError for a document type."""
         unpacked, copy = (scratch.with_name(scratch.name + end) for end in (".xml", ".text"))
         try:
-            packed = plain.plain(path, "utf-8", self.compression, unpacked)
+            packed = plain.plain(path, "utf-8", self.compression, unpacked, self.max_expansion)
             encoding = self.encoding or _declared(packed)
             text = plain.plain(packed, encoding, "none", copy)
             encoding = plain.exact_encoding(packed, encoding, "none")
             extras = Extras()
             names = [*expected, *(name for name in self.fields if name not in expected)]
             found = self._found(path, text, self._places(names))
-            return stage(self._staged(found, names, len(expected), extras, encoding), expected, scratch, extras)
+            staged = self._staged(found, names, len(expected), extras, encoding)
+            return stage(staged, expected, scratch, extras, limit=Limit(path, self.max_expansion))
         finally:
             unpacked.unlink(missing_ok=True)
             copy.unlink(missing_ok=True)

@@ -83,7 +83,7 @@ def test_a_zip_holds_one_file_whose_name_is_never_a_path(tmp_path):
 
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz", "zst"])
 def test_a_bomb_is_refused_before_it_fills_the_disk(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("etl.formats.plain.BOMB_BYTES", 3_000_000)
+    monkeypatch.setattr("etl.formats.limits.ALWAYS_BYTES", 3_000_000)
     path = tmp_path / f"a.{kind}"
     path.write_bytes(PACK[kind](bytes(20_000_000)))
     with pytest.raises(UnreadableError, match="zip bomb"):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,7 +29,7 @@ from etl.quoting import literal
 from etl.stages.lake import accepted
 from etl.stages.lake.inputs import Input, Lines
 from etl.stages.lake.layout import REJECTS, partition_file, refused_base
-from etl.stages.lake.streamed import write_streamed
+from etl.stages.lake.streamed import in_parts, write_streamed
 from etl.stages.lake.unchanged import check_unchanged
 from etl.stages.raw import Delivery
 
@@ -266,7 +267,7 @@ def _quarantine(batch: Batch, extracted: Extracted, target: Path) -> None:
         shutil.rmtree(target.parent, ignore_errors=True)
         return
     written = scratch_file(batch.project, "quarantine", delivery)
-    count = _write_rejects(batch, extracted, written, expected > _REJECTS_AT_ONCE)
+    count = _write_rejects(batch, extracted, written)
     if count != expected:
         raise RecordsLost(
             f"{source.name} {delivery.date}: {expected:,} records of {delivery.file} are rejected, but "
@@ -275,17 +276,18 @@ def _quarantine(batch: Batch, extracted: Extracted, target: Path) -> None:
     _move(written, target)
 
 
-def _write_rejects(batch: Batch, extracted: Extracted, target: Path, is_large: bool) -> int:
+def _write_rejects(batch: Batch, extracted: Extracted, target: Path) -> int:
     """Write rejects to a Parquet file; a large number of them, a part at a time. Return how many there were."""
     delivery = extracted.delivery
     fixed = {"source": batch.source.name, "date": delivery.date, "run_id": batch.run_id}
-    rejects = iter(extracted.rejects)
-    if is_large:
-        return write_streamed(fixed, rejects, target, {"sha256": delivery.sha256}, _REJECTS_AT_ONCE)
+    parts = in_parts(extracted.rejects, _REJECTS_AT_ONCE)
+    part = next(parts, [])
+    if more := next(parts, []):
+        return write_streamed(fixed, chain([part, more], parts), target, {"sha256": delivery.sha256})
     columns = ", ".join(f"{name} {type}" for name, type in REJECTS.items())
     batch.con.execute(f"create or replace temp table rejects ({columns})")
     names = ", ".join([*(f"? as {name}" for name in fixed), *(f"unnest(?) as {name}" for name in Reject._fields)])
-    if part := list(rejects):
+    if part:
         values = [list(column) for column in zip(*part, strict=True)]
         batch.con.execute(f"insert into rejects by name select {names}", [*fixed.values(), *values])
     metadata = f"kv_metadata {{sha256: {literal(delivery.sha256)}}}"

@@ -26,6 +26,8 @@ class Breach(NamedTuple):
 #: The rules that records of one file break, by the records' numbers.
 Broken = Mapping[int, Sequence[Breach]]
 
+_MOST_SHARED = 10_000
+
 
 class Change(NamedTuple):
     """What people decided about records that were rejected: they are `excluded`, and `inputs` read besides.
@@ -78,15 +80,22 @@ class Sound:
         positions = {name: at for at, name in enumerate(dict.fromkeys(shown.values()))}
         cursor = self._con.execute(
             f"select _file_number, _record, list_concat(_broken, {doubled}) as _names{values} from {numbered} "
-            f"where not (_keeps and {select.keeps(self._uniques)})"
+            f"where not (_keeps and {select.keeps(self._uniques)}) order by _file_number, _record"
         )
         found: dict[int, dict[int, list[Breach]]] = {n: {} for n in range(len(self._inputs))}
+        # millions of records can break the same rules with the same values
+        shared: dict[tuple[object, ...], list[Breach]] = {}
         while rows := cursor.fetchmany(10_000):
             for number, record, names, *texts in rows:
-                found[number][record] = [
-                    Breach(name, texts[positions[shown[name]]] if name in shown else None) for name in names
-                ]
-        return {number: dict(sorted(records.items())) for number, records in found.items()}
+                breaches = shared.get(key := (*names, None, *texts))
+                if breaches is None:
+                    breaches = [
+                        Breach(name, texts[positions[shown[name]]] if name in shown else None) for name in names
+                    ]
+                    if len(shared) < _MOST_SHARED:
+                        shared[key] = breaches
+                found[number][record] = breaches
+        return found
 
     def warnings(self) -> dict[str, int]:
         """Return how many kept rows break each rule that only warns."""

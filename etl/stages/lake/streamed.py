@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from etl.stages.lake.layout import REJECTS
 
+#: So many characters of texts are in memory at a time.
+_PART_CHARACTERS = 1 << 24
+
+
+def in_parts(rejects: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Yield rejects in lists of up to `size`, and of fewer if their texts are long."""
+    part: list[Any] = []
+    characters = 0
+    for reject in rejects:
+        part.append(reject)
+        characters += len(reject.text) + len(reject.message)
+        if len(part) == size or characters > _PART_CHARACTERS:
+            yield part
+            part, characters = [], 0
+    if part:
+        yield part
+
 
 def write_streamed(
-    fixed: Mapping[str, Any], rejects: Iterator[Any], target: Path, metadata: Mapping[str, str], size: int
+    fixed: Mapping[str, Any], parts: Iterable[Sequence[Any]], target: Path, metadata: Mapping[str, str]
 ) -> int:
-    """Write named tuples as rows to a Parquet file, `size` at a time, and return how many there were.
+    """Write named tuples as rows to a Parquet file, a part at a time, and return how many there were.
 
     `fixed` are the columns that are the same in every row, `metadata` are the file's.
     """
@@ -24,7 +40,7 @@ def write_streamed(
     schema = pa.schema([(name, types[type]) for name, type in REJECTS.items()], metadata=dict(metadata))
     count = 0
     with pq.ParquetWriter(target, schema) as writer:
-        while part := list(islice(rejects, size)):
+        for part in parts:
             rows = [{**fixed, **reject._asdict()} for reject in part]
             writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
             count += len(part)
