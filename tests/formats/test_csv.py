@@ -401,6 +401,10 @@ def test_an_archive_of_two_files_is_refused(table):
     "fmt", [Csv(header=False), Csv(), Csv(header=False, escape="\\")], ids=["", "header", "escape"]
 )
 def test_files_of_one_thing_only_are_taken_apart_at_once(tmp_path, fmt, content):
+    if fmt.header and content[:1] in b",x":
+        with pytest.raises(UnreadableError, match="columns, with names of"):
+            opened(tmp_path, fmt, content)
+        return
     found = opened(tmp_path, fmt, content)
     found.verify()
 
