@@ -118,12 +118,18 @@ def note_stamp(project: Project, ledger: Ledger, run_id: str) -> None:
 
 @contextmanager
 def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Commit what is done within, or nothing of it."""
+    """Commit what is done within, or nothing of it. Raises StepError if it can be neither."""
+    import duckdb
+
     con.execute("begin")
     try:
         yield
-    except BaseException:
-        con.execute("rollback")
+    except BaseException as error:
+        try:
+            con.execute("rollback")
+        except duckdb.Error as failed:
+            what = f"{failed}, after: {error}"
+            raise StepError(f"what failed could not be rolled back, so the step ends here: {what}") from error
         raise
     con.execute("commit")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from etl.errors import ModelError, TransformError
 from etl.models import Code, Model, read_code
-from etl.quoting import identifier, literal, qualified
+from etl.quoting import identifier, literal, qualified, set_variable
 from etl.stages.warehouse.work import Build, State, Work
 
 if TYPE_CHECKING:
     import duckdb
 
 _RESULT = "_result"
+_RETURNED = "a relation, a DataFrame, an Arrow table or reader, or batches of these one by one"
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 
 
@@ -41,17 +44,78 @@ class _Declared(dict[str, Any]):
 
 
 def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> int:
-    """Make the table; return its rows. Raises TransformError that says where the function failed, and why."""
+    """Make the table; return its rows. Raises TransformError that says where the function failed, and why.
+
+    The function reads through a connection of its own, so what it reads must be committed. What it leaves open
+    there, such as a reader that is half fetched, blocks no statement of `con`.
+    """
     model, code = build.model, _planned(build)
-    inputs = {read: con.sql(f"from {qualified(read)}") for read in model.reads}
-    with _explained(model, code), _modules(code) as module:
-        variables = {name: build.variables[name] for name in getattr(module, "VARIABLES", ())}
-        context = Context(_Declared("VARIABLES", variables))
-        result = module.model(_Declared("READS", inputs), context)
-        con.register(_RESULT, result)
-        rows = _insert(con, model)
-        con.unregister(_RESULT)  # not after an error: the transaction is rolled back, and takes it along
-        return rows
+    columns = ", ".join(f"{identifier(name)} {type}" for name, type in model.columns)
+    con.execute(f"create or replace table {qualified(model.name)} ({columns})")
+    with _beside(con, build) as beside:
+        rows, problem = _filled(con, beside, build, code)
+    if problem:
+        raise TransformError(problem)
+    return rows
+
+
+def _filled(
+    con: duckdb.DuckDBPyConnection, beside: duckdb.DuckDBPyConnection, build: Build, code: Code
+) -> tuple[int, str]:
+    """Fill the table; return its rows and what went wrong: as an error, it would keep all that is open alive."""
+    model = build.model
+    try:
+        with _explained(model, code), _modules(code) as module:
+            inputs = {read: beside.sql(f"from {qualified(read)}") for read in model.reads}
+            variables = {name: build.variables[name] for name in getattr(module, "VARIABLES", ())}
+            result = module.model(_Declared("READS", inputs), Context(_Declared("VARIABLES", variables)))
+            if result is None:
+                raise TransformError(f"{model.place}: model() returned None. Return {_RETURNED}.")
+            return sum(_insert(con, model, batch) for batch in _batches(result)), ""
+    except TransformError as error:
+        return 0, str(error)
+
+
+@contextmanager
+def _beside(con: duckdb.DuckDBPyConnection, build: Build) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Lend a second connection to the database of `con` that only reads, with the same settings."""
+    import duckdb
+
+    query = "select current_database(), current_schema(), current_setting('TimeZone')"
+    ((database, schema, timezone),) = con.execute(query).fetchall()
+    beside = con.cursor()
+    try:
+        beside.execute(f"use {identifier(database)}.{identifier(schema)}")
+        beside.execute(f"set TimeZone = {literal(timezone)}")
+        for name, value in build.variables.items():
+            beside.execute(set_variable(name, value))
+        # of 128 bits, Arrow would make a decimal
+        beside.execute("set arrow_lossless_conversion = true")
+        beside.execute("begin transaction read only")
+        yield beside
+    finally:
+        try:
+            beside.execute("rollback")
+        except duckdb.Error:
+            gc.collect()  # a reader that is not fetched to its end keeps the file open
+        beside.close()
+
+
+def _batches(result: Any) -> Iterator[Any]:
+    """Yield what DuckDB can read one by one: a result, or the parts of a reader, of a generator or of a list."""
+    import duckdb
+    import pyarrow
+
+    if isinstance(result, duckdb.DuckDBPyConnection):
+        with warnings.catch_warnings(action="ignore"):
+            result = result.to_arrow_reader()
+    if isinstance(result, pyarrow.RecordBatch):
+        yield pyarrow.Table.from_batches([result])
+    elif isinstance(result, list | tuple | Iterator | pyarrow.RecordBatchReader):
+        for part in result:
+            yield from _batches(part)
+    else:
+        yield result
 
 
 def _planned(build: Build) -> Code:
@@ -65,16 +129,24 @@ def _planned(build: Build) -> Code:
     return code
 
 
-def _insert(con: duckdb.DuckDBPyConnection, model: Model) -> int:
-    made = {row[0]: row[1] for row in con.execute(f"describe {_RESULT}").fetchall()}
-    promised = dict(model.columns)
+def _insert(con: duckdb.DuckDBPyConnection, model: Model, batch: Any) -> int:
+    """Add rows to the table; return how many. Names are the same in capital letters, as DuckDB's are."""
+    con.register(_RESULT, batch)
+    made = {row[0].lower(): row for row in con.execute(f"describe {_RESULT}").fetchall()}
+    promised = {name.lower(): name for name, _ in model.columns}
     if made.keys() != promised.keys():
-        parts = (("lacks", promised.keys() - made), ("has besides", made.keys() - promised))
-        wrong = "; ".join(f"{what} {', '.join(sorted(names))}" for what, names in parts if names)
-        raise TransformError(f"{model.place}: its result {wrong}: its contract says {', '.join(promised)}")
-    columns = ", ".join(_cast(name, made[name], type) for name, type in promised.items())
-    found = con.execute(f"create or replace table {qualified(model.name)} as select {columns} from {_RESULT}")
-    return int(found.fetchall()[0][0])
+        more = sorted(made[name][0] for name in made.keys() - promised.keys())
+        parts = (
+            ("lacks", sorted(promised[name] for name in promised.keys() - made.keys())),
+            ("has besides", more),
+        )
+        wrong = "; ".join(f"{what} {', '.join(names)}" for what, names in parts if names)
+        said = ", ".join(promised.values())
+        raise TransformError(f"{model.place}: its result {wrong}: its contract says {said}.")
+    columns = ", ".join(_cast(name, made[name.lower()][1], type) for name, type in model.columns)
+    found = con.execute(f"insert into {qualified(model.name)} select {columns} from {_RESULT}").fetchall()
+    con.unregister(_RESULT)  # not after an error: the transaction is rolled back, and takes it along
+    return int(found[0][0])
 
 
 def _cast(name: str, made: str, promised: str) -> str:

@@ -110,6 +110,8 @@ def _transaction(con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id
         with transaction(con):
             state = State(con)
             for build in builds:
+                if done and build.model.materialized == "python":
+                    break  # it reads what is committed
                 done.append(_one(con, state, build, limit))
                 if perf_counter() - started > _COMMIT_SECONDS:
                     break

@@ -27,15 +27,17 @@ class Warehouse:
         sql: Mapping[str, str],
         cutoff_rows: int = 1000,
         context: Context = NO_CONTEXT,
+        file: Path | str = ":memory:",
     ) -> None:
         self.given = {table.name: table for table in given}
         self.root, self.cutoff_rows, self.context = root, cutoff_rows, context
-        self.con = duckdb.connect(config={"threads": 1})
+        self.con = duckdb.connect(str(file), config={"threads": 1})
         define_own(self.con)
         for table in given:
             columns = ", ".join(f"{name} {type}" for name, type in table.columns)
             self.con.execute(f"create table {table.name} ({columns})")
             self.con.execute("insert into etl._tables values ($1, '', '')", [table.name.removeprefix("raw.")])
+        self.problems: list[str] = []
         self.models = self.read(sql)
 
     def read(self, sql: Mapping[str, str]) -> Models:
@@ -71,6 +73,15 @@ class Warehouse:
 
     def build(self) -> dict[str, Any]:
         """Build every model as a night does; return, by model, what its receipt says was done."""
+        done = self._build()
+        assert not self.problems, self.problems
+        return done
+
+    def tried(self) -> tuple[list[str], list[str]]:
+        """Build every model; return those that could be built, and what failed."""
+        return list(self._build()), self.problems
+
+    def _build(self) -> dict[str, Any]:
         definitions = definitions_of(self.models, "UTC")
         content = f"content {next(_contents)}"
         builds = [
@@ -84,8 +95,7 @@ class Warehouse:
             )
             for name, model in self.models.models.items()
         ]
-        receipts, problems = build_models(self.con, builds, "run-1", self.cutoff_rows)
-        assert not problems, problems
+        receipts, self.problems = build_models(self.con, builds, "run-1", self.cutoff_rows)
         return {receipt.key.name: receipt.details for receipt in receipts}
 
     def built(self) -> list[str]:

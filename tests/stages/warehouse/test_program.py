@@ -1,11 +1,14 @@
 """Python models: a function makes a table, in the same graph as the SQL."""
 
+import re
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from etl.errors import ModelError
+from etl.errors import ModelError, StepError
 from etl.models import Context, Given, Promised
+from etl.stages.warehouse import transaction
 from tests.stages.warehouse.small import Warehouse
 
 RAW = [Given("raw.sales", (("day", "DATE"), ("price", "BIGINT")), "day")]
@@ -22,6 +25,7 @@ def model(inputs, ctx):
 RELATION = "sales.project(f'day, price * {ctx.variables[\"factor\"]} as price')"
 FRAME = "sales.df().assign(price=lambda rows: rows.price * 3)"
 ARROW = "sales.to_arrow_table()"
+MANY = "from raw.sales, range(300000)"
 
 
 def warehouse(root: Path, result: str) -> Warehouse:
@@ -43,6 +47,90 @@ def test_a_function_may_return_a_relation_a_frame_or_arrow(tmp_path: Path, resul
     assert made.rows("from marts.y") == [(price,)]
     assert made.built() == []
     assert made.models.models["marts.x"].header.owner == "ann"
+
+
+@pytest.mark.parametrize(
+    ("result", "price"),
+    [
+        ("sales.arrow()", 3),
+        ("iter(sales.arrow())", 3),
+        ("[sales.filter('price = 1'), sales.filter('price = 2').df()]", 3),
+        ("(sales.filter(f'price = {n}').arrow() for n in (1, 2, 3))", 3),
+        ("sales.to_arrow_table().to_batches()[0]", 3),
+        ("__import__('duckdb').connect().execute(\"select date '2024-03-01' as day, 7 as price\")", 7),
+        ("sales.project('price as PRICE, day as \"Day\"')", 3),
+        ("sales.df().rename(columns=str.upper)", 3),
+        ("sales.project('day, price::hugeint as price').arrow()", 3),
+        ("sales.limit(0).arrow()", None),
+        ("(sales for _ in ())", None),
+    ],
+)
+def test_a_function_may_return_a_reader_or_parts_of_the_rows(
+    tmp_path: Path, result: str, price: int | None
+) -> None:
+    made = warehouse(tmp_path, result)
+
+    assert made.built() == ["marts.x", "marts.y"]
+    assert made.rows("from marts.y") == [(price,)]
+    assert made.rows("describe marts.x")[0][0] == "day"
+
+
+def test_a_reader_of_more_than_a_batch_is_taken_whole(tmp_path: Path) -> None:
+    text = PROGRAM.replace(
+        "sales = ", f"sales = inputs['raw.sales'].query('s', '{MANY}').project('day, price')\n    _ = "
+    )
+    made = warehouse(tmp_path, ARROW)
+    made.read({"marts/x.py": text.replace("{result}", "sales.arrow()")})
+
+    assert "marts.x" in made.built()
+    assert made.rows("select count(*), sum(price) from marts.x") == [(600_000, 900_000)]
+
+
+HALF = f"""
+import sys
+reader = sales.query("s", "{MANY}").arrow()
+reader.read_next_batch()
+"""
+LEFT_OPEN = {
+    "a reader half fetched": f"{HALF}\n1 / 0",
+    "a reader that a module keeps": f"{HALF}\nglobals()['kept'] = reader\n1 / 0",
+    "a reader that fails at its end": f"{HALF}\nreturn (b if n < 1 else 1 / 0 for n, b in enumerate(reader))",
+    "a result of its own": "sales.query('s', 'begin')",
+    "another transaction": "sales.query('s', 'commit')\nsales.query('s', 'begin')\n1 / 0",
+    "a table": "sales.query('s', 'create table marts.other as select 1 as a')",
+    "nothing": "return None",
+    "a number": "return 7",
+}
+
+
+@pytest.mark.parametrize("body", LEFT_OPEN.values(), ids=LEFT_OPEN)
+def test_one_that_fails_with_anything_open_fails_alone(tmp_path: Path, body: str) -> None:
+    body = "".join(f"    {line}\n" for line in body.splitlines())
+    sql = {
+        "marts.a": "select sum(price) as price from raw.sales",
+        "marts/x.py": PROGRAM.replace("    return {result}\n", body),
+        "marts.y": "select * from marts.x",
+        "marts.z": "select max(price) as price from raw.sales",
+    }
+    made = Warehouse(tmp_path, RAW, sql, context=CONTEXT, file=tmp_path / "build.duckdb")
+    made.deliver("raw.sales", "2024-03-01", [("2024-03-01", 1), ("2024-03-01", 2)])
+
+    built, problems = made.tried()
+    made.con.close()
+
+    assert built == ["marts.a", "marts.z"]
+    assert len(problems) == 1
+    assert re.match(r"marts.x \(sql/marts/x.py(:\d+)?, owner: ann\)", problems[0])
+    with duckdb.connect(str(tmp_path / "build.duckdb")) as con:
+        assert con.execute("select name from etl.models order by name").fetchall() == [("marts.a",), ("marts.z",)]
+        assert con.execute("from marts.z").fetchall() == [(2,)]
+
+
+def test_a_rollback_that_fails_ends_the_step() -> None:
+    failed = pytest.raises(StepError, match=r"could not be rolled back.*after: first")
+    with duckdb.connect() as con, failed, transaction(con):
+        con.execute("rollback")
+        raise ValueError("first")
 
 
 def test_it_is_built_again_when_what_it_reads_or_its_text_changes(tmp_path: Path) -> None:
