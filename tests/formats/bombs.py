@@ -130,7 +130,7 @@ BOMBS: dict[str, list[Bomb]] = {
     "Json": [
         lambda: packed([b"[[", *repeated(b"1,", times=10, size=1 << 19), b"1]]"]),
         lambda: packed([b"[", *repeated(b"{},"), b"{}]"]),
-        lambda: packed([b'[{"id":', *repeated(b"[")]),
+        lambda: packed([b'[{"id":', *repeated(b"[", times=2)]),
         lambda: plain(b"[" * 1_000_000),
     ],
     "JsonLines": [

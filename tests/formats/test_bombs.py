@@ -1,9 +1,9 @@
 """Whatever a file of 1 MB holds, of whatever format: memory stays within a bound, and other days are taken."""
 
+import gzip
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,9 @@ ROWS = [[1, "book", 2]]
 def test_no_file_of_1_mb_takes_more_than_its_bound(tmp_path: Path, name: str) -> None:
     if name not in BOMBS:
         pytest.fail(f"Format {name} has no bombs. Add what its decoder can multiply to tests/formats/bombs.py.")
+    # in a process of its own, whose memory is not that of extraction
+    code = f"from tests.formats import test_bombs; test_bombs.write({name!r}, {str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", code], check=True)
     code = f"from tests.formats import test_bombs; test_bombs.go_off({name!r}, {str(tmp_path)!r})"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr[-2000:]
@@ -39,32 +42,22 @@ def go_off(name: str, folder: str) -> None:
     """In a child: extract each bomb of a format beside a sound day, and print the peak memory so far."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    for number, root in enumerate(_projects(name, Path(folder))):
-        problem = _extract(name, root)
+    for number in range(len(BOMBS[name])):
+        problem = _extract(name, Path(folder, str(number)))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         print(number, peak, problem[:300], flush=True)
 
 
-def _projects(name: str, folder: Path) -> Iterator[Path]:
-    """Write a project for each bomb, in a process of its own: its memory is not that of extraction."""
-    for number in range(len(BOMBS[name])):
-        root = folder / str(number)
-        code = f"from tests.formats import test_bombs; test_bombs.write({name!r}, {number}, {str(root)!r})"
-        subprocess.run([sys.executable, "-c", code], check=True)
-        yield root
-
-
-def write(name: str, number: int, folder: str) -> None:
-    """Write a project with one bomb and a sound day."""
-    file, content = BOMBS[name][number]()
-    assert len(content) <= 1 << 20, len(content)
-    suffix = file.removeprefix("a")
+def write(name: str, folder: str) -> None:
+    """Write a project for each bomb of a format, each with a sound day beside it."""
     sound = MAKERS[name].write(["id", "item", "price"], ROWS)
-    if suffix.endswith(".gz"):
-        import gzip
-
-        sound = gzip.compress(sound)
-    tiny.project(Path(folder), raw={f"s/2024-03-01{suffix}": content, f"s/2024-03-02{suffix}": sound})
+    for number, bomb in enumerate(BOMBS[name]):
+        file, content = bomb()
+        assert len(content) <= 1 << 20, len(content)
+        suffix = file.removeprefix("a")
+        other = gzip.compress(sound) if suffix.endswith(".gz") else sound
+        raw = {f"s/2024-03-01{suffix}": content, f"s/2024-03-02{suffix}": other}
+        tiny.project(Path(folder, str(number)), raw=raw)
 
 
 def _extract(name: str, root: Path) -> str:
