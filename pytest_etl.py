@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from etl.operations.model_tests import Case, Workbench
     from etl.project import Project
-    from etl.unit_tests import Case, Workbench
 
 _BENCHES = pytest.StashKey[dict[Path, "Workbench"]]()
 
@@ -41,7 +41,7 @@ class ModelTests(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Yield the tests; nothing is run, and no SQL is looked at."""
         from etl.errors import EtlError
-        from etl.unit_tests import read_cases
+        from etl.operations.model_tests import read_cases
 
         file = self.path.relative_to(self.path.parents[2]).as_posix()
         try:
@@ -104,7 +104,7 @@ def _project(file: Path) -> Project | None:
 def _bench(config: pytest.Config, project: Project) -> Workbench:
     """Return the workbench of a project, which all of its tests share."""
     from etl.ledger import Ledger
-    from etl.unit_tests import Workbench, read_definitions
+    from etl.operations.model_tests import Workbench, read_definitions
 
     benches = config.stash.setdefault(_BENCHES, {})
     if project.root not in benches:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import duckdb
 
-from etl.exact import counted
-from etl.quoting import identifier
+from etl.engine.exact import counted
+from etl.engine.quoting import identifier
 from etl.stages.warehouse import row_hashes
 
 FACTS = """

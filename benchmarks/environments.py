@@ -47,9 +47,9 @@ def main() -> None:
 def make(root: Path, until: date) -> None:
     """Write the project and its deliveries."""
     sys.path.insert(0, str(REPOSITORY))
-    from etl.sample import deliver
+    from etl.operations.sample_flights import deliver
 
-    shutil.copytree(REPOSITORY / "etl/contracts", root / "contracts", ignore=OTHER_DOMAIN)
+    shutil.copytree(REPOSITORY / "contracts", root / "contracts", ignore=OTHER_DOMAIN)
     shutil.copytree(REPOSITORY / "sql", root / "sql", ignore=OTHER_DOMAIN)
     (root / "luigi.cfg").write_text("[etl]\n")
     deliver(root / "data/raw", until)

@@ -42,7 +42,7 @@ def rules(project: str, parquet: str) -> dict[str, Any]:
     import duckdb
 
     from etl.ledger import Ledger
-    from etl.plan.plan import definitions
+    from etl.plan.definitions import definitions
     from etl.project import load_project
 
     loaded = load_project(project)

@@ -147,7 +147,7 @@ def _verify(contestants: list[Contestant], flights: int) -> None:
 
 def _project(folder: Path) -> Path:
     """Make the project of the flights alone, from the default project's content; return its raw folder."""
-    for part, original in (("contracts", REPOSITORY / "etl" / "contracts"), ("sql", REPOSITORY / "sql")):
+    for part, original in (("contracts", REPOSITORY / "contracts"), ("sql", REPOSITORY / "sql")):
         shutil.copytree(original, folder / part, ignore=OTHER_DOMAIN)
     (folder / "luigi.cfg").write_text("[etl]\ncontracts = contracts\nsql = sql\n", encoding="utf-8")
     return folder / "data" / "raw"

@@ -54,14 +54,13 @@ def _atheris():
     except ImportError:
         print("atheris is not installed: mutating at random", flush=True)
         return None
-    with atheris.instrument_imports(include=["etl.formats"]):
-        import etl.formats.csv
-        import etl.formats.window  # noqa: F401
+    with atheris.instrument_imports(include=["etl.sources.formats"]):
+        pass
     return atheris
 
 
 def _one(folder: Path, corpus: Path):
-    from tests.fuzzing import Harness, from_bytes
+    from tests.support.fuzzing import Harness, from_bytes
 
     harness = Harness(folder)
 

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import duckdb
 
-from etl.contract import Column, Contract, Source
+from etl.contract import Column, Contract
 from etl.errors import ContractError, DeliveryError
-from etl.formats import Csv
 from etl.ledger import Ledger
 from etl.project import Project
-from etl.settings import Settings
+from etl.project.settings import Settings
+from etl.sources import Source
+from etl.sources.formats import Csv
 from etl.stages import lake, raw
 
 _DAY = date(2024, 1, 1)

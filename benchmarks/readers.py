@@ -96,10 +96,10 @@ def make(root: Path, rows: int) -> object:
 
 def publish(project: object, number: int) -> float:
     """Deliver a record more, do the night's steps in this process, and return the seconds of the publish."""
-    from etl import steps
     from etl.ledger import Ledger, Run, now
     from etl.plan import Scope, make_plan
-    from etl.run import ActiveRun, new_run_id
+    from etl.run import steps
+    from etl.run.active import ActiveRun, new_run_id
 
     path = project.raw / "sales" / "2024-01-02.csv"
     path.with_suffix(".part").write_text("id\n" + "7\n" * (number + 1))

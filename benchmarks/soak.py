@@ -218,10 +218,10 @@ def main() -> None:
 def prepare(folder: Path, count: int, seed: int) -> tuple[dict[str, dict[str, list[object]]], list[Lane]]:
     """Return what an undisturbed project publishes in each state, and the projects to disturb."""
     sys.path.insert(0, str(REPOSITORY))
-    from etl.sample import deliver
+    from etl.operations.sample_flights import deliver
 
     first = folder / "undisturbed"
-    shutil.copytree(REPOSITORY / "etl/contracts", first / "contracts", ignore=shutil.ignore_patterns("__*"))
+    shutil.copytree(REPOSITORY / "contracts", first / "contracts", ignore=shutil.ignore_patterns("__*"))
     shutil.copytree(REPOSITORY / "sql", first / "sql")
     (first / "luigi.cfg").write_text("[etl]\nkeep_generations = 3\n")
     raw = REPOSITORY / "data/raw"

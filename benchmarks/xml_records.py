@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from etl.formats import Xml
+from etl.sources.formats import Xml
 
 #: What a record holds beside its number, and what a source takes from it.
 KINDS = {

@@ -3,28 +3,29 @@
 from configparser import Error as ConfigFileError
 from typing import TYPE_CHECKING
 
-from etl.contract import Source, sql_check
+from etl.contract import sql_check
 from etl.errors import EtlError
-from etl.luigi_setup import stopped
+from etl.project.unreadable import stopped
+from etl.sources import Source
 
 try:
-    from etl.tasks import (
+    from etl.tasks.graph import (
         AuditedWarehouse,
         Backfill,
         BuiltModel,
-        DeliveredSample,
         LakePartition,
         LoadedTable,
         Nightly,
         PublishedWarehouse,
         RawFile,
     )
+    from etl.tasks.sample import DeliveredSample
 except (ConfigFileError, UnicodeDecodeError) as error:
     # Luigi reads its configuration when it is imported
     raise stopped(error) from None
 
 if TYPE_CHECKING:
-    from etl.formats import Csv, Excel, FixedWidth, Json, JsonLines, Parquet, Xml
+    from etl.sources.formats import Csv, Excel, FixedWidth, Json, JsonLines, Parquet, Xml
 
 __all__ = [
     "AuditedWarehouse",
@@ -51,6 +52,6 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a format when it is asked for: a night with nothing new needs few of them."""
-    from etl.formats import format_class
+    from etl.sources.formats import format_class
 
     return format_class(name)

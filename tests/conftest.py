@@ -5,7 +5,7 @@ import signal
 import pytest
 from hypothesis import settings
 
-from tests.projects import (
+from tests.support.projects import (
     airport,
     compiled,
     flights_project,

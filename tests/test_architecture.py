@@ -1,6 +1,8 @@
-"""The layout shows the flow: who may import whom, how large things get, and what every public name says."""
+"""The house: a ladder of rooms, how large things get, and what every public name says."""
 
 import ast
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -9,182 +11,147 @@ import pytest
 import etl
 
 ROOT = Path(etl.__file__).parent
-STAGES = ("raw", "lake", "warehouse", "audited", "published")
-SUPPORT = {
+#: The rooms from the ground up. A room imports lower ones only, whether at once, lazily or for types.
+FLOORS = [
     "errors",
-    "printable",
-    "quoting",
-    "exact",
-    "audit_kinds",
-    "audit_types",
     "project",
+    "ledger",
     "engine",
     "contract",
-    "formats",
+    "sources",
     "models",
-    "files",
-    "ledger",
-    "keys",
-    "corrections",
-}
-# part of the package -> the parts, and the libraries outside the standard one, that it may import
-ALLOWED = {
-    "printable": set(),
-    "errors": {"printable"},
-    "quoting": set(),
-    "exact": {"quoting", "duckdb"},
-    "audit_kinds": {"errors", "printable", "quoting"},
-    "audit_types": {"audit_kinds"},
-    "settings": {"errors", "printable"},
-    "project": {"errors", "printable", "settings"},
-    "engine": {"errors", "quoting", "project", "duckdb"},
-    "contract": {
-        "errors",
-        "files",
-        "printable",
-        "audit_kinds",
-        "quoting",
-        "formats",
-        "pandera",
-        "pandas",
-        "numpy",
-        "pyarrow",
-        "duckdb",
-    },
-    "formats": {"errors", "quoting", "duckdb", "numpy", "pyarrow", "python_calamine"},
-    "models": {"printable", "errors", "files", "audit_kinds", "audit_types", "quoting", "duckdb"},
-    "files": set(),
-    "workers": set(),
-    "git": {"errors", "project"},
-    "ledger": {"errors"},
-    "keys": {"ledger"},
-    "diff": {"engine", "exact", "files", "models", "errors", "project", "quoting", "spreadsheet", "duckdb"},
-    "lineage": {"printable", "errors", "quoting", "contract", "models", "duckdb"},
-    "corrections": {"errors", "project", "contract", "formats"},
-    "screen": {"errors", "printable", "rich", "click"},
-    "sample": {"errors"},
-    "stages.raw": {"contract", "errors"},
-    "stages.lake": {*SUPPORT, "stages.raw", "duckdb", "pyarrow", "tenacity"},
-    "sniff": {"contract", "errors", "formats", "pandera", "pyarrow"},
-    "stages.warehouse": {*SUPPORT, "stages.lake", "duckdb", "pyarrow"},
-    "stages.audited": {*SUPPORT, "stages.warehouse", "duckdb", "pyarrow"},
-    "stages.published": {*SUPPORT, "stages.audited", "stages.warehouse", "duckdb", "pyarrow"},
-    "plan": {*SUPPORT, "stages.raw", "stages.lake", "stages.warehouse", "stages.published"},
-    "summary": {"keys", "errors", "plan", "project", "ledger", "stages.lake", "stages.published"},
-    "losses": {"errors", "project", "stages.published"},
-    "own": {"errors", "files", "project"},
-    "spreadsheet": {"quoting"},
-    "lock": {"errors", "files", "ledger", "own", "project"},
-    "run": {
-        "lock",
-        "keys",
-        "workers",
-        "git",
-        "stages.lake",
-        "stages.published",
-        "stages.warehouse",
-        "errors",
-        "ledger",
-        "plan",
-        "project",
-        "summary",
-    },
-    "steps": {
-        "contract",
-        "engine",
-        "git",
-        "keys",
-        "errors",
-        "ledger",
-        "plan",
-        "run",
-        "stages.lake",
-        "stages.warehouse",
-        "stages.audited",
-        "stages.published",
-    },
-    "unit_tests": {*SUPPORT, "plan", "stages.warehouse", "duckdb"},
-    "luigi_options": {"luigi"},
-    "luigi_setup": {"errors", "printable", "project", "settings"},
-    "tasks": {
-        "promotion",
-        "keys",
-        "luigi",
-        "errors",
-        "ledger",
-        "luigi_options",
-        "luigi_setup",
-        "plan",
-        "project",
-        "run",
-        "sample",
-        "steps",
-    },
-    "progress": {"run", "rich"},
-}
-ANYTHING = {
-    "audits_cli",
-    "quarantine",
-    "decisions",
-    "quarantine_cli",
-    "lineage_cli",
-    "plan_cli",
-    "diff_cli",
-    "generations_cli",
-    "reproduce",
-    "environments",
-    "promotion",
-    "purge",
-    "purge_cli",
-    "env_cli",
-    "__init__",
-    "__main__",
+    "stages",
+    "plan",
+    "reports",
+    "run",
+    "operations",
+    "tasks",
     "cli",
-    "contracts",
-    "status",
+]
+#: The stages from the ground up; each imports those below it.
+STAGES = ["raw", "lake", "warehouse", "audited", "published"]
+#: The libraries that a room may import, beside the standard one.
+LIBRARIES = {
+    "errors": set(),
+    "project": set(),
+    "ledger": set(),
+    "engine": {"duckdb"},
+    "contract": {"pandera", "pandas", "numpy", "pyarrow", "duckdb"},
+    "sources": {"duckdb", "numpy", "pyarrow", "python_calamine", "pandera", "pandas"},
+    "models": {"duckdb"},
+    "stages": {"duckdb", "pyarrow", "tenacity"},
+    "plan": {"duckdb"},
+    "reports": {"duckdb"},
+    "run": {"duckdb"},
+    "operations": {"duckdb", "pyarrow"},
+    "tasks": {"luigi"},
+    "cli": {"click", "rich", "duckdb"},
 }
-
-
-def part(path: Path) -> str:
-    names = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(names[:2]) if names[0] == "stages" and len(names) > 1 else names[0]
+#: What stands at the top of the package beside the rooms.
+BESIDE = {"__init__.py", "__main__.py", "errors.py", "py.typed"}
 
 
 def modules() -> list[Path]:
     return [path for path in sorted(ROOT.rglob("*.py")) if "template" not in path.parts]
 
 
-def imported(path: Path) -> set[str]:
-    """Return the parts and libraries that a module imports anywhere, the standard library left out."""
-    import sys
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").parts[0]
 
-    found = set()
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and full name of everything that a module imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def climbing(path: Path) -> Iterator[str]:
+    """Yield a sentence for each import that stands above the module's own room or stage."""
+    own, where = room(path), path.relative_to(ROOT)
+    for line, name in imported(path):
+        parts = name.split(".")
+        if parts[0] != "etl" or parts[1] not in FLOORS:
             continue
-        for name in names:
-            head, *rest = name.split(".")
-            if head == "etl" and rest:
-                found.add(".".join(rest[:2]) if rest[0] == "stages" else rest[0])
-            elif head not in sys.stdlib_module_names:
-                found.add(head)
-    return found
+        if FLOORS.index(parts[1]) > FLOORS.index(own):
+            yield f"etl/{where}:{line} imports {name}, and {parts[1]} stands above {own}; move one of the two."
+        if own == parts[1] == "stages" and len(where.parts) > 2 and parts[2] in STAGES:
+            stage = where.parts[1]
+            if STAGES.index(parts[2]) > STAGES.index(stage):
+                yield f"etl/{where}:{line} imports {name}, and the stage {parts[2]} comes after {stage}."
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_imports_only_what_its_place_in_the_flow_allows(path):
-    own = part(path)
-    if own in ANYTHING or path == ROOT / "stages" / "__init__.py":
+def test_a_room_imports_only_rooms_below_it(path):
+    if room(path) not in ("__init__", "__main__"):
+        assert list(climbing(path)) == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_its_libraries(path):
+    if room(path) in ("__init__", "__main__"):
         return
-    assert imported(path) - {own} <= ALLOWED[own]
+    heads = {name.split(".")[0] for _, name in imported(path)} - {"etl", "__future__"} - sys.stdlib_module_names
+    foreign = sorted(heads - LIBRARIES[room(path)])
+    assert not foreign, f"{path.relative_to(ROOT)} imports {', '.join(foreign)}, which {room(path)} may not."
 
 
-def test_only_the_tasks_and_their_options_import_luigi():
-    assert [part(path) for path in modules() if "luigi" in imported(path)] == ["luigi_options", "tasks"]
+def test_only_the_tasks_import_luigi():
+    found = {room(path) for path in modules() for _, name in imported(path) if name.split(".")[0] == "luigi"}
+    assert found == {"tasks"}
+
+
+def test_every_entry_of_the_package_is_a_room():
+    there = {path.name for path in ROOT.iterdir() if path.name != "__pycache__"}
+    assert there == BESIDE | {floor for floor in FLOORS if floor != "errors"}
+    assert len(there) <= 17
+
+
+@pytest.mark.parametrize("floor", [floor for floor in FLOORS if floor != "errors"])
+def test_a_room_says_what_lives_there(floor):
+    text = ast.get_docstring(ast.parse((ROOT / floor / "__init__.py").read_text()))
+    assert text and text.split("\n")[0].endswith("."), f"etl/{floor}/__init__.py does not say what lives there."
+
+
+def test_modules_import_each_other_in_no_circle():
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in modules()
+    }
+    graph = {name: set(_modules_of(path, names)) - {name} for name, path in names.items()}
+    assert _circles(graph) == []
+
+
+def _modules_of(path: Path, names: dict[str, Path]) -> Iterator[str]:
+    for _, name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "etl":
+            found = (".".join(parts[1:n]) for n in range(len(parts), 1, -1))
+            yield from [module for module in found if module in names][:1]
+
+
+def _circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return groups of modules that reach each other, the face of a package left out."""
+    graph = {name: {other for other in others if not _is_face(other)} for name, others in graph.items()}
+    reach = {name: _reached(graph, name) for name in graph}
+    found = {tuple(sorted(o for o in reach[n] if n in reach[o])) for n in graph if n in reach[n]}
+    return sorted(map(list, found))
+
+
+def _is_face(name: str) -> bool:
+    return (ROOT / name.replace(".", "/")).is_dir()
+
+
+def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    todo = list(graph[start])
+    while todo:
+        if (name := todo.pop()) not in seen:
+            seen.add(name)
+            todo += graph.get(name, ())
+    return seen
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))

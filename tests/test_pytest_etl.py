@@ -13,8 +13,8 @@ import pytest
 
 import etl
 import etl.contract.compiler
-import etl.unit_tests
-from tests import tiny
+import etl.operations.model_tests
+from tests.support import tiny
 
 pytest_plugins = ["pytester"]
 
@@ -124,6 +124,6 @@ def test_the_plugin_may_be_named_twice(pytester: pytest.Pytester) -> None:
 
 
 def test_a_new_project_has_a_test_that_passes(run, pytester: pytest.Pytester) -> None:
-    copytree(Path(etl.__file__).parent / "template", pytester.path / "new")
+    copytree(Path(etl.__file__).parent / "operations" / "template", pytester.path / "new")
 
     run("new").assert_outcomes(passed=1)

@@ -8,9 +8,10 @@ import luigi
 import pytest
 
 import etl
-from etl import errors, luigi_setup
-from etl.cli import cli
-from etl.settings import Settings
+from etl import errors
+from etl.cli.main import cli
+from etl.project.settings import Settings
+from etl.tasks import setup as luigi_setup
 
 ROOT = Path(etl.__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -1,20 +1,13 @@
-"""Contracts as data: a pandera model compiled to types, DDL and SQL rules, and the sources that use them."""
+"""What rows must be: a pandera model compiled to types and SQL rules. It never asks where rows come from."""
 
-from etl.contract.catalog import Catalog, catalog_key, load_catalog, load_named
 from etl.contract.contract import Column, Contract, PythonRule, Rule, Unique
 from etl.contract.custom import sql_check
-from etl.contract.source import Source
 
 __all__ = [
-    "Catalog",
     "Column",
     "Contract",
     "PythonRule",
     "Rule",
-    "Source",
     "Unique",
-    "catalog_key",
-    "load_catalog",
-    "load_named",
     "sql_check",
 ]

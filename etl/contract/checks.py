@@ -10,7 +10,7 @@ from typing import Any
 
 from etl.contract.regexes import re2
 from etl.contract.types import INTEGERS
-from etl.quoting import literal
+from etl.engine.quoting import literal
 
 _OPERATORS = {
     "equal_to": ("=", "value"),

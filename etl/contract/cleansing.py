@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from etl.contract.scale import factor_text, read_type, scaled_sql
-from etl.printable import closest
-from etl.quoting import literal
-
-if TYPE_CHECKING:
-    from etl.contract.contract import Contract
+from etl.engine.quoting import literal
+from etl.errors import closest
 
 # Unicode's white space, which is what Python's str.strip() takes off; escaped, so that the SQL can be read.
 # By regular expression: DuckDB's trim() with a set of characters is five times slower.
@@ -104,24 +101,9 @@ def scaled(value_sql: str, clean: Clean, type: str) -> str:
     return scaled_sql(value_sql, clean.scale, type) if clean.scale else value_sql
 
 
-def changes(contract: Contract, cells: Mapping[str, str]) -> dict[str, str]:
-    """Return an aggregate per `column.step` that counts the cells which the step changes, for one select list.
-
-    `cells` holds each column's raw text as an expression. It reads every text once more: an offer for the
-    receipt of small deliveries. What `scale` changes is every number, and is not counted.
-    """
-    counts = {}
-    for column in contract.columns:
-        before = cells.get(column.name, "")
-        for step, after in _text_steps(before, column.clean) if before else ():
-            counts[f"{column.name}.{step}"] = f"count(*) filter ({after} is distinct from {before})"
-            before = after
-    return counts
-
-
-def described(contract: Contract) -> dict[str, list[str]]:
+def described(cleans: Mapping[str, Clean]) -> dict[str, list[str]]:
     """Return the steps of each column that has any, in words and in order, for the receipt."""
-    return {column.name: list(_words(column.clean)) for column in contract.columns if column.clean}
+    return {name: list(_words(clean)) for name, clean in cleans.items() if clean}
 
 
 def _text_steps(text_sql: str, clean: Clean) -> Iterator[tuple[str, str]]:

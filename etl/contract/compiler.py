@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from etl.audit_kinds import HeaderAudit
+from etl.contract.audit_kinds import HeaderAudit
 from etl.contract.binding import canonical_type, check_expression, check_rules, default_text
 from etl.contract.checks import check_sql
 from etl.contract.cleansing import clean_of
@@ -22,8 +22,8 @@ from etl.contract.metadata import (
 )
 from etl.contract.python_checks import Subject, compile_python
 from etl.contract.types import categories, duckdb_type
+from etl.engine.quoting import identifier
 from etl.errors import ContractError
-from etl.quoting import identifier
 
 _REMEDY = 'write it as an sql rule: metadata={"sql": {"rule_name": "a boolean expression"}}'
 _CLEAN = 'declare it as cleansing: metadata={"clean": ...}'

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from etl.audit_kinds import HeaderAudit
+from etl.contract.audit_kinds import HeaderAudit
 from etl.contract.cleansing import NOTHING, Clean
-from etl.quoting import identifier, qualified
+from etl.engine.quoting import identifier, qualified
 
 #: Begins the name that stands for a column known by its pattern only: a character that no one types.
 PATTERN = "\ue000"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from etl.contract.contract import Column, Contract, PythonRule, Rule, Unique
-from etl.quoting import identifier
+from etl.engine.quoting import identifier
 
 
 def expanded(contract: Contract, names: Sequence[str]) -> Contract:

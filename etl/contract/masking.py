@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from etl.engine.quoting import literal
 from etl.errors import ConfigError, EtlError
-from etl.quoting import literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from etl.audit_kinds import HeaderAudit, parsed
+from etl.contract.audit_kinds import HeaderAudit, parsed
 from etl.contract.clocks import AMBIGUOUS, NONEXISTENT, ZONED
 from etl.contract.spelling import NUMBERS, format_problem
-from etl.formats.format import is_mark, is_year
-from etl.printable import closest
-from etl.quoting import identifier
+from etl.contract.values import is_mark, is_year
+from etl.engine.quoting import identifier
+from etl.errors import closest
 
 #: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
 COLUMN_KEYS = (

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from etl.quoting import identifier, literal
+from etl.engine.quoting import identifier, literal
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 # what DuckDB's JSON reader accepts beyond JSON, and what it would round, in a text without its strings

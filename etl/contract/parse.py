@@ -12,8 +12,8 @@ from etl.contract.clocks import ZONED, instant
 from etl.contract.contract import Column
 from etl.contract.nested import nested, parsed_json
 from etl.contract.spelling import column_values, formatted_moment, is_local, respelled_number
-from etl.formats.format import Values
-from etl.quoting import literal
+from etl.contract.values import Values
+from etl.engine.quoting import literal
 
 # DuckDB takes the year 0 for 1 BC, and 24:00 for the next day
 _DAY = r"(\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})-\d{2}-\d{2}"

@@ -13,7 +13,7 @@ from etl.contract.frames import frame, has_missing, holds_null
 from etl.contract.functions import author_function, code_digest, in_folder, is_constant, texts_of
 from etl.contract.samples import rows
 from etl.contract.trace import Traced, TracedFrame, Untraceable, leaf
-from etl.quoting import literal
+from etl.engine.quoting import literal
 
 if TYPE_CHECKING:
     import duckdb

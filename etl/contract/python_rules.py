@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.contract import judge
-from etl.contract.catalog import load_model
 from etl.contract.contract import Contract, PythonRule, Rule
+from etl.contract.folder import load_model
 from etl.contract.frames import frame, holds_null
 from etl.contract.python_checks import judged, present
+from etl.engine.quoting import identifier
 from etl.errors import StepError
-from etl.quoting import identifier
 
 if TYPE_CHECKING:
     import duckdb

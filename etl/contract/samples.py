@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 from etl.contract.nested import nested
-from etl.quoting import literal
+from etl.engine.quoting import literal
 
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "BIGINT": 64}
 _DAYS = ["2013-01-01", "1969-07-20", "1970-01-01", "2024-02-29", "2024-12-31", "2100-06-15", "1999-12-31"]

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from etl.quoting import literal
+from etl.engine.quoting import literal
 
 _MOST_DIGITS = 38
 _INTEGER_DIGITS = {

@@ -8,8 +8,8 @@ from dataclasses import replace
 from etl.contract.clocks import ZONED
 from etl.contract.contract import Column, Contract
 from etl.contract.types import INTEGERS
-from etl.formats.format import Values
-from etl.quoting import literal
+from etl.contract.values import Values
+from etl.engine.quoting import literal
 
 #: What the names of the types of numbers begin with.
 NUMBERS = (*INTEGERS.values(), "HUGEINT", "UHUGEINT", "DECIMAL", "DOUBLE", "FLOAT")

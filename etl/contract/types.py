@@ -4,7 +4,7 @@ import enum
 from collections.abc import Sequence
 from typing import Any
 
-from etl.quoting import identifier
+from etl.engine.quoting import identifier
 
 INTEGERS = {
     **{"i1": "TINYINT", "i2": "SMALLINT", "i4": "INTEGER", "i8": "BIGINT"},

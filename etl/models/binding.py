@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from etl.audit_kinds import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS, Audit
-from etl.audit_types import type_problems
-from etl.errors import ModelError
+from etl.contract.audit_kinds import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS, Audit
+from etl.contract.audit_types import type_problems
+from etl.engine.quoting import identifier, qualified
+from etl.errors import ModelError, closest
 from etl.models.model import ABSENT, HISTORY, HISTORY_OWN, Columns, Given, Model
 from etl.models.query import Query, explained, message_of
-from etl.printable import closest
-from etl.quoting import identifier, qualified
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etl.audit_kinds import AUDIT_KEYS, Audit, HeaderAudit, audits_of
-from etl.errors import ModelError
+from etl.contract.audit_kinds import AUDIT_KEYS, Audit, HeaderAudit, audits_of
+from etl.errors import ModelError, closest
 from etl.models.model import ABSENT, MATERIALIZED, Header, Model
-from etl.printable import closest
 
 _LINE = re.compile(r"--+\s*(?:[*•-]\s+)?(?:(warn)\s+)?([a-z][a-z_-]*)\s*([:=])(?!//)\s*(.*?)\s*", re.IGNORECASE)
 _DOCSTRING = re.compile(r"\s*[rRuU]?(\"{3}|'{3}|\"|').*?\1", re.DOTALL)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from etl.quoting import identifier, literal
+from etl.engine.quoting import identifier, literal
 
 if TYPE_CHECKING:
     import duckdb

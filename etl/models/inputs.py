@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from etl.errors import ModelError
+from etl.engine.quoting import qualified
+from etl.errors import ModelError, closest
 from etl.models.binding import Bound
 from etl.models.independence import by_date
 from etl.models.model import ABSENT, Model
-from etl.printable import closest
-from etl.quoting import qualified
 
 
 def with_inputs(

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.errors import ModelError
-from etl.files import project_files
 from etl.models.query import Query, explained, parse
+from etl.project.files import project_files
 
 if TYPE_CHECKING:
     import duckdb

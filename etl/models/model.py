@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, TypeVar
 
-from etl.audit_kinds import Audit
+from etl.contract.audit_kinds import Audit
 
 #: How a model can be built; what a header may say.
 MATERIALIZED = ("view", "table", "incremental", "merge", "scd2")

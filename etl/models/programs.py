@@ -10,14 +10,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from etl.errors import ModelError
-from etl.files import project_files
+from etl.errors import ModelError, closest
 from etl.models.code import parse_code, read_code
 from etl.models.context import Context
 from etl.models.header import as_sql, read_header
 from etl.models.model import Columns, Header
 from etl.models.names import table_name
-from etl.printable import closest
+from etl.project.files import project_files
 
 # where files make no tables of their own, or are no Python
 _NO_SCHEMAS = ("audits", "macros", "seeds")

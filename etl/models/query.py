@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from etl.errors import ModelError
+from etl.errors import ModelError, closest
 from etl.models.trees import in_order
 from etl.models.variables import READ
-from etl.printable import closest
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,10 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl import audit_kinds, audit_types
-from etl.audit_kinds import BATCH_DATE, Audit, check_tables
+from etl.contract import audit_kinds, audit_types
+from etl.contract.audit_kinds import BATCH_DATE, Audit, check_tables
+from etl.engine.quoting import set_variable
 from etl.errors import ModelError
-from etl.files import project_files
 from etl.models.binding import Bound, with_columns
 from etl.models.context import NOTHING, Context
 from etl.models.header import read_audits, read_header
@@ -26,7 +26,7 @@ from etl.models.names import table_name
 from etl.models.programs import Program, read_programs
 from etl.models.query import Query, parse
 from etl.models.seeds import read_seeds
-from etl.quoting import set_variable
+from etl.project.files import project_files
 
 if TYPE_CHECKING:
     import duckdb

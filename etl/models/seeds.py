@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.errors import ModelError
-from etl.files import project_files
+from etl.engine.quoting import identifier, literal
+from etl.errors import ModelError, closest
 from etl.models.context import Context, Promised
 from etl.models.names import table_name
-from etl.printable import closest
-from etl.quoting import identifier, literal
+from etl.project.files import project_files
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import NoReturn
 
-from etl.errors import ConfigError
+from etl.errors import ConfigError, closest
 from etl.models.model import Models
-from etl.printable import closest
 
 _TAG = "tag:"
 _WILD = set("*?[")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from etl.quoting import literal
+from etl.engine.quoting import literal
 
 #: The one way to read a variable: others could not be found again in the text.
 READ = re.compile(r"getvariable\s*\(\s*'((?:[^']|'')*)'\s*\)", re.IGNORECASE)

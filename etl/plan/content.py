@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from etl.contract import Source
 from etl.ledger import Receipt
+from etl.sources import Source
 from etl.stages.lake.empty import is_empty
 from etl.stages.raw import Delivery, File
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from statistics import median
 
-from etl.keys import extract_key, load_key
+from etl.ledger.keys import extract_key, load_key
 from etl.plan.plan import Plan
 from etl.stages.warehouse import Built, Day, Part
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
-from etl.contract import Source
-from etl.corrections import corrections_file, corrections_hash
 from etl.errors import DeliveryError
-from etl.files import sha256
-from etl.keys import extract_key
 from etl.ledger import Key, Ledger, Receipt, stamp
+from etl.ledger.keys import extract_key
 from etl.plan.content import Content
 from etl.project import Project
+from etl.project.files import sha256
+from etl.sources import Source
 from etl.stages import lake, raw
+from etl.stages.lake.corrections import corrections_file, corrections_hash
 from etl.stages.raw import Delivery, File, Found
 
 #: A file this young may change again within the same time stamp, so its hash is not remembered.

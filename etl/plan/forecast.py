@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from etl.errors import counted, few
-from etl.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.ledger import Key, Ledger
+from etl.ledger.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.models import Model
 from etl.plan import costs
 from etl.plan.plan import Plan

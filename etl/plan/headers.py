@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from etl.contract import Catalog, Contract, load_named
+from etl.contract import Contract
+from etl.contract.folder import load_named
 from etl.errors import ConfigError, ModelError
 from etl.ledger import Ledger, fingerprint
 from etl.models import Models, place_of
 from etl.project import Project
+from etl.sources import Catalog
 from etl.stages.published.parquet_types import refused
 
 

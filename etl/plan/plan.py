@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from importlib.metadata import version
-from typing import TypeVar
 
-from etl import engine
-from etl.audit_kinds import ROW_COUNTS
-from etl.contract import Catalog, Contract, Source, catalog_key, load_catalog, parse
-from etl.contract.unused import check_used
+from etl.contract.audit_kinds import ROW_COUNTS
 from etl.errors import ConfigError
-from etl.keys import extract_key, transform_key
 from etl.ledger import Key, Ledger, Receipt, fingerprint
+from etl.ledger.keys import extract_key, transform_key
 from etl.models import (
-    DELIVERED,
-    LOG,
     PARTITIONS,
-    Context,
-    Given,
     Models,
-    Promised,
-    models_key,
-    read_models,
     select,
 )
+from etl.plan.definitions import definitions
 from etl.plan.deliveries import Deliveries, Scope, Taken
-from etl.plan.headers import check_exports, with_named_contracts
-from etl.plan.promises import check_promises
 from etl.plan.rhythm import Holes, find_holes, newest_due
 from etl.plan.stale import Held, Staleness, definitions_of, fingerprints
 from etl.project import Project
+from etl.sources import Catalog, Source
 from etl.stages import lake
 from etl.stages.raw import Delivery
 from etl.stages.warehouse import Build
-
-_Definitions = TypeVar("_Definitions", Catalog, Models)
 
 
 @dataclass(frozen=True)
@@ -216,70 +202,6 @@ def _check_scope(scope: Scope, catalog: Catalog) -> None:
     for name in filter(None, [scope.source, *scope.allow_withdrawn.split(",")]):
         if name not in catalog.sources:
             raise ConfigError(f"there is no source {name}; there are: {', '.join(catalog.sources)}.")
-
-
-def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
-    """Return the project's sources, contracts, models and audits, from the ledger's cache if unchanged."""
-    _check_storage_version(project, ledger)
-    contracts_key = catalog_key(project.contracts)
-    catalog = _known(Catalog.from_json, ledger.cached("catalog", contracts_key))
-    if catalog is None:
-        catalog = load_catalog(project.contracts)
-        ledger.cache("catalog", contracts_key, catalog.to_json())
-    given = raw_tables(catalog)
-    context = Context(project.variables, {name: _promised(contract) for name, contract in catalog.tables.items()})
-    key = models_key(project.sql, given, context)
-    models = _known(Models.from_json, ledger.cached("models", key))
-    if models is None:
-        if not project.sql.is_dir() and any(receipt.step == "transform" for receipt in ledger.receipts()):
-            raise ConfigError(
-                f"the folder of the models, {project.sql}, is gone, with tables that were built. Restore it, or "
-                f"see [etl] sql in luigi.cfg; if they are to go: mkdir {project.sql}"
-            )
-        models = read_models(project.sql, given, context)
-        ledger.cache("models", key, models.to_json())
-    for name in catalog.tables:
-        if name not in models.models:
-            file = project.sql / f"{name.replace('.', '/')}.{'csv' if name.startswith('seeds.') else 'sql'}"
-            raise ConfigError(f"a contract is for the table {name}, but there is no {file} to make it.")
-    check_exports(project, catalog, models)
-    check_used(catalog.unused, {model.header.contract for model in models.models.values()})
-    catalog = with_named_contracts(project, ledger, catalog, contracts_key, models)
-    check_promises(project, catalog, models)
-    return catalog, models
-
-
-def _check_storage_version(project: Project, ledger: Ledger) -> None:
-    """Have DuckDB check the setting once, and not only when something is to be built."""
-    key = f"{version('duckdb')} {project.settings.storage_version}"
-    if ledger.cached("storage_version", key) is None:
-        engine.check_storage_version(project)
-        ledger.cache("storage_version", key, "known")
-
-
-def raw_tables(catalog: Catalog) -> list[Given]:
-    """Return the tables that are there without a model: those that sources are loaded into, and the log."""
-    return [*(_raw_table(source) for source in catalog.sources.values()), *LOG]
-
-
-def _raw_table(source: Source) -> Given:
-    delivered = {column.name.lower() for column in source.contract.columns}
-    added = (*(() if source.partition.lower() in delivered else (source.partition,)), *DELIVERED)
-    return Given(source.table, tuple(source.columns.items()), source.partition if source.has_dates else "", added)
-
-
-def _known(read: Callable[[str], _Definitions], text: str | None) -> _Definitions | None:
-    """Return what was cached, if it can be read: a run may have written it while etl was being replaced."""
-    try:
-        return None if text is None else read(text)
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _promised(contract: Contract) -> Promised:
-    columns = [column for column in contract.columns if not column.regex]
-    parsed = tuple((column.name, parse.value(column.sql, column)) for column in columns)
-    return Promised(tuple((column.name, column.type) for column in columns), parsed)
 
 
 def _receipts(project: Project, ledger: Ledger, catalog: Catalog, is_run: bool) -> Mapping[Key, Receipt]:

@@ -6,14 +6,15 @@ import ast
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
-from etl.audit_kinds import audits_of, check_tables
-from etl.audit_types import type_problems
-from etl.contract import Catalog, Column, Contract
+from etl.contract import Column, Contract
 from etl.contract.annotations import annotation
+from etl.contract.audit_kinds import audits_of, check_tables
+from etl.contract.audit_types import type_problems
 from etl.contract.expand import expanded
 from etl.errors import ModelError
 from etl.models import Columns, Model, Models
 from etl.project import Project
+from etl.sources import Catalog
 
 
 def check_promises(project: Project, catalog: Catalog, models: Models) -> None:

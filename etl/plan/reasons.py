@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from etl.errors import ModelError
-from etl.keys import PUBLISH, PUBLISHED_CHECKS, extract_key
 from etl.ledger import Ledger
+from etl.ledger.keys import PUBLISH, PUBLISHED_CHECKS, extract_key
 from etl.models import Model
 from etl.models.header import read_header
 from etl.models.query import parse

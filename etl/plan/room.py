@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from etl.errors import NoRoom
-from etl.keys import PUBLISH
+from etl.ledger.keys import PUBLISH
 from etl.plan.plan import Plan
 from etl.project import Project
 

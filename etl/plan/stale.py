@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
-from etl.audit_kinds import DATED_KINDS
-from etl.contract import Catalog
-from etl.keys import AUDIT, BUILD, PUBLISH, extract_key, load_key, transform_key
+from etl.contract.audit_kinds import DATED_KINDS
 from etl.ledger import Key, Ledger, Receipt, fingerprint, stamp
+from etl.ledger.keys import AUDIT, BUILD, PUBLISH, extract_key, load_key, transform_key
 from etl.models import LOG_NAMES, PARTITIONS, Models
 from etl.plan.deliveries import Scope
 from etl.project import Project
+from etl.sources import Catalog
 from etl.stages import lake
 from etl.stages.published import EXPORT_VERSION, are_exports_whole, current, read_hold
 from etl.stages.raw import Delivery

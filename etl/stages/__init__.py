@@ -1,1 +1,1 @@
-"""The way of the data, a module for each place it passes: raw, lake, warehouse, audited, published."""
+"""The five places of the data: raw, lake, warehouse, audited, published. Each imports the one before it."""

@@ -20,7 +20,7 @@ from pandera.engines import pandas_engine
 from etl.contract import python_rules
 from etl.contract.contract import Contract
 from etl.contract.regexes import re2
-from etl.quoting import identifier, literal
+from etl.engine.quoting import identifier, literal
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from etl.contract.annotations import annotation
 from etl.contract.compiler import compile_contract
-from etl.quoting import identifier
-from tests.thorough import examples
+from etl.engine.quoting import identifier
+from tests.support.thorough import examples
 
 _plain = st.sampled_from(
     [

@@ -6,8 +6,8 @@ from typing import Any
 import pandera.pandas as pa
 import pytest
 
-from etl.audit_kinds import HeaderAudit
 from etl.contract import Contract
+from etl.contract.audit_kinds import HeaderAudit
 from etl.contract.compiler import compile_contract
 from etl.errors import ContractError
 

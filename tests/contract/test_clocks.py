@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.contract.clocks import instant, is_ambiguous, is_nonexistent
-from tests.thorough import examples
+from tests.support.thorough import examples
 
 ZONES = sorted(available_timezones() - {"localtime"})
 EPOCH, SECOND, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1), timedelta(microseconds=1)

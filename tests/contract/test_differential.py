@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 
 from etl.contract.compiler import compile_contract
 from tests.contract.differential import Case, broken_in_duckdb, broken_in_pandera, cases
-from tests.thorough import examples
+from tests.support.thorough import examples
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 QUICK = settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))

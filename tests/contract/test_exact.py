@@ -17,8 +17,8 @@ from pandera.engines import pandas_engine
 from etl.contract import Column
 from etl.contract.parse import parsed
 from etl.contract.types import duckdb_type
-from tests import roads
-from tests.thorough import examples
+from tests.support import roads
+from tests.support.thorough import examples
 
 CONNECTION = duckdb.connect()
 CONNECTION.execute("set TimeZone = 'Europe/Berlin'")

@@ -20,8 +20,8 @@ from etl.contract.masking import (
     require_key,
     withheld,
 )
-from etl.contract.source import Source
 from etl.errors import ConfigError, ContractError, StepError
+from etl.sources.source import Source
 
 CON = duckdb.connect(config={"threads": "1"})
 KEY = "a secret of the tests"

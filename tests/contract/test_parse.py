@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from etl.contract import Column
 from etl.contract.parse import parsed
 from etl.contract.parse import value as cell_value
-from etl.formats.format import Values
+from etl.contract.values import Values
 
 
 def value(text: str, type: str) -> str | None:

@@ -12,10 +12,10 @@ import pandera.pandas as pa
 import pytest
 
 from etl.contract import python_rules
-from etl.contract.catalog import load_catalog
 from etl.contract.compiler import compile_contract
 from etl.contract.contract import Contract
 from etl.errors import ContractError, StepError
+from etl.sources.catalog import load_catalog
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 LIMIT = 5

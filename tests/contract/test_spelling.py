@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.contract.parse import parsed
-from etl.formats.format import Values
+from etl.contract.values import Values
 
 GERMAN = Values(decimal=",", thousands=".")
 SWISS = Values(thousands="'")

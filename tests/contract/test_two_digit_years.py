@@ -12,10 +12,10 @@ from etl.contract import Column, Contract
 from etl.contract.binding import default_text
 from etl.contract.metadata import column_facts
 from etl.contract.parse import parsed, value
+from etl.contract.values import Values
 from etl.errors import ContractError
-from etl.formats import Csv, format_from, format_to
-from etl.formats.format import Values
-from tests import tiny
+from etl.sources.formats import Csv, format_from, format_to
+from tests.support import tiny
 
 CONNECTION = duckdb.connect()
 CONNECTION.execute("set TimeZone = 'UTC'")

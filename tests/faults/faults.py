@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests import warm
+from tests.support import warm
 
 RUNNER = Path(__file__).parent / "runner.py"
 DATE = "2018-05-27"

@@ -100,9 +100,13 @@ class Clock(datetime):
 
 def main():
     """Watch what there is to watch, and run the task."""
-    from etl import cli, project, run, steps, tasks
+    from etl import project
+    from etl.cli import main as cli
     from etl.ledger import Ledger, rows
+    from etl.run import active as run
+    from etl.run import steps
     from etl.stages.published import retention
+    from etl.tasks import graph as tasks
 
     if "clock" in PLAN:
         for module in (run, project, rows, retention):

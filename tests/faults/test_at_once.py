@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests import warm
 from tests.faults.faults import assert_whole
+from tests.support import warm
 
 SLOW = "-- One row.\nselect sum(hash(n)) as n from range(20000000000) as t(n)\n"
 
@@ -66,7 +66,7 @@ def test_workers_that_are_killed_write_no_more_and_the_next_night_is_whole(
     slow.write_text(SLOW)
     process = project.start("Nightly", "--date", tools.DATE, "--workers", "4")
     tools.wait_for(lambda: project.receipts("load").keys() >= {"orders"})
-    # the slow model is under way: a worker that is killed while it reports is another matter, see etl/workers.py
+    # the slow model is under way: for a worker that is killed while it reports, see etl/run/workers.py
     time.sleep(0.5)
     children = tools.wait_for(lambda: children_of(process.pid))
     if whom == "the parent":

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.faults.faults import assert_as, assert_whole
-from tests.projects import copied
+from tests.support.projects import copied
 
 PARQUET = "orders/delivery_date=2018-05-24/data.parquet"
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests import projects
 from tests.faults.faults import assert_whole, disturbed
+from tests.support import projects
 
 CORRECTION = "1|2018-05-27|book|Doha, Qatar\n"
 

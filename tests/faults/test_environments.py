@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests import warm
 from tests.faults.faults import disturbed
 from tests.faults.test_every_side_effect import copied
-from tests.thorough import EVERY
+from tests.support import warm
+from tests.support.thorough import EVERY
 
 PROMOTED = ("Promoted", "--source-env", "staging", "--target-env", "prod", "--by", "ann")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults.faults import assert_whole, disturbed
-from tests.thorough import EVERY
+from tests.support.thorough import EVERY
 
 CORRECTED = "".join(f"{n}|2018-05-25|book|Doha, Qatar\n" for n in range(1, 50)) + "no order\n"
 

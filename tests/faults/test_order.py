@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests import projects
 from tests.faults.faults import disturbed
+from tests.support import projects
 
 
 @pytest.fixture(scope="module")

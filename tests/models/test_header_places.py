@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.audit_kinds import GRAMMARS
+from etl.contract.audit_kinds import GRAMMARS
 from etl.errors import ModelError
 from etl.models.header import _PARSERS, as_sql, header_lines, read_header
 

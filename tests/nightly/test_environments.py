@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests import warm
-from tests.projects import environment
+from tests.support import warm
+from tests.support.projects import environment
 
 MART = "sql/marts/orders.sql"
 

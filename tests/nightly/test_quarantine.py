@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.projects import environment
+from tests.support.projects import environment
 
 
 def quarantine(project, *arguments: str, exit_code: int = 0) -> subprocess.CompletedProcess[str]:

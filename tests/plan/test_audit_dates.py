@@ -8,9 +8,9 @@ import pytest
 
 from etl.errors import AuditError
 from etl.ledger import Ledger
+from etl.reports.summary import summary
 from etl.stages.published import generations
-from etl.summary import summary
-from tests import tiny
+from tests.support import tiny
 
 FRESH = tiny.CONTRACTS.replace(
     "    item: str = pa.Field(nullable=True)\n",

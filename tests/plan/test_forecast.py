@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from etl.keys import transform_key
 from etl.ledger import Ledger, stamp
+from etl.ledger.keys import transform_key
 from etl.plan import Scope
 from etl.plan.forecast import Expected, Forecast, forecast
 from etl.plan.plan import make_plan
 from etl.project import Project
-from tests import tiny
+from tests.support import tiny
 
 CONTRACTS = """
 import pandera.pandas as pa

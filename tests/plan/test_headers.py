@@ -6,9 +6,9 @@ import pytest
 
 from etl.errors import AuditError, ConfigError, ContractError, ModelError, TransformError
 from etl.ledger import Ledger
-from etl.plan.plan import definitions
+from etl.plan.definitions import definitions
 from etl.project import Project
-from tests import tiny
+from tests.support import tiny
 
 COUNTED = """
 class Counted(pa.DataFrameModel):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import ModelError
-from tests import tiny
+from tests.support import tiny
 
 CONTRACT = """
 class Items(pa.DataFrameModel):

@@ -9,7 +9,7 @@ import pytest
 from etl.errors import NoRoom
 from etl.plan import check_room
 from etl.project import Project
-from tests import tiny
+from tests.support import tiny
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from etl.audit_kinds import Audit
+from etl.contract.audit_kinds import Audit
 from etl.errors import AuditError, counted, few
-from etl.keys import AUDIT, load_key, transform_key
 from etl.ledger import Check, Ledger, Receipt, fingerprint
+from etl.ledger.keys import AUDIT, load_key, transform_key
 from etl.project import Project
 from etl.stages.audited.candidate import Candidate
 from etl.stages.audited.checks import Asked, Checks

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from etl.audit_kinds import Audit, audits_of, check_tables
-from etl.contract import Contract, Source
+from etl.contract import Contract
+from etl.contract.audit_kinds import Audit, audits_of, check_tables
+from etl.sources import Source
 
 
 @dataclass(frozen=True)

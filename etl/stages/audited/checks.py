@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from etl.engine.quoting import identifier, literal, qualified
 from etl.ledger import KEPT_ROWS, Check, Offending
-from etl.quoting import identifier, literal, qualified
 from etl.stages.audited.personal import HIDDEN, Personal
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from etl.contract import Contract, Rule, Unique
 from etl.contract.expand import expanded
+from etl.engine.quoting import qualified
 from etl.errors import ContractError, StepError
 from etl.ledger import fingerprint
-from etl.quoting import qualified
 from etl.stages.audited.checks import Asked, Checks, rule_asked
 from etl.stages.warehouse import describe
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
-from etl.audit_kinds import BATCH_DATE, COUNT_COLUMNS, MOST_COUNTS, ROW_COUNTS, Audit
+from etl.contract.audit_kinds import BATCH_DATE, COUNT_COLUMNS, MOST_COUNTS, ROW_COUNTS, Audit
+from etl.engine.quoting import identifier, qualified
 from etl.ledger import Ledger, RowCount
-from etl.quoting import identifier, qualified
 from etl.stages.audited.candidate import Candidate
 
 if TYPE_CHECKING:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from etl.contract import PythonRule, Rule, Source
+from etl.contract import PythonRule, Rule
 from etl.contract.spelling import grouped_columns, thousands_rule
+from etl.engine.quoting import qualified
 from etl.ledger import Offending
-from etl.quoting import qualified
+from etl.sources import Source
 from etl.stages.audited.candidate import Candidate
 from etl.stages.audited.checks import Checks, rule_asked
 

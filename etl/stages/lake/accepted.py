@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
-from etl.contract import Source
 from etl.errors import counted
 from etl.ledger import Receipt, stamp
 from etl.project import Project
+from etl.sources import Source
 from etl.stages.lake.layout import partition_file, refused_base
 
 #: The outcomes of a receipt whose partition is in the lake.

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl import engine
-from etl.contract import Source
-from etl.keys import extract_key
+from etl.engine.quoting import paths
 from etl.ledger import Receipt, stamp
+from etl.ledger.keys import extract_key
 from etl.project import Project
-from etl.quoting import paths
+from etl.sources import Source
 from etl.stages.lake.layout import partition_file
 
 if TYPE_CHECKING:

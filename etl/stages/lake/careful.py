@@ -7,12 +7,12 @@ from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
 
-from etl.contract import Source
-from etl.corrections import Corrections
+from etl.engine.quoting import literal
 from etl.errors import RecordsLost
-from etl.quoting import literal
+from etl.sources import Source
 from etl.stages.lake import select
 from etl.stages.lake.corrected import Corrected
+from etl.stages.lake.corrections import Corrections
 from etl.stages.lake.inputs import Input, lines_of
 from etl.stages.lake.place import Batch, Extracted, provenance, scratch_file, why_too_few
 from etl.stages.lake.rejects import Refused, Rejects

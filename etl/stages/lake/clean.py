@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.contract import Rule
-from etl.quoting import literal
+from etl.engine.quoting import literal
 from etl.stages.lake import select
 from etl.stages.lake.inputs import Input, lines_of, select_list
 from etl.stages.lake.place import Batch, Extracted, provenance, scratch_file

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from etl.corrections import DISCARD, Correction, Corrections
 from etl.errors import UnreadableError
-from etl.formats import Fault
+from etl.sources.formats import Fault
+from etl.stages.lake.corrections import DISCARD, Correction, Corrections
 from etl.stages.lake.inputs import Input, reopened
 from etl.stages.lake.place import Batch, Reject, scratch_file
 from etl.stages.lake.rejects import REFUSED_RULE, Item, Rejects, corrected

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from etl.contract import Source
 from etl.errors import EtlError
-from etl.formats.totals import is_total
+from etl.sources import Source
+from etl.sources.formats.totals import is_total
 from etl.stages.lake.pinned import Pinned
 from etl.stages.raw import File
 

@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from etl.contract import Source
-from etl.formats import Opened
-from etl.printable import closest, printable
+from etl.engine.quoting import identifier, literal
+from etl.errors import closest, printable
 from etl.project import Project
-from etl.quoting import identifier, literal
+from etl.sources import Source
+from etl.sources.formats import Opened
 from etl.stages.lake.empty import needs_no_header
 from etl.stages.lake.pinned import Pinned
 from etl.stages.raw import Delivery, File

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from etl.contract import Source
 from etl.project import Project
+from etl.sources import Source
 
 #: The columns of quarantine files and of the table etl.rejects.
 REJECTS = {

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from etl.errors import DeliveryError
-from etl.files import open_inside
+from etl.project.files import open_inside
 from etl.stages.raw import File, state_of
 
 #: What a format may tell by the end of a name; all else of a sender's name is nobody's business below.

@@ -13,20 +13,21 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from etl.contract import Rule, Source
+from etl.contract import Rule
 from etl.contract.cleansing import described
 from etl.contract.masking import key_id, require_key
 from etl.contract.masking import prepare as prepare_masking
 from etl.contract.python_rules import prepare as prepare_python
-from etl.contract.redactor import Redactor
-from etl.corrections import Corrections, corrections_file, read_corrections
+from etl.engine.quoting import literal
 from etl.errors import ConfigError, DeliveryError, RecordsLost, counted
-from etl.files import flush
-from etl.keys import extract_key
 from etl.ledger import Receipt, fingerprint, stamp
+from etl.ledger.keys import extract_key
 from etl.project import Project
-from etl.quoting import literal
+from etl.project.files import flush
+from etl.sources import Source
+from etl.sources.redactor import Redactor
 from etl.stages.lake import accepted
+from etl.stages.lake.corrections import Corrections, corrections_file, read_corrections
 from etl.stages.lake.inputs import Input, Lines
 from etl.stages.lake.layout import REJECTS, partition_file, refused_base
 from etl.stages.lake.streamed import in_parts, write_streamed
@@ -248,7 +249,7 @@ def _facts(batch: Batch, extracted: Extracted) -> dict[str, Any]:
         "skipped": extracted.told.skipped,
         "skips": list(extracted.told.notes),
         "warnings": extracted.warnings,
-        "cleaned": described(batch.source.contract),
+        "cleaned": described({column.name: column.clean for column in batch.source.contract.columns}),
         **_applied(extracted),
     }
 

@@ -8,8 +8,8 @@ from heapq import merge
 from typing import NamedTuple
 
 from etl.contract import Rule
-from etl.corrections import DISCARD, Correction, Corrections
-from etl.formats import Fault
+from etl.sources.formats import Fault
+from etl.stages.lake.corrections import DISCARD, Correction, Corrections
 from etl.stages.lake.inputs import Input
 from etl.stages.lake.layout import BESIDE
 from etl.stages.lake.place import Batch, Reject

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from etl.contract import Column, Contract, Rule, Source
+from etl.contract import Column, Contract, Rule
 from etl.contract.cleansing import cleaned, parsed_type, scaled
 from etl.contract.clocks import ZONED, is_ambiguous, is_nonexistent, with_turns
 from etl.contract.masking import masked
 from etl.contract.parse import local_time, value
 from etl.contract.spelling import column_values, grouped_columns, grouping, is_local, thousands_rule
-from etl.quoting import identifier, literal
+from etl.engine.quoting import identifier, literal
+from etl.sources import Source
 from etl.stages.lake.inputs import EXTRA, Input
 
 #: What is wrong with a local time that is none of one instant, in the zone of [etl] timezone.

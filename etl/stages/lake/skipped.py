@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from heapq import merge
 from pathlib import Path
 
-from etl.contract import Source
-from etl.formats import Fault, Opened, Place
-from etl.formats.format import Reader, Skipped
-from etl.formats.totals import is_total, word
-from etl.quoting import identifier
+from etl.engine.quoting import identifier
+from etl.sources import Source
+from etl.sources.formats import Fault, Opened, Place
+from etl.sources.formats.format import Reader, Skipped
+from etl.sources.formats.totals import is_total, word
 from etl.stages.lake.inputs import Input, reopened
 from etl.stages.lake.place import Batch, scratch_file
 from etl.stages.lake.sound import Sound

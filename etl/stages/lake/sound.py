@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from etl.contract import Rule, Unique
-from etl.quoting import identifier, literal
+from etl.engine.quoting import identifier, literal
 from etl.stages.lake import select
 from etl.stages.lake.inputs import Input
 from etl.stages.lake.place import Batch

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from etl.errors import DeliveryError
-from etl.files import sha256
+from etl.project.files import sha256
 from etl.stages.raw import Delivery, File, state
 
 #: How often a delivery is read, and how long to wait in between: longer each time, up to so many seconds.

@@ -7,8 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
-from etl.files import copy_file, flush, make_read_only
 from etl.project import Project
+from etl.project.files import copy_file, flush, make_read_only
 from etl.stages.published.switching import FILE
 from etl.stages.warehouse import close_build
 

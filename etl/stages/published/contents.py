@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from etl.engine.quoting import identifier, literal, qualified
 from etl.ledger import digest
 from etl.models import Columns, meanings_of_views
-from etl.quoting import identifier, literal, qualified
 from etl.stages.published.record import Contents
 from etl.stages.warehouse import HASHED, Day, columns_print, on_days, row_hashes, transaction
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import PublishError
-from etl.files import flush, link_file, make_read_only
 from etl.ledger import fingerprint
 from etl.models import Model
-from etl.quoting import identifier, literal, qualified
+from etl.project.files import flush, link_file, make_read_only
 from etl.stages.published.manifest import Exported, read_manifest, write_manifest
 from etl.stages.published.notes import Notes
 from etl.stages.published.parquet_types import may_be_wide, stored_as

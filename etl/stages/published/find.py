@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from etl.errors import PublishError
-from etl.printable import closest
+from etl.errors import PublishError, closest
 from etl.project import Project
 from etl.stages.published.candidate import candidate
 from etl.stages.published.record import read_record

@@ -12,10 +12,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import PublishHeld
-from etl.files import copy_file, flush, make_read_only
-from etl.keys import PUBLISH
 from etl.ledger import Ledger, Receipt, Run
+from etl.ledger.keys import PUBLISH
 from etl.project import Project
+from etl.project.files import copy_file, flush, make_read_only
 from etl.stages.published.candidate import remove_candidate, set_aside
 from etl.stages.published.contents import content_of, contents_of, is_content
 from etl.stages.published.export import export

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from etl.errors import few
-from etl.files import write_file
 from etl.project import Project
+from etl.project.files import write_file
 from etl.stages.published.record import Generation, Input
 
 

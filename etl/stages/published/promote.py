@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from etl.errors import PublishError
-from etl.files import flush, link_file, make_read_only, sha256
 from etl.ledger import Ledger
 from etl.project import Project
+from etl.project.files import flush, link_file, make_read_only, sha256
 from etl.stages.published.candidate import remove_candidate
 from etl.stages.published.history import switch_to
 from etl.stages.published.hold import remove_hold

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from etl.contract import Contract, Source
+from etl.contract import Contract
 from etl.models import Model
+from etl.sources import Source
 from etl.stages.published.export import Export
 from etl.stages.published.notes import Notes
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from etl.errors import PublishError
-from etl.files import flush
 from etl.project import Project
+from etl.project.files import flush
 from etl.stages.published.manifest import read_manifest
 
 #: Every generation's file has this name: DuckDB follows the links and names the catalog after the file.

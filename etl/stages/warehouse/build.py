@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl import engine
-from etl.audit_kinds import COUNT_COLUMNS, ROW_COUNTS
 from etl.contract import Contract
+from etl.contract.audit_kinds import COUNT_COLUMNS, ROW_COUNTS
+from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import StepError
-from etl.keys import BUILD
 from etl.ledger import Ledger, Receipt, RowCount, fingerprint, stamp
+from etl.ledger.keys import BUILD
 from etl.project import Project
-from etl.quoting import identifier, literal, qualified
 from etl.stages.lake.layout import REJECTS
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import os
 from typing import TYPE_CHECKING
 
 from etl import engine
-from etl.files import flush
 from etl.ledger import Ledger
 from etl.project import Project
+from etl.project.files import flush
 from etl.stages.warehouse.build import note_stamp
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from etl.exact import counted, words
+from etl.engine.exact import counted, words
+from etl.engine.quoting import identifier, literal, qualified
 from etl.ledger import digest
 from etl.models import Columns
-from etl.quoting import identifier, literal, qualified
 from etl.stages.warehouse.work import Build, Built, Day, Part
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
+from etl.engine.quoting import identifier, literal, qualified
 from etl.models import ABSENT, HISTORY, Model
-from etl.quoting import identifier, literal, qualified
 from etl.stages.warehouse.incremental import on_days
 from etl.stages.warehouse.keyed import delete_keys, names, newest, with_key_in
 from etl.stages.warehouse.work import Build, State, Work

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from etl.quoting import identifier, literal, qualified
+from etl.engine.quoting import identifier, literal, qualified
 from etl.stages.warehouse.content import is_hashed, row_hashes
 from etl.stages.warehouse.work import NOTHING, Build, Day, Part, State, Work, date_inputs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from etl.quoting import identifier
+from etl.engine.quoting import identifier
 
 
 def names(columns: Iterable[str], table: str = "") -> str:

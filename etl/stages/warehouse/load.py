@@ -10,12 +10,12 @@ from datetime import date
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from etl.contract import Source
+from etl.engine.quoting import identifier, literal, paths, qualified
 from etl.errors import Crash, EtlError, StepError, WithdrawnError, few
-from etl.keys import extract_key, load_key
 from etl.ledger import Ledger, Receipt
+from etl.ledger.keys import extract_key, load_key
 from etl.project import Project
-from etl.quoting import identifier, literal, paths, qualified
+from etl.sources import Source
 from etl.stages.lake.layout import partition_file
 from etl.stages.warehouse.build import describe, open_build, transaction
 from etl.stages.warehouse.scrubbing import note_removed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from etl.engine.quoting import identifier
 from etl.models import with_values
-from etl.quoting import identifier
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
+from etl.engine.quoting import identifier, qualified
 from etl.models import ABSENT, Model
-from etl.quoting import identifier, qualified
 from etl.stages.warehouse.build import deleted_rows
 from etl.stages.warehouse.incremental import on_days
 from etl.stages.warehouse.keyed import delete_keys, names, newest, with_key_in

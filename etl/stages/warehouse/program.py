@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from etl.engine.quoting import identifier, literal, qualified, set_variable
 from etl.errors import ModelError, TransformError
 from etl.models import Code, Model, read_code
-from etl.quoting import identifier, literal, qualified, set_variable
 from etl.stages.warehouse.work import Build, State, Work
 
 if TYPE_CHECKING:

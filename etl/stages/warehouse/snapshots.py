@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.contract import Source
 from etl.contract.clocks import ZONED, instant
 from etl.contract.masking import withheld
 from etl.contract.parse import parsed
+from etl.engine.quoting import identifier, literal, paths, qualified
 from etl.errors import StepError
-from etl.quoting import identifier, literal, paths, qualified
+from etl.sources import Source
 
 if TYPE_CHECKING:
     import duckdb

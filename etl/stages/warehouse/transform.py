@@ -9,13 +9,13 @@ from datetime import date
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from etl.audit_kinds import ROW_COUNTS
+from etl.contract.audit_kinds import ROW_COUNTS
+from etl.engine.quoting import identifier, qualified
 from etl.errors import TransformError
-from etl.keys import transform_key
 from etl.ledger import Ledger, Receipt
+from etl.ledger.keys import transform_key
 from etl.models import with_values
 from etl.project import Project
-from etl.quoting import identifier, qualified
 from etl.stages.warehouse import history, incremental, merge, program
 from etl.stages.warehouse.build import drop_model, open_build, transaction, write_row_counts
 from etl.stages.warehouse.content import version

@@ -14,10 +14,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etl.engine.quoting import qualified
 from etl.errors import few
 from etl.ledger import fingerprint
 from etl.models import CLOCKS, LOG_NAMES, PARTITIONS, Model
-from etl.quoting import qualified
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,7 +7,7 @@ import pytest
 from etl.project import Project
 from etl.stages import published
 from etl.stages.published import contents
-from tests import tiny
+from tests.support import tiny
 
 SQL = {
     **tiny.SQL,

@@ -5,11 +5,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from etl.keys import PUBLISH
 from etl.ledger import Ledger
+from etl.ledger.keys import PUBLISH
 from etl.project import Project
 from etl.stages import published
-from tests import tiny
+from tests.support import tiny
 
 FIRST = "select 1::integer as id, 0::hugeint as x, 2::integer as y"
 

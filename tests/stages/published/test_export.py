@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from etl.errors import PublishError, StepError
-from etl.keys import PUBLISH
 from etl.ledger import Ledger
+from etl.ledger.keys import PUBLISH
 from etl.project import Project
 from etl.stages import published
 from etl.stages.published import generation, switching
-from tests import tiny
+from tests.support import tiny
 
 DAILY = """-- materialized: incremental
 -- partition: delivery_date

@@ -8,7 +8,7 @@ import pytest
 from etl.errors import PublishError
 from etl.project import Project
 from etl.stages import published
-from tests import tiny
+from tests.support import tiny
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import duckdb
 import pytest
 
 from etl.errors import ConfigError, PublishError
-from etl.keys import BUILD
 from etl.ledger import Ledger, Run, stamp
-from etl.lock import take_lock
+from etl.ledger.keys import BUILD
+from etl.ledger.lock import take_lock
 from etl.project import Project, load_project
 from etl.stages import published, warehouse
 from etl.stages.published import retention
-from tests import tiny
+from tests.support import tiny
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from etl.ledger import Ledger
 from etl.project import Project, load_project
 from etl.stages import published
 from etl.stages.published import read_record
-from tests import tiny
+from tests.support import tiny
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from tests import tiny
+from tests.support import tiny
 
 SQL = {
     "macros/items.sql": (

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from etl.errors import ConfigError
 from etl.stages.published.parquet_types import refused, stored_as
-from tests import tiny
-from tests.thorough import examples
+from tests.support import tiny
+from tests.support.thorough import examples
 
 #: Values of each type, its limits among them.
 VALUES = {

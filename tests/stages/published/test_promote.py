@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from etl import files
 from etl.errors import PublishError
 from etl.ledger import Ledger
-from etl.project import Project, load_project
+from etl.project import Project, files, load_project
 from etl.stages import published
 from etl.stages.published import read_record
-from tests import tiny
+from tests.support import tiny
 
 SQL = {"marts/items.sql": "-- Items.\n-- export: parquet\n" + tiny.SQL["marts/items.sql"]}
 ORIGIN = {"environment": "staging", "by": "ann", "reason": "new items"}

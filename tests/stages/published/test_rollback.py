@@ -10,7 +10,7 @@ from etl.ledger import Ledger
 from etl.project import Project
 from etl.stages import published
 from etl.stages.published import retention
-from tests import tiny
+from tests.support import tiny
 
 BAD = {"sales/2024-03-02.csv": "id,item\n3,spoiled\n"}
 GOOD = {"sales/2024-03-02.csv": "id,item\n3,mended\n"}

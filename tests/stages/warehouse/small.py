@@ -7,10 +7,10 @@ from typing import Any
 
 import duckdb
 
+from etl.engine.quoting import set_variable
 from etl.ledger import fingerprint
 from etl.models import Context, Given, Models, read_models
 from etl.plan.stale import definitions_of
-from etl.quoting import set_variable
 from etl.stages.warehouse import Build, build_models, define_own
 
 NO_CONTEXT = Context()

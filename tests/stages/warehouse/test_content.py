@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.exact import KNOWN, counted, exact
-from etl.quoting import identifier
+from etl.engine.exact import KNOWN, counted, exact
+from etl.engine.quoting import identifier
 from etl.stages.warehouse.content import row_hashes
-from tests.thorough import examples
+from tests.support.thorough import examples
 
 ZERO, HIGH = r"\x00", r"\x80"
 #: Values of each type that has no parts, all different.

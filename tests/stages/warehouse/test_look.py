@@ -9,7 +9,7 @@ from etl.errors import StepError
 from etl.ledger import Ledger, stamp
 from etl.project import Project
 from etl.stages.warehouse import look, open_build
-from tests import tiny
+from tests.support import tiny
 
 
 @pytest.fixture

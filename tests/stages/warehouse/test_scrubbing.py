@@ -12,13 +12,13 @@ import pytest
 from etl import engine
 from etl.contract.masking import MASKS
 from etl.errors import AuditError
-from etl.files import sha256
 from etl.ledger import Ledger
 from etl.project import Project
+from etl.project.files import sha256
 from etl.stages.published import current
 from etl.stages.warehouse import scrub
-from tests import tiny
-from tests.everything import written
+from tests.support import tiny
+from tests.support.everything import written
 
 CONTRACTS = """
 import pandera.pandas as pa

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from etl.models import Given
 from tests.stages.warehouse.small import Warehouse
-from tests.thorough import examples
+from tests.support.thorough import examples
 
 COLUMNS = (
     *(("day", "DATE"), ("id", "BIGINT"), ("seq", "BIGINT"), ("city", "VARCHAR"), ("phone", "BIGINT")),

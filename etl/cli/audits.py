@@ -1,0 +1,95 @@
+"""`etl audits`: the latest result of each check, and the offending rows that were kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from etl.cli.screen import echo, print_json, show_table
+from etl.contract.audit_kinds import BATCH_DATE
+from etl.errors import ConfigError, closest, counted
+from etl.ledger import KEPT_ROWS, Check, Ledger
+
+
+@click.command()
+@click.argument("name", required=False, default="")
+@click.option("--failed", is_flag=True, help="Only checks that found offending rows.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def audits(name: str, failed: bool, as_json: bool) -> None:
+    """List the checks of the last audit; of the check NAME, show the offending rows; of a table, its checks."""
+    from etl.project import load_project
+
+    ledger = Ledger(load_project().ledger, is_reading=True)
+    checks = ledger.checks()
+    if not as_json and (earlier := _earlier(ledger, checks.values())):
+        echo(earlier)
+    if name in checks:
+        return _show(_details(ledger, checks[name]), as_json)
+    found = [check for check in checks.values() if name in ("", check.table_name)]
+    if name and not found:
+        known = {*checks, *(check.table_name for check in checks.values())}
+        close = closest(name, known)
+        hint = f"did you mean {close[0]}?" if close else "`etl audits` lists them all."
+        raise ConfigError(f"the last audit had no check {name}, and none of a table {name}; {hint}")
+    found = [check for check in found if not (failed and check.passed)]
+    if as_json:
+        return print_json([_result(check) for check in found], indent=2)
+    rows = [[c.name, c.severity, _word(c.passed, c.severity), f"{c.failing:,}"] for c in found]
+    # of a check that passed, it is a note; of another, offending rows
+    notes = [check.examples[0] if check.passed and check.examples else "" for check in found]
+    names = ["name", "severity", "result", "failing", *(["note"] if any(notes) else [])]
+    show_table(names, [[*row, note][: len(names)] for row, note in zip(rows, notes, strict=True)])
+
+
+def _earlier(ledger: Ledger, checks: Collection[Check]) -> str:
+    """Return that the results are those of an earlier run than the last one, if they are."""
+    runs = ledger.runs()
+    audited = {check.run_id for check in checks}
+    if not runs or not audited or runs[0].run_id in audited:
+        return ""
+    last, dates = runs[0], {run.run_id: run.batch_date for run in runs}
+    of = max(audited)
+    why = "nothing had changed" if last.outcome == "unchanged" else "it did not come to its audit"
+    return f"of run {of} of {dates.get(of, 'a date unknown')}; the last run, {last.run_id}, audited nothing: {why}"
+
+
+def _details(ledger: Ledger, check: Check) -> dict[str, Any]:
+    query, rows = ledger.offending(check.name)
+    dates = [run.batch_date for run in ledger.runs() if run.run_id == check.run_id]
+    if dates and f"getvariable('{BATCH_DATE}')" in query:
+        query = f"set variable {BATCH_DATE} = date '{dates[0]}';\n{query}"
+    return {**_result(check), "query": query, "rows": rows}
+
+
+def _result(check: Check) -> dict[str, Any]:
+    return {key: value for key, value in asdict(check).items() if key != "fingerprint"}
+
+
+def _show(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        return print_json(found, indent=2)
+    rows = found["rows"]
+    echo(f"{found['name']}: {_said(found)}, in run {found['run_id']}")
+    if found["query"]:
+        echo(f"\n{found['query']}\n")
+    if rows:
+        show_table(list(rows[0]), [["" if v is None else str(v) for v in row.values()] for row in rows])
+    else:
+        for example in found["examples"]:
+            echo(example)
+    if len(rows) == KEPT_ROWS < found["failing"]:
+        echo(f"... and {found['failing'] - KEPT_ROWS:,} more, which are not kept; the SELECT finds them")
+
+
+def _said(found: dict[str, Any]) -> str:
+    word = _word(found["passed"], found["severity"])
+    return word if found["passed"] else f"{word}, {counted(found['failing'], 'offending row')}"
+
+
+def _word(passed: bool, severity: str) -> str:
+    if passed:
+        return "passed"
+    return "failed" if severity == "error" else "warned"

@@ -1,0 +1,130 @@
+"""`etl diff`: what differs between two generations, or between one and a candidate."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etl.cli.screen import echo, print_json, show_table
+from etl.errors import ConfigError, counted
+
+if TYPE_CHECKING:
+    from etl.operations.diff import Compared, Example, Request
+    from etl.project import Project
+
+#: A value is cut off on the screen beyond so many characters, and a list of columns beyond so many.
+_WIDTH, _COLUMNS = 60, 4
+_MARKS = {"changed": "~", "added": "+", "removed": "-"}
+
+
+@click.command()
+@click.argument("a", default="previous")
+@click.argument("b", default="current")
+@click.argument("table", default="")
+@click.option("--key", default="", metavar="COLUMNS", help="The columns that name a row of TABLE, with commas.")
+@click.option("--limit", type=click.IntRange(min=0), default=3, show_default=True, help="Examples of each kind.")
+@click.option("--out", type=click.Path(path_type=Path), help="A .parquet or .csv of TABLE's differing rows.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, also of tables that are the same.")
+def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_json: bool) -> None:
+    """Compare two published files, A and B, or only one TABLE of them; by default the last two generations.
+
+    A and B are generations (or the beginnings of their names), `current`, `previous` or `candidate`; or those of
+    an environment: `dev`, `dev/previous`. The exit code is 0 if they hold the same, and 1 if not.
+    """
+    from etl.operations.diff import compare, write_rows
+    from etl.project import load_project
+
+    if (key or out) and not table:
+        raise click.UsageError("--key and --out are for one table: name it after A and B.")
+    if out and out.suffix not in (".parquet", ".csv"):
+        raise ConfigError(f"--out {out}: the name must end in .parquet or .csv.")
+    if out and os.path.lexists(out):
+        raise ConfigError(f"{out} is there already; nothing overwrites it. Name another file.")
+    project = load_project()
+    columns = [name.strip() for name in key.split(",")] if key else []
+    request = replace(_request(project, a, b), table=table, key=columns, limit=limit)
+    found = compare(project, request)
+    if as_json:
+        print_json([asdict(item) for item in found], indent=2)
+    else:
+        show(found)
+    if out:
+        echo(f"{counted(write_rows(project, request, out), 'row')} written to {out}", err=True)
+    if any(item.status != "same" for item in found):
+        raise SystemExit(1)
+
+
+def _request(project: Project, a: str, b: str) -> Request:
+    """Return what is to be compared, and what is known of it: keys, and hashes that are equal."""
+    from etl.operations.diff import Request
+    from etl.stages.published import is_content, read_record
+
+    files = (_find(project, a), _find(project, b))
+    records = [read_record(file.parent) for file in files]
+    tables = [record.tables if record else {} for record in records]
+    keys = {name: held.key for side in tables for name, held in side.items() if held.key}
+    left, right = ({name: held.hash for name, held in side.items() if held.kind == "table"} for side in tables)
+    same = frozenset(name for name, text in left.items() if right.get(name) == text)
+    is_hashed = all(record is not None and is_content(record.content) for record in records)
+    return Request(files, keys=keys, same=same, is_hashed=is_hashed)
+
+
+def _find(project: Project, name: str) -> Path:
+    """Return the published file that a name means, of this environment or of another one that it begins with."""
+    from etl.project import environments, load_project
+    from etl.stages.published import CURRENT, find
+
+    environment, _, rest = name.partition("/")
+    if environment in environments(project):
+        return find(load_project(project.root, environment), rest or CURRENT)
+    return find(project, name)
+
+
+def show(found: list[Compared]) -> None:
+    """Print a line for each table that differs, and then what differs in it."""
+    different = [item for item in found if item.status != "same"]
+    if different:
+        show_table(("table", "before", "after", "added", "removed", "changed", ""), list(map(_row, different)))
+    same = counted(len(found) - len(different), "table")
+    if not different:
+        echo(f"no difference in {same}")
+    elif len(found) > len(different):
+        echo(f"{same} the same")
+    for item in different:
+        for line in _details(item) if item.status == "changed" else ():
+            echo(line)
+
+
+def _row(item: Compared) -> list[str]:
+    rows = ["" if count is None else f"{count:,}" for count in item.rows]
+    if item.status != "changed":
+        return [item.table, *rows, "", "", "", f"{item.status}: it is only on one side"]
+    names = [f"{name} ({number:,})" for name, number in list(item.columns.items())[:_COLUMNS]]
+    more = [f"and {len(item.columns) - _COLUMNS} more"] if len(item.columns) > _COLUMNS else []
+    counts = [f"{count:,}" for count in (item.added, item.removed, item.changed)]
+    return [item.table, *rows, *counts, "; ".join([*(["columns differ"] if item.schema else []), *names, *more])]
+
+
+def _details(item: Compared) -> Iterator[str]:
+    by = f" by {', '.join(item.key)}" if item.key else f": {item.note}"
+    yield f"\n{item.table}{by}"
+    for line in item.schema:
+        yield f"    {line}"
+    for example in item.examples:
+        yield f"  {_MARKS[example.change]} {_shown(example)}"
+
+
+def _shown(example: Example) -> str:
+    row = ", ".join(f"{name} = {_cut(value)}" for name, value in example.row.items())
+    values = ", ".join(f"{name} {_cut(old)} → {_cut(new)}" for name, (old, new) in example.values.items())
+    return f"{row}: {values}" if values else row
+
+
+def _cut(value: str | None) -> str:
+    text = "null" if value is None else value.replace("\n", "\\n")
+    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}..."

@@ -1,0 +1,138 @@
+"""`etl plan`: what a run would do and why, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etl.cli.screen import echo, print_json, show_table, shown
+from etl.errors import counted
+
+if TYPE_CHECKING:
+    from etl.plan import Plan
+    from etl.plan.forecast import Expected, Forecast
+
+#: A longer difference is cut off on the screen.
+_SHOWN_LINES = 60
+
+
+@click.command()
+@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="The batch date; default: today.")
+@click.option("--select", "selection", default="", metavar="MODELS", help="Only what `etl run --select` would do.")
+@click.option("--all", "is_all", is_flag=True, help="List also what would be left as it is.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with what would be left as it is.")
+def plan(date: datetime | None, selection: str, is_all: bool, as_json: bool) -> None:
+    """Show what a run would do up to a date, and why; nothing is done, and no run has to wait."""
+    from etl.ledger import Ledger
+    from etl.ledger.lock import under_way
+    from etl.plan import Scope, make_plan
+    from etl.plan.forecast import forecast
+    from etl.project import load_project
+    from etl.stages.published import read_hold
+
+    project = load_project()
+    ledger = Ledger(project.ledger, is_reading=True)
+    run = under_way(project, ledger)
+    made = make_plan(project, ledger, Scope(date.date() if date else project.today()))
+    found = forecast(made, ledger, is_under_way=run is not None)
+    found = _selected(found, made, selection) if selection else found
+    if as_json:
+        return print_json([_as_json(table) for table in found.tables], indent=2)
+    if hold := read_hold(project):
+        echo(f"{hold.told}; nothing is published until it changes: {hold.came_with}")
+    if run:
+        echo(f"run {run.run_id} of {run.batch_date} is under way: this is what it has not done yet")
+    _show(found, made, is_all)
+
+
+def _selected(found: Forecast, made: Plan, selection: str) -> Forecast:
+    """Return what building some models, and what they need, would do."""
+    names = set(made.selected(selection))
+    sources = {source for name in names for source in made.sources_of[name]}
+    names |= {made.catalog.sources[source].table for source in sources}
+    audit = replace(found.audit, is_built=False, seconds=0.0)
+    publish = replace(found.publish, is_built=False, seconds=0.0)
+    note = "a selection is not audited, so nothing is published"
+    tables = [table for table in found.tables if table.name in names]
+    return replace(found, tables=tables, audit=audit, publish=publish, notes=[*found.notes, note])
+
+
+def _as_json(table: Expected) -> dict[str, Any]:
+    partitions = None if table.partitions is None else [str(day) for day in table.partitions]
+    return {
+        "name": table.name,
+        "action": "build" if table.is_built else "skip",
+        "why": table.why,
+        "partitions": partitions,
+        "rows": table.rows,
+        "seconds": None if table.seconds is None else round(table.seconds, 3),
+        "diff": table.diff,
+    }
+
+
+def _show(found: Forecast, made: Plan, is_all: bool) -> None:
+    steps = [*found.tables, found.audit, found.publish]
+    listed = [step for step in steps if step.is_built or is_all]
+    echo(_headline(found, made))
+    if listed:
+        show_table(("table", "partitions", "rows", "seconds", "why"), [_row(step) for step in listed])
+    for step in steps:
+        lines = step.diff.splitlines()
+        rest = len(lines) - _SHOWN_LINES
+        if lines:
+            echo("\n".join(["", *lines[:_SHOWN_LINES]]))
+        if rest > 0:
+            echo(f"... and {rest:,} more lines; --json prints all")
+    for line in _notes(found, made):
+        echo(line)
+    left = sum(not table.is_built for table in found.tables)
+    if left and not is_all:
+        echo(f"{counted(left, 'table')} left as {'it is' if left == 1 else 'they are'}; --all lists them")
+
+
+def _headline(found: Forecast, made: Plan) -> str:
+    built = [step for step in (*found.tables, found.audit, found.publish) if step.is_built]
+    if not built:
+        return f"nothing to do up to {made.scope.last}"
+    raw = [table for table in found.tables if table.name.startswith("raw.")]
+    loads, models = sum(table.is_built for table in raw), len(found.tables) - len(raw)
+    builds = sum(table.is_built for table in found.tables) - loads
+    known = [step.seconds for step in built if step.seconds is not None]
+    unknown = len(built) - len(known)
+    time = f"about {sum(known):,.1f} s" if known else "for a time that is not known yet"
+    more = f", and {counted(unknown, 'step')} of unknown length" if known and unknown else ""
+    return (
+        f"up to {made.scope.last}: {loads} of {counted(len(raw), 'raw table')} to load, "
+        f"{builds} of {counted(models, 'model')} to build; {time}{more}"
+    )
+
+
+def _row(step: Expected) -> Sequence[str]:
+    from etl.plan.reasons import listed
+
+    if not step.is_built:
+        return (step.name, "", "", "", step.why)
+    partitions = "all" if step.partitions is None else listed(step.partitions)
+    rows = "" if step.rows is None else shown(step.rows)
+    seconds = "" if step.seconds is None else f"{step.seconds:,.2f}"
+    return (step.name, partitions, rows, seconds, step.why)
+
+
+def _notes(found: Forecast, made: Plan) -> Iterator[str]:
+    from etl.plan.rhythm import Holes
+    from etl.reports.summary import notes, told_holes
+
+    yield from found.notes
+    for name, taken in made.taken.items():
+        yield from (f"{name}: {note}" for note in notes(taken))
+        holes = made.holes.get(name, Holes())
+        if holes.late_since:
+            yield f"{name}: {told_holes(holes, taken.waiting)}"
+    if not found.publish.is_built and made.missing:
+        yield found.publish.why
+    if any("upstream rebuilt" in table.why for table in found.tables):
+        yield "a model whose upstream turns out with the same rows as before stays as it is"

@@ -1,0 +1,82 @@
+"""`etl purge`: a source's data deleted from all that was made from it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from etl.cli.screen import echo
+from etl.errors import PublishHeld, counted, few
+
+if TYPE_CHECKING:
+    from etl.operations.purge import Purged
+    from etl.project import Project
+
+_SHOWN = 20
+
+
+@click.command()
+@click.argument("source")
+@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Only this date of it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def purge(source: str, date: datetime | None, yes: bool) -> None:
+    """Delete what was made from SOURCE: lake, quarantine, generations, candidate.
+
+    Then a night rebuilds and publishes what raw/ and the contract say now, and older generations that hold data of
+    SOURCE are deleted. Nothing in raw/ or data/corrections is deleted: what remains there is listed.
+    """
+    from etl.operations.purge import purge as delete
+    from etl.project import load_project
+
+    project, day = load_project(), date.date() if date else None
+    what = f"{source} of {day}" if day else f"all of {source}"
+    if not yes:
+        click.confirm(f"Delete {what} from lake, quarantine and all generations but the next?", abort=True)
+    purged = delete(project, source, day)
+    echo(f"Deleted {counted(purged.partitions, 'partition')} from the lake and quarantine. A night follows.")
+    before, code = _current(project), _night()
+    is_published = _current(project) != before
+    if is_published:
+        _delete_generations(project, source, date, what)
+    else:
+        echo(f"Nothing was published, so the generations still hold {what}. Fix the cause and purge again.")
+    _tell_remains(source, purged)
+    sys.exit(code or (0 if is_published else PublishHeld.exit_code))
+
+
+def _delete_generations(project: Project, source: str, date: datetime | None, what: str) -> None:
+    from etl.operations.purge import purge_generations
+
+    deleted = purge_generations(project, source, date.date() if date else None)
+    echo(f"Deleted {counted(len(deleted), 'generation')} that held {what}.")
+
+
+def _tell_remains(source: str, purged: Purged) -> None:
+    if purged.remains:
+        echo(f"These files remain, since etl never deletes them: {few(purged.remains, _SHOWN)}.")
+        echo(f"What they hold was taken again. Delete what must go, and run: etl purge {source}")
+    for name in purged.environments:
+        echo(f"The environment {name} has data of its own: ETL_ENV={name} etl purge {source}")
+
+
+def _current(project: Project) -> str:
+    from etl.stages import published
+
+    return published.current(project) or ""
+
+
+def _night() -> int:
+    """Run a night in this process and return its exit code."""
+    from etl.run.active import finish_runs
+    from etl.tasks.graph import run_luigi
+
+    try:
+        run_luigi(["Nightly"])
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    finally:
+        finish_runs()
+    return 0

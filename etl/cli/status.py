@@ -1,0 +1,61 @@
+"""`etl status`: how fresh and how clean each source is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from etl.cli.screen import echo, print_json, show_table, shown
+from etl.errors import few
+
+_SHOWN_LINES = 20
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(as_json: bool) -> None:
+    """Show how fresh and how clean each source is, the last run and the current generation."""
+    from etl.reports.status import project_status
+
+    found = project_status()
+    if as_json:
+        return print_json(found, indent=2)
+    last = found["last_run"]
+    echo(f"project     {found['project']}")
+    echo(f"generation  {found['generation'] or 'nothing is published yet'}")
+    for text in filter(None, [found["held"], found["candidate"], found["wrong"]]):
+        echo(f"            {text}")
+    echo(f"last run    {_when(last) if last else 'never'}")
+    for line in _problems(last) if last else ():
+        echo(f"            {line}")
+    names = ("source", "newest", "partitions", "rows", "rejected", "refused", "holes")
+    rows = [{**source, "holes": _newest(source["holes"])} for source in found["sources"]]
+    show_table(names, [[shown(row[name]) for name in names] for row in rows])
+    for name in found["removed"]:
+        echo(f"{name}: not a source any more, but the lake or quarantine holds it: etl purge {name}")
+    for source in found["sources"]:
+        if source["late_since"]:
+            echo(f"{source['source']}: late since {source['late_since']} ({source['rhythm']})")
+        if source["lost"]:
+            echo(f"{source['source']}: lost, the lake does not hold it any more: {few(source['lost'])}")
+        for note in source["notes"]:
+            echo(f"{source['source']}: {note}")
+
+
+def _problems(run: dict[str, Any]) -> list[str]:
+    """Return what failed in a run, in as many lines as a screen has room for."""
+    lines = [line for each in run["problems"] for line in f"{each['step']}: {each['message']}".splitlines()]
+    rest = len(lines) - _SHOWN_LINES
+    more = [f"... and {rest:,} more lines; --json prints all"] if rest > 0 else []
+    return [*lines[:_SHOWN_LINES], *more]
+
+
+def _newest(days: list[str]) -> str:
+    """Return the last three of some days, and how many there are before them."""
+    older = f"{len(days) - 3:,} earlier, " if len(days) > 3 else ""
+    return older + ", ".join(days[-3:])
+
+
+def _when(run: dict[str, Any]) -> str:
+    return f"{run['state']}, batch date {run['batch_date']}, begun {run['started_at'][:19]}Z"

@@ -1,0 +1,333 @@
+"""Audits as data; and the built-in kinds: one line of a header or contract as a SELECT of offending rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from etl.engine.quoting import identifier, literal, qualified
+from etl.errors import ModelError, closest
+
+#: How each kind is written after `-- <kind>: ` or `-- warn <kind>: `.
+GRAMMARS = {
+    "unique": "flight_date, origin",
+    "not_null": "carrier, origin",
+    "references": "carrier = marts.airlines.carrier",
+    "accepted_values": "origin = JFK, LGA, 'a value, with a comma'",
+    "row_count": "within 50% of yesterday, within 30% of the last 7, or at least 1",
+    "freshness": "flight_date within 2 days",
+    "sums_to": "miles = marts.flights.miles by flight_date; the right side can be marts.flights.*, its rows",
+}
+#: The kinds, as keys of a header.
+AUDIT_KEYS = tuple(GRAMMARS)
+#: Those whose result depends on the batch date.
+DATED_KINDS = frozenset({"freshness"})
+#: Where a SELECT finds the counts of earlier nights.
+ROW_COUNTS = "etl.row_counts"
+COUNT_COLUMNS = (
+    *(("table_name", "VARCHAR"), ("batch_date", "DATE"), ("run_id", "VARCHAR")),
+    *(("rows", "BIGINT"), ("fingerprint", "VARCHAR")),
+)
+#: The variable that holds the batch date.
+BATCH_DATE = "batch_date"
+#: The most earlier counts that a mean can be of.
+MOST_COUNTS = 366
+
+_WORD = r"[A-Za-z_]\w*"
+_COLUMN = rf'(?:{_WORD}|"[^"]+")'
+_COLUMNS = rf"{_COLUMN}(?:\s*,\s*{_COLUMN})*"
+_VALUE = re.compile(r"\s*(?:'((?:[^']|'')*)'|([^',]*[^',\s]))\s*(?:,|$)")
+# beyond 9 significant digits, sums of floats depend on the order of the rows
+_TOLERANCE = "1e-9"
+
+
+@dataclass(frozen=True)
+class HeaderAudit:
+    """A line that asks for a built-in kind; `severity` is error or warn, `line` its place, 0 if it has none."""
+
+    kind: str
+    text: str
+    severity: str = "error"
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One SELECT of offending rows; `why` says why they matter, or for a built-in kind what was promised."""
+
+    name: str
+    file: str
+    sql: str
+    normal: str
+    reads: tuple[str, ...]
+    severity: str
+    why: str
+    line: int = 0
+    #: The table that is judged, if it is one of a built-in kind.
+    table: str = ""
+    #: Those of its columns that are judged.
+    columns: tuple[str, ...] = ()
+    #: What its columns must be, as kind, table and column, and what the kind needs more; see audit_types.
+    typed: tuple[tuple[str, ...], ...] = ()
+    #: A condition on each row of the table that says the same as `sql`, so that many take one scan.
+    rule: str = ""
+    #: Whether the same tables can pass one night and fail the next.
+    is_dated: bool = False
+    #: How many earlier counts of the table's rows it compares with.
+    earlier: int = 0
+    #: The macros which it uses, as names and the statements that make them, in order.
+    macros: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where it is written: `sql/marts/flights.sql:3`."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+def audits_of(table: str, file: str, lines: Sequence[HeaderAudit]) -> list[Audit]:
+    """Return the audits of a table that the lines of its header, or of its contract, ask for.
+
+    Each is named `<table>.<kind>.<columns>`; a name that comes again gets a number. Raises ModelError with
+    file, line and the grammar for a text that is not understood.
+    """
+    found: dict[str, Audit] = {}
+    for line in lines:
+        try:
+            asked = list(parsed(line.kind, line.text))
+        except ValueError as error:
+            raise ModelError(f"{file}:{line.line}: {error}." if line.line else f"{file}: {error}.") from None
+        for part in asked:
+            audit = part(table)
+            name, number = audit.name, 1
+            while audit.name in found:
+                number += 1
+                audit = replace(audit, name=f"{name}#{number}")
+            why = f"{line.kind}: {line.text}"
+            found[audit.name] = replace(audit, file=file, line=line.line, severity=line.severity, why=why)
+    return list(found.values())
+
+
+def check_tables(audits: Iterable[Audit], known: Iterable[str]) -> None:
+    """Raise ModelError for an audit that reads a table that is neither raw nor made by a model."""
+    tables = list(known)
+    for audit in audits:
+        for name in audit.reads:
+            if name not in tables:
+                close = closest(name, tables)
+                hint = f"did you mean {close[0]}?" if close else "tables are raw.<source> or <schema>.<model>."
+                raise ModelError(f"{audit.place}: {audit.why}: there is no table {name}; {hint}")
+
+
+#: A line's audit, once the table is known whose line it is.
+_Asked = Callable[[str], Audit]
+
+
+def parsed(kind: str, text: str) -> Iterator[_Asked]:
+    """Yield the audits of one line; ValueError that says the grammar if the text is not of it."""
+    pattern, make = _KINDS[kind]
+    match = re.fullmatch(pattern, text.strip())
+    if match is None:
+        raise ValueError(f"{kind}: {text!r} is not understood; write it like this: {kind}: {GRAMMARS[kind]}")
+    try:
+        yield from make(match)
+    except ValueError as error:
+        raise ValueError(f"{kind}: {error}; write it like this: {kind}: {GRAMMARS[kind]}") from None
+
+
+def _audit(kind: str, table: str, sql: str, columns: Sequence[str] = (), key: str = "", **more: Any) -> Audit:
+    name = ".".join(filter(None, [table, kind, key or ",".join(columns)]))
+    others = {"reads": (table,), **more}
+    return Audit(name, "", sql, sql, severity="error", why="", table=table, columns=tuple(columns), **others)
+
+
+def _unique(match: re.Match[str]) -> Iterator[_Asked]:
+    columns = _names(match[0])
+    key = _list(columns)
+
+    def one(table: str) -> Audit:
+        sql = f"select {key}, count(*) as rows {_from(table)} group by {key} having count(*) > 1"
+        return _audit("unique", table, sql, columns, typed=tuple(("any", table, name) for name in columns))
+
+    yield one
+
+
+def _not_null(match: re.Match[str]) -> Iterator[_Asked]:
+    def one(column: str) -> _Asked:
+        rule = f"{identifier(column)} is not null"
+
+        def on(table: str) -> Audit:
+            sql, typed = f"{_from(table)} where not ({rule})", (("any", table, column),)
+            return _audit("not_null", table, sql, [column], rule=rule, typed=typed)
+
+        return on
+
+    return map(one, _names(match[0]))
+
+
+def _references(match: re.Match[str]) -> Iterator[_Asked]:
+    (column,), other, (key,) = _names(match[1]), match[2].lower(), _names(match[3])
+    own, others = identifier(column), qualified(other)
+
+    def one(table: str) -> Audit:
+        sql = (
+            f"select own.{own}, count(*) as rows from {qualified(table)} as own\n"
+            f"anti join {others} as other on other.{identifier(key)} = own.{own}\n"
+            f"where own.{own} is not null group by own.{own}"
+        )
+        typed = (("alike", table, column, other, key),)
+        return _audit("references", table, sql, [column], reads=tuple(sorted({table, other})), typed=typed)
+
+    yield one
+
+
+def _accepted_values(match: re.Match[str]) -> Iterator[_Asked]:
+    (column,), text, values, end = _names(match[1]), match[2], [], 0
+    while end < len(text):
+        found = _VALUE.match(text, end)
+        if found is None:
+            raise ValueError(f"the values {text} are not understood from {text[end:]!r} on")
+        values.append(found[1].replace("''", "'") if found[1] is not None else found[2])
+        end = found.end()
+    own = identifier(column)
+    rule = f"{own} in ({', '.join(map(literal, values))})"
+
+    def one(table: str) -> Audit:
+        sql = f"select {own}, count(*) as rows {_from(table)} where not ({rule}) group by {own}"
+        typed = (("values", table, column, *values),)
+        return _audit("accepted_values", table, sql, [column], rule=rule, typed=typed)
+
+    yield one
+
+
+def _row_count(match: re.Match[str]) -> Iterator[_Asked]:
+    least, percent, last = match[1], match[2], match[3]
+    if least:
+        yield lambda table: _audit(
+            "row_count",
+            table,
+            f"select count(*) as rows {_from(table)} having count(*) < {int(least)}",
+            key="at_least",
+        )
+        return
+    number = int(last or 1)
+    if not 1 <= number <= MOST_COUNTS:
+        raise ValueError(f"the last {number} are not 1 to {MOST_COUNTS} earlier counts")
+    share, key = format(Decimal(percent) / 100, "f"), f"last_{number}" if last else "yesterday"
+
+    def one(table: str) -> Audit:
+        sql = (
+            f"with counted as (select count(*) as rows {_from(table)}), expected as (\n"
+            f"    select avg(rows) as expected_rows from (\n"
+            f"        select rows from {ROW_COUNTS}\n"
+            f"        where table_name = {literal(table)} and batch_date <> getvariable('{BATCH_DATE}')\n"
+            f"            and rows > 0\n"
+            f"        order by run_id desc limit {number}))\n"
+            f"select rows, expected_rows from counted cross join expected\n"
+            f"where abs(rows - expected_rows) > {share} * expected_rows"
+        )
+        return _audit("row_count", table, sql, key=key, earlier=number)
+
+    yield one
+
+
+def _freshness(match: re.Match[str]) -> Iterator[_Asked]:
+    (column,), days = _names(match[1]), int(match[2])
+    date, night = f"{identifier(column)}::date", f"getvariable('{BATCH_DATE}')"
+    # a date in the future is an error in the data, and must not hide that nothing new came
+    newest = f"max({date}) filter (where {date} <= {night})"
+
+    def one(table: str) -> Audit:
+        sql = (
+            f"select {newest} as newest, {night} as batch_date {_from(table)}\n"
+            f"having {newest} is null or {newest} < {night} - {days}"
+        )
+        return _audit("freshness", table, sql, [column], is_dated=True, typed=(("moment", table, column),))
+
+    yield one
+
+
+def _sums_to(match: re.Match[str]) -> Iterator[_Asked]:
+    (column,), other, by = _names(match[1]), match[2].lower(), _names(match[4] or "")
+    value = "1" if match[3] == "*" else identifier(_names(match[3])[0])
+
+    def one(table: str) -> Audit:
+        sql = (
+            f"with own as ({_sums(table, identifier(column), by)}),\n"
+            f"other as ({_sums(other, value, by)})\n"
+            f"select {_groups(by)}{_sum('own')} as own_sum, {_sum('other')} as other_sum\n"
+            f"from own {_joined(by)}\n"
+            f"where {_sum('own')} is distinct from {_sum('other')} and case\n"
+            f"    when 'DOUBLE' not in (typeof(own.summed), typeof(other.summed)) then true\n"
+            f"    else abs({_sum('own')}::double - {_sum('other')}::double) > {_size()}\n"
+            f"end"
+        )
+        numbers = [(table, column)] + ([] if match[3] == "*" else [(other, _names(match[3])[0])])
+        typed = [("number", *place) for place in numbers] + [("alike", table, name, other, name) for name in by]
+        return _audit("sums_to", table, sql, [column], reads=tuple(sorted({table, other})), typed=tuple(typed))
+
+    yield one
+
+
+def _sums(table: str, value: str, by: Sequence[str]) -> str:
+    columns = "".join(f"{identifier(name)}, " for name in by)
+    group = f" group by {_list(by)}" if by else ""
+    totals = f"sum({value}) as summed, sum(abs({value}::double)) as summed_sizes"
+    return f"select {columns}{totals} from {qualified(table)}{group}"
+
+
+def _sum(side: str) -> str:
+    # a group that one table lacks adds nothing
+    return f"coalesce({side}.summed, 0)"
+
+
+def _size() -> str:
+    """Return what a difference of floats may be; of NaN or infinite sums, nothing."""
+    size = "greatest(coalesce(own.summed_sizes, 0), coalesce(other.summed_sizes, 0))"
+    return f"case when isfinite({size}) then {_TOLERANCE} * {size} else 0 end"
+
+
+def _groups(by: Sequence[str]) -> str:
+    return "".join(f"coalesce(own.{n}, other.{n}) as {n}, " for n in map(identifier, by))
+
+
+def _joined(by: Sequence[str]) -> str:
+    if not by:
+        return "cross join other"
+    conditions = [f"own.{n} is not distinct from other.{n}" for n in map(identifier, by)]
+    return f"full join other on {' and '.join(conditions)}"
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip('"') for name in re.findall(_COLUMN, text)]
+    if len({name.lower() for name in names}) < len(names):
+        raise ValueError(f"{text} names a column twice")
+    return names
+
+
+def _list(columns: Iterable[str]) -> str:
+    return ", ".join(map(identifier, columns))
+
+
+def _from(table: str) -> str:
+    return f"from {qualified(table)}"
+
+
+_TABLE = rf"({_WORD}\.{_WORD})"
+_KINDS: dict[str, tuple[str, Callable[[re.Match[str]], Iterator[_Asked]]]] = {
+    "unique": (_COLUMNS, _unique),
+    "not_null": (_COLUMNS, _not_null),
+    "references": (rf"({_COLUMN})\s*=\s*{_TABLE}\.({_COLUMN})", _references),
+    "accepted_values": (rf"({_COLUMN})\s*=\s*(.+)", _accepted_values),
+    "row_count": (
+        r"at least (\d+)|within (\d+(?:\.\d+)?)\s*% of (?:yesterday|the last (\d+))",
+        _row_count,
+    ),
+    "freshness": (rf"({_COLUMN}) within (\d+) days?", _freshness),
+    "sums_to": (
+        rf"({_COLUMN})\s*=\s*{_TABLE}\.({_COLUMN}|\*)(?:\s+by\s+({_COLUMNS}))?",
+        _sums_to,
+    ),
+}

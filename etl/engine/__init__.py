@@ -1,0 +1,29 @@
+"""DuckDB: the only room that opens a connection, and the one helper that quotes. It knows no source."""
+
+from etl.engine.connections import (
+    ANEW,
+    BUILD,
+    attach_build,
+    attach_new,
+    building,
+    check_storage_version,
+    comparing,
+    discard_build,
+    in_memory,
+    is_damage,
+    reading,
+)
+
+__all__ = [
+    "ANEW",
+    "BUILD",
+    "attach_build",
+    "attach_new",
+    "building",
+    "check_storage_version",
+    "comparing",
+    "discard_build",
+    "in_memory",
+    "is_damage",
+    "reading",
+]

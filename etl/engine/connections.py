@@ -1,0 +1,195 @@
+"""DuckDB connections: the only place that opens one, so that every one has the project's settings."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from etl.engine.quoting import literal, set_variable
+from etl.errors import ConfigError, EtlError, StepError
+from etl.project import Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+log = logging.getLogger("etl")
+
+#: The catalog name of build.duckdb while it is open for writing.
+BUILD = "build"
+
+#: What is said of a damaged build.duckdb.
+ANEW = "Nothing is lost: the next run builds it anew from the lake."
+
+_LOCKED = "Conflicting lock"
+_DAMAGED = ("not a valid DuckDB database file", "Could not read enough bytes from file", "Corrupt database file")
+
+#: How long a run waits, in seconds, before it tries again to open what somebody only looks at.
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
+
+
+@contextmanager
+def in_memory(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a private in-memory database; what does not fit in memory spills to the project's scratch."""
+    import duckdb
+
+    con = duckdb.connect(":memory:")
+    try:
+        _configure(con, project)
+        yield con
+    finally:
+        con.close()
+
+
+@contextmanager
+def building(project: Project, may_begin_anew: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open build.duckdb for writing, made if it is not there, and close it; one process at a time may.
+
+    It is attached, since only ATTACH can choose a storage version that older clients read. A damaged one is
+    discarded; then StepError is raised, unless it may be begun anew in its place.
+    """
+    import duckdb
+
+    project.build.parent.mkdir(parents=True, exist_ok=True)
+    with in_memory(project) as con:
+        for pause in (*_PAUSES, 0.0):
+            try:
+                attach_new(project, con, project.build, BUILD)
+                break
+            except duckdb.Error as error:
+                if is_damage(error):
+                    discard_build(project, error)
+                    if not may_begin_anew:
+                        raise StepError(f"{error}\n{ANEW}") from error
+                elif not pause or _LOCKED not in str(error):
+                    raise _not_opened(project, error) from error
+            time.sleep(pause)
+        con.execute(f"use {BUILD}")
+        yield con
+        con.execute("use memory")
+        con.execute(f"detach {BUILD}")
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether DuckDB says that a database file is not what was written."""
+    return any(sign in str(error) for sign in _DAMAGED)
+
+
+def discard_build(project: Project, error: Exception) -> None:
+    """Delete a damaged build.duckdb, which nobody has open: it holds nothing that the lake does not."""
+    first = str(error).splitlines()[0]
+    log.warning("warning: %s is damaged, and is built anew: %s", project.build, first)
+    for path in (project.build, project.build.with_name(f"{project.build.name}.wal")):
+        path.unlink(missing_ok=True)
+
+
+def attach_new(project: Project, con: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+    """Attach a database file for writing; if it is not there, it is made in the project's storage version."""
+    version = literal(project.settings.storage_version)
+    con.execute(f"attach {literal(str(path))} as {name} (storage_version {version})")
+
+
+def check_storage_version(project: Project) -> None:
+    """Raise ConfigError if the installed DuckDB does not know the storage version of [etl]."""
+    import duckdb
+
+    with duckdb.connect() as con:
+        try:
+            con.execute(f"attach ':memory:' as x (storage_version {literal(project.settings.storage_version)})")
+        except duckdb.Error as error:
+            raise _not_opened(project, error) from error
+
+
+def attach_build(project: Project, con: duckdb.DuckDBPyConnection) -> bool:
+    """Attach build.duckdb read-only to an open database; return False if a run has it open for writing.
+
+    While it is attached, no run can open it: detach it within a fraction of a second.
+    """
+    import duckdb
+
+    try:
+        con.execute(f"attach {literal(str(project.build))} as {BUILD} (read_only)")
+    except duckdb.Error as error:
+        if _LOCKED not in str(error):
+            raise _not_opened(project, error) from error
+        return False
+    return True
+
+
+@contextmanager
+def reading(project: Project, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a published file read-only, with no access to anything outside of it.
+
+    What does not fit in memory spills to a folder of its own: a query may read and write where it spills to.
+    """
+    import duckdb
+
+    con = duckdb.connect(str(path), read_only=True)
+    with TemporaryDirectory(prefix="etl-") as spill:
+        try:
+            _configure(con, project)
+            con.execute(f"set temp_directory = {literal(spill)}")
+            con.execute("set enable_external_access = false")
+            # or a query could have a log written, and abort the process where that is not allowed
+            con.execute("set lock_configuration = true")
+            yield con
+        finally:
+            con.close()
+
+
+@contextmanager
+def comparing(
+    project: Project, left: Path, right: Path, may_write: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open two published files read-only side by side, as the catalogs `a` and `b`, with no access to others.
+
+    `may_write` lets a query be copied to a file.
+    """
+    import duckdb
+
+    with in_memory(project) as con:
+        for name, path in (("a", left), ("b", right)):
+            try:
+                con.execute(f"attach {literal(str(path.resolve()))} as {name} (read_only)")
+            except duckdb.Error as error:
+                raise StepError(f"{path} cannot be opened: {error}") from error
+        if not may_write:
+            con.execute("set enable_external_access = false")
+        yield con
+
+
+def _not_opened(project: Project, error: duckdb.Error) -> EtlError:
+    import duckdb
+
+    if "cannot be lowered" in str(error):
+        return ConfigError(
+            f"{project.build} is in a newer storage version than {project.settings.storage_version}, which [etl] "
+            "storage_version asks for, and DuckDB cannot lower it. Delete it: the next run builds it anew."
+        )
+    if isinstance(error, duckdb.InvalidInputException):
+        return ConfigError(f"{project.root}/luigi.cfg: [etl] storage_version: {error}")
+    if _LOCKED in str(error):
+        return StepError(f"{project.build} is open in another process; close it there: {error}")
+    return StepError(f"{project.build} cannot be opened: {error}")
+
+
+def _configure(con: duckdb.DuckDBPyConnection, project: Project) -> None:
+    import duckdb
+
+    settings = project.settings
+    try:
+        con.execute(f"set TimeZone = {literal(settings.timezone)}")
+        con.execute(f"set temp_directory = {literal(str(project.scratch / 'spill'))}")
+        if settings.memory_limit:
+            con.execute(f"set memory_limit = {literal(settings.memory_limit)}")
+        if settings.threads:
+            con.execute(f"set threads = {settings.threads}")
+        for name, value in project.variables.items():
+            con.execute(set_variable(name, value))
+    except duckdb.Error as error:
+        raise ConfigError(f"{project.root}/luigi.cfg: DuckDB refuses a setting of [etl]: {error}") from error

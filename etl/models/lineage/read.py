@@ -1,0 +1,113 @@
+"""Reading the lineage of a project from its sources, models and audits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from etl.models import LOG, Audit, Model, Models
+from etl.models.lineage.columns import Column, Columns, Expression, Made, Table, Untraceable, unique
+from etl.models.lineage.graph import Lineage
+from etl.models.lineage.macros import read_macros
+from etl.models.lineage.parser import Parser
+from etl.models.lineage.select import trace
+from etl.models.model import BY_PARTITION
+from etl.sources import Catalog, Source
+
+
+def read_lineage(catalog: Catalog, models: Models, raw: str = "data/raw") -> Lineage:
+    """Return the lineage of all columns of a project; `raw` is how the folder of raw files is to be shown."""
+    import duckdb
+
+    tables = {source.table: _source(source, raw) for source in catalog.sources.values()}
+    tables |= {log.name: Table({name: Made((Column(log.name, name),)) for name, _ in log.columns}) for log in LOG}
+    columns = {name: list(table.columns) for name, table in tables.items()}
+    items: list[Model | Audit] = [*models.models.values(), *models.audits.values()]
+    with duckdb.connect(":memory:", config={"threads": 1}) as con:
+        reader = _Reader(Parser(con), catalog, items)
+        for item in items:
+            tables |= reader.read(item, columns)
+            columns[item.name] = list(tables[item.name].columns)
+    return Lineage(tables)
+
+
+def _source(source: Source, raw: str) -> Table:
+    """Return raw.<source>; a column that the files do not have is made of their path."""
+    path = f"{raw}/{source.files}"
+    names = {column.name: " or ".join([column.name, *column.aliases]) for column in source.contract.columns}
+    return Table({name: Made((Column(path, names.get(name, "")),)) for name in source.columns})
+
+
+class _Reader:
+    """The SQL of a project, parsed."""
+
+    def __init__(self, parser: Parser, catalog: Catalog, items: Sequence[Model | Audit]) -> None:
+        self.parser = parser
+        self.trees = parser.trees({item.name: item.sql for item in items if _is_select(item)})
+        readable = {source.table: source.columns for source in catalog.sources.values()}
+        readable |= {log.name: dict(log.columns) for log in LOG}
+        readable |= {item.name: dict(item.stored) for item in items if isinstance(item, Model)}
+        statements = [statement for item in items for _, statement in item.macros]
+        self.macros = read_macros(parser, statements, readable)
+
+    def read(self, item: Model | Audit, known: Mapping[str, list[str]]) -> dict[str, Table]:
+        """Return the table of a model or audit, and those of the SELECTs within it."""
+        try:
+            if (tree := self.trees.get(item.name)) is None:
+                raise Untraceable("it is not made by a SELECT")
+            tables = trace(self.parser, item.name, item.sql, tree, known, self.macros)
+            _check_reads(item, tables)
+            made = _audit(tables[item.name]) if isinstance(item, Audit) else _model(item, tables[item.name])
+        except Untraceable as reason:
+            tables, made = {}, _opaque(item, known, str(reason))
+        return {**tables, item.name: Table(made.columns, made.rows, made.reads, item.file, made.opaque)}
+
+
+def _is_select(item: Model | Audit) -> bool:
+    """Tell a SELECT that someone wrote from a seed and from a model in Python."""
+    return isinstance(item, Audit) or item.file.endswith(".sql")
+
+
+def _check_reads(item: Model | Audit, tables: Mapping[str, Table]) -> None:
+    """Raise Untraceable if the item reads more than was found."""
+    seen = {read for table in tables.values() for read in table.reads}
+    if hidden := set(item.reads) - seen:
+        raise Untraceable(f"its SELECT does not show how it reads {', '.join(sorted(hidden))}")
+
+
+def _audit(found: Table) -> Table:
+    """Return an audit, which is a matter of rows only."""
+    values = [value for made in found.columns.values() for value in made.values]
+    return Table({}, unique([*found.rows, *values]), found.reads)
+
+
+def _model(model: Model, found: Table) -> Table:
+    """Return the table of a model, with what its way of building adds to its SELECT."""
+    names = [name for name, _ in model.columns]
+    if [name.lower() for name in names] != [name.lower() for name in found.columns]:
+        raise Untraceable("DuckDB finds other columns in it")
+    columns = dict(zip(names, found.columns.values(), strict=True))
+    header = model.header
+    rows = list(found.rows)
+    if header.materialized in BY_PARTITION[1:]:
+        named = {*header.key, *header.order, header.deletes, header.valid_from, header.partition}
+        named |= set(model.versioned) if header.materialized == "scd2" else set()
+        rows += [value for name in columns if name in named for value in columns[name].values]
+    stored = {name: columns.get(name) or _of_history(model, columns) for name, _ in model.stored}
+    return Table(stored, unique(rows), found.reads)
+
+
+def _of_history(model: Model, columns: Mapping[str, Made]) -> Made:
+    """Return what a column is made of that a history adds: of the time at which a row changed."""
+    header = model.header
+    times = [columns[name] for name in (header.valid_from or header.partition, header.deletes) if name in columns]
+    values = unique(value for made in times for value in made.values)
+    return Made(values, (Expression("when the row changed", 1),))
+
+
+def _opaque(item: Model | Audit, known: Mapping[str, list[str]], reason: str) -> Table:
+    """Return a table of which each column may be made of everything that it reads."""
+    everything: Columns = tuple(
+        Column(table, name) for table in item.reads if table in known for name in known[table]
+    )
+    columns = {} if isinstance(item, Audit) else {name: Made(everything) for name, _ in item.stored}
+    return Table(columns, everything, item.reads, "", reason)

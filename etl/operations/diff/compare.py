@@ -1,0 +1,125 @@
+"""Comparing: which tables differ, in how many rows and in which columns, with a few examples of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl import engine
+from etl.errors import ConfigError
+from etl.operations.diff.known import Known, known
+from etl.operations.diff.rows import Example, Keyed, Whole, write
+from etl.operations.diff.sides import A, B, Sides, key_of, sides
+from etl.project import Project
+from etl.project.files import restrict_files
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One table on both sides; `rows` is None where it is not there."""
+
+    table: str
+    status: str
+    rows: tuple[int | None, int | None] = (None, None)
+    schema: Sequence[str] = ()
+    key: Sequence[str] = ()
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+    #: In how many changed rows each column differs.
+    columns: Mapping[str, int] = field(default_factory=dict)
+    examples: Sequence[Example] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is compared: all tables or one; by `keys`, of each table, or by the one that was asked for."""
+
+    files: tuple[Path, Path]
+    table: str = ""
+    key: Sequence[str] = ()
+    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: Tables that are known to be the same.
+    same: frozenset[str] = frozenset()
+    #: Whether both files keep the hashes of what they hold, as published ones do.
+    is_hashed: bool = False
+    limit: int = 3
+    #: Whether floating-point numbers are compared to 9 digits, and not to the bit.
+    digits: bool = False
+
+
+def compare(project: Project, request: Request) -> list[Compared]:
+    """Return every table of both files, the different ones with what differs.
+
+    Raises ConfigError for a table, or a column of the key, that is not there.
+    """
+    with engine.comparing(project, *request.files) as con:
+        found = sides(con, request.digits)
+        if request.table and request.table not in found:
+            raise ConfigError(f"there is no table {request.table}; there are: {', '.join(found)}.")
+        facts = known(con, found) if request.is_hashed else Known()
+        request = replace(request, same=request.same | facts.same)
+        wanted = [found[request.table]] if request.table else found.values()
+        return [_compared(con, replace(item, where=facts.where.get(item.name, "")), request) for item in wanted]
+
+
+def write_rows(project: Project, request: Request, target: Path) -> int:
+    """Write the differing rows of one table to a .parquet or .csv file, in one rename; return how many."""
+    restrict_files(project.settings.mask)
+    with engine.comparing(project, *request.files, may_write=True) as con:
+        item = sides(con, request.digits)[request.table]
+        key, _ = _key(con, item, request)
+        return write(con, Keyed(item, key) if key else Whole(item), target)
+
+
+def _compared(con: duckdb.DuckDBPyConnection, item: Sides, request: Request) -> Compared:
+    if None in item.kinds:
+        status = "added" if item.kinds[0] is None else "removed"
+        left, right = (
+            _count(con, item, side) if kind else None for kind, side in zip(item.kinds, (A, B), strict=True)
+        )
+        return Compared(item.name, status, (left, right))
+    schema = [*([f"{item.kinds[0]} → {item.kinds[1]}"] if item.kinds[0] != item.kinds[1] else []), *item.schema]
+    if item.name in request.same and not schema:
+        return Compared(item.name, "same")
+    key, note = _key(con, item, request)
+    rows = Keyed(item, key) if key else Whole(item)
+    counts = rows.counts(con)
+    is_same = not (schema or counts.added or counts.removed or counts.changed)
+    return Compared(
+        item.name,
+        "same" if is_same else "changed",
+        (_count(con, item, A), _count(con, item, B)),
+        schema,
+        key,
+        counts.added,
+        counts.removed,
+        counts.changed,
+        counts.columns,
+        [] if is_same else list(rows.examples(con, request.limit)),
+        "" if is_same else note,
+    )
+
+
+def _key(con: duckdb.DuckDBPyConnection, item: Sides, request: Request) -> tuple[list[str], str]:
+    """Return the columns that name a row on both sides, or none and why."""
+    asked = list(request.key) or list(request.keys.get(item.name, ()))
+    key = key_of(item, asked)
+    if request.key and not key:
+        there = ", ".join(column.name for column in item.common)
+        raise ConfigError(f"{item.name} does not have all of {', '.join(asked)} on both sides; it has: {there}.")
+    if not key:
+        return [], "no key is known (--key), so rows are compared as a whole"
+    if not item.is_unique(con, key):
+        return [], f"{', '.join(key)} is not unique, so rows are compared as a whole"
+    return key, ""
+
+
+def _count(con: duckdb.DuckDBPyConnection, item: Sides, catalog: str) -> int:
+    return int(con.execute(f"select count(*) from {item.whole(catalog)}").fetchall()[0][0])

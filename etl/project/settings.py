@@ -1,0 +1,143 @@
+"""The settings of a project: the keys of [etl], and the variables for SQL, as luigi.cfg has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from configparser import ConfigParser, DuplicateOptionError, DuplicateSectionError, Error, ParsingError
+from dataclasses import dataclass, fields
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from etl.errors import ConfigError, closest
+
+#: The section of variables for SQL.
+VARIABLES = "etl.vars"
+#: The one that etl itself sets.
+_BATCH_DATE = "batch_date"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The keys of [etl]; a comment above each says what it does and when to change it."""
+
+    # Folder of the contracts (.py files), relative to the root.
+    contracts: str = "contracts"
+    # Folder of the models and audits, relative to the root.
+    sql: str = "sql"
+    # Folder of raw/, lake/, quarantine/, warehouse/; absolute, or relative to the root.
+    data: str = "data"
+    # Folder of the deliveries; empty: raw/ in that folder, and of another environment that of [etl].
+    raw: str = ""
+    # What the environment is called that [etl] itself describes.
+    environment: str = "prod"
+    # How many people must approve a generation before it is promoted to this environment.
+    approvals: int = 0
+    # Time zone of every DuckDB connection and of the default batch date; an IANA name.
+    timezone: str = "UTC"
+    # How many published generations stay on disk, the current one included.
+    keep_generations: int = 5
+    # Generations younger than so many days stay beyond that; 0: none.
+    keep_days: int = 0
+    # How much of build.duckdb may be dead space, in percent, before it is written anew; 100: any.
+    compact_percent: int = 50
+    # What is taken from the permissions of files that etl makes: 027 lets the group read, and others nothing.
+    umask: str = "022"
+    # Oldest DuckDB whose clients can open the published file.
+    storage_version: str = "v1.2.0"
+    # Tables of up to so many rows are compared with what they were, to spare what depends on them; 0: none.
+    cutoff_rows: int = 5_000_000
+    # DuckDB's memory limit per process, such as 4GB; empty: DuckDB's own default.
+    memory_limit: str = ""
+    # DuckDB's threads per process; 0: one per core.
+    threads: int = 0
+
+    @property
+    def mask(self) -> int:
+        """The umask as a number."""
+        return int(self.umask, 8)
+
+
+def parse(path: Path) -> ConfigParser:
+    """Return a luigi.cfg. Raises ConfigError if it cannot be read."""
+    # no interpolation: other sections are Luigi's own and may use its ${ENV} syntax
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read(path, encoding="utf-8")
+    except (Error, UnicodeDecodeError) as error:
+        raise ConfigError(_unreadable(path, error)) from error
+    return parser
+
+
+def _unreadable(path: Path, error: Error | UnicodeDecodeError) -> str:
+    """Return what is wrong with a luigi.cfg, and in which line."""
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object[: error.start].count(b"\n") + 1
+        return f"{path}:{line}: a byte there is not UTF-8. Save the file as UTF-8, without a byte order mark."
+    if isinstance(error, ParsingError) and (errors := getattr(error, "errors", None)):
+        number, quoted = errors[0]
+        text = quoted.strip("'").removesuffix("\\n")
+        return f"{path}:{number}: {text} is neither a [section] nor a key = value."
+    line = getattr(error, "lineno", None) or 1
+    text = getattr(error, "line", "")
+    if isinstance(text, str) and text.startswith("\ufeff"):
+        return f"{path}:{line}: the file begins with a byte order mark. Save it as UTF-8 without one."
+    if isinstance(error, DuplicateOptionError):
+        return f"{path}:{line}: the key {error.option} appears twice in [{error.section}]. Take one of them out."
+    if isinstance(error, DuplicateSectionError):
+        return f"{path}:{line}: the section [{error.section}] appears twice. Put its keys together."
+    return f"{path}:{line}: the file does not begin with a [section], such as [etl]."
+
+
+def read_settings(path: Path, parser: ConfigParser, sections: Sequence[str]) -> Settings:
+    """Return the settings of some sections, each of which goes before those before it."""
+    texts = {(section, key): text for section in sections for key, text in items(parser, section).items()}
+    known = {item.name: item for item in fields(Settings)}
+    values: dict[str, str | int] = {}
+    for (section, key), text in texts.items():
+        if key not in known:
+            close = closest(key, known)
+            hint = f"Did you mean '{close[0]}'?" if close else f"Known keys: {', '.join(known)}."
+            raise ConfigError(f"{path}: [{section}] has no key '{key}'. {hint}")
+        values[key] = _whole_number(path, key, text) if known[key].type == "int" else text
+    settings = Settings(**values)  # type: ignore[arg-type]
+    _check(path, settings)
+    return settings
+
+
+def items(parser: ConfigParser, section: str) -> dict[str, str]:
+    """Return the keys of a section; none if it is not there."""
+    return dict(parser.items(section)) if parser.has_section(section) else {}
+
+
+def read_variables(path: Path, parser: ConfigParser, sections: Sequence[str]) -> dict[str, str]:
+    """Return the variables of some sections, each of which goes before those before it."""
+    found = {name: text for section in sections for name, text in items(parser, section).items()}
+    for name in found:
+        if not name.isidentifier():
+            raise ConfigError(f"{path}: [{VARIABLES}] {name} is no name; use letters, digits and underscores.")
+        if name == _BATCH_DATE:
+            raise ConfigError(f"{path}: [{VARIABLES}] {name} is set by etl for audits; give yours another name.")
+    return found
+
+
+def _whole_number(path: Path, key: str, text: str) -> int:
+    if not text.isdecimal():
+        raise ConfigError(f"{path}: [etl] {key} = {text} is not a whole number.")
+    return int(text)
+
+
+def _check(path: Path, settings: Settings) -> None:
+    if settings.keep_generations < 1:
+        raise ConfigError(f"{path}: [etl] keep_generations must be 1 or more.")
+    if not re.fullmatch(r"v\d+\.\d+\.\d+|latest", settings.storage_version):
+        raise ConfigError(
+            f"{path}: [etl] storage_version = {settings.storage_version} is not the version of a DuckDB, such as "
+            "v1.2.0, nor latest."
+        )
+    if not re.fullmatch("0?[0-7]{3}", settings.umask) or settings.mask & 0o700:
+        raise ConfigError(f"{path}: [etl] umask = {settings.umask} is no mask such as 022 or 027.")
+    try:
+        ZoneInfo(settings.timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigError(f"{path}: [etl] timezone = {settings.timezone} is not an IANA time zone.") from error

@@ -1,0 +1,1 @@
+"""What is told of a project: summary, status, generations and queries. Reports never write."""

@@ -1,0 +1,139 @@
+"""What the `etl` command asks of a project, as plain data; it changes nothing but by new_project()."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from etl.engine.quoting import identifier
+from etl.errors import EtlError
+from etl.ledger import Ledger, Receipt, Run
+from etl.ledger.lock import holder
+from etl.plan.definitions import definitions
+from etl.plan.rhythm import Holes, find_holes
+from etl.project import Project, load_project
+from etl.sources import Source
+from etl.stages import published
+from etl.stages.lake.layout import partition_file
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def project_status() -> dict[str, Any]:
+    """Return, per source, its newest partition, holes, rows and rejects; the last run and the generation.
+
+    `notes` are what the last run had to say of deliveries that do not count, or that were sent twice.
+    """
+    project = load_project()
+    ledger = Ledger(project.ledger, is_reading=True)
+    sources, wrong = _sources(project, ledger)
+    taken: dict[str, list[Receipt]] = {name: [] for name in sources}
+    for key, receipt in ledger.receipts().items():
+        if key.step == "extract" and (key.name in taken or wrong):
+            taken.setdefault(key.name, []).append(receipt)
+    runs = ledger.runs()
+    notes: dict[str, list[str]] = next((run.summary["notes"] for run in runs if "notes" in run.summary), {})
+    return {
+        "project": project.place,
+        "generation": published.current(project),
+        **_publishing(project),
+        "last_run": _last_run(project, ledger, runs[0]) if runs else None,
+        "wrong": wrong,
+        "removed": _removed(project, sources),
+        "sources": [
+            {
+                "source": name,
+                **_source(project, sources.get(name), known, _newest(project, runs)),
+                "notes": notes.get(name, []),
+            }
+            for name, known in taken.items()
+        ],
+    }
+
+
+def _sources(project: Project, ledger: Ledger) -> tuple[Mapping[str, Source], str]:
+    """Return the sources; or none, and why they or the models cannot be read: the state is wanted most then."""
+    try:
+        return definitions(project, ledger)[0].sources, ""
+    except EtlError as error:
+        return {}, str(error)
+
+
+def _last_run(project: Project, ledger: Ledger, run: Run) -> dict[str, Any]:
+    """Return a run with its `state`: its outcome, or whether it is under way or ended before it could say one."""
+    receipts = [receipt for receipt in ledger.receipts().values() if receipt.run_id == run.run_id]
+    last = max(receipts, key=lambda receipt: receipt.finished_at, default=None)
+    step = str(last.key) if last else ""
+    state = run.outcome
+    if not state and holder(project) == run.run_id:
+        state = "under way" + (f", last step {step}" if step else "")
+    elif not state:
+        state = f"ended without a word (killed?), last step {step or 'none'}"
+    problems = [{"step": step, "message": message} for step, message in ledger.problems(run.run_id)]
+    return {**asdict(run), "state": state, "last_step": step, "problems": problems}
+
+
+def _newest(project: Project, runs: Sequence[Run]) -> date | None:
+    """Return the newest batch date that any run had, but none from a clock or a hand that was ahead."""
+    days = [date.fromisoformat(run.batch_date) for run in runs]
+    return min(max(days), project.today()) if days else None
+
+
+def _removed(project: Project, known: Collection[str]) -> list[str]:
+    """Return the sources that there are no more, of which the lake or quarantine holds partitions still."""
+    folders = (path.parent for base in (project.lake, project.quarantine) for path in base.glob("*/*=*"))
+    return sorted({folder.name for folder in folders} - set(known))
+
+
+def _publishing(project: Project) -> dict[str, str]:
+    """Return, as sentences, what keeps the newest candidate from being published; empty if nothing does."""
+    hold, there = published.read_hold(project), published.candidate(project)
+    held = f"{hold.told}; held until it changes: {hold.came_with}" if hold else ""
+    since = datetime.fromtimestamp(there.stat().st_mtime, UTC) if there.exists() else None
+    is_aside = f"a candidate of {since:%Y-%m-%d %H:%M}Z was not published: etl sql --candidate" if since else ""
+    return {"held": held, "candidate": is_aside}
+
+
+def _with_spans_as_text(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Return a result whose time spans are text, those within lists too; Python has none of months."""
+    spans = {name for name, type in zip(found.columns, found.types, strict=True) if "INTERVAL" in str(type)}
+    if not spans or len(set(found.columns)) < len(found.columns):
+        return found
+    names = [(identifier(name), name in spans) for name in found.columns]
+    return found.project(", ".join(f"{name}::varchar as {name}" if is_span else name for name, is_span in names))
+
+
+def _source(
+    project: Project, source: Source | None, known: Sequence[Receipt], newest: date | None
+) -> dict[str, Any]:
+    """Return what is known of a source; it is late if it was so on the newest batch date.
+
+    Of a history, what the lake has lost is named; it is counted as long as the table has it.
+    """
+    lost = [receipt for receipt in known if source and source.history and _is_lost(project, source, receipt)]
+    receipts = [receipt for receipt in known if receipt not in lost or "given_up" not in receipt.details]
+    days = sorted(date.fromisoformat(receipt.key.partition) for receipt in receipts)
+    refused = [receipt for receipt in receipts if receipt.outcome == "refused"]
+    expected = newest - timedelta(source.lag_days) if source and newest else None
+    holes = find_holes(days, expected, source.every) if source and source.is_dated else Holes()
+    return {
+        "newest": str(days[-1]) if days else None,
+        "partitions": len(days),
+        "rows": sum(receipt.details["rows"] for receipt in receipts),
+        "rejected": sum(receipt.details["rejected"] for receipt in receipts),
+        "discarded": sum(receipt.details.get("discarded", 0) for receipt in receipts),
+        "refused": sorted(receipt.key.partition for receipt in refused),
+        "kept": sorted(receipt.key.partition for receipt in receipts if receipt.outcome == "kept"),
+        "holes": [str(day) for day in holes.days],
+        "rhythm": holes.rhythm,
+        "late_since": str(holes.late_since) if holes.late_since else None,
+        "lost": sorted(receipt.key.partition for receipt in lost),
+    }
+
+
+def _is_lost(project: Project, source: Source, receipt: Receipt) -> bool:
+    day = date.fromisoformat(receipt.key.partition)
+    return receipt.outcome != "refused" and not partition_file(project.lake, source, day).exists()

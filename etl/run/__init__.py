@@ -1,0 +1,1 @@
+"""One night: its lock, its steps, its workers and its end. It holds no rule about data."""

@@ -1,0 +1,249 @@
+"""One execution of the batch: the lock, the plan, the row in the ledger, and what is said at the end."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import secrets
+import shutil
+import sys
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from etl.errors import Crash, LedgerError, StepError
+from etl.ledger import Key, Ledger, Receipt, Run, now
+from etl.ledger.keys import BUILD, PUBLISH, extract_key
+from etl.ledger.lock import take_lock
+from etl.plan import Plan, Scope, check_room, make_plan
+from etl.project import Project, load_project
+from etl.project.git import commit_of
+from etl.reports.summary import all_notes, summary
+from etl.run.workers import end_with_parent, end_without_workers
+from etl.stages.lake import forget_refused
+from etl.stages.published import current, note_missed, sweep
+from etl.stages.warehouse import close_build, keep_build_open
+
+log = logging.getLogger("etl")
+
+#: Runs of this process by id; forked children inherit them, and with them the lock.
+_active: dict[str, ActiveRun] = {}
+
+#: Finished runs of this process in which etl itself failed.
+_crashed: list[str] = []
+
+#: What the ledger's cache keeps by the last run in which etl itself failed: the step.
+_CRASHED = "crashed"
+
+#: Up to so many receipts are asked for one by one.
+_FEW = 20
+
+
+def new_run_id() -> str:
+    """Return an id that sorts by time: UTC to the millisecond, and four hex digits against a tie."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"[:-3] + f"Z-{secrets.token_hex(2)}"
+
+
+@dataclass
+class ActiveRun:
+    """A run under way: it holds the project's lock until it is finished or its process ends."""
+
+    project: Project
+    ledger: Ledger
+    plan: Plan
+    row: Run
+    lock: int
+    pid: int
+    #: Whether it was asked for everything that is stale, rather than for one task.
+    is_whole: bool = True
+    finished: bool = False
+
+    def is_done(self, *keys: Key) -> bool:
+        """Return whether every one of the steps has its receipt, without opening anything but the ledger."""
+        receipts = self.ledger.receipts() if len(keys) > _FEW else {key: self.ledger.receipt(key) for key in keys}
+        return all(self.plan.is_done(key, receipts.get(key)) for key in keys)
+
+    def watch_parent(self) -> None:
+        """In a forked child: end this process, in whatever it does, when the parent that holds the run ends."""
+        if os.getpid() != self.pid:
+            end_with_parent(self.pid)
+
+    def watch_workers(self) -> None:
+        """In the parent: end the run if all of its workers are gone, and Luigi still waits for them."""
+        end_without_workers(self._give_up)
+
+    def note_problem(self, step: str, error: Exception) -> None:
+        """Record that a step failed, if the ledger still can."""
+        with suppress(LedgerError):
+            self.ledger.note_problem(self.plan.run_id, step, str(error))
+            if isinstance(error, Crash):
+                # workers are processes of their own: the ledger is what the parent hears of them by
+                self.ledger.cache(_CRASHED, self.plan.run_id, step)
+
+    def finish(self) -> None:
+        """Write the outcome to the ledger, say it, and release the lock; once, and only in the parent."""
+        if self.finished or os.getpid() != self.pid:
+            return
+        self.finished = True
+        try:
+            close_build(self.project)
+        except Exception as error:
+            # what it committed is in the file beside it, and the next run finds it there
+            log.error("%s could not be closed: %s", self.project.build, error)
+        try:
+            self._write_outcome()
+            if self.ledger.cached(_CRASHED, self.plan.run_id) is not None:
+                _crashed.append(self.plan.run_id)
+        except LedgerError as error:
+            log.error("%s", error)
+        os.close(self.lock)
+        _active.pop(self.row.run_id, None)
+
+    def _give_up(self) -> None:
+        problem = StepError("the worker processes are gone, and did not say why: were they killed? Run again.")
+        log.error("failed: %s", problem)
+        self.note_problem("workers", problem)
+        self.finish()
+
+    def _write_outcome(self) -> None:
+        receipts = self.ledger.receipts()
+        outcome = _outcome(self, receipts)
+        row = replace(self.row, outcome=outcome, finished_at=now(), summary=_totals(self, receipts))
+        self.ledger.write_run(row)
+        for line in summary(self.plan, self.ledger, row, receipts):
+            log.info(line)
+
+
+def active_run(
+    root: str, run_id: str, scope: Scope | None = None, is_whole: bool = False, has_workers: bool = False
+) -> ActiveRun:
+    """Return the run of that id, begun if it is not under way: locked, planned, and noted in the ledger.
+
+    `is_whole` says that everything stale is asked for, `has_workers` that others do the work. Raises
+    AlreadyRunning if another process holds the project, and what make_plan() raises.
+    """
+    if run_id not in _active:
+        project = load_project(root)
+        finish_runs()
+        lock = take_lock(project, run_id)
+        try:
+            _active[run_id] = _begin(project, run_id, scope, is_whole, lock)
+        except BaseException:
+            os.close(lock)
+            raise
+        if has_workers:
+            _active[run_id].watch_workers()
+    return _active[run_id]
+
+
+def finish_runs() -> None:
+    """Finish the runs of this process: their outcome is written and said, and their locks are released."""
+    for run in list(_active.values()):
+        run.finish()
+
+
+def has_crashed() -> bool:
+    """Return whether etl itself failed in a run that this process has finished."""
+    return bool(_crashed)
+
+
+def progress() -> tuple[int, int]:
+    """Return how many steps of the run in this process are done, and how many there are to do."""
+    done = total = 0
+    for run in list(_active.values()):
+        receipts = Ledger(run.project.ledger).receipts()
+        done += sum(run.plan.is_done(key, receipts.get(key)) for key in run.plan.stale)
+        total += len(run.plan.stale)
+    return done, total
+
+
+def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, lock: int) -> ActiveRun:
+    scope = asked or Scope(project.today())
+    ledger = Ledger(project.ledger)
+    for earlier in ledger.runs():
+        if not earlier.outcome:
+            is_published = current(project) == earlier.run_id
+            ledger.write_run(replace(earlier, outcome="published" if is_published else "killed"))
+    # whoever wrote here is gone: this process has the lock
+    shutil.rmtree(project.scratch, ignore_errors=True)
+    project.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sweep(project)
+    note_missed(project, ledger)
+    row = Run(
+        run_id,
+        str(scope.last),
+        now(),
+        pid=os.getpid(),
+        git_commit=commit_of(project),
+        versions=_versions(),
+    )
+    ledger.write_run(row)
+    try:
+        plan = make_plan(project, ledger, scope, run_id)
+        check_room(plan)
+        _forget_refused(plan)
+        if not plan.is_build_intact:
+            ledger.forget([BUILD])
+        # or, if this run ends halfway, the next one would believe them of a build.duckdb that began anew;
+        # what does not speak of build.duckdb stays: the lake has stamps, and a generation is never written again
+        ledger.forget(key for key in plan.stale if key.step not in ("extract", "publish"))
+    except BaseException as error:
+        ledger.write_run(replace(row, outcome="failed", finished_at=now()))
+        with suppress(LedgerError):
+            ledger.note_problem(run_id, "plan", str(error) or type(error).__name__)
+        raise
+    keep_build_open(project)
+    run = ActiveRun(project, ledger, plan, row, lock, os.getpid(), is_whole)
+    atexit.register(run.finish)
+    return run
+
+
+def _forget_refused(plan: Plan) -> None:
+    """Delete the records that were refused while accepted rows stay, where nothing is refused any more."""
+    for name, source in plan.catalog.sources.items():
+        keys = {day: extract_key(name, day) for day in plan.held[name]}
+        kept = (k for k in keys.values() if k in plan.receipts and plan.receipts[k].outcome == "kept")
+        refused = {*kept, *plan.stale}
+        forget_refused(plan.project, source, [day for day, key in keys.items() if key in refused])
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for name in ("etl", "luigi", "duckdb", "pandera"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _outcome(run: ActiveRun, receipts: dict[Key, Receipt]) -> str:
+    plan = run.plan
+    if plan.missing and not run.ledger.problems(plan.run_id):
+        return "missing data"
+    if not all(plan.is_done(key, receipts.get(key)) for key in plan.stale):
+        is_partial = not run.is_whole and not run.ledger.problems(plan.run_id)
+        return "partial" if is_partial else "failed"
+    is_new = PUBLISH in plan.stale and receipts[PUBLISH].details["is_new"]
+    return "published" if is_new else "unchanged"
+
+
+def _totals(run: ActiveRun, receipts: dict[Key, Receipt]) -> dict[str, Any]:
+    """Return what the run did: records in, rows out and rejected, and seconds, by step."""
+    mine = [receipt for receipt in receipts.values() if receipt.run_id == run.plan.run_id]
+    seconds: dict[str, float] = defaultdict(float)
+    for receipt in mine:
+        seconds[receipt.key.step] += receipt.seconds
+    extracted = [r.details for r in mine if r.key.step == "extract" and r.outcome != "kept"]
+    counts = {name: sum(d[name] for d in extracted) for name in ("records", "rows", "rejected", "discarded")}
+    said = {name: all_notes(run.plan, receipts, name) for name in run.plan.taken}
+    return {
+        **counts,
+        "notes": {name: texts for name, texts in said.items() if texts},
+        "late": {name: str(h.late_since) for name, h in run.plan.holes.items() if h.late_since},
+        "seconds": {step: round(value, 3) for step, value in seconds.items()},
+    }

@@ -1,0 +1,268 @@
+"""The steps of a run: what the plan says about one, handed to the stage that does it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from time import perf_counter
+
+from etl.contract.masking import disguised
+from etl.engine import ANEW, discard_build, is_damage
+from etl.errors import AuditError, Crash, EtlError, StepError, counted, few
+from etl.ledger import Key, Receipt, now
+from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
+from etl.plan import Plan
+from etl.project.git import is_committed
+from etl.run.active import ActiveRun
+from etl.sources import Source
+from etl.stages import audited, lake, published, warehouse
+
+log = logging.getLogger("etl")
+
+#: A model that took so long has its seconds said.
+_SLOW_SECONDS = 1.0
+
+#: How many models are named when they are built.
+_LISTED = 20
+
+
+def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
+    """Take deliveries of one source into the lake."""
+    started, plan = perf_counter(), run.plan
+    deliveries = [plan.held[source][day] for day in dates]
+    content = {day: plan.fingerprints[extract_key(source, day)] for day in dates}
+    before = _before(plan, source, dates)
+    receipts = lake.extract(
+        run.project, plan.catalog.sources[source], deliveries, content, run.ledger, plan.run_id, before
+    )
+    new = [receipt.details for receipt in receipts if receipt.outcome != "kept"]
+    rows = sum(details["rows"] for details in new)
+    rejected = sum(details["rejected"] for details in new)
+    what = f"{len(dates):,} partitions" if len(dates) > 1 else f"partition {dates[0]}"
+    _said("extracted", f"{source}: {what}, {rows:,} rows, {rejected:,} rejected", started)
+
+
+def load(run: ActiveRun, sources: Sequence[str]) -> None:
+    """Make each raw.<source> hold what the lake holds."""
+    started, plan = perf_counter(), run.plan
+    receipts = run.ledger.receipts()
+    contents = [_table(plan, name, receipts) for name in sources]
+    loaded = warehouse.load(run.project, contents, run.ledger, plan.run_id)
+    rows = {receipt.key.name: receipt.details["rows"] for receipt in loaded if receipt.details["loaded"]}
+    tables = ", ".join(f"raw.{name} {counted(count, 'row')}" for name, count in rows.items())
+    _said("loaded", tables or "nothing: no partition is new", started)
+
+
+def transform(run: ActiveRun, names: Sequence[str]) -> None:
+    """Build models that do not read one another."""
+    started, plan = perf_counter(), run.plan
+    builds = [plan.build(name) for name in names]
+    receipts = warehouse.transform(run.project, builds, run.ledger, plan.run_id, plan.scope.last)
+    said = [built(receipt) for receipt in receipts if receipt.details["built"]]
+    _said("built", ", ".join(said) or "nothing: all of it was there", started)
+
+
+def audit(run: ActiveRun) -> None:
+    """Check the candidate."""
+    started, plan = perf_counter(), run.plan
+    candidate = audited.Candidate(
+        sources=list(plan.catalog.sources.values()),
+        contracts=plan.catalog.tables,
+        audits=list(plan.models.audits.values()),
+        models=list(plan.models.models),
+        tables=_tables(plan),
+        arrivals=_arrivals(run),
+        warnings=_warnings(run),
+        batch_date=plan.scope.last,
+        is_build_trusted=plan.is_build_intact,
+        macros={name: macro.sql for name, macro in plan.models.macros.items()},
+    )
+    try:
+        audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
+    except AuditError as error:
+        published.set_aside(run.project)
+        look = "\n    the candidate is set aside: etl sql --candidate, etl diff current candidate"
+        raise AuditError(f"{error}{_owners(run)}{look}") from error
+    _said("audited", f"{len(run.ledger.checks()):,} checks", started)
+
+
+def publish(run: ActiveRun) -> None:
+    """Make the candidate the current generation."""
+    started, plan = perf_counter(), run.plan
+    row = replace(run.row, outcome="published", finished_at=now())
+    publication = published.Publication(
+        plan.fingerprints[PUBLISH],
+        list(plan.models.models.values()),
+        list(plan.catalog.sources.values()),
+        plan.catalog.tables,
+        plan.code,
+        _unique(plan),
+        is_committed(run.project),
+        plan.scope.publish_held,
+    )
+    receipt = published.publish(run.project, run.ledger, row, publication)
+    exported = {name: count for name, count in receipt.details["exported"].items() if count}
+    if exported:
+        files = [f"{name} ({counted(count, 'file')})" for name, count in exported.items()]
+        log.info("exported %s", few(files, _LISTED))
+    generation = receipt.details["generation"]
+    run.ledger.cache(PUBLISHED_CHECKS, generation, json.dumps(plan.checks))
+    if not receipt.details["is_new"]:
+        _said("compared", f"all with generation {generation}, which holds the same already,", started)
+        return
+    copy = receipt.details["copy"]
+    size = f"{copy['how']} {copy['bytes'] / 1e6:,.1f} MB in {copy['seconds']:.2f} s"
+    _said("published", f"generation {generation} ({size})", started)
+
+
+def failed(error: Exception, run: ActiveRun, step: str, of: Sequence[str]) -> EtlError:
+    """Say and note that a step failed, and return the error as messages explain it; `of` is what it was about."""
+    known = _explained(error, run)
+    explained = known or Crash(f"{' '.join([step, *of])}: {type(error).__name__}: {error}")
+    log.error("failed: %s", explained, exc_info=None if known else error)
+    run.note_problem(step, explained)
+    return explained
+
+
+def _explained(error: Exception, run: ActiveRun) -> EtlError | None:
+    """Return what a user can cause, such as a full disk, as an error that says so; None for a fault of etl.
+
+    A build.duckdb that turns out to be damaged is discarded, so that the next run builds it anew.
+    """
+    if is_damage(error) and ANEW not in str(error):
+        warehouse.close_build(run.project)
+        discard_build(run.project, error)
+        return StepError(f"{error}\n{ANEW}")
+    is_duckdb = type(error).__module__.split(".")[0] in ("duckdb", "_duckdb")
+    if isinstance(error, EtlError):
+        return error
+    if not isinstance(error, OSError) and not is_duckdb:
+        return None
+    free = shutil.disk_usage(run.project.data).free / 1e6
+    hint = f"{free:,.0f} MB are free there: make room" if "space" in str(error).lower() else "Mend the cause"
+    return StepError(f"{error}\n{hint}; the next run goes on from here.")
+
+
+def _unique(plan: Plan) -> dict[str, Sequence[str]]:
+    """Return the columns that an audit of each table's header holds to be unique."""
+    audits = plan.models.audits.values()
+    return {
+        a.table: a.columns for a in audits if a.severity == "error" and a.name.startswith(f"{a.table}.unique.")
+    }
+
+
+def _owners(run: ActiveRun) -> str:
+    """Return a line about each owner of a table that this run found broken."""
+    failed = {
+        table
+        for check in run.ledger.checks().values()
+        if check.run_id == run.plan.run_id and check.severity == "error" and not check.passed
+        for table in (check.table_name, *_read_by_audit(run.plan, check.name))
+    }
+    models = [model for name, model in run.plan.models.models.items() if name in failed and model.header.owner]
+    return "".join(f"\n    the owner of {model.name}: {model.header.owner}" for model in models)
+
+
+def _read_by_audit(plan: Plan, name: str) -> Sequence[str]:
+    return plan.models.audits[name].reads if name in plan.models.audits else ()
+
+
+def built(receipt: Receipt) -> str:
+    """Return what the log says of a model that was built."""
+    days, seconds = receipt.details["partitions"], receipt.details["seconds"]
+    facts = [counted(len(days), "partition")] if days is not None else []
+    facts += [f"{seconds:.1f} s"] if seconds >= _SLOW_SECONDS else []
+    return receipt.key.name + (f" ({', '.join(facts)})" if facts else "")
+
+
+def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehouse.Table:
+    held: Mapping[date, Receipt] = {day: receipts[extract_key(source, day)] for day in plan.held[source]}
+    if not plan.catalog.sources[source].has_dates:
+        held = _accepted(source, held, receipts)
+    return warehouse.Table(
+        plan.catalog.sources[source],
+        plan.fingerprints[load_key(source)],
+        {day: _partition(plan.catalog.sources[source], day, extracted) for day, extracted in held.items()},
+        kept=frozenset(day for day, receipt in held.items() if receipt.outcome == "kept"),
+        anew=frozenset(day for day in held if extract_key(source, day) in plan.forced),
+        withdrawn=plan.withdrawn[source],
+        lost=plan.taken[source].lost,
+        given_up=plan.taken[source].given_up,
+        allow_withdrawn=source in plan.scope.allow_withdrawn.split(","),
+    )
+
+
+def _accepted(
+    source: str, held: Mapping[date, Receipt], receipts: Mapping[Key, Receipt]
+) -> Mapping[date, Receipt]:
+    """Return a snapshot's newest partition that was not refused, in place of one that was."""
+    if not any(receipt.outcome == "refused" for receipt in held.values()):
+        return held
+    newest = _newest_accepted(source, receipts)
+    return held if newest is None else {date.fromisoformat(newest.key.partition): newest}
+
+
+def _newest_accepted(source: str, receipts: Mapping[Key, Receipt]) -> Receipt | None:
+    done = [r for key, r in receipts.items() if key[:2] == ("extract", source) and r.outcome in lake.ACCEPTED]
+    return max(done, key=lambda receipt: (receipt.run_id, receipt.key.partition), default=None)
+
+
+def _before(plan: Plan, source: str, dates: Sequence[date]) -> dict[date, Receipt]:
+    """Return the receipts of the rows that deliveries of these dates would replace, if there are any."""
+    if not plan.catalog.sources[source].has_dates:
+        newest = _newest_accepted(source, plan.receipts)
+        return {day: newest for day in dates if newest}
+    known = {day: plan.receipts.get(extract_key(source, day)) for day in dates}
+    return {day: receipt for day, receipt in known.items() if receipt and receipt.outcome in lake.ACCEPTED}
+
+
+def _partition(source: Source, day: date, extracted: Receipt) -> warehouse.Partition:
+    facts = extracted.details
+    # what an older etl took has not counted the lines that it skipped
+    lines = (facts.get("lines", facts["records"]), facts.get("skipped", 0))
+    counts = (facts["records"], facts["rows"], facts["rejected"], facts.get("discarded", 0), *lines)
+    is_refused = extracted.outcome == "refused"
+    sha256 = disguised(facts["sha256"], source.contract)
+    # rows that were kept are those that were loaded with an earlier receipt
+    content = facts["kept"]["fingerprint"] if extracted.outcome == "kept" else extracted.fingerprint
+    return warehouse.Partition(day, content, facts["file"], sha256, *counts, is_refused=is_refused)
+
+
+def _tables(plan: Plan) -> dict[str, str]:
+    raw = {s.table: plan.fingerprints[load_key(s.name)] for s in plan.catalog.sources.values()}
+    return raw | {name: plan.fingerprints[transform_key(name)] for name in plan.models.models}
+
+
+def _arrivals(run: ActiveRun) -> dict[str, list[str]]:
+    """Return what came since the last publish, as text, by the tables that it ends up in."""
+    plan, receipts = run.plan, run.ledger.receipts()
+    published_at = max((at for _, _, at, _ in run.ledger.generations()), default="")
+    new = {
+        name: [
+            f"{name} {day} ({delivery.file})"
+            for day, delivery in plan.held[name].items()
+            if receipts[extract_key(name, day)].finished_at > published_at
+            and receipts[extract_key(name, day)].outcome != "kept"
+        ]
+        for name in plan.catalog.sources
+    }
+    return {table: [text for name in names for text in new[name]] for table, names in plan.sources_of.items()}
+
+
+def _warnings(run: ActiveRun) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    receipts = run.ledger.receipts()
+    for source, days in run.plan.held.items():
+        counts = found.setdefault(source, {})
+        for day in days:
+            for rule, count in receipts[extract_key(source, day)].details["warnings"].items():
+                counts[rule] = counts.get(rule, 0) + count
+    return found
+
+
+def _said(done: str, what: str, started: float) -> None:
+    log.info("%s %s in %.2f s", done, what, perf_counter() - started)

@@ -1,0 +1,330 @@
+"""Any text file as plain UTF-8: decompressed and transcoded, with no byte lost on the way.
+
+A byte that its encoding does not know becomes half a surrogate pair, which is invalid in UTF-8 too: readers
+find such a line as broken, and original() gives its bytes back.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from errno import EINVAL
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from etl.contract.values import TIMES, Values
+from etl.errors import ContractError, UnreadableError
+from etl.sources.formats import kinds
+from etl.sources.formats.limits import Limit
+
+_BLOCK_BYTES = 1 << 20
+_LINE_BYTES = 1 << 23
+#: What a record or a part of one costs in memory, beside its text, by what there is one of for each.
+_COSTS = {b"\n": 64, b"\r": 64, b"{": 64, b"<": 24}
+_SUFFIXES = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst", ".zip": "zip"}
+_COMPRESSIONS = ("", "none", *_SUFFIXES.values())
+_MARK = "\ufeff"
+# a byte b that its encoding does not know is written as U+DC00 + b
+_BYTES = "etl-bytes"
+_BYTE = re.compile("([\udc00-\udcff]+)")
+# encodings of names or of source code, whose decoders do not take a file in blocks
+_NO_FILE_ENCODINGS = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"}
+_MARKED = {
+    "utf-16": ((codecs.BOM_UTF16_BE, "utf-16-be"), (b"", "utf-16-le")),
+    "utf-32": ((codecs.BOM_UTF32_BE, "utf-32-be"), (b"", "utf-32-le")),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFile(Values):
+    """The options of every format that is text.
+
+    `encoding` is any of Python's; a byte order mark is dropped, and tells the byte order of utf-16 and
+    utf-32 (little-endian without one). `compression` is gz, bz2, xz, zst, zip (of one file) or none; empty
+    goes by the end of the file's name.
+    """
+
+    encoding: str = "utf-8"
+    compression: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.encoding or type(self).encoding:  # where the default is empty, a file says its encoding itself
+            check_encoding(self.encoding)
+        if self.compression not in _COMPRESSIONS:
+            names = ", ".join(filter(None, _COMPRESSIONS))
+            raise ContractError(f"compression={self.compression!r} is none that etl knows: {names}.")
+
+    @contextmanager
+    def plain_text(self, path: Path, scratch: Path) -> Iterator[tuple[Path, str]]:
+        """Give the file's plain text and exact encoding; a copy lies beside `scratch` and is deleted."""
+        copy = scratch.with_name(scratch.name + ".text")
+        try:
+            text = plain(path, self.encoding, self.compression, copy, self.max_expansion)
+            yield text, exact_encoding(path, self.encoding, self.compression)
+        finally:
+            copy.unlink(missing_ok=True)
+
+
+def check_encoding(encoding: str) -> None:
+    """Raise ContractError unless Python can decode files of this encoding."""
+    try:
+        name = codecs.lookup(encoding).name
+        codecs.getincrementaldecoder(encoding)
+        "".encode(encoding)  # a LookupError for rot13, hex and the like, which are no text encodings
+    except (LookupError, UnicodeError, ValueError):
+        name = "undefined"
+    if name.replace("_", "-") in _NO_FILE_ENCODINGS:
+        raise ContractError(f"encoding={encoding!r} is no text encoding of Python, such as cp1252 or utf-16.")
+
+
+def check_pattern(option: str, pattern: str) -> None:
+    """Raise ContractError, which names the option, unless the pattern is a regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ContractError(f"{option} is not a regular expression: {error}.") from error
+
+
+def plain(path: Path, encoding: str, compression: str, scratch: Path, times: int = TIMES) -> Path:
+    """Return the path of the file's text in UTF-8: itself, or `scratch`, which is then written.
+
+    With the encoding utf-8 only the compression is undone; the text may have `times` the file's size. Raises
+    UnreadableError for an archive that is damaged, cut off, of several files, or a bomb.
+    """
+    kind = _kind(path, compression)
+    is_utf8 = _is_utf8(encoding)
+    if not kind and is_utf8:
+        _refuse_binary(path, kinds.first_bytes(path))
+        return path
+    with closing(_blocks(path, kind, times)) as blocks, scratch.open("wb") as target:
+        first = next(blocks, b"")
+        _refuse_binary(path, first)
+        every = chain([first], blocks)
+        for block in every if is_utf8 else _transcoded(every, encoding):
+            target.write(block)
+    return scratch
+
+
+def _refuse_binary(path: Path, head: bytes) -> None:
+    """Raise UnreadableError for what begins as no text does."""
+    if not (found := kinds.binary_kind(head)):
+        return
+    raise UnreadableError(
+        f"{path} is {found}, not text. If its sender packs files so, say compression=; if not, ask for the text."
+    )
+
+
+def exact_encoding(path: Path, encoding: str, compression: str) -> str:
+    """Return the encoding with its byte order, which a file of utf-16 or utf-32 has at its start."""
+    name = codecs.lookup(encoding).name
+    if _is_utf8(encoding):
+        return "utf-8"
+    if name not in _MARKED:
+        return encoding
+    with closing(_blocks(path, _kind(path, compression), TIMES)) as blocks:
+        start = next(blocks, b"")
+    return next(exact for mark, exact in _MARKED[name] if start.startswith(mark))
+
+
+def original(line: bytes, encoding: str) -> bytes:
+    """Return the bytes that plain() made a line from, for an encoding from exact_encoding().
+
+    Exact where an encoding spells each character in one way. The ISO-2022 family, HZ and UTF-7 switch
+    states along the way, so theirs may come back in another spelling of the same text.
+    """
+    if _is_utf8(encoding):
+        return line
+    parts = _BYTE.split(line.decode("utf-8", "surrogatepass"))
+    return b"".join(
+        bytes(ord(char) - 0xDC00 for char in part) if position % 2 else part.encode(encoding, "surrogatepass")
+        for position, part in enumerate(parts)
+    )
+
+
+def shown(raw: bytes, encoding: str) -> tuple[str, bytes | None]:
+    """Return bytes as text for people, what is undecodable as \\xNN, and the bytes if that is not all."""
+    text = raw.decode(encoding, "backslashreplace").encode("utf-8", "backslashreplace").decode()
+    try:
+        is_whole = text.encode(encoding) == raw
+    except UnicodeError:
+        is_whole = False
+    return text, None if is_whole else raw
+
+
+def lines(text: Path, ends: str = "\n") -> Iterator[tuple[int, bytes, bool]]:
+    """Yield number, bytes and True for each line of plain text, without its end and a byte order mark.
+
+    A line too long to keep in memory comes in pieces, and with False. `ends` "\r" lets a carriage return
+    alone end a line too.
+    """
+    number, is_whole = 0, True
+    with text.open("rb") as file:
+        start = len(codecs.BOM_UTF8) if file.read(3) == codecs.BOM_UTF8 else 0
+        file.seek(start)
+        while line := file.readline(_LINE_BYTES):
+            number += is_whole
+            was_whole, is_whole = is_whole, line.endswith(b"\n") or len(line) < _LINE_BYTES
+            line = line.removesuffix(b"\n").removesuffix(b"\r")
+            parts = line.split(b"\r") if ends == "\r" and b"\r" in line else [line]
+            for part in parts:
+                yield number, part, was_whole and is_whole
+                number += part is not parts[-1]
+
+
+def _kind(path: Path, compression: str) -> str:
+    return _SUFFIXES.get(path.suffix.lower(), "") if compression == "" else compression.replace("none", "")
+
+
+def _is_utf8(encoding: str) -> bool:
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_BYTES, _escape)
+
+
+def _transcoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """Yield the text of the blocks in UTF-8, without a byte order mark."""
+    # without a mark, the decoder of utf-16 would take the byte order of this machine
+    first = next(blocks, b"")
+    name = codecs.lookup(encoding).name
+    if name in _MARKED:
+        encoding = next(exact for mark, exact in _MARKED[name] if first.startswith(mark))
+    decoder = codecs.getincrementaldecoder(encoding)(_BYTES)
+    is_start = True
+    for block in chain([first], blocks):
+        text = decoder.decode(block)
+        if text and is_start:
+            text, is_start = text.removeprefix(_MARK), False
+        yield text.encode("utf-8", "surrogatepass")
+    text = decoder.decode(b"", final=True)
+    yield (text.removeprefix(_MARK) if is_start else text).encode("utf-8", "surrogatepass")
+
+
+def _blocks(path: Path, kind: str, times: int) -> Generator[bytes, None, None]:
+    """Yield a file's content, decompressed; UnreadableError where it cannot be."""
+    limit = Limit(path, times)
+    blocks = _OPENERS[kind](path)
+    while True:
+        try:
+            block = next(blocks, b"")
+        except UnreadableError:
+            raise
+        except OSError as error:
+            if error.errno not in (None, EINVAL):  # the disk's fault, not the file's
+                raise
+            raise _damaged(path, kind, error) from error
+        except Exception as error:
+            # the libraries raise errors of many kinds on damaged archives
+            raise _damaged(path, kind, error) from error
+        if not block:
+            return
+        if kind:
+            limit.take(len(block) + max(cost * block.count(mark) for mark, cost in _COSTS.items()))
+        yield block
+
+
+def _damaged(path: Path, kind: str, error: Exception) -> UnreadableError:
+    return UnreadableError(
+        f"{path} is no sound {kind} archive: {error or type(error).__name__}. Ask for it to be delivered again."
+    )
+
+
+def _uncompressed(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from _read(file)
+
+
+def _gz(path: Path) -> Iterator[bytes]:
+    import gzip
+
+    _refuse_empty(path)
+    with gzip.open(path, "rb") as file:
+        yield from _read(file)
+
+
+def _bz2(path: Path) -> Iterator[bytes]:
+    from bz2 import BZ2Decompressor
+
+    return _streams(path, BZ2Decompressor)
+
+
+def _xz(path: Path) -> Iterator[bytes]:
+    from lzma import LZMADecompressor
+
+    return _streams(path, LZMADecompressor)
+
+
+def _zst(path: Path) -> Iterator[bytes]:
+    import pyarrow as pa
+
+    _refuse_empty(path)
+    with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as file:
+        yield from _read(file)
+
+
+def _zip(path: Path) -> Iterator[bytes]:
+    from zipfile import ZipFile
+
+    with ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        if len(members) != 1:
+            names = ", ".join(repr(member.filename) for member in members[:10])
+            raise UnreadableError(
+                f"{path} holds {len(members)} files, not one: {names}. Ask for one archive per file."
+            )
+        with archive.open(members[0]) as file:
+            yield from _read(file)
+
+
+_OPENERS: dict[str, Callable[[Path], Iterator[bytes]]] = {
+    **{"": _uncompressed, "gz": _gz, "bz2": _bz2, "xz": _xz, "zst": _zst, "zip": _zip},
+}
+
+
+def _read(file: IO[bytes] | Any) -> Iterator[bytes]:
+    while block := file.read(_BLOCK_BYTES):
+        yield block
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+def _streams(path: Path, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
+    """Yield the content of one or more streams; unlike the library's files, nothing may lie between them."""
+    decompressor = new()
+    with path.open("rb") as file:
+        while True:
+            block = b""
+            if decompressor.eof:
+                # streams may be padded with zeros
+                block = (decompressor.unused_data or file.read(_BLOCK_BYTES)).lstrip(b"\0")
+                if not block and not (block := file.read(_BLOCK_BYTES).lstrip(b"\0")):
+                    return
+                decompressor = new()
+            elif decompressor.needs_input and not (block := file.read(_BLOCK_BYTES)):
+                raise EOFError("it is cut off")
+            if content := decompressor.decompress(block, _BLOCK_BYTES):
+                yield content
+
+
+def _refuse_empty(path: Path) -> None:
+    if not path.stat().st_size:
+        raise EOFError("it is cut off")

@@ -1,0 +1,193 @@
+"""How a text is delimited: what csv.Sniffer answers, held against the usual delimiters.
+
+csv.Sniffer alone takes `1|2018-05-24|book|Doha, Qatar` for two columns: an answer must also give the lines one
+width, and cells that look like values. clevercsv in its place gave the same delimiters for all of 120 real and
+polluted files, in 1.7 times the time.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from etl.errors import ConfigError
+from etl.sources.sniff.records import NULL, Marks, Quoted, Record, split
+
+_USUAL = (",", ";", "\t", "|")
+_HEAD_CHARACTERS = 50_000
+_HEAD_LINES = 500
+_MOST_PREAMBLE = 30
+# of the lines, so many must have the same number of cells
+_AGREEING = 0.5
+# the detector's answer counts so much more than another
+_TRUST = 1.1
+# what a cell looks like, and how much that speaks for the delimiters around it
+_LOOKS = (
+    (re.compile(r"[+-]?[\d.,' ]*\d%?|\d[\d:./TZ+ -]*\d"), 1.0),
+    (re.compile(r"\w(?:[\w .'()&/@-]*[\w.)])?|\\N"), 0.6),
+    (re.compile(""), 0.5),
+    (re.compile(".*", re.DOTALL), 0.1),
+)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A dialect in the words of Csv, but for what its values look like."""
+
+    marks: Marks
+    width: int
+    preamble: int = 0
+    comment: str = ""
+    trailing_delimiter: bool = False
+
+
+def find_dialect(path: Path, text: str, delimiter: str = "") -> Dialect:
+    """Return the dialect of a text. Raises ConfigError where no delimiter gives the lines a common width."""
+    marks = find_marks(text, delimiter)
+    head = list(split(_head(text), marks)) if marks else []
+    width = _width(head)
+    if marks is None or (width < 2 and not delimiter):
+        raise ConfigError(
+            f"{path}: no delimiter divides its lines into the same number of cells, two or more; it begins with "
+            f"{text[:60]!r}. Say which one does, as in `etl sniff FILE --delimiter ';'`. If every line is one "
+            "value, or cells have fixed widths, write the contract by hand."
+        )
+    is_trailing = _ends_empty(head, width)
+    comment = "#" if any(_is_comment(record) and len(record.cells) != width for record in head) else ""
+    kept = [record for record in head if not (comment and _is_comment(record))]
+    return Dialect(marks, width - is_trailing, _preamble(kept, width, is_trailing), comment, is_trailing)
+
+
+def records_of(text: str, dialect: Dialect) -> Iterator[Record]:
+    """Yield the records behind the preamble, comments left out, and without a trailing delimiter's cell."""
+    for record in split(text, dialect.marks):
+        if record.line <= dialect.preamble or (dialect.comment and _is_comment(record)):
+            continue
+        has_more = dialect.trailing_delimiter and len(record.cells) == dialect.width + 1
+        yield record._replace(cells=record.cells[:-1]) if has_more and not record.cells[-1] else record
+
+
+def find_marks(text: str, delimiter: str = "") -> Marks | None:
+    """Return delimiter, quote and escape; None where no delimiter makes half of the lines agree."""
+    head = _head(text)
+    if delimiter:
+        return _marks(head, delimiter)[0]
+    answers = _answers(head)
+    best: tuple[float, Marks | None] = (0.0, None)
+    spaced = [f"{name} " for name in _USUAL if f"{name} " in head]
+    for name in dict.fromkeys([*answers, *_USUAL, *spaced]):
+        marks, records = _marks(head, name)
+        if _agreement(records) >= _AGREEING:
+            score = _agreement(records) * _look(records) * (_TRUST if name in answers else 1)
+            best = max(best, (score, marks), key=lambda item: item[0])
+    found = best[1]
+    return replace(found, quote="", escape="", escapes="copy") if found and _is_copied(head, found) else found
+
+
+def _is_copied(head: str, marks: Marks) -> bool:
+    """Tell whether COPY or OUTFILE wrote a text: tabs, a null or an end marker of theirs, and no quoted cell."""
+    cells = [cell for record in split(head, replace(marks, escape="")) for cell in record.cells]
+    is_ended = head.rstrip("\r\n").endswith("\n\\.")
+    is_quoted = any(isinstance(cell, Quoted) for cell in cells)
+    return marks.delimiter == "\t" and not is_quoted and (NULL in cells or is_ended)
+
+
+def _head(text: str) -> str:
+    lines = text[:_HEAD_CHARACTERS].splitlines(keepends=True)
+    # the last line of a longer text is cut
+    return "".join(lines[: min(_HEAD_LINES, len(lines) - (len(text) > _HEAD_CHARACTERS)) or 1])
+
+
+def _answers(head: str) -> list[str]:
+    """Return the delimiters that csv.Sniffer names: for the whole head, and without what may be a preamble."""
+    lines = head.splitlines(keepends=True)
+    found = []
+    for part in (head, "".join(lines[len(lines) // 3 :])):
+        name = _sniffed(part)
+        if name and not name.isalnum() and name not in (" ", ":", ".", "-", "/", "_", "\n", "\r", '"', "'"):
+            found += [name * 2] if _is_double(head, name) else [name]
+    return list(dict.fromkeys(found))
+
+
+def _sniffed(head: str) -> str:
+    with suppress(csv.Error):
+        return csv.Sniffer().sniff(head, delimiters=",;\t|^~\x01\x1f").delimiter
+    return ""
+
+
+def _is_double(head: str, delimiter: str) -> bool:
+    return 0 < head.count(delimiter) == 2 * head.count(delimiter * 2)
+
+
+def _marks(head: str, delimiter: str) -> tuple[Marks, list[Record]]:
+    """Return the quoting that makes most lines agree on a width, the usual one first, and its records."""
+    best = Marks(delimiter)
+    records = list(split(head, best))
+    for quote, escape in (("'", ""), ('"', "\\"), ("", "")):
+        marks = Marks(delimiter, quote, escape)
+        other = list(split(head, marks))
+        gain = _agreement(other) - _agreement(records)
+        is_better = gain > 0
+        if quote == "'":
+            # apostrophes are no quotes, but what is in no double quotes may agree as well as with single ones
+            is_better = gain >= 0 and _encloses(other)
+        if is_better:
+            best, records = marks, other
+    return best, records
+
+
+def _look(records: Sequence[Record]) -> float:
+    """Return how much the cells of the common width look like values, from 0 to 1."""
+    width = _width(records)
+    cells = [cell for record in records if len(record.cells) == width for cell in record.cells]
+    return sum(0.7 if isinstance(cell, Quoted) else _look_of(cell) for cell in cells) / len(cells)
+
+
+def _look_of(cell: str) -> float:
+    return next(score for pattern, score in _LOOKS if pattern.fullmatch(cell))
+
+
+def _encloses(records: Sequence[Record]) -> bool:
+    """Whether some column is quoted in most of its cells."""
+    width = _width(records)
+    rows = [record.cells for record in records if len(record.cells) == width]
+    columns = zip(*rows, strict=True)
+    return any(sum(isinstance(cell, Quoted) for cell in column) > len(rows) / 2 for column in columns)
+
+
+def _width(records: Sequence[Record]) -> int:
+    widths = Counter(len(record.cells) for record in records if record.cells)
+    return max(widths, key=lambda width: (widths[width], width)) if widths else 0
+
+
+def _agreement(records: Sequence[Record]) -> float:
+    width = _width(records)
+    if width < 2:
+        return 0.0
+    return sum(len(record.cells) == width for record in records) / len(records)
+
+
+def _ends_empty(records: Sequence[Record], width: int) -> bool:
+    ends = [record.cells[-1] for record in records if len(record.cells) == width]
+    return width > 1 and len(ends) > 1 and not any(ends) and not any(isinstance(end, Quoted) for end in ends)
+
+
+def _is_comment(record: Record) -> bool:
+    return record.text.startswith("#")
+
+
+def _preamble(records: Sequence[Record], width: int, is_trailing: bool) -> int:
+    """Return the number of lines before the first record that can be the header or data."""
+    for index, record in enumerate(records):
+        cells = record.cells
+        # spreadsheets fill the lines above a table up with empty cells
+        is_title = width > 2 and sum(map(bool, cells)) < 2
+        is_unended = is_trailing and len(cells) == width - 1 and all(cells)
+        if (len(cells) == width and not is_title) or is_unended:
+            return record.line - 1 if 0 < index <= _MOST_PREAMBLE else 0
+    return 0

@@ -1,0 +1,127 @@
+"""The proposal as Python: comments that say what is a guess, the model, and its source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from etl.sources.sniff import names
+from etl.sources.sniff.columns import Column, text_literal
+from etl.sources.sniff.sample import SAMPLE_BYTES, SAMPLE_RECORDS
+
+_WIDTH = 110
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What is known of a file: columns in its order, the format as Python, and what a person must hear."""
+
+    path: Path
+    columns: Sequence[Column]
+    format: str
+    records: int
+    is_whole: bool
+    notes: Sequence[str] = field(default=())
+
+
+def render(proposal: Proposal) -> str:
+    """Return the contract file."""
+    source = names.source_name(proposal.path)
+    model = names.class_name(source)
+    fields = "\n".join(_fields(proposal.columns))
+    files, notes = names.files(proposal.path)
+    blocks = [
+        "\n".join([*_comments([*_about(proposal), *proposal.notes, *notes], ""), ""]),
+        _imports(proposal),
+        "",
+        f"class {model}(pa.DataFrameModel):",
+        '    """One row per record: say what a record is."""',
+        "",
+        fields,
+        "",
+        "",
+        _source(source, model, files, proposal),
+    ]
+    return "\n".join(blocks) + "\n"
+
+
+def call(name: str, options: dict[str, object]) -> str:
+    """Return a call with keyword arguments as Python."""
+    return f"{name}({', '.join(f'{option}={_literal(value)}' for option, value in options.items())})"
+
+
+def _about(proposal: Proposal) -> list[str]:
+    name = repr(proposal.path.name)
+    seen = f"the {proposal.records:,} records of {name}" if proposal.records != 1 else f"the only record of {name}"
+    if not proposal.is_whole:
+        limit = f"{SAMPLE_BYTES // 10**6} MB and {SAMPLE_RECORDS:,} records"
+        seen = f"the first {proposal.records:,} records of {name}, which has more than {limit} allow"
+    return [
+        f"Proposed by `etl sniff` from {seen}.",
+        "Types, ranges and sets are what was seen, not what may come: correct them, then save this as a contract.",
+    ]
+
+
+def _imports(proposal: Proposal) -> str:
+    used = " ".join(column.annotation for column in proposal.columns)
+    standard = ["from datetime import date"] if re.search(r"\bdate\b", used) else []
+    standard += ["from typing import Annotated"] if "Annotated[" in used else []
+    others = ["import pandas as pd"] if "pd." in used else []
+    others += ["import pandera.pandas as pa"]
+    others += ["import pyarrow"] if "pyarrow." in used else []
+    format = proposal.format.partition("(")[0]
+    ours = ["from etl.contract import Source", f"from etl.formats import {format}"]
+    return "\n\n".join("\n".join(lines) for lines in (standard, others, ours) if lines) + "\n"
+
+
+def _fields(columns: Sequence[Column]) -> list[str]:
+    lines = []
+    attributes = names.attributes([column.name for column in columns])
+    for attribute, column in zip(attributes, columns, strict=True):
+        lines += _comments(column.comments, "    ")
+        alias = [] if attribute == column.name else [f"alias={text_literal(column.name)}"]
+        arguments = [*alias, *column.arguments]
+        head = f"    {attribute}: {column.annotation}"
+        lines.append(head + (_wrapped(" = pa.Field(", arguments, len(head), "    ") if arguments else ""))
+    return lines
+
+
+def _source(source: str, model: str, files: str, proposal: Proposal) -> str:
+    arguments = [f"contract={model}", f"files={text_literal(files)}"]
+    own = "delivery_date" if "{date}" in files else "snapshot_date"
+    taken = {column.name.lower() for column in proposal.columns}
+    if own in taken:
+        arguments.append(f'partition="{names.free("file_date", taken)}"')
+    if proposal.format != "Csv()":
+        arguments.append(f"format={proposal.format}")
+    return _wrapped(f"{source} = Source(", arguments, 0, "")
+
+
+def _wrapped(opening: str, arguments: Sequence[str], before: int, indent: str) -> str:
+    line = f"{opening}{', '.join(arguments)})"
+    if before + len(line) <= _WIDTH:
+        return line
+    return opening + "".join(f"\n{indent}    {argument}," for argument in arguments) + f"\n{indent})"
+
+
+def _comments(texts: Sequence[str], indent: str) -> list[str]:
+    lines = []
+    for text in texts:
+        line = f"{indent}#"
+        for word in text.split(" "):
+            if len(line) + len(word) >= _WIDTH:
+                lines.append(line)
+                line = f"{indent}#  "
+            line += f" {word}"
+        lines.append(line)
+    return lines
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, str):
+        return text_literal(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_literal(item) for item in value)}]"
+    return repr(value)

@@ -1,0 +1,235 @@
+"""Extraction: records that keep the contract go to the lake, all others to quarantine; none is lost."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from time import perf_counter
+from types import MappingProxyType
+
+from etl import engine
+from etl.contract.masking import withheld
+from etl.errors import Crash, DeliveryError, EtlError, UnreadableError
+from etl.ledger import Ledger, Receipt
+from etl.project import Project
+from etl.sources import Source
+from etl.stages.lake import empty
+from etl.stages.lake.careful import extract_carefully, refuse
+from etl.stages.lake.clean import Opening, extract_clean
+from etl.stages.lake.inputs import Input, Lines, open_file
+from etl.stages.lake.place import Batch, Extracted, place, refusal, why_too_few
+from etl.stages.lake.skipped import eaten, look
+from etl.stages.lake.unchanged import is_changed, read_unchanged
+from etl.stages.raw import Delivery
+
+log = logging.getLogger("etl")
+
+
+#: Files are read together up to this size; more would not be faster, and a table of them is in memory.
+_CHUNK_BYTES = 64 << 20
+
+
+#: And up to this many deliveries, each of which is looked for in that table.
+_CHUNK_DELIVERIES = 128
+
+
+def extract(
+    project: Project,
+    source: Source,
+    deliveries: Sequence[Delivery],
+    content: Mapping[date, str],
+    ledger: Ledger,
+    run_id: str,
+    before: Mapping[date, Receipt] = MappingProxyType({}),
+) -> list[Receipt]:
+    """Make each delivery a partition of the lake, or refuse it; return the receipts, which are written.
+
+    `content` is the fingerprint of each date. What is wrong with one delivery stops no other: DeliveryError
+    comes at the end and names every one that was not taken, or Crash if etl itself failed with one. In an
+    optional source a refused one is taken: as a partition without rows. Where `before` has the receipt of rows
+    that were accepted for its date, these stay.
+    """
+    alike: dict[str, list[Delivery]] = defaultdict(list)
+    for delivery in deliveries:
+        alike[source.since(delivery.date)].append(delivery)
+    done: list[_Extraction] = []
+    with engine.in_memory(project) as con:
+        for together in alike.values():
+            batch = Batch(con, project, source.at(together[0].date), content, run_id, before)
+            done.append(_Extraction(batch, ledger))
+            done[-1].problems += map(str, read_unchanged(done[-1].run, together))
+    if problems := [problem for extraction in done for problem in extraction.problems]:
+        kind = Crash if any(extraction.has_crashed for extraction in done) else DeliveryError
+        raise kind("\n".join(problems))
+    return [receipt for extraction in done for receipt in extraction.receipts]
+
+
+@dataclass
+class _Extraction:
+    """The deliveries of one batch on their way: the sound ones together, the others one by one."""
+
+    batch: Batch
+    ledger: Ledger
+    problems: list[str] = field(default_factory=list)
+    has_crashed: bool = False
+    receipts: list[Receipt] = field(default_factory=list)
+    started: float = field(default_factory=perf_counter)
+    #: Sound deliveries that wait for more of the same layout.
+    waiting: dict[object, list[Opening]] = field(default_factory=lambda: defaultdict(list))
+    changed: list[Delivery] = field(default_factory=list)
+
+    def run(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Extract deliveries; return those that changed meanwhile, of which nothing was taken."""
+        self.changed = []
+        for delivery in deliveries:
+            with self._noting(delivery):
+                self._take(delivery)
+        for layout in list(self.waiting):
+            self._extract_clean(self.waiting.pop(layout))
+        return self.changed
+
+    def _take(self, delivery: Delivery) -> None:
+        """Open one delivery: refuse it, let it wait for others like it, or extract it alone."""
+        opening = self._opened(delivery)
+        if opening is None:
+            return
+        if problem := self._problem(opening):
+            return self._alone(opening, problem)
+        with self._closing_on_error(opening):
+            looked = look(self.batch, delivery, opening.inputs)
+        opening = Opening(delivery, looked.inputs)
+        # a file without records was left out by the plan, unless a skipped line looked like one
+        if not opening.records and self.batch.source.empty == "skip":
+            looked.problem = "it has no records, but a line that it skips by its number looks like one"
+        if looked.problem:
+            return self._alone(opening, looked.problem)
+        if opening.layout is None or opening.delivery.corrections:
+            return self._alone(opening)
+        waiting = self.waiting[opening.layout]
+        size = sum(item.delivery.size for item in waiting) + delivery.size
+        if waiting and (size > _CHUNK_BYTES or len(waiting) == _CHUNK_DELIVERIES):
+            self._extract_clean(self.waiting.pop(opening.layout))
+        self.waiting[opening.layout].append(opening)
+
+    def _opened(self, delivery: Delivery) -> Opening | None:
+        inputs: list[Input] = []
+        try:
+            for number, file in enumerate(delivery.files):
+                inputs.append(open_file(self.batch.project, self.batch.source, delivery, file, number))
+        except Exception as error:
+            for opened in inputs:
+                opened.close()
+            if not isinstance(error, UnreadableError):
+                raise
+            self._finish(Extracted(delivery, 0, Lines(), refused=str(error)))
+            return None
+        return Opening(delivery, inputs)
+
+    def _problem(self, opening: Opening) -> str:
+        """Return why a delivery is refused as a whole; empty if it is not."""
+        source = self.batch.source
+        for file in opening.inputs:
+            # what stands where a header should be can be a person's record
+            if problem := file.problem(self.batch.redactor(file).header(file.opened.columns)):
+                return problem + eaten(file)
+            if problem := empty.refusal(source, file.records):
+                return problem
+        return opening.delivery.problem if opening.records else ""
+
+    def _alone(self, opening: Opening, problem: str = "") -> None:
+        with self._closing(opening), self._noting(opening.delivery):
+            for file in opening.inputs:
+                file.opened.verify()
+            if problem:
+                self._finish(refuse(self.batch, opening.delivery, opening.inputs, problem))
+            else:
+                self._finish(extract_carefully(self.batch, opening.delivery, opening.inputs))
+
+    @contextmanager
+    def _closing(self, *openings: Opening) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            for opening in openings:
+                for file in opening.inputs:
+                    file.close()
+
+    @contextmanager
+    def _closing_on_error(self, opening: Opening) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            with self._closing(opening):
+                raise
+
+    def _extract_clean(self, chunk: Sequence[Opening]) -> None:
+        results: Sequence[Extracted | None]
+        try:
+            results = [self._wanted(result) for result in extract_clean(self.batch, chunk)]
+        except Exception:
+            # one of them is the cause: alone, each gets its own verdict
+            results = [None] * len(chunk)
+        with ThreadPoolExecutor() as pool:
+            placed = pool.map(self._placed, (extracted for extracted in results if extracted))
+            self._write([receipt for receipt in placed if receipt])
+        for opening, result in zip(chunk, results, strict=True):
+            if result is None:
+                self._alone(opening)
+            else:
+                with self._closing(opening):
+                    pass
+
+    def _wanted(self, result: Extracted | None) -> Extracted | None:
+        """Return what was extracted; None if it has too few rows, which the careful way explains."""
+        if result and why_too_few(self.batch, result.delivery, records=result.records, rows=result.rows):
+            return None
+        return result
+
+    def _placed(self, extracted: Extracted) -> Receipt | None:
+        with self._noting(extracted.delivery):
+            return place(self.batch, extracted)
+        return None
+
+    def _finish(self, extracted: Extracted) -> None:
+        receipt = place(self.batch, extracted)
+        # what a person discarded as a whole is left out by their word
+        if extracted.refused and not self.batch.source.optional and not extracted.is_discarded:
+            self.problems.append(refusal(self.batch, extracted, receipt))
+        else:
+            self._write([receipt])
+
+    def _write(self, receipts: Sequence[Receipt]) -> None:
+        """Write the receipts of what was done since the last ones; they share the time that it took."""
+        now = perf_counter()
+        timed = [replace(receipt, seconds=(now - self.started) / len(receipts)) for receipt in receipts]
+        self.started = now
+        self.ledger.write(*timed)
+        self.receipts += timed
+
+    @contextmanager
+    def _noting(self, delivery: Delivery) -> Iterator[None]:
+        """Keep a failure of one delivery as a problem, named by source, date and file."""
+        import duckdb
+
+        try:
+            yield
+        except Exception as error:
+            where = f"{delivery.source} {delivery.date}: {delivery.file}"
+            if is_changed(delivery):
+                self.changed.append(delivery)
+            elif isinstance(error, EtlError):
+                self.problems.append(str(error))
+            else:
+                cause = withheld(self.batch.source.contract, error)
+                if not isinstance(error, duckdb.Error | OSError):
+                    self.has_crashed = True
+                    # without the error's own text, which can quote personal data
+                    log.error("%s\n%s", where, "".join(traceback.format_tb(error.__traceback__)).rstrip())
+                    cause = f"{type(error).__name__}: {cause}"
+                self.problems.append(f"{where} could not be extracted: {cause}")

@@ -1,0 +1,34 @@
+"""The task that publishes in one environment what another has published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import luigi
+
+from etl.operations.promotion import promotion
+from etl.tasks import options as luigi_options
+from etl.tasks import setup
+from etl.tasks.graph import _saying
+
+
+class Promoted(luigi_options.Asked):
+    """The generation that one environment has published, as that of another: the same bytes."""
+
+    project = luigi.Parameter(positional=False, description="set by etl")
+    source_env = luigi.Parameter(positional=False, description="the environment that has published it")
+    target_env = luigi.Parameter(positional=False, description="the environment that is to have it")
+    by = luigi.Parameter(default="", positional=False, description="who promotes; default: the user")
+    reason = luigi.Parameter(default="", positional=False, description="why")
+
+    @classmethod
+    def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
+        return super().get_param_values(params, args, {"project": setup.default_root(), **kwargs})
+
+    def complete(self) -> bool:
+        with _saying():
+            return promotion(self.project, self.source_env, self.target_env).is_done()
+
+    def run(self) -> None:
+        with _saying("failed"):
+            promotion(self.project, self.source_env, self.target_env).promote(self.by, self.reason)

@@ -1,0 +1,27 @@
+"""The task that delivers the flights of the default project, as a sender would."""
+
+from __future__ import annotations
+
+import logging
+
+from etl.operations import sample_flights as sample
+from etl.project import load_project
+from etl.tasks import options as luigi_options
+from etl.tasks.graph import _saying
+
+log = logging.getLogger("etl")
+
+
+class DeliveredSample(luigi_options.Asked):
+    """The real flights of 2013 up to `until`, dropped into data/raw as a sender would."""
+
+    until = luigi_options.DateParameter(positional=False, description="the last day to deliver, in 2013")
+
+    def complete(self) -> bool:
+        with _saying():
+            return not sample.missing(load_project().raw, self.until)
+
+    def run(self) -> None:
+        with _saying():
+            count = len(sample.deliver(load_project().raw, self.until))
+        log.info("delivered %s files up to %s", f"{count:,}", self.until)

@@ -1,0 +1,87 @@
+"""Nothing is left out of a lineage: whatever changes a column's values when it changes is in it."""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from etl.models.lineage import Column
+from tests.models.lineage.raw import TABLES, traced, values
+
+SHAPES = re.findall(r"^(?!--)(.+);$", (Path(__file__).parent / "shapes.sql").read_text(), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(config={"threads": 1}) as con:
+        con.execute("create schema raw; pragma disable_optimizer")
+        for table, columns in TABLES.items():
+            text = ", ".join(f'"{name}" {type}' for name, type in columns.items())
+            con.execute(f"create table {table} ({text})")
+        yield con
+
+
+def value(type: str, chance: random.Random) -> str:
+    """Return a value of a type as SQL; of few, so that many are equal."""
+    number, letter = chance.randint(0, 4), chance.choice("abc")
+    return {
+        "INTEGER": str(number),
+        "DATE": f"date '2024-03-0{number + 1}'",
+        "VARCHAR": f"'{letter}'",
+        "INTEGER[]": str([chance.randint(0, 3) for _ in range(number)]),
+        "MAP(VARCHAR, INTEGER)": f"map {{'k': {number}}}",
+    }.get(type, f"{{'a': {number}, 'b': '{letter}'}}")
+
+
+def fill(con: duckdb.DuckDBPyConnection, chance: random.Random) -> None:
+    """Give every table other rows, with ids from 0."""
+    for table, columns in TABLES.items():
+        rows = [
+            [str(row) if name == "id" else value(type, chance) for name, type in columns.items()]
+            for row in range(chance.randint(3, 7))
+        ]
+        con.execute(f"delete from {table}; insert into {table} values {', '.join(map(tuple_of, rows))}")
+
+
+def tuple_of(row: list[str]) -> str:
+    return f"({', '.join(row)})"
+
+
+def result(con: duckdb.DuckDBPyConnection, sql: str) -> list[Counter[str]]:
+    """Return the values of each column, in no order, then the rows."""
+    cursor = con.execute(sql)
+    width, rows = len(cursor.description or ()), cursor.fetchall()
+    return [*(Counter(repr(row[place]) for row in rows) for place in range(width)), Counter(map(repr, rows))]
+
+
+def changing(con: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[Column, set[int]]]:
+    """Change each column in a row, or in all; yield it with the places of what is another result by that."""
+    chance = random.Random(7)
+    fill(con, chance)
+    before = result(con, sql)
+    for table in (table for table in TABLES if table in sql.lower()):
+        for name, type in TABLES[table].items():
+            other = f"5 - {name}" if name == "id" else value(type, chance)
+            where = chance.choice(["true", f"rowid = (select min(rowid) + {chance.randint(0, 3)} from {table})"])
+            con.execute(f'begin; update {table} set "{name}" = {other} where {where}')
+            after = result(con, sql)
+            con.execute("rollback")
+            yield Column(table, name), {n for n, old in enumerate(before) if old != after[n]}
+
+
+@pytest.mark.parametrize("sql", SHAPES)
+def test_what_changes_a_column_is_in_its_lineage(sql: str, con: duckdb.DuckDBPyConnection) -> None:
+    lineage = traced(con, sql)
+    rows = set(lineage.rows["marts.x"])
+    known = [rows | values(lineage, name) for name in lineage.tables["marts.x"].columns]
+    known.append(set().union(rows, *known))
+
+    missing = {
+        (column, place) for column, places in changing(con, sql) for place in places if column not in known[place]
+    }
+
+    assert missing == set()

@@ -1,0 +1,76 @@
+"""What the environment holds is in nothing that is written or said, whatever happens to a night."""
+
+from pathlib import Path
+
+import pytest
+
+from etl.project import Project
+from tests.support import tiny, warm
+from tests.support.everything import written
+from tests.support.projects import environment
+
+SECRETS = {
+    "ETL_MASK_KEY": "canary-mask-key-7f3a",
+    "DATABASE_PASSWORD": "canary-password-91bc",
+    "AWS_SECRET_ACCESS_KEY": "canary-aws-55d0",
+}
+CONTRACTS = tiny.CONTRACTS.replace("item: str = pa.Field(", 'item: str = pa.Field(metadata={"pii": "hash"}, ')
+SQL = {**tiny.SQL, "audits/few.sql": "-- fail: too many\nselect * from raw.sales where id > 3"}
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """A project after good nights, failed ones, a rollback and every command, and all that these printed."""
+    project = tiny.project(tmp_path_factory.mktemp("secrets"), CONTRACTS, SQL)
+    texts = [run(project, "luigi", "--module", "etl", "Nightly", "--date", "2024-03-31")]
+    tiny.deliver(project, {"sales/2024-03-03.csv": "id,item\n3,cup\nx,broken\n"})
+    texts.append(run(project, "luigi", "--module", "etl", "Nightly", "--date", "2024-03-31"))
+    texts.append(run(project, "etl", "rollback", "--reason", "wrong"))
+    tiny.deliver(project, {"sales/2024-03-04.csv": "id,item\n4,cup\n", "sales/2024-03-05.csv": "nonsense\n"})
+    texts.append(run(project, "luigi", "--module", "etl", "Nightly", "--date", "2024-03-31"))
+    (project.sql / "marts/broken.sql").write_text("select nothing from raw.sales")
+    texts.append(run(project, "luigi", "--module", "etl", "Nightly", "--date", "2024-03-31"))
+    (project.sql / "marts/broken.sql").unlink()
+    (project.raw / "sales/2024-03-05.csv").unlink()
+    texts.append(run(project, "luigi", "--module", "etl", "Nightly", "--date", "2024-03-31"))
+    for command in (
+        ("status", "--json"),
+        ("plan", "--all", "--json"),
+        ("quarantine", "sales", "--json"),
+        ("audits", "--json"),
+        ("generations", "--json"),
+        ("diff", "current", "candidate", "--json"),
+        ("sql", "select * from duckdb_settings()", "--json"),
+        ("sql", "select getenv('ETL_MASK_KEY')"),
+        ("env", "create", "dev"),
+        ("env", "list", "--json"),
+    ):
+        texts.append(run(project, "etl", *command))
+    return project, "\n".join(texts)
+
+
+def run(project: Project, module: str, *arguments: str) -> str:
+    return warm.run(["-m", module, *arguments], project.root, environment(**SECRETS)).stdout
+
+
+def test_the_nights_were_of_every_kind(said: tuple[Project, str]) -> None:
+    for text in (
+        "published generation",
+        "rolled back from",
+        "is refused",
+        "sql/marts/broken.sql",
+        "audits.few found",
+    ):
+        assert text in said[1], text
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_said_nowhere(said: tuple[Project, str], name: str) -> None:
+    assert SECRETS[name] not in said[1]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_written_nowhere(said: tuple[Project, str], name: str) -> None:
+    files = list(written(said[0]))
+    assert {Path(file).suffix for file, _ in files} >= {".parquet", ".duckdb", ".sqlite", ".json"}
+    assert [file for file, text in files if SECRETS[name] in text] == []

@@ -1,0 +1,106 @@
+"""Of two published files only what their own hashes tell apart is read: tables, partitions, and views of them."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from etl import engine
+from etl.operations.diff import Compared, Request, compare
+from etl.operations.diff.known import Known, known
+from etl.operations.diff.sides import sides
+from etl.project import Project
+from etl.stages import published
+from tests.support import tiny
+
+SQL = {
+    "marts/daily.sql": (
+        "-- materialized: incremental\n-- partition: delivery_date\n-- unique: delivery_date, item\n"
+        "select delivery_date, item, count(*) as sales from raw.sales group by all"
+    ),
+    "marts/fixed.sql": "select 1 as one",
+    "marts/same.sql": "-- materialized: view\nwith own as (from marts.fixed) select one as two from own",
+    "marts/below.sql": "-- materialized: view\nfrom marts.same",
+    "marts/other.sql": "-- materialized: view\nselect item from marts.daily join marts.same on true",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Two generations, between which one of two days was delivered again."""
+    return tiny.once(tmp_path, published_twice)
+
+
+def published_twice(root: Path) -> None:
+    project = tiny.project(root, sql=SQL)
+    tiny.night(project)
+    tiny.deliver(project, {"sales/2024-03-02.csv": "id,item\n3,cup\n"})
+    tiny.night(project)
+
+
+def files(project: Project) -> tuple[Path, Path]:
+    one, other = (project.generations / name / published.FILE for name in published.generations(project)[-2:])
+    return one, other
+
+
+def facts(project: Project) -> Known:
+    with engine.comparing(project, *files(project)) as con:
+        return known(con, sides(con))
+
+
+def test_what_is_the_same_is_known_and_of_the_rest_the_days(project: Project) -> None:
+    assert facts(project) == Known(
+        frozenset({"marts.fixed", "marts.same", "marts.below"}),
+        {name: "\"delivery_date\" in (date '2024-03-02')" for name in ("raw.sales", "marts.daily")},
+    )
+
+
+def test_the_comparison_is_that_of_all_rows(project: Project) -> None:
+    different = [
+        [item for item in compared(project, is_hashed=is_hashed) if item.status != "same"]
+        for is_hashed in (True, False)
+    ]
+    assert different[0] == different[1]
+    by_name = {item.table: item for item in different[0]}
+    assert (by_name["marts.daily"].rows, by_name["marts.daily"].added) == ((3, 3), 1)
+
+
+def test_no_row_of_what_is_the_same_is_read(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    module = import_module("etl.operations.diff.compare")
+    original = module._key
+
+    def noting(con: Any, item: Any, request: Request) -> Any:
+        read.append(item.name)
+        return original(con, item, request)
+
+    monkeypatch.setattr(module, "_key", noting)
+    compared(project, is_hashed=True)
+
+    assert sorted(read) == ["etl.rejects", "marts.daily", "marts.other", "raw.sales"]
+
+
+def test_a_file_that_another_version_published_is_read(project: Project) -> None:
+    path = files(project)[0]
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as con:
+        con.execute("alter table etl._hashes rename column content to hash")
+    assert facts(project) == Known()
+
+
+@pytest.mark.parametrize(
+    "changed", ["create macro two() as 2", "create or replace view marts.same as select 2 as two"]
+)
+def test_a_view_that_may_say_something_else_is_read(project: Project, changed: str) -> None:
+    path = files(project)[0]
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as con:
+        con.execute(changed)
+    assert facts(project).same == {"marts.fixed"}
+
+
+def compared(project: Project, is_hashed: bool) -> list[Compared]:
+    keys = {"marts.daily": ("delivery_date", "item"), "raw.sales": ("delivery_date", "id")}
+    return compare(project, Request(files(project), keys=keys, is_hashed=is_hashed))

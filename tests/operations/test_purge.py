@@ -1,0 +1,104 @@
+"""`etl purge`: what was made from a source is gone; what raw/ and the contract say now is published."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from etl.errors import ConfigError
+from etl.ledger import Ledger
+from etl.operations.purge import purge, purge_generations
+from etl.project import Project
+from etl.stages.published import current, generations
+from tests.support import tiny, warm
+from tests.support.everything import written
+from tests.support.projects import environment
+
+DAY = date(2024, 3, 2)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project with two generations, both of which hold the pen of March 2nd."""
+    raw = {"sales/2024-03-01.csv": "id,item\n1,book\n", f"sales/{DAY}.csv": "id,item\n2,canary-pen\n"}
+    project = tiny.project(tmp_path, raw=raw)
+    tiny.night(project)
+    tiny.deliver(project, {"sales/2024-03-03.csv": "id,item\n3,cup\n"})
+    tiny.night(project)
+    assert len(generations(project)) == 2
+    return project
+
+
+def holding(project: Project, text: str) -> set[str]:
+    return {path for path, content in written(project) if text in content}
+
+
+def test_a_day_whose_file_is_gone_is_gone_everywhere(project: Project) -> None:
+    (project.raw / f"sales/{DAY}.csv").unlink()
+    purged = purge(project, "sales", DAY)
+    assert (purged.partitions, purged.remains) == (1, [])
+    tiny.night(project)
+    assert len(purge_generations(project, "sales", DAY)) == 2
+    assert holding(project, "canary-pen") == set()
+    assert tiny.published(project, "select id from raw.sales order by id") == [(1,), (3,)]
+
+
+def test_what_remains_in_raw_is_told_and_comes_again(project: Project) -> None:
+    before = current(project)
+    assert purge(project, "sales").remains == [f"data/raw/sales/2024-03-0{n}.csv" for n in (1, 2, 3)]
+    assert not list((project.lake / "sales").iterdir())
+    tiny.night(project)
+    assert tiny.published(project, "select count(*) from raw.sales") == [(3,)]
+    # the same rows, and yet a new file: the old one could hold more than its rows
+    assert current(project) != before
+    older = [name for name in generations(project) if name != current(project)]
+    assert purge_generations(project, "sales") == older
+
+
+def test_other_dates_and_generations_without_the_day_are_kept(project: Project) -> None:
+    purge(project, "sales", date(2024, 3, 3))
+    tiny.night(project)
+    assert len(purge_generations(project, "sales", date(2024, 3, 3))) == 1
+    assert len(generations(project)) == 2
+
+
+def test_a_source_that_the_project_no_longer_has_can_be_purged(project: Project) -> None:
+    (project.root / "contracts/all.py").write_text("")
+    (project.sql / "marts/items.sql").write_text("select 1 as one")
+    tiny.night(project)
+    assert purge(project, "sales").partitions == 3
+    tiny.night(project)
+    purge_generations(project, "sales")
+    assert holding(project, "canary-pen") == set()
+
+
+def test_the_ledger_forgets_what_it_quoted(project: Project) -> None:
+    Ledger(project.ledger).note_problem("run-1", "AuditedWarehouse", "found canary-pen")
+    purge(project, "sales")
+    assert [message for _, message in Ledger(project.ledger).problems("run-1")] == [
+        "(removed, since it may quote personal data that was masked or withdrawn)"
+    ]
+
+
+def test_a_source_that_never_was_is_refused(project: Project) -> None:
+    with pytest.raises(ConfigError, match="saels is not a source"):
+        purge(project, "saels")
+
+
+def test_the_command_runs_a_night_and_deletes_the_older_generations(project: Project) -> None:
+    (project.raw / f"sales/{DAY}.csv").unlink()
+    done = warm.run(["-m", "etl", "purge", "sales", "--date", str(DAY), "--yes"], project.root, environment())
+    assert done.returncode == 0, done.stdout
+    assert "Deleted 1 partition from the lake and quarantine. A night follows." in done.stdout
+    assert f"Deleted 2 generations that held sales of {DAY}." in done.stdout
+    assert generations(project) == [current(project)]
+    assert holding(project, "canary-pen") == set()
+
+
+def test_a_night_that_publishes_nothing_is_told(project: Project) -> None:
+    (project.sql / "audits").mkdir()
+    (project.sql / "audits/never.sql").write_text("-- fail: never\nselect * from raw.sales")
+    done = warm.run(["-m", "etl", "purge", "sales", "--yes"], project.root, environment())
+    assert done.returncode == 30
+    assert "Nothing was published, so the generations still hold all of sales." in done.stdout
+    assert len(generations(project)) == 2

@@ -1,0 +1,81 @@
+"""Files as a whole: what a copy costs, and that there is all of a file or none of it."""
+
+import errno
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl.project import files
+from etl.project.files import copy_file, link_file, make_read_only, sha256, write_file
+
+BIG = b"an order\n" * 2_000_000
+
+
+@pytest.fixture
+def xfs(tmp_path: Path) -> Iterator[Path]:
+    """A disk whose files can share blocks."""
+    image, folder = tmp_path / "image", tmp_path / "xfs"
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(400 * 2**20)
+    commands = [
+        ["mkfs.xfs", "-q", "-m", "reflink=1", str(image)],
+        ["mount", "-o", "loop", str(image), str(folder)],
+    ]
+    if not shutil.which("mkfs.xfs") or any(subprocess.run(it, capture_output=True).returncode for it in commands):
+        pytest.skip("only root can mount a disk of its own, and only with xfsprogs")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def used(folder: Path) -> int:
+    status = os.statvfs(folder)
+    return (status.f_blocks - status.f_bfree) * status.f_frsize
+
+
+def test_a_copy_shares_its_blocks_where_the_disk_can_until_it_is_written_to(xfs: Path) -> None:
+    original, copy = xfs / "original", xfs / "copy"
+    original.write_bytes(BIG)
+    files.flush(original)
+    before = used(xfs)
+
+    assert copy_file(original, copy) == "cloned"
+
+    assert copy.read_bytes() == BIG
+    assert used(xfs) - before < len(BIG) / 10
+    with copy.open("r+b") as file:
+        file.write(b"no order")
+    assert original.read_bytes() == BIG
+
+
+def test_a_file_is_linked_to_another_folder_and_copied_to_another_disk(tmp_path: Path, xfs: Path) -> None:
+    original = tmp_path / "original"
+    original.write_bytes(BIG)
+    make_read_only(original)
+
+    assert link_file(original, tmp_path / "there" / "linked") == "linked"
+    assert link_file(original, xfs / "there" / "copied") == "copied"
+
+    assert (tmp_path / "there" / "linked").samefile(original)
+    assert sha256(xfs / "there" / "copied") == sha256(original)
+    assert (xfs / "there" / "copied").stat().st_mode & 0o777 == original.stat().st_mode & 0o777
+
+
+def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "folder" / "notes"
+    write_file(file, "the first")
+
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "flush", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_file(file, "the second")
+
+    assert file.read_text() == "the first"

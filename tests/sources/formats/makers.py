@@ -1,0 +1,134 @@
+"""One small maker for each format, of how a sender writes a table; a new format that has one is under all laws."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from etl.sources.formats import Csv, Excel, FixedWidth, Format, Json, JsonLines, Parquet, Xml
+
+#: A cell of FixedWidth is so many characters; what the laws write is shorter.
+WIDTH = 14
+Cell = int | str | Decimal | None
+
+
+@dataclass(frozen=True)
+class Maker:
+    """How files of a format are written.
+
+    `fmt` returns the format of files with these columns. `write` returns a file of them. `nested` returns a
+    cell that holds a text in every place that a cell of the format has: parts, their names, attributes; where
+    cells are plain texts, the text.
+    """
+
+    fmt: Callable[[Sequence[str]], Format]
+    write: Callable[[Sequence[str], Sequence[Sequence[Any]]], bytes]
+    nested: Callable[[str], Any] = lambda text: text
+
+
+@dataclass(frozen=True)
+class Element:
+    """A cell of XML as it is written, behind the element's name."""
+
+    inner: str
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows([columns, *rows])
+    return text.getvalue().encode()
+
+
+def _fixed(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    lines = ("".join(("" if cell is None else str(cell)).ljust(WIDTH) for cell in row) for row in rows)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _fixed_format(columns: Sequence[str]) -> FixedWidth:
+    return FixedWidth(columns={name: (n * WIDTH + 1, (n + 1) * WIDTH) for n, name in enumerate(columns)})
+
+
+def _json(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    return json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str).encode()
+
+
+def _json_lines(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    lines = (json.dumps(dict(zip(columns, row, strict=True)), default=str, ensure_ascii=False) for row in rows)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _parquet(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    cells = zip(*rows, strict=True) if rows else [()] * len(columns)
+    arrays = [_array(list(column)) for column in cells]
+    target = io.BytesIO()
+    pq.write_table(pa.table(arrays, names=list(columns)), target)
+    return target.getvalue()
+
+
+def _array(cells: list[Cell]) -> pa.Array:
+    if len({type(cell) for cell in cells if cell is not None}) == 1:
+        return pa.array(cells)
+    return pa.array([None if cell is None else str(cell) for cell in cells], pa.string())
+
+
+def _excel(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    book = openpyxl.Workbook()
+    for row in [columns, *rows]:
+        book.active.append(list(row))
+    target = io.BytesIO()
+    book.save(target)
+    return target.getvalue()
+
+
+def _xml(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    records = (f"<sale>{''.join(map(_element, columns, row))}</sale>" for row in rows)
+    return "\n".join(["<sales>", *records, "</sales>"]).encode()
+
+
+def _element(name: str, cell: Any) -> str:
+    if cell is None:
+        return ""
+    return f"<{name}{cell.inner if isinstance(cell, Element) else f'>{escape(str(cell))}'}</{name}>"
+
+
+def _nested_xml(text: str) -> Element:
+    inner = f"<b c={quoteattr(text)}>{escape(text)}<i>{escape(text)}</i>{escape(text)}</b>"
+    return Element(f" a={quoteattr(text)}>{escape(text)}{inner}{escape(text)}<!--{text}--><![CDATA[{text}]]>")
+
+
+def _nested_json(text: str) -> Any:
+    return {"a": text, text: [text, {"b": text, "c": [[text]]}]}
+
+
+def _escaped(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    special = str.maketrans({"\\": "\\\\", '"': '\\"'})
+    cells = [["" if cell is None else f'"{str(cell).translate(special)}"' for cell in row] for row in rows]
+    return "".join(",".join(row) + "\n" for row in [columns, *cells]).encode()
+
+
+def _copy(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    special = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\\n", "b": "\\x62", "|": "\\|"})
+    cells = [["\\N" if cell is None else str(cell).translate(special) for cell in row] for row in rows]
+    return "".join("\t".join(row) + "\n" for row in [columns, *cells]).encode() + b"\\.\n"
+
+
+#: One for each format that there is, by its name, and for what a format can speak besides.
+MAKERS = {
+    "Csv": Maker(lambda columns: Csv(), _csv),
+    "Csv, escape": Maker(lambda columns: Csv(escape="\\"), _escaped),
+    "Csv, copy": Maker(lambda columns: Csv(delimiter="\t", quote="", escapes="copy"), _copy),
+    "Excel": Maker(lambda columns: Excel(), _excel),
+    "FixedWidth": Maker(_fixed_format, _fixed),
+    "Json": Maker(lambda columns: Json(), _json, _nested_json),
+    "JsonLines": Maker(lambda columns: JsonLines(), _json_lines, _nested_json),
+    "Parquet": Maker(lambda columns: Parquet(), _parquet, lambda text: {"a": text, "b": [{"c": text}]}),
+    "Xml": Maker(lambda columns: Xml(record="sales/sale"), _xml, _nested_xml),
+}
