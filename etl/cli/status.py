@@ -29,6 +29,8 @@ def status(as_json: bool) -> None:
     echo(f"last run    {_when(last) if last else 'never'}")
     for line in _problems(last) if last else ():
         echo(f"            {line}")
+    for text in (model["note"] for model in found["optional"]):
+        echo(f"warning: {text}")
     names = ("source", "newest", "partitions", "rows", "rejected", "refused", "holes")
     rows = [{**source, "holes": _newest(source["holes"])} for source in found["sources"]]
     show_table(names, [[shown(row[name]) for name in names] for row in rows])

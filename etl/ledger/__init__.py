@@ -3,6 +3,7 @@
 from etl.ledger.connection import VERSION
 from etl.ledger.ledger import Ledger
 from etl.ledger.rows import (
+    FAILED,
     KEPT_ROWS,
     Approval,
     Check,
@@ -13,12 +14,14 @@ from etl.ledger.rows import (
     Run,
     Switch,
     digest,
+    failed_note,
     fingerprint,
     now,
     stamp,
 )
 
 __all__ = [
+    "FAILED",
     "KEPT_ROWS",
     "VERSION",
     "Approval",
@@ -31,6 +34,7 @@ __all__ = [
     "Run",
     "Switch",
     "digest",
+    "failed_note",
     "fingerprint",
     "now",
     "stamp",

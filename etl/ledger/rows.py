@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+#: The outcome of an optional model that failed: what it held before stays.
+FAILED = "failed"
+
 #: How many offending rows of a check are kept.
 KEPT_ROWS = 100
 
@@ -26,9 +29,10 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Receipt:
-    """The proof that the step `key` is done for `fingerprint`; `outcome` is `done`, `refused` or `kept`.
+    """The proof that the step `key` is done for `fingerprint`; `outcome` is `done`, `refused`, `kept` or `failed`.
 
     Of a partition that is kept, what was accepted before is in the lake, since what came in its place is refused.
+    A model that failed is optional: it holds what it held before, and its next fingerprint is another.
     """
 
     key: Key
@@ -38,6 +42,14 @@ class Receipt:
     seconds: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
     finished_at: str = ""
+
+
+def failed_note(receipt: Receipt) -> str:
+    """Return what is to be said of an optional model that failed."""
+    since = receipt.details["since"]
+    stays = f"it stays as it was built on {since[:10]}" if since else "it was never built, so it is left out"
+    first, *rest = receipt.details["failed"].splitlines()
+    return "\n".join([f"{first.rstrip('.')}; it is optional: {stays}. The next run tries it again.", *rest])
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ _GOES_WITH = {
     "ignores": ("scd2",),
     "tolerates": ("incremental", "merge", "scd2"),
     "export": ("table", "incremental", "merge", "scd2"),
+    "optional": ("table", "incremental", "merge", "scd2"),
 }
 _NEEDS = {"incremental": ("partition",), "merge": ("key", "order"), "scd2": ("key", "partition")}
 
@@ -215,4 +216,5 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "tags": _names,
     "unit": _units,
     "export": _one_of(*_EXPORTS),
+    "optional": lambda value: bool(_one_of("yes")(value)),
 }

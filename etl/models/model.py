@@ -72,6 +72,8 @@ class Header:
     unit: tuple[tuple[str, str], ...] = ()
     # `parquet`: the table goes to the lake too.
     export: str = ""
+    # Whether the rest is published with what it held before, if it fails.
+    optional: bool = False
 
     def building(self) -> tuple[object, ...]:
         """Return what decides on the content of the table, for its fingerprint."""

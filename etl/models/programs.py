@@ -81,7 +81,7 @@ def _program(path: Path, folder: Path, context: Context) -> Program:
     if header.building() != Header().building():
         raise ModelError(
             f"{file}: a Python model makes a table, all of it; its header may say who owns it, its tags, units, "
-            "export and audits."
+            "export and audits, and that it is optional."
         )
     reads, line = _names(tree, "READS", file)
     reads = tuple(sorted(set(reads)))

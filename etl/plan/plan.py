@@ -171,7 +171,7 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str = "") 
     deliveries.remember()
     held = {name: taken.held for name, taken in found.items()}
     withdrawn = {name: taken.withdrawn for name, taken in found.items()}
-    prints = fingerprints(project, catalog, models, held, deliveries.kept, scope.last, ledger)
+    prints = fingerprints(project, catalog, models, held, deliveries.kept, scope.last, ledger, receipts)
     staleness = Staleness(project, scope, catalog, models, held, prints, receipts, withdrawn)
     stale, forced = staleness.find()
     missing = _missing(catalog, scope, held)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 
 from etl.contract.audit_kinds import DATED_KINDS
-from etl.ledger import Key, Ledger, Receipt, fingerprint, stamp
+from etl.ledger import FAILED, Key, Ledger, Receipt, fingerprint, stamp
 from etl.ledger.keys import AUDIT, BUILD, PUBLISH, extract_key, load_key, transform_key
 from etl.models import LOG_NAMES, PARTITIONS, Models
 from etl.plan.deliveries import Scope
@@ -21,6 +21,9 @@ from etl.stages.warehouse import LAYOUT
 #: The deliveries to hold, by source and partition.
 Held = Mapping[str, Mapping[date, Delivery]]
 
+#: What stands between a fingerprint and the run in which an optional model failed.
+_AFTER = " after "
+
 #: Why a step is stale whose receipt is for another fingerprint.
 CHANGED = "its definition or its input changed"
 
@@ -33,6 +36,7 @@ def fingerprints(
     kept: Mapping[Key, str],
     batch_date: date,
     ledger: Ledger,
+    receipts: Mapping[Key, Receipt],
 ) -> dict[Key, str]:
     """Return the fingerprint of every step, upstream ones first; `kept` are those known already."""
     prints: dict[Key, str] = {}
@@ -60,7 +64,9 @@ def fingerprints(
     for model in models.models.values():
         log = {read: _log(read, prints, ledger, batch_date) for read in model.reads if read in LOG_NAMES}
         upstream = {read: tables[read] for read in model.reads if read not in log} | log
-        tables[model.name] = prints[transform_key(model.name)] = fingerprint(code[model.name], upstream)
+        key = transform_key(model.name)
+        prints[key] = _again(fingerprint(code[model.name], upstream), receipts.get(key))
+        tables[model.name] = prints[key]
     contracts = {name: contract.to_dict() for name, contract in catalog.tables.items()}
     audits = {name: (audit.normal, audit.severity) for name, audit in models.audits.items()}
     notes = {m.name: (m.header.owner, m.header.unit) for m in models.models.values()}
@@ -74,6 +80,15 @@ def fingerprints(
     exports = [(m.name, m.header.export) for m in models.models.values() if m.header.export]
     prints[PUBLISH] = fingerprint(audited, exports, EXPORT_VERSION, settings.storage_version)
     return prints
+
+
+def _again(print: str, receipt: Receipt | None) -> str:
+    """Return a model's fingerprint: if it failed, another one, so that it and all below it are done again."""
+    if receipt and receipt.outcome == FAILED:
+        return f"{print}{_AFTER}{receipt.run_id}"
+    if receipt and receipt.fingerprint.partition(_AFTER)[0] == print:
+        return receipt.fingerprint
+    return print
 
 
 def _log(table: str, prints: Mapping[Key, str], ledger: Ledger, batch_date: date) -> str:
@@ -139,6 +154,8 @@ class Staleness:
         receipt = self.receipts.get(key)
         if receipt is None:
             return "never done"
+        if receipt.outcome == FAILED:
+            return "it failed, and is tried again"
         if receipt.fingerprint != self.prints[key]:
             return CHANGED
         if key.step == "extract":

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from etl.engine.quoting import identifier
 from etl.errors import EtlError
-from etl.ledger import Ledger, Receipt, Run
+from etl.ledger import Ledger, Receipt, Run, failed_note
 from etl.ledger.lock import holder
 from etl.plan.definitions import definitions
 from etl.plan.rhythm import Holes, find_holes
 from etl.project import Project, load_project
+from etl.reports.summary import failed_models
 from etl.sources import Source
 from etl.stages import published
 from etl.stages.lake.layout import partition_file
@@ -29,9 +30,10 @@ def project_status() -> dict[str, Any]:
     """
     project = load_project()
     ledger = Ledger(project.ledger, is_reading=True)
-    sources, wrong = _sources(project, ledger)
+    sources, models, wrong = _defined(project, ledger)
     taken: dict[str, list[Receipt]] = {name: [] for name in sources}
-    for key, receipt in ledger.receipts().items():
+    receipts = ledger.receipts()
+    for key, receipt in receipts.items():
         if key.step == "extract" and (key.name in taken or wrong):
             taken.setdefault(key.name, []).append(receipt)
     runs = ledger.runs()
@@ -42,6 +44,7 @@ def project_status() -> dict[str, Any]:
         **_publishing(project),
         "last_run": _last_run(project, ledger, runs[0]) if runs else None,
         "wrong": wrong,
+        "optional": [_failed(receipt) for receipt in failed_models(receipts, models)],
         "removed": _removed(project, sources),
         "sources": [
             {
@@ -54,12 +57,24 @@ def project_status() -> dict[str, Any]:
     }
 
 
-def _sources(project: Project, ledger: Ledger) -> tuple[Mapping[str, Source], str]:
-    """Return the sources; or none, and why they or the models cannot be read: the state is wanted most then."""
+def _defined(project: Project, ledger: Ledger) -> tuple[Mapping[str, Source], Collection[str], str]:
+    """Return the sources and models; or none, and why they cannot be read: the state is wanted most then."""
     try:
-        return definitions(project, ledger)[0].sources, ""
+        catalog, models = definitions(project, ledger)
+        return catalog.sources, models.models, ""
     except EtlError as error:
-        return {}, str(error)
+        return {}, (), str(error)
+
+
+def _failed(receipt: Receipt) -> dict[str, Any]:
+    """Return what is known of an optional model that failed when it was last built."""
+    facts, name = receipt.details, receipt.key.name
+    return {
+        "model": name,
+        "since": facts["since"] or None,
+        "failed": facts["failed"],
+        "note": failed_note(receipt),
+    }
 
 
 def _last_run(project: Project, ledger: Ledger, run: Run) -> dict[str, Any]:

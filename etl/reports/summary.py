@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 
 from etl.errors import counted, few
-from etl.ledger import Key, Ledger, Receipt, Run
+from etl.ledger import FAILED, Key, Ledger, Receipt, Run, failed_note
 from etl.ledger.keys import AUDIT, PUBLISH, extract_key, load_key
 from etl.plan.deliveries import Taken
 from etl.plan.plan import Plan
@@ -24,6 +24,8 @@ def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt
     newest = receipts[PUBLISH].details["generation"] if PUBLISH in receipts else ""
     headline = _headline(plan, run, has_worked, newest) + _late(plan)
     yield f"{plan.project.environment}: {headline}" if plan.project.environment else headline
+    for receipt in failed_models(receipts, plan.models.models):
+        yield f"  warning: {failed_note(receipt)}"
     if _is_over_nothing(plan):
         asked = f" of {plan.scope.source}" if plan.scope.source else ""
         yield f"  nobody delivered anything{asked} from {plan.scope.first} to {plan.scope.last}"
@@ -39,6 +41,12 @@ def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt
         generation = current(plan.project)
         there = f"generation {generation} stays published" if generation else "nothing is published yet"
         yield f"  {there}; what is done is kept, and the next run goes on from there"
+
+
+def failed_models(receipts: Mapping[Key, Receipt], models: Collection[str]) -> list[Receipt]:
+    """Return the receipts of the optional models that failed when they were last built."""
+    found = (r for key, r in receipts.items() if key.step == "transform" and r.outcome == FAILED)
+    return sorted((r for r in found if r.key.name in models), key=lambda r: r.key.name)
 
 
 def notes(taken: Taken) -> list[str]:

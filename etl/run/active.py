@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from etl.errors import Crash, LedgerError, StepError
-from etl.ledger import Key, Ledger, Receipt, Run, now
+from etl.ledger import FAILED, Key, Ledger, Receipt, Run, now
 from etl.ledger.keys import BUILD, PUBLISH, extract_key
 from etl.ledger.lock import take_lock
 from etl.plan import Plan, Scope, check_room, make_plan
@@ -190,7 +190,9 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
             ledger.forget([BUILD])
         # or, if this run ends halfway, the next one would believe them of a build.duckdb that began anew;
         # what does not speak of build.duckdb stays: the lake has stamps, and a generation is never written again
-        ledger.forget(key for key in plan.stale if key.step not in ("extract", "publish"))
+        # that an optional model failed must be known until it is built
+        failed = {key for key, receipt in plan.receipts.items() if receipt.outcome == FAILED}
+        ledger.forget(key for key in plan.stale if key.step not in ("extract", "publish") and key not in failed)
     except BaseException as error:
         ledger.write_run(replace(row, outcome="failed", finished_at=now()))
         with suppress(LedgerError):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from time import perf_counter
+from typing import TypeVar
 
 from etl.contract.masking import disguised
 from etl.engine import ANEW, discard_build, is_damage
 from etl.errors import AuditError, Crash, EtlError, StepError, counted, few
-from etl.ledger import Key, Receipt, now
+from etl.ledger import FAILED, Key, Receipt, failed_note, now
 from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.plan import Plan
 from etl.project.git import is_committed
@@ -61,7 +62,17 @@ def transform(run: ActiveRun, names: Sequence[str]) -> None:
     """Build models that do not read one another."""
     started, plan = perf_counter(), run.plan
     builds = [plan.build(name) for name in names]
-    receipts = warehouse.transform(run.project, builds, run.ledger, plan.run_id, plan.scope.last)
+    receipts = warehouse.transform(
+        run.project,
+        builds,
+        run.ledger,
+        plan.run_id,
+        batch_date=plan.scope.last,
+        sources_of=plan.sources_of,
+        failed=_optional_failed(run).values(),
+    )
+    for receipt in (receipt for receipt in receipts if receipt.outcome == FAILED):
+        log.warning("warning: %s", failed_note(receipt))
     said = [built(receipt) for receipt in receipts if receipt.details["built"]]
     _said("built", ", ".join(said) or "nothing: all of it was there", started)
 
@@ -69,18 +80,24 @@ def transform(run: ActiveRun, names: Sequence[str]) -> None:
 def audit(run: ActiveRun) -> None:
     """Check the candidate."""
     started, plan = perf_counter(), run.plan
+    absent = _absent(run)
     candidate = audited.Candidate(
         sources=list(plan.catalog.sources.values()),
-        contracts=plan.catalog.tables,
+        contracts=_without(absent, plan.catalog.tables),
         audits=list(plan.models.audits.values()),
         models=list(plan.models.models),
-        tables=_tables(plan),
+        tables=_without(absent, _tables(run)),
         arrivals=_arrivals(run),
         warnings=_warnings(run),
         batch_date=plan.scope.last,
         is_build_trusted=plan.is_build_intact,
         macros={name: macro.sql for name, macro in plan.models.macros.items()},
+        absent=absent,
     )
+    if left_out := candidate.left_out:
+        log.warning(
+            "warning: without %s, these audits are left out: %s", few(sorted(absent)), few(left_out, _LISTED)
+        )
     try:
         audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
     except AuditError as error:
@@ -96,9 +113,9 @@ def publish(run: ActiveRun) -> None:
     row = replace(run.row, outcome="published", finished_at=now())
     publication = published.Publication(
         plan.fingerprints[PUBLISH],
-        list(plan.models.models.values()),
+        list(_without(_absent(run), plan.models.models).values()),
         list(plan.catalog.sources.values()),
-        plan.catalog.tables,
+        _without(_absent(run), plan.catalog.tables),
         plan.code,
         _unique(plan),
         is_committed(run.project),
@@ -232,9 +249,32 @@ def _partition(source: Source, day: date, extracted: Receipt) -> warehouse.Parti
     return warehouse.Partition(day, content, facts["file"], sha256, *counts, is_refused=is_refused)
 
 
-def _tables(plan: Plan) -> dict[str, str]:
+def _tables(run: ActiveRun) -> dict[str, str]:
+    """Return the fingerprints of what build.duckdb should hold: of an optional model that failed, of before."""
+    plan = run.plan
     raw = {s.table: plan.fingerprints[load_key(s.name)] for s in plan.catalog.sources.values()}
-    return raw | {name: plan.fingerprints[transform_key(name)] for name in plan.models.models}
+    models = {name: plan.fingerprints[transform_key(name)] for name in plan.models.models}
+    return raw | models | {name: receipt.details["held"] for name, receipt in _optional_failed(run).items()}
+
+
+def _optional_failed(run: ActiveRun) -> dict[str, Receipt]:
+    """Return the receipts of the optional models that failed in this run."""
+    receipts = (
+        run.ledger.receipt(transform_key(m.name)) for m in run.plan.models.models.values() if m.header.optional
+    )
+    return {r.key.name: r for r in receipts if r and r.outcome == FAILED and r.run_id == run.plan.run_id}
+
+
+def _absent(run: ActiveRun) -> frozenset[str]:
+    """Return the optional models that failed, and were never built before."""
+    return frozenset(name for name, receipt in _optional_failed(run).items() if not receipt.details["held"])
+
+
+_Item = TypeVar("_Item")
+
+
+def _without(names: Collection[str], items: Mapping[str, _Item]) -> dict[str, _Item]:
+    return {name: item for name, item in items.items() if name not in names}
 
 
 def _arrivals(run: ActiveRun) -> dict[str, list[str]]:

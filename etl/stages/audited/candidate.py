@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -31,6 +31,8 @@ class Candidate:
     is_build_trusted: bool = True
     #: The statements of all macros, by name and in order.
     macros: Mapping[str, str] = field(default_factory=dict)
+    #: Optional models that are not there: no audit can read them.
+    absent: Collection[str] = ()
 
     def contract_of(self, table: str) -> Contract | None:
         """Return the contract of a table, raw or built, if it has one."""
@@ -42,13 +44,24 @@ class Candidate:
 
         Raises ModelError for one that reads a table that is not there.
         """
-        tables = [*(source.table for source in self.sources), *self.contracts]
         found: dict[str, Audit] = {}
-        for audit in [*self.audits, *(a for table in tables for a in self._promised(table))]:
-            if not self._is_kept_by_contract(audit):
+        for audit in self._asked():
+            if not self._is_kept_by_contract(audit) and not self._is_left_out(audit):
                 _add(found, audit)
         check_tables(found.values(), self.tables)
         return list(found.values())
+
+    @property
+    def left_out(self) -> list[str]:
+        """The audits that read an optional model which is not there."""
+        return sorted({audit.name for audit in self._asked() if self._is_left_out(audit)})
+
+    def _asked(self) -> list[Audit]:
+        tables = [*(source.table for source in self.sources), *self.contracts]
+        return [*self.audits, *(audit for table in tables for audit in self._promised(table))]
+
+    def _is_left_out(self, audit: Audit) -> bool:
+        return not set(self.absent).isdisjoint(audit.reads)
 
     def _promised(self, table: str) -> list[Audit]:
         contract = self.contract_of(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from time import perf_counter
@@ -20,6 +20,7 @@ from etl.stages.warehouse import history, incremental, merge, program
 from etl.stages.warehouse.build import drop_model, open_build, transaction, write_row_counts
 from etl.stages.warehouse.content import version
 from etl.stages.warehouse.macros import define_macros
+from etl.stages.warehouse.optional import Failures
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, whole_inputs, work
 
 if TYPE_CHECKING:
@@ -40,17 +41,29 @@ class _Done:
 
 
 def transform(
-    project: Project, builds: Sequence[Build], ledger: Ledger, run_id: str, batch_date: date | None = None
+    project: Project,
+    builds: Sequence[Build],
+    ledger: Ledger,
+    run_id: str,
+    *,
+    batch_date: date | None = None,
+    sources_of: Mapping[str, Sequence[str]] | None = None,
+    failed: Iterable[Receipt] = (),
 ) -> list[Receipt]:
     """Make the tables and views of `builds`, which are in order, what they should be.
 
     Models that read the row counts of earlier nights find those of before `batch_date`.
+    With `sources_of`, the sources that each table depends on, optional models may fail, as those of `failed` did
+    in this run already: see optional.Failures.
     Return the receipts, which are written. One that fails stops no other: TransformError comes at the end.
     """
     with open_build(project, ledger, run_id) as con:
         if batch_date and any(ROW_COUNTS in (*b.model.reads, *b.model.whole) for b in builds):
             write_row_counts(con, ledger.counts_before(str(batch_date)))
-        receipts, problems = build_models(con, builds, run_id, project.settings.cutoff_rows, ledger.write)
+        known = {receipt.key.name: receipt.details["since"] for receipt in failed}
+        failures = Failures(con, run_id, sources_of, optional=known)
+        limit = project.settings.cutoff_rows
+        receipts, problems = build_models(con, builds, run_id, limit, ledger.write, failures)
     if problems:
         raise TransformError("\n".join(problems))
     return receipts
@@ -62,14 +75,20 @@ def build_models(
     run_id: str,
     cutoff_rows: int,
     note: Callable[..., object] = lambda *receipts: None,
+    failures: Failures | None = None,
 ) -> tuple[list[Receipt], list[str]]:
     """Make tables and views in an open database that has the schema etl; return the receipts, and what failed.
 
-    `note` is called with the receipts of each transaction once it is committed.
+    `note` is called with the receipts of each transaction once it is committed. Without `failures`, no model may
+    fail, be it optional.
     """
     receipts: list[Receipt] = []
-    problems: dict[str, str] = {}
+    failures = failures or Failures(con, run_id)
     remaining, size = list(builds), len(builds)
+    if failures.optional:
+        remaining, tolerated = _without_hopeless(remaining, failures)
+        note(*tolerated)
+        receipts += tolerated
     while remaining:
         together = _transaction(con, remaining[:size], run_id, cutoff_rows)
         new = [_receipt(item, run_id) for item in together.done]
@@ -78,17 +97,19 @@ def build_models(
         # those before the one that failed once more, without it
         size = len(builds) if together.done or not together.before else together.before
         if together.problem and not together.before:
-            problems[remaining.pop(0).model.name] = together.problem
-            remaining = [build for build in remaining if not _is_hopeless(build, problems)]
+            failed = failures.add(remaining.pop(0), together.problem)
+            remaining, more = _without_hopeless(remaining, failures)
+            tolerated = [failed, *more] if failed else more
+            note(*tolerated)
+            receipts += tolerated
         remaining = remaining[len(together.done) :]
-    return receipts, list(filter(None, problems.values()))
+    return receipts, list(filter(None, failures.problems.values()))
 
 
-def _is_hopeless(build: Build, problems: dict[str, str]) -> bool:
-    """Tell whether a model reads one that failed, and count it among these, with nothing more to say."""
-    if problems.keys() & set(build.model.reads):
-        problems[build.model.name] = ""
-    return build.model.name in problems
+def _without_hopeless(builds: Sequence[Build], failures: Failures) -> tuple[list[Build], list[Receipt]]:
+    """Return the models that read none without content, and the receipts of the others."""
+    found = [(build, *failures.add_without_input(build)) for build in builds]
+    return [build for build, is_hopeless, _ in found if not is_hopeless], [r for _, _, r in found if r]
 
 
 @dataclass(frozen=True)
