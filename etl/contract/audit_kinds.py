@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from etl.contract.audit_sql import odd_partitions, seldom_filled, stale_or_thin, sums_that_differ
 from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import ModelError, closest
 
 #: How each kind is written after `-- <kind>: ` or `-- warn <kind>: `.
 GRAMMARS = {
     "unique": "flight_date, origin",
-    "not_null": "carrier, origin",
+    "not_null": "carrier, origin; or carrier at least 95%, or carrier at least 95% by partition",
     "references": "carrier = marts.airlines.carrier",
     "accepted_values": "origin = JFK, LGA, 'a value, with a comma'",
-    "row_count": "within 50% of yesterday, within 30% of the last 7, or at least 1",
-    "freshness": "flight_date within 2 days",
+    "row_count": "within 50% of yesterday, within 30% of the last 7, within 30% of the last 7 by partition, or "
+    "at least 1",
+    "freshness": "flight_date within 2 days; or flight_date within 2 days, at least 50% of the usual rows",
     "sums_to": "miles = marts.flights.miles by flight_date; the right side can be marts.flights.*, its rows",
 }
 #: The kinds, as keys of a header.
@@ -39,9 +41,10 @@ MOST_COUNTS = 366
 _WORD = r"[A-Za-z_]\w*"
 _COLUMN = rf'(?:{_WORD}|"[^"]+")'
 _COLUMNS = rf"{_COLUMN}(?:\s*,\s*{_COLUMN})*"
+_BY_PARTITION = ("not_null", "row_count")
+_PARTITION = re.compile(r"\s+by\s+partition\s*$", re.IGNORECASE)
+_PERCENT = r"(\d+(?:\.\d+)?)\s*%"
 _VALUE = re.compile(r"\s*(?:'((?:[^']|'')*)'|([^',]*[^',\s]))\s*(?:,|$)")
-# beyond 9 significant digits, sums of floats depend on the order of the rows
-_TOLERANCE = "1e-9"
 
 
 @dataclass(frozen=True)
@@ -87,16 +90,17 @@ class Audit:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
-def audits_of(table: str, file: str, lines: Sequence[HeaderAudit]) -> list[Audit]:
+def audits_of(table: str, file: str, lines: Sequence[HeaderAudit], partition: str = "") -> list[Audit]:
     """Return the audits of a table that the lines of its header, or of its contract, ask for.
 
-    Each is named `<table>.<kind>.<columns>`; a name that comes again gets a number. Raises ModelError with
-    file, line and the grammar for a text that is not understood.
+    Each is named `<table>.<kind>.<columns>`; a name that comes again gets a number. `by partition` is by
+    the column `partition`, if the table has one. Raises ModelError with file, line and the grammar for a text that
+    is not understood.
     """
     found: dict[str, Audit] = {}
     for line in lines:
         try:
-            asked = list(parsed(line.kind, line.text))
+            asked = list(parsed(line.kind, _by_column(line, partition)))
         except ValueError as error:
             raise ModelError(f"{file}:{line.line}: {error}." if line.line else f"{file}: {error}.") from None
         for part in asked:
@@ -119,6 +123,15 @@ def check_tables(audits: Iterable[Audit], known: Iterable[str]) -> None:
                 close = closest(name, tables)
                 hint = f"did you mean {close[0]}?" if close else "tables are raw.<source> or <schema>.<model>."
                 raise ModelError(f"{audit.place}: {audit.why}: there is no table {name}; {hint}")
+
+
+def _by_column(line: HeaderAudit, partition: str) -> str:
+    """Return the text of a line with the table's partition column in place of the word."""
+    if line.kind not in _BY_PARTITION or not (match := _PARTITION.search(line.text)):
+        return line.text
+    if not partition:
+        raise ValueError(f"{line.kind}: the table has no partition; name a date column: by sale_date")
+    return f"{line.text[: match.start()]} by {identifier(partition)}"
 
 
 #: A line's audit, once the table is known whose line it is.
@@ -155,6 +168,9 @@ def _unique(match: re.Match[str]) -> Iterator[_Asked]:
 
 
 def _not_null(match: re.Match[str]) -> Iterator[_Asked]:
+    if match[2]:
+        return iter([_filled(match)])
+
     def one(column: str) -> _Asked:
         rule = f"{identifier(column)} is not null"
 
@@ -164,7 +180,22 @@ def _not_null(match: re.Match[str]) -> Iterator[_Asked]:
 
         return on
 
-    return map(one, _names(match[0]))
+    return map(one, _names(match[1]))
+
+
+def _filled(match: re.Match[str]) -> _Asked:
+    columns, percent, by = _names(match[1]), match[2], _names(match[3] or "")
+    if len(columns) > 1 or Decimal(percent) > 100:
+        raise ValueError("a share is one of one column, and at most 100%")
+
+    def one(table: str) -> Audit:
+        typed = tuple(("any", table, name) for name in (*columns, *by))
+        sql = seldom_filled(table, columns[0], percent, "".join(by))
+        return _audit(
+            "not_null", table, sql, columns, typed=typed, key=",".join([*columns, f"at_least_{percent}", *by])
+        )
+
+    return one
 
 
 def _references(match: re.Match[str]) -> Iterator[_Asked]:
@@ -215,7 +246,15 @@ def _row_count(match: re.Match[str]) -> Iterator[_Asked]:
     number = int(last or 1)
     if not 1 <= number <= MOST_COUNTS:
         raise ValueError(f"the last {number} are not 1 to {MOST_COUNTS} earlier counts")
-    share, key = format(Decimal(percent) / 100, "f"), f"last_{number}" if last else "yesterday"
+    share, key = _share(percent), f"last_{number}" if last else "yesterday"
+    if by := _names(match[4] or ""):
+
+        def by_date(table: str) -> Audit:
+            sql, typed = odd_partitions(table, by[0], share, number), (("moment", table, by[0]),)
+            return _audit("row_count", table, sql, by, key=f"{key},{by[0]}", typed=typed)
+
+        yield by_date
+        return
 
     def one(table: str) -> Audit:
         sql = (
@@ -233,13 +272,20 @@ def _row_count(match: re.Match[str]) -> Iterator[_Asked]:
     yield one
 
 
+def _share(percent: str) -> str:
+    return format(Decimal(percent) / 100, "f")
+
+
 def _freshness(match: re.Match[str]) -> Iterator[_Asked]:
-    (column,), days = _names(match[1]), int(match[2])
+    (column,), days, least = _names(match[1]), int(match[2]), match[3]
     date, night = f"{identifier(column)}::date", f"getvariable('{BATCH_DATE}')"
     # a date in the future is an error in the data, and must not hide that nothing new came
     newest = f"max({date}) filter (where {date} <= {night})"
 
     def one(table: str) -> Audit:
+        if least:
+            sql = stale_or_thin(table, date, night, days, _share(least))
+            return _audit("freshness", table, sql, [column], is_dated=True, typed=(("moment", table, column),))
         sql = (
             f"select {newest} as newest, {night} as batch_date {_from(table)}\n"
             f"having {newest} is null or {newest} < {night} - {days}"
@@ -254,50 +300,12 @@ def _sums_to(match: re.Match[str]) -> Iterator[_Asked]:
     value = "1" if match[3] == "*" else identifier(_names(match[3])[0])
 
     def one(table: str) -> Audit:
-        sql = (
-            f"with own as ({_sums(table, identifier(column), by)}),\n"
-            f"other as ({_sums(other, value, by)})\n"
-            f"select {_groups(by)}{_sum('own')} as own_sum, {_sum('other')} as other_sum\n"
-            f"from own {_joined(by)}\n"
-            f"where {_sum('own')} is distinct from {_sum('other')} and case\n"
-            f"    when 'DOUBLE' not in (typeof(own.summed), typeof(other.summed)) then true\n"
-            f"    else abs({_sum('own')}::double - {_sum('other')}::double) > {_size()}\n"
-            f"end"
-        )
+        sql = sums_that_differ(table, identifier(column), other, value, by)
         numbers = [(table, column)] + ([] if match[3] == "*" else [(other, _names(match[3])[0])])
         typed = [("number", *place) for place in numbers] + [("alike", table, name, other, name) for name in by]
         return _audit("sums_to", table, sql, [column], reads=tuple(sorted({table, other})), typed=tuple(typed))
 
     yield one
-
-
-def _sums(table: str, value: str, by: Sequence[str]) -> str:
-    columns = "".join(f"{identifier(name)}, " for name in by)
-    group = f" group by {_list(by)}" if by else ""
-    totals = f"sum({value}) as summed, sum(abs({value}::double)) as summed_sizes"
-    return f"select {columns}{totals} from {qualified(table)}{group}"
-
-
-def _sum(side: str) -> str:
-    # a group that one table lacks adds nothing
-    return f"coalesce({side}.summed, 0)"
-
-
-def _size() -> str:
-    """Return what a difference of floats may be; of NaN or infinite sums, nothing."""
-    size = "greatest(coalesce(own.summed_sizes, 0), coalesce(other.summed_sizes, 0))"
-    return f"case when isfinite({size}) then {_TOLERANCE} * {size} else 0 end"
-
-
-def _groups(by: Sequence[str]) -> str:
-    return "".join(f"coalesce(own.{n}, other.{n}) as {n}, " for n in map(identifier, by))
-
-
-def _joined(by: Sequence[str]) -> str:
-    if not by:
-        return "cross join other"
-    conditions = [f"own.{n} is not distinct from other.{n}" for n in map(identifier, by)]
-    return f"full join other on {' and '.join(conditions)}"
 
 
 def _names(text: str) -> list[str]:
@@ -318,14 +326,14 @@ def _from(table: str) -> str:
 _TABLE = rf"({_WORD}\.{_WORD})"
 _KINDS: dict[str, tuple[str, Callable[[re.Match[str]], Iterator[_Asked]]]] = {
     "unique": (_COLUMNS, _unique),
-    "not_null": (_COLUMNS, _not_null),
+    "not_null": (rf"({_COLUMNS})(?:\s+at least {_PERCENT}(?:\s+by\s+({_COLUMN}))?)?", _not_null),
     "references": (rf"({_COLUMN})\s*=\s*{_TABLE}\.({_COLUMN})", _references),
     "accepted_values": (rf"({_COLUMN})\s*=\s*(.+)", _accepted_values),
     "row_count": (
-        r"at least (\d+)|within (\d+(?:\.\d+)?)\s*% of (?:yesterday|the last (\d+))",
+        rf"at least (\d+)|within {_PERCENT} of (?:yesterday|the last (\d+))(?:\s+by\s+({_COLUMN}))?",
         _row_count,
     ),
-    "freshness": (rf"({_COLUMN}) within (\d+) days?", _freshness),
+    "freshness": (rf"({_COLUMN}) within (\d+) days?(?:,\s*at least {_PERCENT} of the usual rows)?", _freshness),
     "sums_to": (
         rf"({_COLUMN})\s*=\s*{_TABLE}\.({_COLUMN}|\*)(?:\s+by\s+({_COLUMNS}))?",
         _sums_to,

@@ -167,7 +167,7 @@ def _audits(schema: Any, contract: str, metadata: Any) -> tuple[HeaderAudit, ...
         with _place(contract, name):
             asked = list(column_audits(spec.metadata or {}, name))
             if asked and spec.regex:
-                raise ValueError("references of a pattern cannot name one column; write an audit in sql/audits")
+                raise ValueError("an audit of a pattern cannot name one column; write an audit in sql/audits")
             found += asked
     with _place(contract):
         return (*found, *table_audits(metadata))

@@ -15,7 +15,7 @@ from etl.errors import closest
 
 #: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
 COLUMN_KEYS = (
-    *("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "pii", "references"),
+    *("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "not_null", "pii", "references"),
     *("references_warn", "sql", "sql_warn", "thousands", "two_digit_years_until", "unit"),
 )
 #: Those that say how a raw file writes a column, and so are not for a table that is built.
@@ -25,7 +25,7 @@ RAW_KEYS = (
 )
 #: The keys of both that ask for rules in SQL.
 SQL_KEYS = ("sql", "sql_warn")
-_TABLE_AUDITS = ("freshness", "row_count", "sums_to")
+_TABLE_AUDITS = ("freshness", "not_null", "row_count", "sums_to")
 _SEVERITIES = {"": "error", "_warn": "warn"}
 #: Keys of a model's own metadata, in its Config.
 MODEL_KEYS = (*SQL_KEYS, *(kind + ending for kind in _TABLE_AUDITS for ending in _SEVERITIES))
@@ -75,7 +75,8 @@ def column_facts(metadata: Mapping[str, Any], name: str, type: str) -> dict[str,
 
 def column_audits(metadata: Mapping[str, Any], name: str) -> Iterator[HeaderAudit]:
     """Yield the built-in audits that a column's metadata asks for; ValueError says what is wrong with one."""
-    return _audits(metadata, ("references",), f"{identifier(name)} = ")
+    yield from _audits(metadata, ("references",), f"{identifier(name)} = ")
+    yield from _audits(metadata, ("not_null",), f"{identifier(name)} ")
 
 
 def table_audits(metadata: Mapping[str, Any]) -> Iterator[HeaderAudit]:

@@ -84,7 +84,8 @@ def read_audits(table: str, file: str, text: str) -> list[Audit]:
     """
     lines = [line for line in header_lines(text) if line.key in AUDIT_KEYS]
     asked = [HeaderAudit(x.key, x.value, "warn" if x.is_warning else "error", x.number) for x in lines]
-    return audits_of(table, file, asked)
+    partition = next((line.value for line in header_lines(text) if line.key == "partition"), "")
+    return audits_of(table, file, asked, partition)
 
 
 def header_lines(text: str) -> Iterator[Line]:

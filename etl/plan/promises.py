@@ -118,10 +118,15 @@ def _wrong_audits(catalog: Catalog, models: Models) -> Iterator[str]:
         **{source.table: tuple(source.columns.items()) for source in catalog.sources.values()},
         **{name: model.stored for name, model in models.models.items()},
     }
+    partitions = {s.table: s.partition for s in catalog.sources.values() if s.has_dates}
+    partitions |= {name: model.header.partition for name, model in models.models.items()}
     types = {name: dict(known) for name, known in columns.items()}
     contracts = {source.table: source.contract for source in catalog.sources.values()} | dict(catalog.tables)
     for table, contract in contracts.items():
-        audits = audits_of(table, f"contract {contract.name}", contract.audits) if contract.audits else []
+        partition = partitions.get(table, "")
+        audits = (
+            audits_of(table, f"contract {contract.name}", contract.audits, partition) if contract.audits else []
+        )
         check_tables(audits, types)
         for audit in audits:
             for what in type_problems(audit, types):

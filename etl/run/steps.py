@@ -93,6 +93,7 @@ def audit(run: ActiveRun) -> None:
         is_build_trusted=plan.is_build_intact,
         macros={name: macro.sql for name, macro in plan.models.macros.items()},
         absent=absent,
+        partitions={name: model.header.partition for name, model in plan.models.models.items()},
     )
     if left_out := candidate.left_out:
         log.warning(

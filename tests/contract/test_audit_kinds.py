@@ -69,6 +69,10 @@ JANUARY = [date(2013, 1, 1), date(2013, 1, 2)]
         ("row_count", "within 34% of the last 7", []),
         ("freshness", "flight_date within 2 days", []),
         ("freshness", "flight_date within 1 day", [(JANUARY[1], date(2013, 1, 4))]),
+        ("not_null", "carrier at least 75%", []),
+        ("not_null", "carrier at least 75.1%", [(4, 3)]),
+        ("not_null", "carrier at least 75% by flight_date", [(JANUARY[1], 2, 1)]),
+        ("not_null", "delay at least 50% by origin", []),
     ],
 )
 def test_a_kind_finds_the_rows_that_break_it(
@@ -134,6 +138,66 @@ def test_a_date_in_the_future_hides_no_stale_table() -> None:
         assert found(con, "freshness", "d within 2 days", "a.x") == [(date(2013, 1, 1), date(2013, 1, 4))]
         con.execute("delete from a.x")
         assert found(con, "freshness", "d within 2 days", "a.x") == [(None, date(2013, 1, 4))]
+
+
+@pytest.fixture
+def days(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Twenty days of ten rows, but 2 on the tenth and 4 on the last one; and one row without a day."""
+    con.execute(
+        "create or replace table marts.sales as select date '2013-01-01' + n::int as day, n from range(20) as r(n)"
+    )
+    con.execute("insert into marts.sales select day, n from marts.sales, range(9) where n not in (9, 19)")
+    con.execute("insert into marts.sales select * from (values (date '2013-01-10', 9), (null, 0)) as t(day, n)")
+    con.execute("insert into marts.sales select date '2013-01-20', 19 from range(3)")
+    return con
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("within 50% of the last 7 by day", [(date(2013, 1, 20), 4, 10.0)]),
+        ("within 60% of the last 7 by day", []),
+        ("within 50% of the last 11 by day", [(date(2013, 1, 10), 2, 10.0), (date(2013, 1, 20), 4, 102 / 11)]),
+        ("within 50% of yesterday by day", [(date(2013, 1, 20), 4, 10.0)]),
+    ],
+)
+def test_the_newest_partitions_are_compared_with_those_before_each(
+    days: duckdb.DuckDBPyConnection, text: str, rows: list[Any]
+) -> None:
+    assert found(days, "row_count", text, "marts.sales") == rows
+
+
+@pytest.mark.parametrize(
+    ("night", "text", "rows"),
+    [
+        ("2013-01-20", "day within 1 day, at least 50% of the usual rows", [(date(2013, 1, 20), 4, 10.0)]),
+        ("2013-01-20", "day within 1 day, at least 40% of the usual rows", []),
+        ("2013-01-19", "day within 1 day, at least 100% of the usual rows", []),
+        ("2013-01-22", "day within 1 day, at least 1% of the usual rows", [(date(2013, 1, 20), 4, 10.0)]),
+        ("2013-01-01", "day within 1 day, at least 50% of the usual rows", []),
+        ("2012-12-31", "day within 1 day, at least 50% of the usual rows", [(None, None, None)]),
+    ],
+)
+def test_a_newest_day_with_few_rows_is_not_fresh(
+    days: duckdb.DuckDBPyConnection, night: str, text: str, rows: list[Any]
+) -> None:
+    with days.cursor() as con:
+        con.execute(f"set variable batch_date = date '{night}'")
+        got = con.execute(an_audit("freshness", text, "marts.sales").sql).fetchall()
+    assert [(newest, rows, expected) for newest, _, rows, expected in got] == rows
+
+
+def test_by_partition_is_by_the_column_that_the_table_is_partitioned_by() -> None:
+    for kind, text in (
+        ("row_count", "within 5% of the last 7 by partition"),
+        ("not_null", "v at least 5% BY Partition"),
+    ):
+        line = HeaderAudit(kind, text, "error", 3)
+        (audit,) = audits_of("marts.sales", "x.sql", [line], "the day")
+        assert 'group by "the day"' in audit.sql or '"the day"::date' in audit.sql
+        assert audit.why == f"{kind}: {text}"
+        with pytest.raises(ModelError, match=r"x.sql:3: .* has no partition; name a date column: by sale_date"):
+            audits_of("marts.sales", "x.sql", [line])
 
 
 def test_without_an_earlier_count_there_is_nothing_to_compare_with(con: duckdb.DuckDBPyConnection) -> None:

@@ -30,14 +30,14 @@ VALUES = {
 }
 LINES = {
     "unique": ["v"],
-    "not_null": ["v"],
+    "not_null": ["v", "v at least 5%", "v at least 5% by v"],
     "references": ["v = marts.others.v"],
     "accepted_values": [
         *("v = one", "v = 1, 2", "v = 1.5", "v = 1.234", "v = 300", "v = true", "v = 2024-03-01", "v = 12:00"),
         *("v = 2024-02-30", "v = 2024-03-01 12:00", "v = '[1]'", "v = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'"),
     ],
-    "row_count": ["at least 1"],
-    "freshness": ["v within 2 days"],
+    "row_count": ["at least 1", "within 5% of the last 7 by v"],
+    "freshness": ["v within 2 days", "v within 2 days, at least 50% of the usual rows"],
     "sums_to": ["v = marts.others.v", "v = marts.others.*", "n = marts.others.n by v"],
 }
 

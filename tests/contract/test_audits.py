@@ -89,5 +89,5 @@ def test_what_is_no_audit_is_refused(metadata: dict[str, Any], column: dict[str,
 
 
 def test_a_pattern_references_nothing() -> None:
-    with pytest.raises(ContractError, match=r"references of a pattern cannot name one column"):
+    with pytest.raises(ContractError, match=r"an audit of a pattern cannot name one column"):
         compile_contract(model({}, {"references": "a.b.c"}, alias="^n", regex=True))

@@ -33,6 +33,8 @@ class Candidate:
     macros: Mapping[str, str] = field(default_factory=dict)
     #: Optional models that are not there: no audit can read them.
     absent: Collection[str] = ()
+    #: The partition columns of models that have one.
+    partitions: Mapping[str, str] = field(default_factory=dict)
 
     def contract_of(self, table: str) -> Contract | None:
         """Return the contract of a table, raw or built, if it has one."""
@@ -65,7 +67,9 @@ class Candidate:
 
     def _promised(self, table: str) -> list[Audit]:
         contract = self.contract_of(table)
-        return audits_of(table, f"contract {contract.name}", contract.audits) if contract else []
+        raw = {source.table: source.partition for source in self.sources if source.has_dates}
+        partition = {**self.partitions, **raw}.get(table, "")
+        return audits_of(table, f"contract {contract.name}", contract.audits, partition) if contract else []
 
     def _is_kept_by_contract(self, audit: Audit) -> bool:
         # a raw contract is kept within a partition, and by what was extracted, not by what is loaded

@@ -13,7 +13,7 @@ from etl.stages.audited.candidate import Candidate
 #: What stands in place of a value.
 HIDDEN = "***"
 #: What a built-in kind counts; all else that it says can be a value.
-_COUNTS = ("rows", "expected_rows")
+_COUNTS = ("rows", "expected_rows", "filled_rows")
 
 
 @dataclass(frozen=True)

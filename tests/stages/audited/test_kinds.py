@@ -65,6 +65,35 @@ def test_a_line_of_a_header_is_a_check_and_its_failure_names_the_line(project: P
     ]
 
 
+def test_a_thin_delivery_is_found_by_a_contract_and_by_a_header(tmp_path: Path) -> None:
+    asked = """
+    class Config:
+        metadata = {
+            "row_count": "within 50% of the last 7 by partition",
+            "not_null_warn": "item at least 90% by partition",
+        }
+"""
+    contracts = tiny.CONTRACTS.replace("\nsales = Source(", f"{asked}\nsales = Source(")
+    header = (
+        "-- materialized: incremental\n-- partition: delivery_date\n-- freshness: delivery_date within 9 days, at "
+    )
+    sql = {"marts/daily.sql": f"{header}least 50% of the usual rows\nselect * from raw.sales"}
+    full = "id,item\n" + "".join(f"{n},pen\n" for n in range(10))
+    raw = {f"sales/2024-03-0{day}.csv": full for day in range(1, 9)}
+    project = tiny.project(tmp_path, contracts=contracts, sql=sql, raw=raw)
+    tiny.night(project, date(2024, 3, 8))
+    tiny.deliver(project, {"sales/2024-03-09.csv": "id,item\n1,pen\n2,\n"})
+
+    with pytest.raises(AuditError) as error:
+        tiny.night(project, date(2024, 3, 9))
+
+    assert "raw.sales.row_count.last_7,delivery_date found 1 offending row in raw.sales" in str(error.value)
+    assert "delivery_date = 2024-03-09, rows = 2, expected_rows = 10.0" in str(error.value)
+    assert "marts.daily.freshness.delivery_date found 1 offending row" in str(error.value)
+    (warned,) = [c for c in Ledger(project.ledger).checks().values() if c.severity == "warn"]
+    assert warned.examples == ["delivery_date = 2024-03-09, rows = 2, filled_rows = 1"]
+
+
 def test_conditions_of_contract_and_header_take_one_scan(project: Project, monkeypatch: Any) -> None:
     mart(project, "select 'a' as item, 1::bigint as n")
     scans: list[list[str]] = []
