@@ -74,8 +74,7 @@ class LineItem(pa.DataFrameModel):
 
 SOURCES = '''"""The deliveries: one large file a day, and many small ones."""
 
-from etl.contract import Source
-from etl.formats import Csv
+from etl import Csv, Source
 
 from .model import LineItem
 

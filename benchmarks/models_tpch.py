@@ -67,8 +67,7 @@ from decimal import Decimal
 
 import pandera.pandas as pa
 
-from etl import Source
-from etl.formats import Csv
+from etl import Csv, Source
 
 from .model import Day, LineItem, Money
 

@@ -71,8 +71,8 @@ def _imports(proposal: Proposal) -> str:
     others = ["import pandas as pd"] if "pd." in used else []
     others += ["import pandera.pandas as pa"]
     others += ["import pyarrow"] if "pyarrow." in used else []
-    format = proposal.format.partition("(")[0]
-    ours = ["from etl.contract import Source", f"from etl.formats import {format}"]
+    format = [proposal.format.partition("(")[0]] if proposal.format != "Csv()" else []
+    ours = [f"from etl import {', '.join(sorted([*format, 'Source']))}"]
     return "\n\n".join("\n".join(lines) for lines in (standard, others, ours) if lines) + "\n"
 
 

@@ -26,7 +26,7 @@ def propose_structured(sample: Sample) -> str:
         return _json(sample)
     name = _CLASSES[sample.kind]
     return (
-        f"# {sample.path.name!r} is {sample.kind.value}: declare it with format={name}(...), from etl.formats.\n"
+        f"# {sample.path.name!r} is {sample.kind.value}: declare it with format={name}(...), from etl.\n"
         "# Its contract is not proposed. Write it by hand, or save the records as CSV and sniff that.\n"
     )
 

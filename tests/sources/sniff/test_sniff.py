@@ -70,7 +70,7 @@ def test_a_table_of_every_type_is_proposed_in_full(tmp_path):
     text = sniffed(tmp_path, lines("id,price,day,at,paid,grade,note", *rows))
     assert code(text) == (
         "\nfrom datetime import date\n\nimport pandas as pd\nimport pandera.pandas as pa\n\n"
-        "from etl.contract import Source\nfrom etl.formats import Csv\n\n\n"
+        "from etl import Source\n\n\n"
         "class Sales(pa.DataFrameModel):\n"
         '    """One row per record: say what a record is."""\n\n'
         "    id: int = pa.Field(unique=True, ge=0)\n"
@@ -283,7 +283,7 @@ def test_json_lines_and_arrays_name_their_format_and_leave_nested_values_out(tmp
         {"id": i, "name": f"n{i}", "ok": True, "tags": [1], "price": i / 2 if i else None} for i in range(4)
     ]
     text = sniffed(tmp_path, "\n".join(map(json.dumps, records)), "shop.jsonl")
-    assert "from etl.formats import JsonLines" in text and "format=JsonLines()" in text
+    assert "from etl import JsonLines, Source" in text and "format=JsonLines()" in text
     assert "price: float = pa.Field(nullable=True, ge=0.5, le=1.5)" in text
     assert "1 nested value left out ('tags'): JsonLines reads them by path." in comments(text)
     array = sniffed(tmp_path, json.dumps(records, indent=1), "shop.json")
