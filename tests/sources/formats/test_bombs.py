@@ -26,11 +26,11 @@ ROWS = [[1, "book", 2]]
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_file_of_1_mb_takes_more_than_its_bound(tmp_path: Path, name: str) -> None:
     if name not in BOMBS:
-        pytest.fail(f"Format {name} has no bombs. Add what its decoder can multiply to tests/formats/bombs.py.")
+        pytest.fail(f"Format {name} has no bombs. Add what its decoder can multiply to bombs.py.")
     # in a process of its own, whose memory is not that of extraction
-    code = f"from tests.formats import test_bombs; test_bombs.write({name!r}, {str(tmp_path)!r})"
+    code = f"from {__name__} import write; write({name!r}, {str(tmp_path)!r})"
     subprocess.run([sys.executable, "-c", code], check=True)
-    code = f"from tests.formats import test_bombs; test_bombs.go_off({name!r}, {str(tmp_path)!r})"
+    code = f"from {__name__} import go_off; go_off({name!r}, {str(tmp_path)!r})"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr[-2000:]
     peaks = [int(line.split()[1]) for line in ended.stdout.splitlines()]
@@ -45,7 +45,7 @@ def go_off(name: str, folder: str) -> None:
     for number in range(len(BOMBS[name])):
         problem = _extract(name, Path(folder, str(number)))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(number, peak, problem[:300], flush=True)
+        print(number, peak, repr(problem[:300]), flush=True)
 
 
 def write(name: str, folder: str) -> None:
