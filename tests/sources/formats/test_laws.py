@@ -52,7 +52,7 @@ def maker(request: pytest.FixtureRequest) -> Maker:
     name = request.param
     if name not in MAKERS:
         pytest.fail(
-            f"Format {name} has no maker. Add one to tests/sources/formats/makers.py: the laws need a file to judge."
+            f"Format {name} has no maker. Add one to sources/formats/makers.py: the laws need a file to judge."
         )
     return MAKERS[name]
 
