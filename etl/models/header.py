@@ -114,9 +114,18 @@ def header_lines(text: str) -> Iterator[Line]:
 
 def _is_meant(key: str, mark: str) -> bool:
     """Tell whether a comment that looks like a line of a header is one, or was meant to be."""
-    if mark == ":" and re.fullmatch("[a-z_]+", key):
-        return True
-    return bool(difflib.get_close_matches(key.lower().replace("-", "_"), [*_PARSERS, *AUDIT_KEYS], 1, _LIKE))
+    return bool(mark == ":" and re.fullmatch("[a-z_]+", key)) or bool(closest_key(key))
+
+
+def closest_key(word: str) -> str:
+    """Return the key that a word is, or is nearly; nothing if it is like none."""
+    found = difflib.get_close_matches(word.lower().replace("-", "_"), [*_PARSERS, *AUDIT_KEYS], 1, _LIKE)
+    return found[0] if found else ""
+
+
+def parse_value(key: str, value: str) -> Any:
+    """Return what a value says for a key that is none of an audit's; ValueError if it is not one of its kind."""
+    return _PARSERS[key](value)
 
 
 def as_sql(text: str) -> str:

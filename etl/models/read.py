@@ -21,6 +21,7 @@ from etl.models.inputs import stored, with_added, with_inputs
 from etl.models.log import LOG_NAMES
 from etl.models.macros import FOLDER as MACROS
 from etl.models.macros import MacroText, make_macro, read_macros, used
+from etl.models.misplaced import check_misplaced
 from etl.models.model import Given, Macro, Model, Models
 from etl.models.names import table_name
 from etl.models.programs import Program, read_programs
@@ -192,6 +193,7 @@ def _is_audit(name: str) -> bool:
 def _model(name: str, query: Query, bound: Bound, dated: dict[str, str], known: Mapping[str, Model]) -> Model:
     """Bind a model whose upstream tables are there already; add it to them, and to `dated` if it is."""
     header, lines = read_header(query.file, query.text)
+    check_misplaced(query.file, query.text)
     bound.bind(name, query, header.materialized)
     model = Model(name, query.file, query.sql, query.normal, query.reads(), header, macros=query.macros)
     if header.partition or header.key or header.unit:

@@ -1,0 +1,72 @@
+"""Lines of a header that stand below the first word of the SELECT, where nothing reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from etl.contract.audit_kinds import AUDIT_KEYS, parsed
+from etl.errors import ModelError
+from etl.models.header import closest_key, parse_value
+
+_LINE = re.compile(r"\s*--+\s*(?:warn\s+)?([a-z][a-z_-]*)\s*:(?![:/])\s*(.*?)\s*", re.IGNORECASE)
+_NAMES = re.compile(r'(?:[\w.]+|"[^"]+")(?:\s*,\s*(?:[\w.]+|"[^"]+"))*')
+# who owns a model is free text; of a sentence, or of what explains a word, it is none
+_OWNER = re.compile(r"(?!(?:the|an?|who|whose|what|which|whoever)\b)\S+(?:\s+\S+){0,2}", re.IGNORECASE)
+
+
+def check_misplaced(file: str, text: str) -> None:
+    """Raise ModelError for a comment below the first word that has a key of a header, or nearly, and its value.
+
+    What is no value of the key is prose, such as `-- order: newest first`; so is a comment behind code or in a
+    string, and one between `/*` and `*/`.
+    """
+    for number, key, line in _below(text):
+        hint = "" if key in line.lower() else f" as `-- {key}: ...`"
+        raise ModelError(
+            f"{file}:{number}: `{line}` is below the first word of the SELECT, where no header is read. "
+            f"Move it above the SELECT{hint}; if it is a comment, word it otherwise."
+        )
+
+
+def _below(text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield number, key and text of the lines that were meant to be of a header."""
+    lines = text.removeprefix("\ufeff").splitlines(keepends=True)
+    found = {n: key for n, line in enumerate(lines) if (key := _meant(line.rstrip()))}
+    if not found:
+        return
+    starts = _comments(text.removeprefix("\ufeff"))
+    offset = 0
+    for number, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        if number in found and offset + indent in starts:
+            yield number + 1, found[number], line.strip()
+        offset += len(line.encode())
+
+
+def _meant(line: str) -> str:
+    """Return the key of a header of which a line has a value; nothing of any other line."""
+    match = _LINE.fullmatch(line)
+    key = closest_key(match[1]) if match else ""
+    return key if match and key and _is_value(key, match[2]) else ""
+
+
+def _is_value(key: str, value: str) -> bool:
+    try:
+        if key in AUDIT_KEYS:
+            return bool(list(parsed(key, value)))
+        made = parse_value(key, value)
+    except ValueError:
+        return False
+    if key == "owner":
+        return bool(_OWNER.fullmatch(value))
+    return not isinstance(made, str | tuple) or key == "unit" or bool(_NAMES.fullmatch(value))
+
+
+def _comments(text: str) -> set[int]:
+    """Return where, in bytes, the comments begin that are below the first word."""
+    import duckdb
+
+    tokens = duckdb.tokenize(text)
+    first = next((start for start, kind in tokens if kind != duckdb.token_type.comment), len(text.encode()))
+    return {start for start, kind in tokens if kind == duckdb.token_type.comment and start > first}
