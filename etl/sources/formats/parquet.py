@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _BATCH_RECORDS = 10_000
+# from it on, a float has already lost digits of a whole number
+_EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}
 _OWN_COLUMNS = {"file_index", "file_row_number", "_record"}
 
 
@@ -29,8 +31,9 @@ _OWN_COLUMNS = {"file_index", "file_row_number", "_record"}
 class Parquet(Values):
     """A Parquet file, by column name. A record's line is its row, from 1, and its text a JSON object.
 
-    Lists and structs are their JSON text. A column of bytes is refused unless `binary` names it; its cells
-    are then as DuckDB writes a BLOB, \\xNN for what is not ASCII. Values have types, so there are no marks.
+    Lists and structs are their JSON text, whole numbers of a float column have no `.0`. A column of bytes is
+    refused unless `binary` names it; its cells are then as DuckDB writes a BLOB, \\xNN for what is not ASCII.
+    Values have types, so there are no marks.
     """
 
     binary: Sequence[str] = ()
@@ -175,8 +178,15 @@ class ParquetFile:
 
 
 def _text(cell: str, kind: str, decimal: str) -> str:
-    """Return the SQL of a value as text that reads back as exactly that value."""
-    if decimal != "." and kind.startswith(("FLOAT", "DOUBLE", "DECIMAL")):
+    """Return the SQL of a value as text that reads back as exactly that value.
+
+    A whole number has no `.0`: writers turn a column of integers to floats for a single null.
+    """
+    if kind in _EXACT:
+        is_whole = f"abs({cell}) < {_EXACT[kind]} and {cell} = trunc({cell})"
+        text = f"replace({cell}::varchar, '.', {literal(decimal)})" if decimal != "." else f"{cell}::varchar"
+        return f"case when {is_whole} then split_part({cell}::varchar, '.', 1) else {text} end"
+    if decimal != "." and kind.startswith("DECIMAL"):
         return f"replace({cell}::varchar, '.', {literal(decimal)})"
     if NESTED.fullmatch(kind):
         return f"to_json({cell})::varchar"
