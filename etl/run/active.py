@@ -12,6 +12,7 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -23,7 +24,7 @@ from etl.plan import Plan, Scope, check_room, make_plan
 from etl.project import Project, load_project
 from etl.project.git import commit_of
 from etl.reports.summary import all_notes, summary
-from etl.run.workers import end_with_parent, end_without_workers
+from etl.run.workers import batch_size, end_with_parent, end_without_workers, memory_share, ready_to_fork
 from etl.stages.lake import forget_refused
 from etl.stages.published import current, note_missed, sweep
 from etl.stages.warehouse import close_build, keep_build_open
@@ -60,12 +61,33 @@ class ActiveRun:
     pid: int
     #: Whether it was asked for everything that is stale, rather than for one task.
     is_whole: bool = True
+    #: How many processes do its steps.
+    workers: int = 1
     finished: bool = False
 
     def is_done(self, *keys: Key) -> bool:
         """Return whether every one of the steps has its receipt, without opening anything but the ledger."""
         receipts = self.ledger.receipts() if len(keys) > _FEW else {key: self.ledger.receipt(key) for key in keys}
         return all(self.plan.is_done(key, receipts.get(key)) for key in keys)
+
+    @cached_property
+    def batch_size(self) -> int:
+        """How many partitions of a source are extracted by one task at the most."""
+        return batch_size(self._stale, self.workers)
+
+    @cached_property
+    def extracting(self) -> Project:
+        """The project, as a process that extracts sees it: with its share of the memory, if nobody has set one."""
+        settings = self.project.settings
+        if self.workers == 1 or settings.memory_limit:
+            return self.project
+        share = memory_share(self._stale, self.workers)
+        return replace(self.project, settings=replace(settings, memory_limit=share))
+
+    @property
+    def _stale(self) -> list[int]:
+        """How many partitions of each source are to be extracted."""
+        return [len(self.plan.stale_partitions(name)) for name in self.plan.held]
 
     def watch_parent(self) -> None:
         """In a forked child: end this process, in whatever it does, when the parent that holds the run ends."""
@@ -119,12 +141,12 @@ class ActiveRun:
 
 
 def active_run(
-    root: str, run_id: str, scope: Scope | None = None, is_whole: bool = False, has_workers: bool = False
+    root: str, run_id: str, scope: Scope | None = None, is_whole: bool = False, workers: int = 1
 ) -> ActiveRun:
     """Return the run of that id, begun if it is not under way: locked, planned, and noted in the ledger.
 
-    `is_whole` says that everything stale is asked for, `has_workers` that others do the work. Raises
-    AlreadyRunning if another process holds the project, and what make_plan() raises.
+    `is_whole` says that everything stale is asked for; more than one of `workers` are processes of their own,
+    forked from this one. Raises AlreadyRunning if another process holds the project, and what make_plan() raises.
     """
     if run_id not in _active:
         project = load_project(root)
@@ -132,10 +154,12 @@ def active_run(
         lock = take_lock(project, run_id)
         try:
             _active[run_id] = _begin(project, run_id, scope, is_whole, lock)
+            _active[run_id].workers = workers
         except BaseException:
             os.close(lock)
             raise
-        if has_workers:
+        if workers > 1:
+            ready_to_fork()
             _active[run_id].watch_workers()
     return _active[run_id]
 

@@ -38,7 +38,7 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     content = {day: plan.fingerprints[extract_key(source, day)] for day in dates}
     before = _before(plan, source, dates)
     receipts = lake.extract(
-        run.project, plan.catalog.sources[source], deliveries, content, run.ledger, plan.run_id, before
+        run.extracting, plan.catalog.sources[source], deliveries, content, run.ledger, plan.run_id, before
     )
     new = [receipt.details for receipt in receipts if receipt.outcome != "kept"]
     rows = sum(details["rows"] for details in new)

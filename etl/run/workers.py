@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import ceil
 from pathlib import Path
 
 #: How often a worker looks whether its parent is still there, and a parent for its workers, in seconds.
@@ -13,6 +15,29 @@ _WATCH_SECONDS, _COUNT_SECONDS = 0.2, 1.0
 
 #: A parent whose last worker is gone hears of it within a second or two, if it ever does.
 _PATIENCE_SECONDS = 60.0
+
+
+def batch_size(stale: Sequence[int], workers: int) -> int:
+    """Return how many partitions of one source a process takes at a time, of sources with so many to take.
+
+    A source is split only as far as the workers would wait for one another otherwise: each process that begins
+    costs as much as a small partition, so that many small sources are not taken faster in more parts.
+    """
+    return max(1, ceil(max(max(stale, default=1) / workers, sum(stale) / (2 * workers))))
+
+
+def memory_share(stale: Sequence[int], workers: int) -> str:
+    """Return the share of the machine's memory that DuckDB may have in each of the processes that extract.
+
+    Alone, DuckDB takes 80 %; workers side by side would take that each.
+    """
+    return f"{80 // max(1, min(workers, sum(stale)))}%"
+
+
+def ready_to_fork() -> None:
+    """Leave what is in memory out of the garbage collection of workers: they would copy all that they look at."""
+    gc.collect()
+    gc.freeze()
 
 
 def end_with_parent(parent: int) -> None:

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from functools import cache, partial
-from math import ceil
 from typing import Any, TypeVar
 
 import luigi
@@ -63,7 +62,7 @@ class Step(luigi_options.Asked):
     @property
     def active(self) -> ActiveRun:
         """The run that this task belongs to; the first task that asks begins it."""
-        return active_run(self.project, self.run_id, self.scope, isinstance(self, Batch), core().workers > 1)
+        return active_run(self.project, self.run_id, self.scope, isinstance(self, Batch), _workers())
 
     def complete(self) -> bool:
         """Compare the ledger with the plan; nothing else is opened."""
@@ -129,9 +128,8 @@ class LakePartition(Step):
 
     @property
     def max_batch_size(self) -> float:  # type: ignore[override]
-        """The largest source's stale partitions, shared evenly among the workers; Luigi asks once for all."""
-        plan = self.active.plan
-        return ceil(max(len(plan.stale_partitions(name)) for name in plan.held) / core().workers)
+        """How many partitions of a source one process takes; Luigi asks once for all sources."""
+        return self.active.batch_size
 
     @property
     def days(self) -> list[date]:
@@ -287,6 +285,12 @@ class Backfill(Batch):
 def run_luigi(arguments: Sequence[str]) -> None:
     """Run Luigi as its own command does: it ends the process with the exit code."""
     run_with_retcodes(["--module", "etl", *arguments])
+
+
+@cache
+def _workers() -> int:
+    """Return how many processes Luigi works with; it reads thirty options each time that it is asked."""
+    return int(core().workers)
 
 
 def _loads(plan: Plan, other: Callable[..., Step], sources: Iterable[str]) -> Iterator[Step]:

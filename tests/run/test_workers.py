@@ -1,10 +1,15 @@
-"""A parent ends when its workers are gone, and says so; while one lives, or before there was any, it waits."""
+"""Workers share what there is to do, and a parent ends when they are gone, and says so; else it waits."""
 
 import subprocess
 import sys
+from math import ceil
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from etl.run.workers import batch_size, memory_share
 
 CODE = """
 import multiprocessing, os, sys, time
@@ -37,3 +42,22 @@ def test_a_parent_ends_without_its_workers(seconds: float, code: int, said: str)
         timeout=30,
     )
     assert (done.returncode, done.stdout) == (code, said), done.stderr
+
+
+@given(st.lists(st.integers(0, 1_000), min_size=1), st.integers(1, 16))
+@example([7] * 27, 2)
+@example([365], 2)
+def test_sources_are_split_only_as_far_as_it_keeps_the_workers_busy(stale: list[int], workers: int) -> None:
+    size = batch_size(stale, workers)
+    tasks = [ceil(count / size) for count in stale if count]
+    # a process that begins costs as much as a small partition, so there are few beyond one per source
+    assert sum(tasks) <= len(tasks) + 2 * workers
+    # and no task is so long that the others have nothing to do beside it
+    assert size <= max(1, ceil(max(stale) / workers), ceil(sum(stale) / (2 * workers)))
+
+
+@pytest.mark.parametrize(
+    ("stale", "workers", "share"), [([3], 1, "80%"), ([3, 0], 2, "40%"), ([1], 4, "80%"), ([200, 9], 4, "20%")]
+)
+def test_workers_that_extract_side_by_side_share_the_memory(stale: list[int], workers: int, share: str) -> None:
+    assert memory_share(stale, workers) == share
