@@ -13,7 +13,7 @@ from etl.run.workers import batch_size, memory_share
 
 CODE = """
 import multiprocessing, os, sys, time
-from etl import workers
+from etl.run import workers
 
 def work(seconds):
     time.sleep(seconds)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from etl import tasks
 from etl.ledger import Ledger
 from etl.reports.summary import summary
-from etl.tasks import graph as tasks
 from etl.tasks.options import Asked
 from tests.support import tiny
 
@@ -34,7 +34,7 @@ def test_every_task_is_judged() -> None:
 @pytest.mark.parametrize(("name", "options"), [(name, options) for name, options in NEEDS.items() if options])
 def test_an_option_that_lacks_is_said_in_a_line(name: str, options: str, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr("etl.luigi_options.log.error", lambda text, *values: said.append(text % values))
+    monkeypatch.setattr("etl.tasks.options.log.error", lambda text, *values: said.append(text % values))
     with pytest.raises(SystemExit) as stop:
         getattr(tasks, name)()
     assert (stop.value.code, said) == (2, [f"{name} needs {options}; see luigi --module etl {name} --help"])
