@@ -7,6 +7,7 @@ import sys
 import click
 
 from etl.cli.audits import audits
+from etl.cli.clear import clear
 from etl.cli.diff import diff
 from etl.cli.env import approve, env
 from etl.cli.generations import generations, reproduce, rollback
@@ -44,6 +45,7 @@ cli.add_command(approve)
 cli.add_command(reproduce)
 cli.add_command(quarantine)
 cli.add_command(purge)
+cli.add_command(clear)
 cli.add_command(lineage)
 
 

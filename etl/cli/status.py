@@ -35,7 +35,7 @@ def status(as_json: bool) -> None:
     rows = [{**source, "holes": _newest(source["holes"])} for source in found["sources"]]
     show_table(names, [[shown(row[name]) for name in names] for row in rows])
     for name in found["removed"]:
-        echo(f"{name}: not a source any more, but the lake or quarantine holds it: etl purge {name}")
+        echo(f"{name}: not a source any more, but the lake or quarantine holds it: etl clear {name}")
     for source in found["sources"]:
         if source["late_since"]:
             echo(f"{source['source']}: late since {source['late_since']} ({source['rhythm']})")

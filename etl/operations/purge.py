@@ -5,20 +5,19 @@ raw/ and data/corrections are never touched: what of the source remains there is
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from etl.errors import ConfigError
+from etl.errors import ConfigError, few
 from etl.ledger import Ledger
 from etl.ledger.keys import AUDIT, PUBLISH
 from etl.ledger.lock import locked
 from etl.plan.definitions import definitions
 from etl.project import Project, environments, load_project
 from etl.sources import Source
-from etl.stages import published, raw, warehouse
+from etl.stages import lake, published, raw, warehouse
 
 _WHO = "etl purge"
 
@@ -45,13 +44,12 @@ def purge(project: Project, name: str, day: date | None = None) -> Purged:
         source = definitions(project, ledger)[0].sources.get(name)
         keys = [key for key in ledger.receipts() if key.step == "extract" and key.name == name]
         keys = [key for key in keys if day is None or key.partition == str(day)]
-        folders = list(_folders(project, name, day))
+        folders = _folders(project, name, day)
         if not keys and not folders and source is None:
             raise ConfigError(f"{name} is not a source, and the lake holds nothing of it: see `etl status`.")
         with warehouse.open_build(project, ledger, _WHO) as con:
             warehouse.note_removed(con, [name])
-        for folder in folders:
-            shutil.rmtree(folder)
+        _delete(folders)
         published.remove_candidate(project)
         for path in project.data.glob("ledger.sqlite.damaged*"):
             path.unlink()
@@ -79,11 +77,48 @@ def _holds(record: published.Generation | None, name: str, day: date | None) -> 
     return record is None or (str(day) in record.inputs.get(name, {}) if day else name in record.inputs)
 
 
-def _folders(project: Project, name: str, day: date | None) -> Iterator[Path]:
-    for base in (project.lake, project.quarantine):
-        for folder in sorted((base / name).glob("*=*")):
-            if day is None or folder.name.endswith(f"={day}"):
-                yield folder
+def clear(project: Project, name: str) -> int:
+    """Delete the lake and quarantine of what was a source once; return how many partitions that were.
+
+    Raises ConfigError for a source that there is still, or if nothing is left of it; AlreadyRunning if a run is
+    under way. Its decisions stay.
+    """
+    with locked(project, "etl clear"):
+        ledger = Ledger(project.ledger)
+        if name in definitions(project, ledger)[0].sources:
+            raise ConfigError(
+                f"{name} is a source, so its lake and quarantine are in use. Nothing was deleted. To delete what "
+                f"was made from it: etl purge {name}"
+            )
+        folders = _folders(project, name)
+        if not folders:
+            raise ConfigError(f"the lake and quarantine hold nothing of {name}: see `etl status`.")
+        _delete(folders)
+        ledger.forget(key for key in ledger.receipts() if key.step == "extract" and key.name == name)
+        return len({folder.name for folder in folders})
+
+
+def _folders(project: Project, name: str, day: date | None = None) -> list[Path]:
+    """Return the folders of partitions; ConfigError if any is not etl's own, but a link, or elsewhere."""
+    if Path(name).name != name or name == "..":
+        raise ConfigError(f"{name} is not the name of a source: see `etl status`.")
+    found = lake.partition_folders(project, name)
+    found = [folder for folder in found if day is None or folder.name.endswith(f"={day}")]
+    if links := [path for path in {*found, *(folder.parent for folder in found)} if path.is_symlink()]:
+        raise ConfigError(
+            f"{few(sorted(links))} is a link, and etl deletes nothing through links. Nothing was deleted. Delete "
+            "the link, or what it leads to, and repeat."
+        )
+    return found
+
+
+def _delete(folders: Iterable[Path]) -> None:
+    """Delete partitions. Raises ConfigError if something cannot be deleted, or others' files are among it."""
+    for folder in folders:
+        try:
+            lake.delete_partition(folder)
+        except OSError as error:
+            raise ConfigError(f"{folder} cannot be deleted: {error}. Fix the cause, and repeat.") from None
 
 
 def _remains(project: Project, name: str, source: Source | None, day: date | None) -> Iterator[str]:

@@ -20,7 +20,7 @@ MARKER = ".etl-environment"
 _OWN = re.compile(
     rf"\.lock|\.scratch/.*|{re.escape(MARKER)}|\.{re.escape(MARKER)}\.new|ledger\.sqlite(\.damaged)?(-wal|-shm|-journal)?"
     r"|corrections/[^/]+/[^/]+\.jsonl"
-    r"|(lake|quarantine)/[^/]+/[^/]+=[^/]+/\.?data\.parquet(\.new)?"
+    r"|(lake|quarantine(/refused)?)/[^/]+/[^/]+=[^/]+/\.?data\.parquet(\.new)?"
     r"|warehouse/(build\.duckdb(\.wal)?|\.?hold\.json(\.new)?|candidate/[^/]+|candidate)"
     r"|warehouse/generations/[^/]+/(generation\.json|exports\.json|warehouse\.duckdb|lake/.*)",
     re.DOTALL,

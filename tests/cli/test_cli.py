@@ -315,5 +315,5 @@ def test_what_is_exported_has_the_permissions_of_the_project(shop, tmp_path, mon
 
 def test_status_names_what_is_left_of_a_source_that_there_is_no_more(shop):
     (shop.lake / "gone" / "gone_date=2024-03-01").mkdir(parents=True)
-    assert "gone: not a source any more, but the lake or quarantine holds it: etl purge gone" in answer("status")
+    assert "gone: not a source any more, but the lake or quarantine holds it: etl clear gone" in answer("status")
     assert json.loads(answer("status", "--json"))["removed"] == ["gone"]

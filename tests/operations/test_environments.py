@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.errors import AlreadyRunning, ConfigError, StepError
+from etl.errors import AlreadyRunning, ConfigError, DeliveryError, StepError
 from etl.ledger import Ledger
 from etl.ledger.lock import take_lock
 from etl.operations import environments
@@ -272,6 +272,9 @@ def test_all_that_a_project_makes_is_known_as_its_own(prod: Project) -> None:
     dev = load_project(environment="dev")
     tiny.deliver(dev, {"sales/2024-03-01.csv": "id,item\n1,bad\n"})
     tiny.night(dev)
+    tiny.deliver(dev, {"sales/2024-03-01.csv": "id,item\nx,refused while the bad one stays\n"})
+    with pytest.raises(DeliveryError):
+        tiny.night(dev)
     published.rollback(dev, Ledger(dev.ledger))
     published.set_aside(dev)
     assert own.foreign(dev) == []

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from etl.errors import ConfigError
+from etl.errors import ConfigError, DeliveryError
 from etl.ledger import Ledger
-from etl.operations.purge import purge, purge_generations
+from etl.operations.purge import clear, purge, purge_generations
 from etl.project import Project
 from etl.stages.published import current, generations
 from tests.support import tiny, warm
@@ -102,3 +102,44 @@ def test_a_night_that_publishes_nothing_is_told(project: Project) -> None:
     assert done.returncode == 30
     assert "Nothing was published, so the generations still hold all of sales." in done.stdout
     assert len(generations(project)) == 2
+
+
+def test_records_refused_while_accepted_rows_stay_are_purged_too(project: Project) -> None:
+    tiny.deliver(project, {f"sales/{DAY}.csv": "id,item\nx,canary-late\n"})
+    with pytest.raises(DeliveryError):
+        tiny.night(project)
+    assert holding(project, "canary-late")
+    (project.raw / f"sales/{DAY}.csv").unlink()
+    purge(project, "sales", DAY)
+    tiny.night(project)
+    purge_generations(project, "sales", DAY)
+    assert holding(project, "canary-late") == set()
+
+
+def test_nothing_is_deleted_through_a_link_or_beside_the_lake(project: Project, tmp_path: Path) -> None:
+    other = project.raw / "other/day=2024-03-01/data.parquet"
+    other.parent.mkdir(parents=True)
+    other.write_text("delivered")
+    (project.lake / "gone").symlink_to(project.raw / "other")
+    (project.lake / "left").mkdir()
+    (project.lake / "left/day=2024-03-01").symlink_to(other.parent)
+    for delete in (purge, clear):
+        for name in ("../raw/other", "..", "gone", "left", "/tmp"):
+            with pytest.raises(ConfigError, match=r"is not the name of a source|nothing through links"):
+                delete(project, name)
+    assert other.read_text() == "delivered"
+
+
+def test_what_is_left_of_a_removed_source_is_cleared_but_for_others_files(project: Project) -> None:
+    with pytest.raises(ConfigError, match=r"sales is a source, .*: etl purge sales"):
+        clear(project, "sales")
+    (project.root / "contracts/all.py").write_text("")
+    (project.sql / "marts/items.sql").write_text("select 1 as one")
+    tiny.night(project)
+    notes = project.lake / "sales" / f"delivery_date={DAY}" / "notes.txt"
+    notes.write_text("mine")
+    assert clear(project, "sales") == 3
+    assert [path for path in (project.lake / "sales").rglob("*") if path.is_file()] == [notes]
+    assert not [key for key in Ledger(project.ledger).receipts() if key.step == "extract"]
+    with pytest.raises(ConfigError, match="etl status"):
+        clear(project, "gone")

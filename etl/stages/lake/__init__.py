@@ -3,7 +3,7 @@
 from etl.stages.lake.accepted import ACCEPTED, FEW_ROWS_RATIO, forget_refused
 from etl.stages.lake.adopt import adopt
 from etl.stages.lake.extract import extract
-from etl.stages.lake.layout import partition_file
+from etl.stages.lake.layout import delete_partition, partition_file, partition_folders
 from etl.stages.lake.place import definition
 
 __all__ = [
@@ -11,7 +11,9 @@ __all__ = [
     "FEW_ROWS_RATIO",
     "adopt",
     "definition",
+    "delete_partition",
     "extract",
     "forget_refused",
     "partition_file",
+    "partition_folders",
 ]

@@ -6,7 +6,6 @@ published rows never disappear because of it.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
@@ -15,7 +14,7 @@ from etl.errors import counted
 from etl.ledger import Receipt, stamp
 from etl.project import Project
 from etl.sources import Source
-from etl.stages.lake.layout import partition_file, refused_base
+from etl.stages.lake.layout import delete_partition, partition_file, refused_base
 
 #: The outcomes of a receipt whose partition is in the lake.
 ACCEPTED = ("done", "kept")
@@ -78,4 +77,4 @@ def forget_refused(project: Project, source: Source, keep: Collection[date]) -> 
     names = {f"{source.partition}={day}" for day in keep}
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name not in names:
-            shutil.rmtree(path, ignore_errors=True)
+            delete_partition(path)

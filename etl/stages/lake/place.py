@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -29,7 +28,7 @@ from etl.sources.redactor import Redactor
 from etl.stages.lake import accepted
 from etl.stages.lake.corrections import Corrections, corrections_file, read_corrections
 from etl.stages.lake.inputs import Input, Lines
-from etl.stages.lake.layout import REJECTS, partition_file, refused_base
+from etl.stages.lake.layout import REJECTS, delete_partition, partition_file, refused_base
 from etl.stages.lake.streamed import in_parts, write_streamed
 from etl.stages.lake.unchanged import check_unchanged
 from etl.stages.raw import Delivery
@@ -183,8 +182,8 @@ def place(batch: Batch, extracted: Extracted) -> Receipt:
         _move(extracted.rows_file, lake)
     elif source.is_dated:
         # not so a snapshot's, which is the only record of what came before
-        shutil.rmtree(lake.parent, ignore_errors=True)
-    shutil.rmtree(aside.parent, ignore_errors=True)
+        delete_partition(lake.parent)
+    delete_partition(aside.parent)
     details = {
         **_facts(batch, extracted),
         "rows": extracted.rows,
@@ -265,7 +264,7 @@ def _quarantine(batch: Batch, extracted: Extracted, target: Path) -> None:
     source, delivery = batch.source, extracted.delivery
     expected = extracted.rejected + extracted.discarded
     if not expected:
-        shutil.rmtree(target.parent, ignore_errors=True)
+        delete_partition(target.parent)
         return
     written = scratch_file(batch.project, "quarantine", delivery)
     count = _write_rejects(batch, extracted, written)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,7 +15,7 @@ from etl.ledger import Ledger, Receipt
 from etl.ledger.keys import extract_key, load_key
 from etl.project import Project
 from etl.sources import Source
-from etl.stages.lake.layout import partition_file
+from etl.stages.lake.layout import delete_partition, partition_file
 from etl.stages.warehouse.build import describe, open_build, transaction
 from etl.stages.warehouse.scrubbing import note_removed
 from etl.stages.warehouse.snapshots import insert_as_taken
@@ -168,7 +167,7 @@ def _is_readable(con: duckdb.DuckDBPyConnection, project: Project, source: Sourc
 def _forget_withdrawn(project: Project, table: Table, ledger: Ledger) -> None:
     for day in table.withdrawn:
         for base in (project.lake, project.quarantine):
-            shutil.rmtree(partition_file(base, table.source, day).parent, ignore_errors=True)
+            delete_partition(partition_file(base, table.source, day).parent)
     ledger.forget(extract_key(table.source.name, day) for day in table.withdrawn)
     for day in table.lost:
         if receipt := ledger.receipt(extract_key(table.source.name, day)):
