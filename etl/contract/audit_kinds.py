@@ -85,6 +85,12 @@ class Audit:
     macros: tuple[tuple[str, str], ...] = ()
 
     @property
+    def judged(self) -> list[tuple[str, str]]:
+        """The columns that one of a built-in kind judges, each with its table."""
+        places = [part[1:5] if part[0] == "alike" else part[1:3] for part in self.typed]
+        return [(part[n], part[n + 1]) for part in places for n in range(0, len(part), 2)]
+
+    @property
     def place(self) -> str:
         """Where it is written: `sql/marts/flights.sql:3`."""
         return f"{self.file}:{self.line}" if self.line else self.file

@@ -163,13 +163,13 @@ class _Walk:
             return todo.why, ""
         if before.definition != build.definition or before.materialized != model.materialized:
             views = [view for view in self.plan.models.views_under[model.name] if view in self.redefined]
-            return about_definition(state, build, before, views)
+            why, diff = about_definition(state, build, before, views)
+            return why + _in_full(todo), diff
         inputs = [*model.whole, *model.by_date]
-        why = [f"{table}: {self.loaded[table]}" for table in inputs if table in self.loaded]
+        found = [f"{table}: {self.loaded[table]}" for table in inputs if table in self.loaded]
         if rebuilt := [table for table in inputs if table in self.built]:
-            why.append(f"upstream rebuilt: {', '.join(rebuilt)}")
-        in_full = f" (built in full: {model.why_full})" if todo.full and model.why_full else ""
-        return (("; ".join(why) + in_full) if why else todo.why), ""
+            found.append(f"upstream rebuilt: {', '.join(rebuilt)}")
+        return ("; ".join(found) + _in_full(todo) if found else todo.why), ""
 
     def _about_rest(self, model: Model) -> str:
         """Return why a model is left as it is, though something above it changes."""
@@ -223,6 +223,10 @@ def _publish(plan: Plan) -> Expected:
     reason = "changed export" if plan.stale.get(PUBLISH) == CHANGED else plan.stale.get(PUBLISH, "unchanged")
     why = "a new generation" if {AUDIT, PUBLISH} <= plan.stale.keys() else reason
     return Expected("publish", why, PUBLISH in plan.stale, None, None, _seconds(plan, PUBLISH))
+
+
+def _in_full(todo: Work) -> str:
+    return f" (built in full: {todo.in_full})" if todo.in_full else ""
 
 
 def _seconds(plan: Plan, key: Key) -> float | None:

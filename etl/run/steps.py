@@ -193,6 +193,7 @@ def built(receipt: Receipt) -> str:
     """Return what the log says of a model that was built."""
     days, seconds = receipt.details["partitions"], receipt.details["seconds"]
     facts = [counted(len(days), "partition")] if days is not None else []
+    facts += [f"in full: {why}"] if (why := receipt.details.get("in_full")) else []
     facts += [f"{seconds:.1f} s"] if seconds >= _SLOW_SECONDS else []
     return receipt.key.name + (f" ({', '.join(facts)})" if facts else "")
 

@@ -323,3 +323,26 @@ def test_a_changed_seed_macro_or_python_model_is_told_apart(tmp_path: Path) -> N
     assert "\n+('Narvik'::varchar)" in towns.diff
     assert of(found, "marts.loud").why.startswith("changed below its text: a macro")
     assert of(found, "marts.loud").diff == ""
+
+
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        ("", "a delivery_date may need other dates of raw.sales"),
+        ("-- lookback: 366 days\n", "most partitions read what changed in raw.sales"),
+    ],
+)
+def test_why_all_of_a_model_is_built_is_said_in_the_plan_and_by_the_night(
+    tmp_path: Path, header: str, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    days = {f"sales/2024-03-{n:02}.csv": f"id,item\n{n},book\n" for n in range(1, 15)}
+    running = "select delivery_date, sum(id) over (order by delivery_date) as n from raw.sales"
+    sql = {"marts/running.sql": f"-- materialized: incremental\n-- partition: delivery_date\n{header}{running}"}
+    project = tiny.project(tmp_path, sql=sql, raw=dict(sorted(days.items())[1:]))
+    tiny.night(project)
+    tiny.deliver(project, dict(sorted(days.items())[:1]))
+
+    assert f"(built in full: {why}" in of(tonight(project), "marts.running").why
+    with caplog.at_level("INFO"):
+        tiny.night(project)
+    assert f"built marts.running (in full: {why}" in caplog.text

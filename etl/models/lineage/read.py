@@ -51,6 +51,8 @@ class _Reader:
 
     def read(self, item: Model | Audit, known: Mapping[str, list[str]]) -> dict[str, Table]:
         """Return the table of a model or audit, and those of the SELECTs within it."""
+        if isinstance(item, Audit) and item.table:
+            return {item.name: _built_in(item, known)}
         try:
             if (tree := self.trees.get(item.name)) is None:
                 raise Untraceable("it is not made by a SELECT")
@@ -63,8 +65,8 @@ class _Reader:
 
 
 def _is_select(item: Model | Audit) -> bool:
-    """Tell a SELECT that someone wrote from a seed and from a model in Python."""
-    return isinstance(item, Audit) or item.file.endswith(".sql")
+    """Tell a SELECT that someone wrote from a seed, a model in Python and an audit of a built-in kind."""
+    return not item.table if isinstance(item, Audit) else item.file.endswith(".sql")
 
 
 def _check_reads(item: Model | Audit, tables: Mapping[str, Table]) -> None:
@@ -78,6 +80,14 @@ def _audit(found: Table) -> Table:
     """Return an audit, which is a matter of rows only."""
     values = [value for made in found.columns.values() for value in made.values]
     return Table({}, unique([*found.rows, *values]), found.reads)
+
+
+def _built_in(audit: Audit, known: Mapping[str, list[str]]) -> Table:
+    """Return an audit of a built-in kind: it is a matter of the columns that it judges, whatever it shows."""
+    judged = {(table, name.lower()) for table, name in audit.judged}
+    columns = [Column(table, name) for table in audit.reads for name in known.get(table, ())]
+    own = unique(column for column in columns if (column.table, column.name.lower()) in judged)
+    return Table({}, own, audit.reads, audit.file)
 
 
 def _model(model: Model, found: Table) -> Table:

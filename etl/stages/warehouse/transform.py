@@ -249,6 +249,7 @@ def _receipt(item: _Done, run_id: str) -> Receipt:
         "seconds": item.built.seconds,
         "built": bool(item.work),
         "why": item.work.why,
+        "in_full": item.work.in_full,
         "partitions": [str(day) for day in item.work.days if day] if partial else None,
     }
     key = transform_key(item.build.model.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,6 +97,8 @@ class Work:
     days: Sequence[Day] = ()
     why: str = ""
     reach: Sequence[Day] = ()
+    #: Why all of it is done every time, though the model has partitions.
+    in_full: str = ""
 
     @property
     def looked_at(self) -> Sequence[Day]:
@@ -180,6 +182,13 @@ class State:
 
 def work(build: Build, state: State) -> Work:
     """Return what is to be done so that the model is what its SELECT says now."""
+    todo, reason = _work(build, state), build.model.why_full
+    if not todo.full or not reason:
+        return todo
+    return replace(todo, why=f"{todo.why} (built in full: {reason})", in_full=reason)
+
+
+def _work(build: Build, state: State) -> Work:
     model, built = build.model, state.built.get(build.model.name)
     if built is None:
         return Work(full=True, why="never built")
@@ -189,7 +198,7 @@ def work(build: Build, state: State) -> Work:
         return Work(full=True, why="its definition changed")
     now = whole_inputs(model, state)
     if changed := sorted(name for name in {*now, *built.inputs} if now.get(name) != built.inputs.get(name)):
-        return Work(full=True, why=_changed(model, changed))
+        return Work(full=True, why=f"{', '.join(changed)} changed")
     return _by_date(model, state) if model.by_date else Work()
 
 
@@ -233,7 +242,8 @@ def _by_date(model: Model, state: State) -> Work:
     tables, days = ", ".join(model.by_date), _in_order({*counted, None})
     # which rows have no date may depend on any of them
     if len(counted) > max(_FEW, len(there) // 2):
-        return Work(full=True, why=_most(model, tables, len(counted)))
+        why = _most(model, tables, len(counted))
+        return Work(full=True, why=why, in_full=why if model.header.lookback else "")
     reach = _in_order({*changed} - {*days})
     return Work(days=days, why=f"new or changed in {tables}: {_days([day for day in days if day])}", reach=reach)
 
@@ -250,11 +260,6 @@ def _most(model: Model, tables: str, count: int) -> str:
         f"most partitions read what changed in {tables}: {count:,} of them, "
         f"with a lookback of {model.header.lookback:,} days"
     )
-
-
-def _changed(model: Model, tables: Iterable[str]) -> str:
-    text = f"{', '.join(tables)} changed"
-    return f"{text} (built in full: {model.why_full})" if model.why_full else text
 
 
 def _days(days: Sequence[Day]) -> str:

@@ -74,6 +74,40 @@ select thing, sum(twice) as twice, count(*) as n from known group by thing""",
     assert list(upstream(found, "raw.sales.item"))[1] == "└─ data/raw/sales/{date}.csv: item or article"
 
 
+def test_an_audit_of_a_header_reads_the_columns_that_it_judges(tmp_path: Path) -> None:
+    header = """-- not_null: Thing
+-- unique: id
+-- accepted_values: thing = a, b
+-- references: thing = staging.sales.thing
+-- not_null: thing at least 5% by delivery_date
+-- row_count: at least 1
+-- row_count: within 5% of the last 7 by delivery_date
+-- sums_to: id = staging.sales.id by thing
+-- freshness: delivery_date within 2 days
+"""
+    sales = "select id, upper(item) as thing, delivery_date from raw.sales"
+    found = lineage_of(tmp_path, {"marts.x": header + sales, "staging.sales": sales})
+
+    judged = {
+        name.removeprefix("marts.x."): set(map(str, found.rows[name]))
+        for name in found.tables
+        if name.count(".") > 1
+    }
+    assert judged == {
+        "not_null.Thing": {"marts.x.thing"},
+        "unique.id": {"marts.x.id"},
+        "accepted_values.thing": {"marts.x.thing"},
+        "references.thing": {"marts.x.thing", "staging.sales.thing"},
+        "not_null.thing,at_least_5,delivery_date": {"marts.x.thing", "marts.x.delivery_date"},
+        "row_count.at_least": set(),
+        "row_count.last_7,delivery_date": {"marts.x.delivery_date"},
+        "sums_to.id": {"marts.x.id", "staging.sales.id", "marts.x.thing", "staging.sales.thing"},
+        "freshness.delivery_date": {"marts.x.delivery_date"},
+    }
+    assert "marts.x.unique.id" not in "\n".join(downstream(found, "marts.x.thing"))
+    assert "marts.x.row_count.at_least" not in "\n".join(downstream(found, "marts.x.thing"))
+
+
 def test_a_branch_that_comes_again_is_shown_once(tmp_path: Path) -> None:
     twice = {f"marts.x{n}": f"select a.v + b.v as v from marts.x{n - 1} a, marts.x{n - 1} b" for n in range(1, 40)}
     found = lineage_of(tmp_path, {"marts.x0": "select id as v from raw.sales", **twice})

@@ -158,6 +158,8 @@ def test_what_needs_other_days_is_built_in_full_and_says_why(warehouse: Warehous
 
     assert done["partitions"] is None
     assert done["why"] == "marts.totals changed (built in full: a day may need other dates of marts.totals)"
+    assert done["in_full"] == "a day may need other dates of marts.totals"
+    assert not warehouse.build()["marts.running"]["in_full"]
 
 
 def test_what_reads_a_model_that_is_built_in_full_gets_its_new_days(warehouse: Warehouse) -> None:
