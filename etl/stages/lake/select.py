@@ -208,15 +208,27 @@ def _masked(column: Column) -> str:
 
 
 def _masked_extra(source: Source) -> str:
-    """Return the SQL of the extra cells, in which those are null that are parts of a masked column's cell."""
-    parts = [part for name in source.masks if (part := source.format.within(name))]
-    if not parts:
+    """Return the SQL of the extra cells, in which those of masked columns are null.
+
+    Such are the parts of a column's cell, and what is called like the column or one of its aliases, at any depth.
+    """
+    masks = [column for column in source.contract.columns if column.name in source.masks]
+    names = [name for column in masks for name in (column.name, *column.aliases)]
+    if not names:
         return EXTRA
-    is_part = " or ".join(f"starts_with(name, {literal(part)})" for part in parts)
+    parts = [part for name in names if (part := source.format.within(name))]
+    is_part = " or ".join(
+        [
+            *(f"starts_with(name, {literal(part)})" for part in parts),
+            f"list_contains({literal(names)}, name)",
+            f"list_contains({literal(names)}, regexp_extract(name, '[^./@]*$'))",
+        ]
+    )
     pointer = "'/' || replace(replace(name, '~', '~0'), '/', '~1')"
     cell = f"case when {is_part} then 'null' else json_extract({EXTRA}, {pointer})::varchar end"
     cells = f"list_transform(json_keys({EXTRA}), lambda name: to_json(name)::varchar || ':' || {cell})"
-    return f"case when {EXTRA} is not null then '{{' || array_to_string({cells}, ',') || '}}' end"
+    is_any = f"list_bool_or(list_transform(json_keys({EXTRA}), lambda name: {is_part}))"
+    return f"case when {is_any} then '{{' || array_to_string({cells}, ',') || '}}' else {EXTRA} end"
 
 
 def _has(contract: Contract, name: str) -> bool:

@@ -300,6 +300,20 @@ def test_what_is_masked_is_nowhere(tmp_path: Path, maker: Maker, extra: str) -> 
     assert SECRET not in written
 
 
+@pytest.mark.parametrize("extra", ["refuse", "ignore", "keep"])
+@pytest.mark.parametrize("columns", [["id", "goods", "price"], ["id", "item", "price", "goods"]])
+def test_what_is_masked_is_nowhere_under_an_alias_either(
+    tmp_path: Path, maker: Maker, columns: list[str], extra: str
+) -> None:
+    rows = [[1, SECRET, 1, SECRET], ["y", maker.nested(SECRET), -1, maker.nested(SECRET)]]
+    rows = [row[: len(columns)] for row in rows]
+    masked = contract(pii="drop", aliases=("goods",))
+    project, _ = day(tmp_path, maker, rows, columns, contract=masked, extra=extra)
+    written = everything_in(project.lake) + everything_in(project.quarantine)
+    assert "2024" in written
+    assert SECRET not in written
+
+
 @FUZZ
 @given(rows=TABLES, damage=DAMAGE)
 def test_any_bytes_are_rows_or_in_quarantine(
