@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from etl.errors import few
+from etl.engine import is_damage
+from etl.errors import TransformError, few
 from etl.ledger import FAILED, Receipt
 from etl.ledger.keys import transform_key
 from etl.stages.warehouse.build import NOTED, drop_model, transaction
@@ -38,7 +39,8 @@ class Failures:
         if problem:
             old = sorted({*model.reads, *model.whole, *model.by_date} & self.optional.keys())
             problem += "".join(f"\n    {name}, which it reads, failed and is as it was before" for name in old)
-        if not model.header.optional or self.sources_of is None:
+        # a damaged file is not the model's fault: the step ends, and the file is built again
+        if not model.header.optional or self.sources_of is None or is_damage(TransformError(problem)):
             self.problems[model.name] = problem
             return None
         query = (

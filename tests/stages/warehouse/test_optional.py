@@ -3,14 +3,19 @@
 import logging
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from etl.engine import connections
 from etl.errors import ModelError, TransformError
 from etl.ledger import Ledger
+from etl.models import Header, Model
 from etl.models.header import read_header
 from etl.project import Project
 from etl.reports.status import project_status
 from etl.reports.summary import summary
+from etl.stages.warehouse import Build, define_own
+from etl.stages.warehouse.optional import Failures
 from tests.support import tiny
 
 #: Fails as long as there is a sale 13.
@@ -151,3 +156,14 @@ def test_what_may_hold_removed_personal_data_does_not_stay(tmp_path: Path) -> No
 def test_the_header_says_yes_or_nothing(text: str) -> None:
     with pytest.raises(ModelError, match="optional"):
         read_header("x.sql", text + "\nselect 1")
+
+
+def test_a_damaged_file_is_not_tolerated() -> None:
+    model = Model("marts.x", "sql/marts/x.sql", "", "", (), header=Header(optional=True))
+    with duckdb.connect() as con:
+        define_own(con)
+        failures = Failures(con, "run-1", {"marts.x": ()})
+
+        assert failures.add(Build(model, "", ""), f"marts.x could not be built: {connections._DAMAGED[0]}") is None
+        assert failures.problems.keys() == {"marts.x"}
+        assert failures.add(Build(model, "", ""), "marts.x could not be built: no such item") is not None
