@@ -12,6 +12,7 @@ from etl.engine.connections import (
     in_memory,
     is_damage,
     reading,
+    relation,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "in_memory",
     "is_damage",
     "reading",
+    "relation",
 ]

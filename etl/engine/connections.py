@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING
 
-from etl.engine.quoting import literal, set_variable
+from etl.engine.quoting import literal, qualified, set_variable
 from etl.errors import ConfigError, EtlError, StepError
 from etl.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import TypeAlias
 
     import duckdb
+
+    Relation: TypeAlias = duckdb.DuckDBPyRelation
 
 log = logging.getLogger("etl")
 
@@ -132,14 +136,29 @@ def reading(project: Project, path: Path) -> Iterator[duckdb.DuckDBPyConnection]
     con = duckdb.connect(str(path), read_only=True)
     with TemporaryDirectory(prefix="etl-") as spill:
         try:
-            _configure(con, project)
-            con.execute(f"set temp_directory = {literal(spill)}")
-            con.execute("set enable_external_access = false")
-            # or a query could have a log written, and abort the process where that is not allowed
-            con.execute("set lock_configuration = true")
+            _restrict(con, project, spill)
             yield con
         finally:
             con.close()
+
+
+def relation(project: Project, path: Path, table: str) -> Relation:
+    """Return a table of a published file, opened as by reading(), for as long as it is used."""
+    import duckdb
+
+    con = duckdb.connect(str(path), read_only=True)
+    # DuckDB makes the folder when something does not fit in memory, and removes it when the file is closed
+    _restrict(con, project, f"{gettempdir()}/etl-{secrets.token_hex(8)}")
+    return con.table(qualified(table))
+
+
+def _restrict(con: duckdb.DuckDBPyConnection, project: Project, spill: str) -> None:
+    """Give a connection that reads the project's settings, and no access to anything but its own file."""
+    _configure(con, project)
+    con.execute(f"set temp_directory = {literal(spill)}")
+    con.execute("set enable_external_access = false")
+    # or a query could have a log written, and abort the process where that is not allowed
+    con.execute("set lock_configuration = true")
 
 
 @contextmanager

@@ -19,9 +19,18 @@ FIRST_DAY = date(2013, 1, 1)
 LAST_DAYS = {"flights": date(2013, 12, 31), "weather": date(2013, 12, 30)}
 
 
+def deliveries(raw: Path, until: date) -> Iterator[Path]:
+    """Yield the files of the sample up to and including `until`, whether they are there or not."""
+    for name in SNAPSHOTS:
+        yield raw / f"{name}.csv"
+    for source, last_day in LAST_DAYS.items():
+        for n in range((min(until, last_day) - FIRST_DAY).days + 1):
+            yield raw / source / f"{FIRST_DAY + timedelta(days=n)}.csv"
+
+
 def missing(raw: Path, until: date) -> list[Path]:
     """Return the files of the sample up to and including `until` that are not in `raw`; opens none."""
-    return [path for path in _deliveries(raw, until) if not path.exists()]
+    return [path for path in deliveries(raw, until) if not path.exists()]
 
 
 def deliver(raw: Path, until: date) -> list[Path]:
@@ -44,14 +53,6 @@ def deliver(raw: Path, until: date) -> list[Path]:
         for path in paths:
             _write(path, [header, *lines[path.stem]])
     return wanted
-
-
-def _deliveries(raw: Path, until: date) -> Iterator[Path]:
-    for name in SNAPSHOTS:
-        yield raw / f"{name}.csv"
-    for source, last_day in LAST_DAYS.items():
-        for n in range((min(until, last_day) - FIRST_DAY).days + 1):
-            yield raw / source / f"{FIRST_DAY + timedelta(days=n)}.csv"
 
 
 def _package_data() -> Path:

@@ -11,9 +11,10 @@ import sys
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from etl.errors import Crash, LedgerError, StepError
@@ -25,6 +26,7 @@ from etl.project import Project, load_project
 from etl.project.git import commit_of
 from etl.reports.summary import all_notes, summary
 from etl.run.workers import batch_size, end_with_parent, end_without_workers, memory_share, ready_to_fork
+from etl.sources.files import file_pattern
 from etl.stages.lake import forget_refused
 from etl.stages.published import current, note_missed, sweep
 from etl.stages.warehouse import close_build, keep_build_open
@@ -88,6 +90,17 @@ class ActiveRun:
     def _stale(self) -> list[int]:
         """How many partitions of each source are to be extracted."""
         return [len(self.plan.stale_partitions(name)) for name in self.plan.held]
+
+    def has_file(self, key: Key) -> bool:
+        """Return whether a partition has a file in the lake, by its receipt: a refused one has none."""
+        receipt = self.ledger.receipt(key)
+        return receipt is not None and receipt.details["lake"] != []
+
+    def files_of(self, source: str, day: date) -> list[Path]:
+        """Return the files of a delivery, which need not be there any more; or where they would be looked for."""
+        if delivery := self.plan.held[source].get(day):
+            return [file.path for file in delivery.files]
+        return [self.project.raw / file_pattern(self.plan.catalog.sources[source].files).path(day)]
 
     def watch_parent(self) -> None:
         """In a forked child: end this process, in whatever it does, when the parent that holds the run ends."""

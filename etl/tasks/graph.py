@@ -5,106 +5,25 @@ RawFile -> LakePartition -> LoadedTable -> BuiltModel -> AuditedWarehouse -> Pub
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from functools import cache, partial
 from typing import Any, TypeVar
 
 import luigi
-from luigi.configuration import add_config_path, get_config
-from luigi.interface import PidLockAlreadyTakenExit, core
 from luigi.retcodes import run_with_retcodes
 
 from etl.ledger import Key
 from etl.ledger.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
+from etl.models import select
 from etl.plan import Plan, Scope
 from etl.run import steps
-from etl.run.active import ActiveRun, active_run, has_crashed, new_run_id
+from etl.run.active import ActiveRun
+from etl.stages.lake import partition_file
 from etl.tasks import options as luigi_options
-from etl.tasks import setup
+from etl.tasks import setup, targets
+from etl.tasks.step import Step, WarehouseStep
 
-log = logging.getLogger("etl")
-setup.configure(get_config(), add_config_path)
-setup.exit_as_crash(has_crashed)
-_saying = partial(setup.saying, PidLockAlreadyTakenExit)
-
-
-class Step(luigi_options.Asked):
-    """A task of one run of one project; both are part of its identity on a shared scheduler."""
-
-    # public, since Luigi leaves hidden parameters out of a task's id, whatever it says of their significance
-    project = luigi.Parameter(positional=False, description="set by etl")
-    run_id = luigi.Parameter(positional=False, description="set by etl")
-
-    @classmethod
-    @cache
-    def get_params(cls) -> Any:
-        """Return the parameters of the class; Luigi looks for them anew, at 0.1 ms, many times per task."""
-        return super().get_params()  # type: ignore[no-untyped-call]
-
-    @classmethod
-    def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
-        """Give the task that was asked for, which has none, its project and a new run."""
-        given = {} if "run_id" in kwargs else {"project": setup.default_project(), "run_id": new_run_id()}
-        return super().get_param_values(params, args, {**given, **kwargs})
-
-    @property
-    def scope(self) -> Scope | None:
-        """Which deliveries a run takes that begins with this task; None: all up to today."""
-        return None
-
-    @property
-    def keys(self) -> list[Key]:
-        """The receipts that prove this task done."""
-        return []
-
-    @property
-    def active(self) -> ActiveRun:
-        """The run that this task belongs to; the first task that asks begins it."""
-        return active_run(self.project, self.run_id, self.scope, isinstance(self, Batch), _workers())
-
-    def complete(self) -> bool:
-        """Compare the ledger with the plan; nothing else is opened."""
-        with _saying():
-            return self.active.is_done(*self.keys)
-
-    def deps(self) -> Any:
-        """Return what Luigi must have done before."""
-        with _saying():
-            return super().deps()  # type: ignore[no-untyped-call]
-
-    def run(self) -> None:
-        """Do the step; a failure is said and noted before Luigi hears of it."""
-        run = self.active
-        run.watch_parent()
-        try:
-            self.do(run)
-        except Exception as error:
-            own = [str(v) for name, v in self.param_kwargs.items() if v and name not in ("project", "run_id")]
-            raise steps.failed(error, run, self.task_family, own) from error
-
-    def do(self, run: ActiveRun) -> None:
-        """Do the work of the step, if it has any."""
-
-    def missing(self) -> Iterator[Step]:
-        """Yield the required deliveries that are not there."""
-        return (self.other(RawFile, source=name, date=day) for name, day in self.active.plan.missing.items())
-
-    def other(self, kind: type[_Task], **values: Any) -> _Task:
-        """Return a task of the same run."""
-        return kind(project=self.project, run_id=self.run_id, **values)
-
-
-_Task = TypeVar("_Task", bound=Step)
-
-
-class WarehouseStep(Step):
-    """A step that opens build.duckdb: one at a time per project, on any scheduler."""
-
-    def process_resources(self) -> dict[str, int]:
-        # a killed run's, which a scheduler still believes in, is another
-        return {f"warehouse {self.project} {self.run_id}": 1}
+_Target = TypeVar("_Target", bound=luigi.Target)
 
 
 class RawFile(luigi.ExternalTask, Step):  # type: ignore[misc]
@@ -116,6 +35,9 @@ class RawFile(luigi.ExternalTask, Step):  # type: ignore[misc]
     def complete(self) -> bool:
         """Tell whether the file was there when the run was planned."""
         return self.date in self.active.plan.held[self.source]
+
+    def output(self) -> targets.DeliveredFiles:
+        return targets.DeliveredFiles(self.active.files_of(self.source, self.date), self.complete)
 
 
 class LakePartition(Step):
@@ -142,6 +64,14 @@ class LakePartition(Step):
     def requires(self) -> Iterator[Step]:
         return (self.other(RawFile, source=self.source, date=day) for day in self.days)
 
+    def output(self) -> targets.PartitionFile | list[targets.PartitionFile]:
+        return _one_or_all([self._file(day) for day in self.days])
+
+    def _file(self, day: date) -> targets.PartitionFile:
+        run, key = self.active, extract_key(self.source, day)
+        path = partition_file(run.project.lake, run.plan.catalog.sources[self.source], day)
+        return targets.PartitionFile(path, day, self.proof(key), lambda: run.has_file(key))
+
     def do(self, run: ActiveRun) -> None:
         steps.extract(run, self.source, self.days)
 
@@ -161,6 +91,10 @@ class LoadedTable(WarehouseStep):
             for delivery in self.active.plan.stale_partitions(source):
                 yield self.other(LakePartition, source=source, dates=str(delivery.date))
 
+    def output(self) -> targets.PublishedTable | list[targets.PublishedTable]:
+        tables = [(f"raw.{source}", self.proof(load_key(source))) for source in self.source.split(",")]
+        return _one_or_all([targets.PublishedTable(self.place, *table) for table in tables])
+
     def do(self, run: ActiveRun) -> None:
         steps.load(run, self.source.split(","))
 
@@ -171,9 +105,9 @@ class BuiltModel(WarehouseStep):
     name = luigi.Parameter()
     date = luigi_options.DateParameter(default=None, positional=False, description="default: today")  # type: ignore[arg-type]
 
-    @property
-    def scope(self) -> Scope | None:
-        return Scope(self.date) if self.date else None
+    @classmethod
+    def scope_of(cls, values: Mapping[str, Any]) -> Scope | None:
+        return Scope(values["date"]) if values["date"] else None
 
     @property
     def names(self) -> list[str]:
@@ -187,6 +121,14 @@ class BuiltModel(WarehouseStep):
     def requires(self) -> Iterator[Step]:
         sources = {source for name in self.names for source in self.active.plan.sources_of[name]}
         return _loads(self.active.plan, self.other, sources)
+
+    def output(self) -> targets.PublishedTable | list[targets.PublishedTable]:
+        """Return the tables that `name` selects; what they read is done before them."""
+        plan = self.active.plan
+        tables = select(plan.models, self.name)
+        needed = {name: map(transform_key, plan.with_stale_models([name])) for name in tables}
+        found = [targets.PublishedTable(self.place, name, self.proof(*keys)) for name, keys in needed.items()]
+        return _one_or_all(found)
 
     def do(self, run: ActiveRun) -> None:
         steps.transform(run, self.names)
@@ -205,6 +147,9 @@ class AuditedWarehouse(WarehouseStep):
         if names := plan.with_stale_models():
             yield self.other(BuiltModel, name=",".join(names))
 
+    def output(self) -> targets.Audit:
+        return targets.Audit(self.place, self.proof(AUDIT))
+
     def do(self, run: ActiveRun) -> None:
         steps.audit(run)
 
@@ -218,7 +163,10 @@ class PublishedWarehouse(WarehouseStep):
 
     def requires(self) -> Iterator[Step]:
         yield self.other(AuditedWarehouse)
-        yield from self.missing()
+        yield from _missing(self)
+
+    def output(self) -> targets.PublishedFile:
+        return targets.PublishedFile(self.place, self.proof(PUBLISH))
 
     def do(self, run: ActiveRun) -> None:
         steps.publish(run)
@@ -226,6 +174,8 @@ class PublishedWarehouse(WarehouseStep):
 
 class Batch(Step):
     """Everything that is stale; what Nightly and Backfill have in common."""
+
+    is_whole = True
 
     @property
     def keys(self) -> list[Key]:
@@ -235,12 +185,15 @@ class Batch(Step):
         """Tell whether nothing is stale and nothing required is missing."""
         return super().complete() and not self.active.plan.missing
 
+    def output(self) -> targets.PublishedFile:
+        return targets.PublishedFile(self.place, self.complete)
+
     def requires(self) -> Iterator[Step]:
         plan = self.active.plan
         yield self.other(PublishedWarehouse)
         yield self.other(AuditedWarehouse)
         # also when what is published is complete without them
-        yield from self.missing()
+        yield from _missing(self)
         yield from _loads(plan, self.other, plan.catalog.sources)
         # of the others, LoadedTable asks for the partitions
         for source in (name for name in plan.held if load_key(name) not in plan.stale):
@@ -264,9 +217,9 @@ class Nightly(Batch):
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
         return super().get_param_values(params, args, {"date": setup.default_date(), **kwargs})
 
-    @property
-    def scope(self) -> Scope:
-        return Scope(self.date, allow_withdrawn=self.allow_withdrawn, publish_held=self.force)
+    @classmethod
+    def scope_of(cls, values: Mapping[str, Any]) -> Scope:
+        return Scope(values["date"], allow_withdrawn=values["allow_withdrawn"], publish_held=values["force"])
 
 
 class Backfill(Batch):
@@ -277,9 +230,9 @@ class Backfill(Batch):
     source = luigi.Parameter(default="", positional=False, description="one source; default: all")
     force = luigi.BoolParameter(positional=False, description="also what is done and unchanged")
 
-    @property
-    def scope(self) -> Scope:
-        return Scope(self.stop, self.start, self.source, force=self.force)
+    @classmethod
+    def scope_of(cls, values: Mapping[str, Any]) -> Scope:
+        return Scope(values["stop"], values["start"], values["source"], force=values["force"])
 
 
 def run_luigi(arguments: Sequence[str]) -> None:
@@ -287,10 +240,14 @@ def run_luigi(arguments: Sequence[str]) -> None:
     run_with_retcodes(["--module", "etl", *arguments])
 
 
-@cache
-def _workers() -> int:
-    """Return how many processes Luigi works with; it reads thirty options each time that it is asked."""
-    return int(core().workers)
+def _missing(task: Step) -> Iterator[Step]:
+    """Yield the required deliveries that are not there."""
+    return (task.other(RawFile, source=name, date=day) for name, day in task.active.plan.missing.items())
+
+
+def _one_or_all(found: list[_Target]) -> _Target | list[_Target]:
+    """Return the output of a task by itself if it has one, so that `self.input().path` is what it says."""
+    return found[0] if len(found) == 1 else found
 
 
 def _loads(plan: Plan, other: Callable[..., Step], sources: Iterable[str]) -> Iterator[Step]:

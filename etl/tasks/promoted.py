@@ -8,8 +8,8 @@ import luigi
 
 from etl.operations.promotion import promotion
 from etl.tasks import options as luigi_options
-from etl.tasks import setup
-from etl.tasks.graph import _saying
+from etl.tasks import setup, targets
+from etl.tasks.step import saying
 
 
 class Promoted(luigi_options.Asked):
@@ -26,9 +26,13 @@ class Promoted(luigi_options.Asked):
         return super().get_param_values(params, args, {"project": setup.default_root(), **kwargs})
 
     def complete(self) -> bool:
-        with _saying():
+        with saying():
             return promotion(self.project, self.source_env, self.target_env).is_done()
 
+    def output(self) -> targets.PublishedFile:
+        target = promotion(self.project, self.source_env, self.target_env).target
+        return targets.PublishedFile(target, self.complete)
+
     def run(self) -> None:
-        with _saying("failed"):
+        with saying("failed"):
             promotion(self.project, self.source_env, self.target_env).promote(self.by, self.reason)

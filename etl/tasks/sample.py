@@ -7,7 +7,8 @@ import logging
 from etl.operations import sample_flights as sample
 from etl.project import load_project
 from etl.tasks import options as luigi_options
-from etl.tasks.graph import _saying
+from etl.tasks import targets
+from etl.tasks.step import saying
 
 log = logging.getLogger("etl")
 
@@ -18,10 +19,13 @@ class DeliveredSample(luigi_options.Asked):
     until = luigi_options.DateParameter(positional=False, description="the last day to deliver, in 2013")
 
     def complete(self) -> bool:
-        with _saying():
+        with saying():
             return not sample.missing(load_project().raw, self.until)
 
+    def output(self) -> list[targets.SampleFile]:
+        return [targets.SampleFile(path) for path in sample.deliveries(load_project().raw, self.until)]
+
     def run(self) -> None:
-        with _saying():
+        with saying():
             count = len(sample.deliver(load_project().raw, self.until))
         log.info("delivered %s files up to %s", f"{count:,}", self.until)

@@ -17,7 +17,7 @@ from etl.stages.published.publication import Publication
 from etl.stages.published.record import Contents, Generation, Input, read_record, write_record
 from etl.stages.published.retention import delete_generation, generations, sweep
 from etl.stages.published.rollback import rollback
-from etl.stages.published.switching import FILE, are_exports_whole, current, switch
+from etl.stages.published.switching import FILE, are_exports_whole, current, export_links, switch
 
 __all__ = [
     "CANDIDATE",
@@ -35,6 +35,7 @@ __all__ = [
     "contents_of",
     "current",
     "delete_generation",
+    "export_links",
     "find",
     "find_at",
     "generations",

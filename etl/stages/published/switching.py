@@ -52,6 +52,11 @@ def export_link(project: Project, table: str) -> Path:
     return project.lake.joinpath(*table.split("."))
 
 
+def export_links(project: Project) -> dict[str, Path]:
+    """Return where readers find the tables that the current generation exports."""
+    return {table: export_link(project, table) for table in read_manifest(project.current)}
+
+
 def check_free(project: Project, tables: Iterable[str]) -> None:
     """Raise PublishError if something lies where the link of an export is to be."""
     for link in (export_link(project, table) for table in tables):
