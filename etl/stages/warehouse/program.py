@@ -104,14 +104,15 @@ def _beside(con: duckdb.DuckDBPyConnection, build: Build) -> Iterator[duckdb.Duc
 def _batches(result: Any) -> Iterator[Any]:
     """Yield what DuckDB can read one by one: a result, or the parts of a reader, of a generator or of a list."""
     import duckdb
-    import pyarrow
 
     if isinstance(result, duckdb.DuckDBPyConnection):
         with warnings.catch_warnings(action="ignore"):
             result = result.to_arrow_reader()
-    if isinstance(result, pyarrow.RecordBatch):
-        yield pyarrow.Table.from_batches([result])
-    elif isinstance(result, list | tuple | Iterator | pyarrow.RecordBatchReader):
+    # importing it takes 0.1 s, and what it makes cannot be there without it
+    arrow = sys.modules.get("pyarrow")
+    if arrow and isinstance(result, arrow.RecordBatch):
+        yield arrow.Table.from_batches([result])
+    elif isinstance(result, list | tuple | Iterator):
         for part in result:
             yield from _batches(part)
     else:
