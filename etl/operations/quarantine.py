@@ -182,7 +182,11 @@ def _reason(receipt: Receipt | None, sha256: str, record: str) -> str:
         return "its delivery is refused, or gone from raw/"
     if receipt.details.get("corrections") != sha256:
         return "it waits for the next run"
-    return "its record keeps the contract, or is gone" if record in receipt.details["stale"] else ""
+    names, whys = receipt.details["stale"], receipt.details.get("why_stale", ())
+    found = dict.fromkeys(names, "its record keeps the contract, or is gone") | dict(
+        zip(names, whys, strict=False)
+    )
+    return found.get(record, "")
 
 
 def _receipts(ledger: Ledger) -> Mapping[tuple[str, str], Receipt]:

@@ -16,6 +16,7 @@ from etl.ledger import Key, Ledger
 from etl.ledger.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.models import Model
 from etl.plan import costs
+from etl.plan.decided import decided_notes
 from etl.plan.plan import Plan
 from etl.plan.reasons import about_checks, about_definition, about_delivery, listed
 from etl.plan.stale import CHANGED
@@ -62,7 +63,7 @@ def forecast(plan: Plan, ledger: Ledger, is_under_way: bool = False) -> Forecast
         with look(plan.project) as state:
             tables = list(_Walk(plan, state, changed_checks).tables())
     audit = _audit(plan, changed_checks)
-    return Forecast(tables, audit, _publish(plan), list(_notes(plan)))
+    return Forecast(tables, audit, _publish(plan), [*_notes(plan), *decided_notes(plan)])
 
 
 @dataclass

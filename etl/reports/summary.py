@@ -181,10 +181,9 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
         if receipt.details["records"] and not receipt.details["rows"]:
             yield f"  {name}: nothing of {receipt.details['file']} keeps the contract"
         if stale := receipt.details.get("stale"):
-            yield (
-                f"  {name}: {counted(len(stale), 'decision')} about {receipt.details['file']} without effect any "
-                "more, since the record keeps the contract, or is gone: etl quarantine list"
-            )
+            why = few(dict.fromkeys(receipt.details.get("why_stale", ())), 3, "; ")
+            what = f"{counted(len(stale), 'decision')} about {receipt.details['file']} without effect any more"
+            yield f"  {name}: {what}: {why}: etl quarantine list"
     if name in plan.lost and not waiting:
         yield f"  {name}: its file is gone from raw/, and the lake does not hold it any more: the table is empty"
     yield from (f"  {name}: {note}" for note in all_notes(plan, receipts, name))

@@ -16,6 +16,7 @@ from etl.ledger import Ledger
 from etl.ledger.lock import take_lock
 from etl.operations import decisions, quarantine
 from etl.operations.quarantine import Selection
+from etl.plan.forecast import forecast
 from etl.project import Project
 from etl.reports.summary import summary
 from tests.support import tiny
@@ -122,8 +123,43 @@ def test_a_corrected_contract_takes_the_record_and_makes_its_correction_stale(sh
         "date": "2024-03-04",
         "record": f"{FILE}, line 3",
         "action": "discard",
-        "why": "its record keeps the contract, or is gone",
+        "why": "its record keeps the contract",
     }
+    assert planned(shop) == [
+        "sales: 1 decision about 2024-03-04 has no effect any more: its record keeps the contract: "
+        "etl quarantine list"
+    ]
+
+
+def planned(project: Project) -> list[str]:
+    """Return what `etl plan` notes."""
+    ledger = Ledger(project.ledger)
+    return list(forecast(tiny.plan(project), ledger).notes)
+
+
+def test_a_plan_tells_which_decisions_lose_their_effect(shop: Project) -> None:
+    decisions.discard(shop, "sales", Selection(lines=[3]), "a test")
+    assert planned(shop) == []  # it is new
+    tiny.night(shop)
+    assert planned(shop) == []
+
+    contracts = shop.contracts / "all.py"
+    contracts.write_text(contracts.read_text().replace("id: int = pa.Field(unique=True)", "id: str"))
+    (note,) = planned(shop)
+    assert note.startswith(
+        "sales: 1 decision about 2024-03-04 has to be applied again (changed contract or source)"
+    )
+
+    (shop.raw / FILE).rename(shop.raw / FILE.replace(".csv", "-b.csv"))
+    contracts.write_text(contracts.read_text().replace("sales/{date}.csv", "sales/{date}*.csv"))
+    (note,) = planned(shop)
+    assert (
+        "1 decision about 2024-03-04 has no effect: the file is gone or renamed, it is sales/2024-03-04-b.csv"
+        in note
+    )
+    tiny.night(shop)
+    (stale,) = quarantine.stale(shop)
+    assert stale["why"] == "its file is gone or renamed; the delivery is sales/2024-03-04-b.csv"
 
 
 def test_rows_that_are_not_in_quarantine_are_named_and_nothing_is_taken(shop: Project, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def kept_details(before: Receipt, refused: str, tried: Mapping[str, Any]) -> dic
         "run_id": before.run_id,
         "finished_at": before.finished_at,
     }
-    asked = {name: tried[name] for name in ("definition", "corrections", "stale") if name in tried}
+    asked = {name: tried[name] for name in ("definition", "corrections", "stale", "why_stale") if name in tried}
     return {
         **before.details,
         **asked,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from etl.engine.quoting import literal
 from etl.errors import RecordsLost
 from etl.sources import Source
 from etl.stages.lake import select
-from etl.stages.lake.corrected import Corrected
+from etl.stages.lake.corrected import Corrected, why_without_effect
 from etl.stages.lake.corrections import Corrections
 from etl.stages.lake.inputs import Input, lines_of
 from etl.stages.lake.place import Batch, Extracted, provenance, scratch_file, why_too_few
@@ -66,7 +66,7 @@ def _extract_corrected(
         change = corrected.change(broken)
         sound = Sound(batch, delivery, inputs, change)
         every = [*inputs, *change.inputs]
-        stale = _stale(corrections, corrected.used)
+        stale = why_without_effect(inputs, corrections, corrected.used)
         told, discarded = lines_of(inputs), corrected.discarded
         extracted = Extracted(delivery, records, told, discarded=discarded, warnings=sound.warnings(), stale=stale)
         file = scratch_file(batch.project, "lake", delivery)
@@ -90,7 +90,7 @@ def _refused(
 ) -> Extracted:
     records = sum(file.records for file in inputs)
     rejected = records - refused.discarded
-    stale = _stale(corrections or Corrections(), refused.used)
+    stale = why_without_effect(inputs, corrections or Corrections(), refused.used)
     return Extracted(
         delivery,
         records,
@@ -101,11 +101,6 @@ def _refused(
         refused=refused.reason,
         stale=stale,
     )
-
-
-def _stale(corrections: Corrections, used: Collection[tuple[str, int, str]]) -> list[str]:
-    """Return what those corrections are about that are about no rejected record."""
-    return [correction.name for correction in corrections if correction.key not in used]
 
 
 def _write(batch: Batch, extracted: Extracted, inputs: Sequence[Input], sound: Sound, file: Path) -> int:

@@ -5,14 +5,14 @@ A correction is about a record that would be in quarantine without any; what kee
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from etl.errors import UnreadableError
+from etl.errors import UnreadableError, few
 from etl.sources.formats import Fault
-from etl.stages.lake.corrections import DISCARD, Correction, Corrections
+from etl.stages.lake.corrections import DISCARD, WHOLE_FILE, Correction, Corrections, record_hash
 from etl.stages.lake.inputs import Input, reopened
 from etl.stages.lake.place import Batch, Reject, scratch_file
 from etl.stages.lake.rejects import REFUSED_RULE, Item, Rejects, corrected
@@ -141,6 +141,29 @@ class Corrected:
 
     def _path(self, position: int) -> Path:
         return scratch_file(self._batch.project, f"corrected-{position}", self._delivery, "txt")
+
+
+def why_without_effect(
+    files: Sequence[Input], corrections: Corrections, used: Collection[tuple[str, int, str]]
+) -> dict[str, str]:
+    """Return what those corrections are about that are about no rejected record, and why not."""
+    return {each.name: _without_effect(files, each) for each in corrections if each.key not in used}
+
+
+def _without_effect(files: Sequence[Input], correction: Correction) -> str:
+    file = next((file for file in files if file.file.name == correction.file), None)
+    if file is None:
+        return f"its file is gone or renamed; the delivery is {few(file.file.name for file in files)}"
+    if correction.line == WHOLE_FILE:
+        is_same = file.file.sha256 == correction.sha256
+        return "its partition is not refused any more" if is_same else "its file has another content now"
+    places = (fault.place for fault in file.opened.everything())
+    there = any(
+        place.line == correction.line and record_hash(place.text, place.raw) == correction.sha256
+        for place in places
+        if place.line <= correction.line
+    )
+    return "its record keeps the contract" if there else "its record is not on that line of its file any more"
 
 
 def _decided(files: Sequence[Input], corrections: Corrections, items: Iterable[Item]) -> Iterator[Decided]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -149,8 +149,8 @@ class Extracted:
     rejected: int = 0
     discarded: int = 0
     refused: str = ""
-    #: The corrections that are about no rejected record.
-    stale: Sequence[str] = ()
+    #: What those corrections are about that are about no rejected record, and why not.
+    stale: Mapping[str, str] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -254,9 +254,10 @@ def _facts(batch: Batch, extracted: Extracted) -> dict[str, Any]:
 
 
 def _applied(extracted: Extracted) -> dict[str, Any]:
-    """Return which corrections were known, and what those are about that count no more."""
+    """Return which corrections were known, what those are about that count no more, and why."""
     sha256 = extracted.delivery.corrections
-    return {"corrections": sha256, "stale": list(extracted.stale)} if sha256 else {}
+    stale, whys = list(extracted.stale), list(extracted.stale.values())
+    return {"corrections": sha256, "stale": stale, "why_stale": whys} if sha256 else {}
 
 
 def _quarantine(batch: Batch, extracted: Extracted, target: Path) -> None:
