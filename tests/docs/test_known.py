@@ -1,0 +1,151 @@
+"""What can be written and met is in the pages: commands, options, keys, tasks, errors, codes, columns."""
+
+import inspect
+import re
+from dataclasses import fields
+
+import duckdb
+import luigi
+import pytest
+
+import etl
+from etl import Source, errors
+from etl.cli.main import cli
+from etl.contract import metadata
+from etl.contract.audit_kinds import AUDIT_KEYS, COUNT_COLUMNS, ROW_COUNTS
+from etl.contract.cleansing import Clean
+from etl.contract.clocks import AMBIGUOUS, NONEXISTENT
+from etl.contract.masking import MASKS
+from etl.models import header
+from etl.models.header import read_audits
+from etl.models.model import MATERIALIZED
+from etl.project.settings import Settings
+from etl.sources import source
+from etl.sources.formats import FORMATS, format_class
+from etl.stages.warehouse import define_own
+from etl.tasks import setup as luigi_setup
+from tests.support.pages import PAGES, ROOT, TEXT, of, page, rows, section
+
+TASKS = [
+    getattr(etl, name) for name in etl.__all__ if isinstance(getattr(etl, name), luigi.task_register.Register)
+]
+
+
+@pytest.mark.parametrize("key", [field.name for field in fields(Settings)])
+def test_every_setting_is_explained(key):
+    assert key in rows(page("settings.md"))
+
+
+@pytest.mark.parametrize("command", sorted(cli.commands))
+def test_every_command_and_its_options_are_explained(command):
+    assert f"`etl {command}`" in PAGES[0].read_text(), f"etl {command} is missing from the list in README.md"
+    for parameter in cli.commands[command].params:
+        for option in parameter.opts if parameter.param_type_name == "option" else ():
+            assert option in TEXT, f"{option} of etl {command}"
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.__name__)
+def test_every_task_and_its_parameters_are_explained(task):
+    assert f"`{task.__name__}" in TEXT
+    for name, parameter in task.get_params():
+        if parameter.visibility == luigi.parameter.ParameterVisibility.PUBLIC:
+            assert f"--{name.replace('_', '-')}" in TEXT or f"`{name}`" in TEXT or f"({name}" in TEXT
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        v
+        for v in vars(errors).values()
+        if isinstance(v, type) and v is not errors.EtlError and issubclass(v, Exception)
+    ],
+)
+def test_every_error_is_explained_with_its_exit_code(error):
+    (row,) = re.findall(rf"^\| `{error.__name__}` \|.*\| (.*) \|$", page("nightly.md"), re.MULTILINE)
+    assert str(error.exit_code) in row
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, *luigi_setup.EXIT_CODES.values()])
+def test_every_exit_code_is_explained(code):
+    assert re.search(rf"^\| {code} \|", page("nightly.md"), re.MULTILINE)
+
+
+#: The part of the page that has a format's own options.
+SECTIONS = {
+    "Csv": "Delimited text",
+    "FixedWidth": "Fixed width",
+    "Json": "JSON",
+    "JsonLines": "JSON",
+    "Parquet": "Parquet",
+    "Excel": "Excel and OpenDocument",
+    "Xml": "XML",
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_option_of_a_format_is_explained(name):
+    own, common = (
+        section(page("formats.md"), SECTIONS[name]),
+        section(page("formats.md"), "Options of all formats"),
+    )
+    assert f"{name}(...)`" in own
+    options = {field.name for field in fields(format_class(name))}
+    assert options - rows(own) - rows(common) == set()
+
+
+def test_every_option_of_a_source_is_explained():
+    options = set(inspect.signature(Source).parameters)
+    assert options - rows(page("sources.md")) == set()
+    choices = {*source.EMPTY, *source.SAME, *source.EXTRAS, *source.DUPLICATES, *source.SKIPPED} - {"auto"}
+    assert {choice for choice in choices if f"`{choice}`" not in page("sources.md")} == set()
+
+
+def test_every_key_of_a_header_is_explained():
+    assert set(header._PARSERS) - rows(page("models.md")) == set()
+    assert {kind for kind in MATERIALIZED if f"**`{kind}`**" not in page("models.md")} == set()
+
+
+def test_every_kind_of_audit_is_explained():
+    assert set(AUDIT_KEYS) - {name.partition(":")[0] for name in rows(page("audits.md"))} == set()
+
+
+GROWS = "-- materialized: incremental\n-- partition: sale_date\n"
+
+
+def test_every_audit_that_the_page_shows_is_one():
+    shown = [name for name in rows(page("audits.md")) if name.partition(":")[0] in AUDIT_KEYS]
+    assert len(shown) >= len(AUDIT_KEYS)
+    assert all(read_audits("marts.block", "audits.md", f"{GROWS}-- {line}\nselect 1") for line in shown)
+
+
+def test_every_key_of_metadata_is_explained():
+    keys = rows(page("contracts.md").split("## Cleanse")[0])
+    assert {*metadata.COLUMN_KEYS, *metadata.MODEL_KEYS} - keys == set()
+
+
+def test_every_way_to_clean_and_to_mask_is_explained():
+    assert {field.name for field in fields(Clean)} - rows(
+        section(page("contracts.md"), "Cleanse at the door")
+    ) == set()
+    assert set(MASKS) - {name.strip('"') for name in rows(section(page("security.md"), "Masks"))} == set()
+    times = {f'"{word}"' for word in (*AMBIGUOUS, *NONEXISTENT)}
+    assert {word for word in times if word not in page("contracts.md")} == set()
+
+
+def test_every_column_of_the_schema_etl_is_explained():
+    shown = dict(re.findall(r"^\| `(etl\.\w+)` \(([^)]*)\)", page("query.md"), re.MULTILINE))
+    con = duckdb.connect()
+    con.execute("create schema etl")
+    define_own(con)
+    found = con.execute(
+        "select 'etl.' || table_name, string_agg(column_name, ', ' order by column_index) from duckdb_columns() "
+        "where schema_name = 'etl' and not starts_with(table_name, '_') group by all"
+    ).fetchall()
+    counts = {ROW_COUNTS: ", ".join(name for name, _ in COUNT_COLUMNS)}
+    assert shown == dict(found) | counts
+
+
+def test_every_make_target_that_the_pages_name_exists():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = {line for block in of("sh") for line in re.findall(r"^make ([a-z]+)", block.text, re.MULTILINE)}
+    assert "test" in named and named <= set(targets)
