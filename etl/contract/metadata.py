@@ -15,8 +15,8 @@ from etl.errors import closest
 
 #: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
 COLUMN_KEYS = (
-    *("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "not_null", "pii", "references"),
-    *("references_warn", "sql", "sql_warn", "thousands", "two_digit_years_until", "unit"),
+    *("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "not_null", "not_null_warn", "pii"),
+    *("references", "references_warn", "sql", "sql_warn", "thousands", "two_digit_years_until", "unit"),
 )
 #: Those that say how a raw file writes a column, and so are not for a table that is built.
 RAW_KEYS = (

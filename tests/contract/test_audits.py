@@ -91,3 +91,12 @@ def test_what_is_no_audit_is_refused(metadata: dict[str, Any], column: dict[str,
 def test_a_pattern_references_nothing() -> None:
     with pytest.raises(ContractError, match=r"an audit of a pattern cannot name one column"):
         compile_contract(model({}, {"references": "a.b.c"}, alias="^n", regex=True))
+
+
+def test_a_column_asks_for_a_share_of_values_or_only_warns() -> None:
+    wanted = {"not_null": "at least 50%", "not_null_warn": "at least 95%"}
+
+    assert compile_contract(model({}, wanted)).audits == (
+        HeaderAudit("not_null", '"n" at least 50%'),
+        HeaderAudit("not_null", '"n" at least 95%', "warn"),
+    )
