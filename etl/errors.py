@@ -82,7 +82,9 @@ def closest(name: str, known: Iterable[str]) -> list[str]:
     Where the two only look equal, or differ in letters beyond ASCII, their code points are shown beside.
     """
     looks = {_look(other): other for other in known}
-    found = [look for look in [_look(name)] if look in looks] or get_close_matches(_look(name), looks, n=1)
+    own = _look(name)
+    found = [look for look in looks if look == own] or [look for look in looks if _may_look(own, look)][:1]
+    found = found or get_close_matches(own, looks, n=1)
     return [f"{printable(looks[look])}{_codes(name, looks[look])}" for look in found]
 
 
@@ -97,6 +99,12 @@ def _look(text: str) -> str:
     """Return a text without what nobody sees: how letters are composed, case, and blanks of any width."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     return "".join(char for char in plain if unicodedata.category(char) not in ("Cf", "Cc", "Zs", "Zl", "Zp"))
+
+
+def _may_look(name: str, other: str) -> bool:
+    """Tell whether two names differ only by letters of which one is beyond ASCII, such as a Cyrillic a."""
+    pairs = [(a, b) for a, b in zip(name, other, strict=False) if a != b]
+    return len(name) == len(other) and all(a.isascii() != b.isascii() for a, b in pairs)
 
 
 def _spelt(text: str) -> str:

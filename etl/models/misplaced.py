@@ -1,4 +1,4 @@
-"""Lines of a header that stand below the first word of the SELECT, where nothing reads them."""
+"""Lines of a header that stand where nothing reads them: below the first word, or between /* and */."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ def check_misplaced(file: str, text: str) -> None:
     """Raise ModelError for a comment below the first word that has a key of a header, or nearly, and its value.
 
     What is no value of the key is prose, such as `-- order: newest first`; so is a comment behind code or in a
-    string, and one between `/*` and `*/`.
+    string, and one between `/*` and `*/` there. Above the first word, a line between these is told too.
     """
+    for number, key, line in _in_blocks(text):
+        raise ModelError(
+            f"{file}:{number}: `{line}` is between /* and */, where no header is read. Write it as a line "
+            f"`-- {key}: ...` of its own; if it is a comment, word it otherwise."
+        )
     for number, key, line in _below(text):
         hint = "" if key in line.lower() else f" as `-- {key}: ...`"
         raise ModelError(
@@ -44,6 +49,20 @@ def _below(text: str) -> Iterator[tuple[int, str, str]]:
         offset += len(line.encode())
 
 
+def _in_blocks(text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield number, key and text of the lines within block comments above the first word that have a key."""
+    if "/*" not in text:
+        return
+    raw = text.removeprefix("\ufeff").encode()
+    starts, first = _starts(raw.decode())
+    for start in sorted(start for start in starts if start < first and raw.startswith(b"/*", start)):
+        block = raw[start + 2 : raw.find(b"*/", start)].decode()
+        for number, line in enumerate(block.split("\n"), 1 + raw.count(b"\n", 0, start)):
+            shown = line.strip(" \t\r*-")
+            if key := _meant(f"-- {shown}"):
+                yield number, key, shown
+
+
 def _meant(line: str) -> str:
     """Return the key of a header of which a line has a value; nothing of any other line."""
     match = _LINE.fullmatch(line)
@@ -65,8 +84,14 @@ def _is_value(key: str, value: str) -> bool:
 
 def _comments(text: str) -> set[int]:
     """Return where, in bytes, the comments begin that are below the first word."""
+    starts, first = _starts(text)
+    return {start for start in starts if start > first}
+
+
+def _starts(text: str) -> tuple[set[int], int]:
+    """Return where, in bytes, all comments begin, and the first word does."""
     import duckdb
 
     tokens = duckdb.tokenize(text)
     first = next((start for start, kind in tokens if kind != duckdb.token_type.comment), len(text.encode()))
-    return {start for start, kind in tokens if kind == duckdb.token_type.comment and start > first}
+    return {start for start, kind in tokens if kind == duckdb.token_type.comment}, first

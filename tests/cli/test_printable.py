@@ -149,6 +149,7 @@ def test_a_long_text_is_cut_with_its_length():
         ("Köln\u200b", "Köln (it is K<U+00F6>ln, not K<U+00F6>ln<U+200B>)"),
         ("amout", "amount"),
         ("am\u043eunt", "amount (it is amount, not am<U+043E>unt)"),
+        ("\u0456d", "id (it is id, not <U+0456>d)"),
     ],
 )
 def test_a_name_that_only_looks_equal_is_shown_with_its_code_points(name, shown):

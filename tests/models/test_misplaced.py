@@ -46,6 +46,19 @@ def test_what_is_nearly_a_key_is_one_too(line: str) -> None:
         check_misplaced("sql/marts/x.sql", f"\ufeffselect 'é' as x,\n'ü' as y\n{line}\n")
 
 
+@pytest.mark.parametrize("key", [*_PARSERS, *GRAMMARS])
+@pytest.mark.parametrize("block", ["/* é\n{} */", "-- x\n/*{}\n*/", "/**\n * {}\n */", "/*\n-- {}\n*/"])
+def test_any_key_between_the_marks_of_a_block_is_an_error(key: str, block: str) -> None:
+    line = f"{key}: {VALUES.get(key, 'id')}"
+    with pytest.raises(ModelError, match=rf"^sql/marts/x.sql:2: `{key}: .* Write it as a line `-- {key}: "):
+        check_misplaced("sql/marts/x.sql", f"\ufeff{block.replace('{}', line)}\nselect 1 as x")
+
+
+def test_other_texts_between_the_marks_of_a_block_are_left_alone() -> None:
+    check_misplaced("sql/marts/x.sql", "/* Note: mine. order: newest first\n\n owner: the shop */\nselect 1 as x")
+    check_misplaced("sql/marts/x.sql", "-- /* key: id\nselect 1 as x, '/* key: id */' as y /*\nkey: id\n*/")
+
+
 @pytest.mark.parametrize(
     "comment",
     [

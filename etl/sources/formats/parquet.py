@@ -61,7 +61,7 @@ class Parquet(Values):
                 records = decoded(con, path, reader.columns, limit)
         except _duckdb_error() as error:
             message = str(error).split("\n", 1)[0]
-            raise UnreadableError(f"{path} is no sound Parquet file: {message}. Ask for it again.") from error
+            raise UnreadableError(f"{path} is not a sound Parquet file: {message}. Ask for it again.") from error
         return ParquetFile(path, reader, records)
 
     def record_format(self, columns: Sequence[str]) -> JsonLines:

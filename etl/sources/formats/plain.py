@@ -236,7 +236,7 @@ def _blocks(path: Path, kind: str, times: int) -> Generator[bytes, None, None]:
 
 def _damaged(path: Path, kind: str, error: Exception) -> UnreadableError:
     return UnreadableError(
-        f"{path} is no sound {kind} archive: {error or type(error).__name__}. Ask for it to be delivered again."
+        f"{path} is not a sound {kind} archive: {error or type(error).__name__}. Ask for it to be delivered again."
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from etl.engine.quoting import identifier, literal
-from etl.errors import closest, printable
+from etl.errors import UnreadableError, closest, printable
 from etl.project import Project
 from etl.sources import Source
 from etl.sources.formats import Opened
@@ -126,9 +126,23 @@ def open_file(project: Project, source: Source, delivery: Delivery, file: File, 
         opened = source.format.open(pinned.path, expected, scratch)
         names = expected if needs_no_header(source, file.size) else _names(source, opened.columns)
         return Input(file, opened, tuple(names), source, pinned=pinned)
+    except UnreadableError as error:
+        pinned.close()
+        raise UnreadableError(_named(str(error), pinned.path, delivery, file)) from error
     except BaseException:
         pinned.close()
         raise
+
+
+def _named(message: str, path: Path, delivery: Delivery, file: File) -> str:
+    """Return a format's message with the file's name, not the path that was opened, and without its full stop.
+
+    If it is the only one of the delivery, what is said before the message names it.
+    """
+    if len(delivery.files) == 1:
+        message = message.removeprefix(f"{path}: ")
+        message = f"it{message.removeprefix(str(path))}" if message.startswith(f"{path} ") else message
+    return message.replace(str(path), file.name).removesuffix(".")
 
 
 def reopened(file: Input, path: Path, scratch: Path) -> Input:

@@ -373,7 +373,7 @@ def test_compressed_files_are_read_by_their_name_or_option(table, kind):
 
 @pytest.mark.parametrize("kind", COMPRESS)
 def test_an_archive_that_is_cut_off_is_no_file(table, kind):
-    with pytest.raises(UnreadableError, match=f"is no sound {kind} archive"):
+    with pytest.raises(UnreadableError, match=f"is not a sound {kind} archive"):
         table(Csv(), COMPRESS[kind](b"id,item\n1,a\n")[:-6], ITEMS, f"raw.csv.{kind}")
 
 

@@ -87,7 +87,7 @@ def test_a_folder_name_is_no_column(tmp_path, table):
 @pytest.mark.parametrize("damage", [lambda c: c[:-20], lambda c: c[:4], lambda c: b"", lambda c: b"id\n1\n"])
 def test_a_file_cut_off_is_refused(tmp_path, table, damage):
     path = written(tmp_path / "a.parquet", {"a": list(range(1000))})
-    with pytest.raises(UnreadableError, match="no sound Parquet file"):
+    with pytest.raises(UnreadableError, match="not a sound Parquet file"):
         table(Parquet(), damage(path.read_bytes()), ["a"])
 
 
@@ -95,7 +95,7 @@ def test_damage_in_the_middle_is_found_when_the_file_is_opened(tmp_path, table):
     path = written(tmp_path / "a.parquet", {"a": [str(n) * 9 for n in range(5000)]}, compression="zstd")
     content = bytearray(path.read_bytes())
     content[4:40] = bytes(36)
-    with pytest.raises(UnreadableError, match="no sound Parquet file"):
+    with pytest.raises(UnreadableError, match="not a sound Parquet file"):
         table(Parquet(), bytes(content), ["a"])
 
 

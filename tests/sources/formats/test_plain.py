@@ -69,7 +69,7 @@ def test_a_damaged_archive_is_refused_whole(tmp_path, kind, damage):
     path.write_bytes(damage(packed))
     if kind == "zip" and path.read_bytes().endswith(b"garbage"):
         return  # a zip may be followed by a comment
-    with pytest.raises(UnreadableError, match="no sound"):
+    with pytest.raises(UnreadableError, match="not a sound"):
         read(path)
 
 
