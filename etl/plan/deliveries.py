@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 
@@ -48,7 +48,8 @@ class Scope:
 class Taken:
     """What a run makes of one source: the deliveries to hold, and all that is to be said of the others.
 
-    `withdrawn` are the partitions whose files vanished; `waiting` says why one that is there does not count.
+    `withdrawn` are the partitions whose files vanished; `waiting` says why one that is there does not count, and
+    `outdated` why one stays as an earlier contract or source took it.
     """
 
     held: dict[date, Delivery]
@@ -62,6 +63,7 @@ class Taken:
     lost: Sequence[date] = ()
     #: Those of them whose loss an earlier run has let pass.
     given_up: frozenset[date] = frozenset()
+    outdated: Mapping[date, str] = field(default_factory=dict)
 
 
 class Deliveries:
@@ -79,6 +81,7 @@ class Deliveries:
         self.kept: dict[Key, str] = {}
         self._ledger = ledger
         self._definitions: dict[tuple[str, str], str] = {}
+        self._outdated: dict[str, dict[date, str]] = {}
 
     def find(self, source: Source) -> Taken:
         """Return what is to be held of one source, and what became of the rest."""
@@ -104,7 +107,14 @@ class Deliveries:
         held |= {day: replace(held[day], corrections=sha256) for day, sha256 in decided.items()}
         waiting = {d: f"{text}; what was taken before stays" if d in held else text for d, text in waiting.items()}
         return Taken(
-            held, gone, waiting, [*found.others, *content.left_out], list(repeats.values()), lost, given_up
+            held,
+            gone,
+            waiting,
+            [*found.others, *content.left_out],
+            list(repeats.values()),
+            lost,
+            given_up,
+            self._outdated.get(source.name, {}),
         )
 
     def remember(self) -> None:
@@ -225,14 +235,15 @@ class Deliveries:
     def _kept_without_file(
         self, source: Source, day: date, receipt: Receipt, waiting: str | None = None
     ) -> dict[date, Delivery]:
+        """Return a delivery as it was taken; if it would be taken in another way now, that is to be said."""
         if not lake.partition_file(self._project.lake, source, day).exists():
             return {}
         file = receipt.details["file"]
         if receipt.details["definition"] != self._definition(source, day) and not source.history:
-            raise DeliveryError(
-                f"{source.name} {day}: the contract or the source changed, but "
-                f"{f'what is in raw/ now {waiting}' if waiting else f'{file} is gone from raw/'}, so it "
-                "cannot be taken by what they say now. Have it delivered again."
+            self._outdated.setdefault(source.name, {})[day] = (
+                "stays as it was taken before the contract or the source changed, since "
+                f"{f'what is in raw/ now {waiting}' if waiting else f'{file} is gone from raw/'}. "
+                "Have it delivered again"
             )
         return {day: self._as_taken(source, day, receipt)}
 

@@ -56,7 +56,7 @@ def fingerprints(
             prints[key] = kept.get(key) or fingerprint(definitions[source.since(day)], *facts)
             days[str(day)] = prints[key]
         columns = [(c.name, c.type) for c in source.contract.columns]
-        masks = [source.masks] if source.history else []
+        masks = [source.masks] if source.history or source.masks else []
         tables[source.table] = prints[load_key(name)] = fingerprint(
             source.partition, source.extra, columns, days, *masks
         )

@@ -51,7 +51,7 @@ def failed_models(receipts: Mapping[Key, Receipt], models: Collection[str]) -> l
 
 def notes(taken: Taken) -> list[str]:
     """Return what is to be said of deliveries of a source that are there, but not, or not quite, as expected."""
-    found = [f"{day} {text}" for day, text in sorted(taken.waiting.items())]
+    found = [f"{day} {text}" for day, text in sorted({**taken.waiting, **taken.outdated}.items())]
     more = [f"... and {len(found) - _LISTED:,} more of that kind"] if len(found) > _LISTED else []
     lists = (("not taken", taken.left_out), ("sent again?", taken.repeats))
     return [*found[:_LISTED], *more, *(f"{what}: {few(texts)}" for what, texts in lists if texts)]

@@ -206,7 +206,8 @@ def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehous
         plan.catalog.sources[source],
         plan.fingerprints[load_key(source)],
         {day: _partition(plan.catalog.sources[source], day, extracted) for day, extracted in held.items()},
-        kept=frozenset(day for day, receipt in held.items() if receipt.outcome == "kept"),
+        kept=frozenset(plan.taken[source].outdated)
+        | {day for day, receipt in held.items() if receipt.outcome == "kept"},
         anew=frozenset(day for day in held if extract_key(source, day) in plan.forced),
         withdrawn=plan.withdrawn[source],
         lost=plan.taken[source].lost,

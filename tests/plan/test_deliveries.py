@@ -79,15 +79,51 @@ def test_a_day_that_was_taken_stays_while_its_new_files_are_not_complete(tmp_pat
     assert ids(project) == [11]
 
 
-def test_a_changed_contract_does_not_take_a_day_that_is_not_complete(tmp_path: Path) -> None:
+def test_a_changed_contract_does_not_take_a_day_that_is_not_complete_and_stops_no_other(tmp_path: Path) -> None:
     project = shop(tmp_path, MARKED, {"sales/2024-03-01/a": sale(1), "sales/2024-03-01/_SUCCESS": ""})
     tiny.night(project)
     (project.raw / "sales/2024-03-01/_SUCCESS").unlink()
     contracts = project.contracts / "all.py"
     contracts.write_text(contracts.read_text().replace("nullable=True", "nullable=False"))
+    tiny.deliver(project, {"sales/2024-03-02/a": sale(2), "sales/2024-03-02/_SUCCESS": ""})
 
-    with pytest.raises(DeliveryError, match="what is in raw/ now is there but not complete: no sales/2024"):
-        tiny.plan(project)
+    first, second = tiny.night(project), tiny.night(project)
+
+    assert ids(project) == [1, 2]
+    for planned in (first, second):
+        assert said(planned) == [
+            "2024-03-01 stays as it was taken before the contract or the source changed, since what is in raw/ "
+            "now is there but not complete: no sales/2024-03-01/_SUCCESS. Have it delivered again"
+        ]
+    assert second.stale == {}
+    tiny.deliver(project, {"sales/2024-03-01/_SUCCESS": ""})
+    tiny.night(project)
+    assert said(tiny.plan(project)) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "held"),
+    [
+        ("id: int\n    item: str = pa.Field(str_length=3)", [(1, "book"), (2, "pen")]),
+        ('id: int\n    item: str = pa.Field(nullable=True, metadata={"pii": "partial"})', [(1, None), (2, "***")]),
+    ],
+)
+def test_a_day_that_is_not_complete_stays_in_the_columns_of_another_contract(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str, held: list[tuple[object, ...]]
+) -> None:
+    monkeypatch.setenv("ETL_MASK_KEY", "a key of sixteen characters or more")
+    project = shop(tmp_path, MARKED, {"sales/2024-03-01/a": sale(1), "sales/2024-03-01/_SUCCESS": ""})
+    tiny.night(project)
+    (project.raw / "sales/2024-03-01/_SUCCESS").unlink()
+    contracts = project.contracts / "all.py"
+    old = "id: int = pa.Field(unique=True)\n    item: str = pa.Field(nullable=True)"
+    contracts.write_text(contracts.read_text().replace(old, changed))
+    second = sale(2).replace("book", "pen")
+    tiny.deliver(project, {"sales/2024-03-02/a": second, "sales/2024-03-02/_SUCCESS": ""})
+
+    tiny.night(project)
+
+    assert tiny.published(project, "select id, item from raw.sales order by id") == held
 
 
 def test_a_required_day_that_is_not_complete_is_missing_and_said_why(tmp_path: Path) -> None:

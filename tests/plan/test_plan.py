@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from etl.errors import ConfigError, DeliveryError, WithdrawnError
+from etl.errors import ConfigError, WithdrawnError
 from etl.ledger import Ledger, stamp
 from etl.ledger.keys import BUILD
 from etl.plan import Plan
 from etl.project import Project, load_project
+from etl.reports.summary import notes
 from etl.stages import warehouse
 from tests.support import tiny
 
@@ -235,15 +236,20 @@ def test_the_snapshot_that_came_last_is_loaded_whatever_its_batch_date_and_no_re
     assert tiny.stale(tiny.plan(project, date(2024, 3, 20))) == []
 
 
-def test_a_snapshot_that_is_gone_cannot_be_taken_by_another_contract(project: Project) -> None:
+def test_a_snapshot_that_is_gone_stays_as_it_was_taken_by_another_contract(project: Project) -> None:
     (project.raw / "sites.csv").unlink()
     contracts = project.contracts / "all.py"
     contracts.write_text(contracts.read_text().replace('"sites.csv"', '"sites.csv", max_reject_ratio=0.5'))
 
-    with pytest.raises(
-        DeliveryError, match=r"sites 2024-03-05: the contract or the source changed, but sites\.csv"
-    ):
-        tiny.plan(project, date(2024, 3, 20))
+    before = tiny.published(project, "from marts.sites")
+
+    planned = tiny.night(project, date(2024, 3, 20))
+
+    assert tiny.published(project, "from marts.sites") == before
+    assert notes(planned.taken["sites"]) == [
+        "2024-03-05 stays as it was taken before the contract or the source changed, since sites.csv is gone from "
+        "raw/. Have it delivered again"
+    ]
 
 
 @pytest.mark.parametrize("day", [date(2024, 3, 5), date(2024, 3, 20)])

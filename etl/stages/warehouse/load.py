@@ -191,8 +191,8 @@ def _define(con: duckdb.DuckDBPyConnection, source: Source) -> None:
     definition = ", ".join(f"{identifier(name)} {type}" for name, type in source.columns.items())
     table = qualified(source.table)
     row = con.execute("select definition from etl._tables where source = ?", [source.name]).fetchall()
-    # snapshots that were loaded before a column was masked are to be read again without it
-    known = f"{definition} {source.masks}" if source.history else definition
+    # what was loaded before a column was masked, and cannot be extracted again, is to be read again without it
+    known = f"{definition} {source.masks}" if source.history or source.masks else definition
     if row != [(known,)]:
         for name in ("_loaded", "partitions", "rejects", "_tables"):
             con.execute(f"delete from etl.{name} where source = ?", [source.name])
