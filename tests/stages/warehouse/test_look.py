@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from etl import engine
+from etl.engine import connections
 from etl.errors import StepError
 from etl.ledger import Ledger, stamp
 from etl.project import Project
@@ -54,14 +54,14 @@ def test_while_a_run_has_it_open_there_is_nothing_to_be_seen(project: Project) -
 def test_a_run_waits_for_who_only_looks(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     with tiny.opened_elsewhere(project.build, read_only=True) as holder:
         # instead of a pause, the other one ends
-        monkeypatch.setattr(engine.time, "sleep", lambda seconds: holder.communicate())
+        monkeypatch.setattr(connections.time, "sleep", lambda seconds: holder.communicate())
         with open_build(project, Ledger(project.ledger), "run-2") as con:
             assert con.execute("select count(*) from marts.items").fetchall() == [(2,)]
 
 
 def test_a_run_does_not_wait_forever(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(engine.time, "sleep", pauses.append)
+    monkeypatch.setattr(connections.time, "sleep", pauses.append)
 
     with (
         tiny.opened_elsewhere(project.build, read_only=True),

@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from etl import engine
 from etl.contract.masking import MASKS
+from etl.engine import connections
 from etl.errors import AuditError
 from etl.ledger import Ledger
 from etl.project import Project
@@ -52,14 +52,14 @@ def delivery(day: str) -> str:
 def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Project]:
     """Return a project after a night, with the code in clear unless `mask` says otherwise."""
     monkeypatch.setenv("ETL_MASK_KEY", "k3y of 16 letters or more")
-    configure = engine._configure
+    configure = connections._configure
 
     def uncompressed(con: duckdb.DuckDBPyConnection, project: Project) -> None:
         configure(con, project)
         con.execute("pragma force_compression = 'uncompressed'")
 
     # compressed values cannot be searched for, though they are there
-    monkeypatch.setattr(engine, "_configure", uncompressed)
+    monkeypatch.setattr(connections, "_configure", uncompressed)
 
     def make(mask: str = "None", files: str = "people/{date}.csv") -> Project:
         raw = {f"people/{day}.csv": delivery(day) for day in DAYS}
