@@ -1,8 +1,10 @@
 """Raw files to a published, audited DuckDB warehouse: the Luigi tasks, and what a contract file needs."""
 
+import sys
 from configparser import Error as ConfigFileError
 from typing import TYPE_CHECKING
 
+from etl import contract, sources
 from etl.contract import sql_check
 from etl.errors import EtlError
 from etl.project.unreadable import stopped
@@ -23,6 +25,10 @@ try:
 except (ConfigFileError, UnicodeDecodeError) as error:
     # Luigi reads its configuration when it is imported
     raise stopped(error) from None
+
+# contracts that `etl sniff` once proposed import these from where they were
+contract.__dict__.setdefault("Source", Source)
+sys.modules.setdefault("etl.formats", sources.formats)
 
 if TYPE_CHECKING:
     from etl.sources.formats import Csv, Excel, FixedWidth, Json, JsonLines, Parquet, Xml

@@ -361,3 +361,16 @@ def test_the_command_prints_the_proposal(tmp_path):
 def test_the_delimiter_is_found_whatever_csv_sniffer_answers(monkeypatch, answer):
     monkeypatch.setattr(dialect, "_sniffed", lambda head: answer)
     assert dialect.find_marks((ORDERS / "2018-05-24.psv").read_text()).delimiter == "|"
+
+
+def test_a_contract_that_was_proposed_before_loads_as_it_is(tmp_path):
+    content = lines("id;price", "1;2,5", "2;7,5")
+    today = sniffed(tmp_path, content)
+    before = today.replace(
+        "from etl import Csv, Source", "from etl.contract import Source\nfrom etl.formats import Csv"
+    )
+    assert before != today
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before" / "sales.py").write_text(before)
+    (source,) = load_catalog(tmp_path / "before").sources.values()
+    assert source.format.delimiter == ";"
