@@ -48,6 +48,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def sentence(text: str) -> str:
+    """Return a text that ends in one full stop, whoever wrote it."""
+    return text if text.endswith(".") else f"{text}."
+
+
 def printable(text: str) -> str:
     """Return a text on one line, with control, format and bidirectional characters and line ends escaped.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from etl.errors import ConfigError, StepError, few
+from etl.errors import ConfigError, StepError, few, sentence
 from etl.ledger import stamp
 from etl.ledger.lock import locked
 from etl.project import Project, environments, load_project
@@ -124,7 +124,7 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        raise StepError(f"{what}: {error}. Mend that, and do it again.") from error
+        raise StepError(f"{what}: {sentence(str(error))} Fix the cause, and repeat.") from error
 
 
 def _check_empty(target: Project, original: Project) -> None:

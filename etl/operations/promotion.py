@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from etl import engine
-from etl.errors import ConfigError, PromotionRefused, PublishError, counted, few
+from etl.errors import ConfigError, PromotionRefused, PublishError, counted, few, sentence
 from etl.ledger import Approval, Ledger, now
 from etl.ledger.lock import take_lock
 from etl.operations.losses import losses
@@ -56,7 +56,7 @@ class Promotion:
             self._promote(self._candidate(), by or getpass.getuser(), reason)
         except FileNotFoundError as error:
             raise PublishError(
-                f"{error}. Did {self.source.environment_name} publish meanwhile? Run again."
+                f"{sentence(str(error))} Did {self.source.environment_name} publish meanwhile? Run again."
             ) from error
         finally:
             if self.lock >= 0:
@@ -70,7 +70,7 @@ class Promotion:
             raise PromotionRefused(f"{self.source.environment_name} has published nothing that could be promoted.")
         if hold:
             raise PromotionRefused(
-                f"{self.source.environment_name} is {hold.told}. Mend that first; or promote {hold.held} after "
+                f"{self.source.environment_name} is {hold.told}. Fix that first; or promote {hold.held} after "
                 "`etl rollback` has made it the current one again."
             )
         return name

@@ -271,5 +271,5 @@ class Deliveries:
         except OSError as error:
             where = f"{delivery.source} {delivery.date}: {file.name}"
             raise DeliveryError(
-                f"{where} cannot be read: {error}. Mend its permissions or deliver it anew."
+                f"{where} cannot be read: {error}. Fix its permissions, or deliver it again."
             ) from error

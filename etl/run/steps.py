@@ -161,7 +161,7 @@ def _explained(error: Exception, run: ActiveRun) -> EtlError | None:
     if not isinstance(error, OSError) and not is_duckdb:
         return None
     free = shutil.disk_usage(run.project.data).free / 1e6
-    hint = f"{free:,.0f} MB are free there: make room" if "space" in str(error).lower() else "Mend the cause"
+    hint = f"{free:,.0f} MB are free there: make room" if "space" in str(error).lower() else "Fix the cause"
     return StepError(f"{error}\n{hint}; the next run goes on from here.")
 
 

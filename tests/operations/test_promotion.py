@@ -81,7 +81,7 @@ def test_what_is_rolled_back_is_not_promoted_though_the_target_has_it(promotion:
     tiny.deliver(promotion.source, {"sales/2024-03-04.csv": "id,item\n5,spoon\n"})
     tiny.night(promotion.source)
     published.rollback(promotion.source, Ledger(promotion.source.ledger), by="bob", reason="spoons")
-    refused(promotion, r"staging is rolled back from run-\d+ by bob .*: spoons. Mend that first")
+    refused(promotion, r"staging is rolled back from run-\d+ by bob .*: spoons. Fix that first")
 
 
 @pytest.mark.parametrize(

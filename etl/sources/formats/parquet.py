@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from etl.contract.values import Values
 from etl.engine import quoting
 from etl.engine.quoting import identifier, literal
-from etl.errors import ContractError, UnreadableError
+from etl.errors import ContractError, UnreadableError, sentence
 from etl.sources.formats.format import Fault, Place, Skipped
 from etl.sources.formats.json import JsonLines
 from etl.sources.formats.limits import Limit
@@ -61,7 +61,9 @@ class Parquet(Values):
                 records = decoded(con, path, reader.columns, limit)
         except _duckdb_error() as error:
             message = str(error).split("\n", 1)[0]
-            raise UnreadableError(f"{path} is not a sound Parquet file: {message}. Ask for it again.") from error
+            raise UnreadableError(
+                f"{path} is not a sound Parquet file: {sentence(message)} Ask for it again."
+            ) from error
         return ParquetFile(path, reader, records)
 
     def record_format(self, columns: Sequence[str]) -> JsonLines:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
 
-from etl.errors import ConfigError
+from etl.errors import ConfigError, sentence
 from etl.project import Project
 from etl.sources import Source
 from etl.sources.formats import Place
@@ -100,8 +100,8 @@ def corrections_hash(project: Project, source: Source, days: Iterable[date]) -> 
         if not os.path.lexists(project.corrections / source.name):
             return {}
         raise ConfigError(
-            f"the decisions about {source.name} cannot be read: {error}. Without them nothing of {source.name} is "
-            "taken. Mend its permissions or the disk."
+            f"the decisions about {source.name} cannot be read: {sentence(str(error))} Without them nothing of "
+            f"{source.name} is taken. Fix its permissions or the disk."
         ) from error
 
 
@@ -146,9 +146,8 @@ def _correction(file: Path, number: int, line: bytes) -> Correction:
 
 
 def _malformed(file: Path, number: int, why: str) -> str:
-    return (
-        f"{file}, line {number} is no correction: {why}. Mend the line or delete it; `etl quarantine` writes them."
-    )
+    said = f"{file}, line {number} is not a correction: {sentence(why)}"
+    return f"{said} Fix the line or delete it; `etl quarantine` writes them."
 
 
 def _hash(content: bytes) -> str:

@@ -18,7 +18,7 @@ from etl.contract.masking import key_id, require_key
 from etl.contract.masking import prepare as prepare_masking
 from etl.contract.python_rules import prepare as prepare_python
 from etl.engine.quoting import literal
-from etl.errors import ConfigError, DeliveryError, RecordsLost, counted
+from etl.errors import ConfigError, DeliveryError, RecordsLost, counted, sentence
 from etl.ledger import Receipt, fingerprint, stamp
 from etl.ledger.keys import extract_key
 from etl.project import Project
@@ -200,7 +200,7 @@ def place(batch: Batch, extracted: Extracted) -> Receipt:
 def refusal(batch: Batch, extracted: Extracted, receipt: Receipt) -> str:
     """Return the message about a refused delivery: what is wrong, where its records are, and what to do next."""
     delivery, count = extracted.delivery, extracted.records
-    said = f"{delivery.source} {delivery.date}: {delivery.file} is refused: {extracted.refused}."
+    said = f"{delivery.source} {delivery.date}: {delivery.file} is refused: {sentence(extracted.refused)}"
     if count:
         are = "is" if count == 1 else "are"
         said += f" Its {counted(count, 'record')} {are} in quarantine (etl quarantine {delivery.source})."

@@ -81,7 +81,7 @@ def _settled(delivery: Delivery, file: File) -> File:
     if now.sha256 != file.sha256:
         raise DeliveryError(
             f"{where} changed while it was read: it has other content than when the run began. Nothing of it was "
-            "taken; the next run reads it anew. If that happens often, let its sender write aside and rename, or "
+            "taken; the next run reads it again. If that happens often, let its sender write aside and rename, or "
             "set the source's marker or settle_seconds."
         )
     return now

@@ -118,7 +118,7 @@ def _check_held(project: Project, record: Generation) -> None:
         raise PublishHeld(
             f"generation {hold.current} stays: {hold.told}.\n"
             f"    What came with it is as it was: {hold.came_with}.\n"
-            "    Mend that, and the next run publishes; or publish it all the same: "
+            "    Fix that, and the next run publishes; or publish it all the same: "
             "luigi --module etl Nightly --force\n"
             "    the candidate is set aside: etl sql --candidate, etl diff current candidate"
         )

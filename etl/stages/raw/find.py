@@ -263,7 +263,7 @@ class _Search:
             return []
         except OSError as error:
             raise DeliveryError(
-                f"the folder {self._raw}/{folder} cannot be listed: {error.strerror}. Mend its permissions or "
+                f"the folder {self._raw}/{folder} cannot be listed: {error.strerror}. Fix its permissions or "
                 "the disk; until then nobody can tell what was delivered."
             ) from error
 

@@ -342,6 +342,7 @@ def test_what_is_not_of_the_format_stops_no_other_day(tmp_path: Path, maker: Mak
     problem, receipts = extracted(project, maker)
     # where lines are records, these bytes are three, and broken
     assert FILE in problem or receipts[0] == (3, 0, 3, 0)
+    assert ".. " not in f"{problem} "
     assert len(tiny.rows_of(project, day=tiny.DAY.replace(day=2))) == 3
 
 

@@ -201,7 +201,7 @@ def test_a_line_that_is_no_correction_is_named(tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_text('\n{"file": "a", "line": 1, "sha256": "", "action": "discard"}\n')
     with pytest.raises(
-        DeliveryError, match=r"2024-03-01: .*jsonl, line 2 is no correction: .*to discard a reason"
+        DeliveryError, match=r"2024-03-01: .*jsonl, line 2 is not a correction: .*to discard a reason"
     ):
         tiny.take(project, tiny.sales())
 
