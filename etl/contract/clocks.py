@@ -15,6 +15,7 @@ ZONED = "TIMESTAMP WITH TIME ZONE"
 AMBIGUOUS = ("first", "last", "order")
 #: What it can say of one that does not exist: it is by a clock that was not set forward.
 NONEXISTENT = ("forward",)
+_NEVER_CHANGED = "current_setting('TimeZone') in ('UTC', 'Etc/UTC', 'GMT')"
 # No offset lasts for less than it takes to be told from those a bit before and after; one change, that of the
 # date line, is of 24 hours.
 _AROUND = "interval 25 hours"
@@ -36,11 +37,20 @@ def instant(local: str, ambiguous: str = "", nonexistent: str = "", turn: str = 
     # the offset that held before the change: 02:30 is half an hour after 02:00, whatever it is called
     skipped = f"make_timestamptz({before})" if nonexistent == "forward" else "null"
     return (
-        f"case when current_setting('TimeZone') in ('UTC', 'Etc/UTC', 'GMT') then ({local})::timestamptz "
+        f"case when {_NEVER_CHANGED} then ({local})::timestamptz "
         # all three are one instant: of two offsets around a change, neither is between the others
         f"when 2 * {plain} = {before} + {after} then make_timestamptz({before}) "
         f"when {local} is not null then case len({found}) when 0 then {skipped} when 1 then {found}[1] "
         f"else {chosen} end end"
+    )
+
+
+def is_doubtful(local: str) -> str:
+    """Return the SQL that tells whether the clocks skip a local TIMESTAMP, or show it twice; never null."""
+    plain, before, after = _candidates(local)
+    return (
+        f"case when {_NEVER_CHANGED} or not isfinite({local}) or 2 * {plain} = {before} + {after} then false "
+        f"else coalesce(len({_instants(local)}) <> 1, false) end"
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
+from etl.contract.clocks import is_doubtful
 from etl.engine.quoting import identifier, literal, qualified
 from etl.models import ABSENT, HISTORY, Model
 from etl.stages.warehouse.incremental import on_days
@@ -114,7 +115,17 @@ def _days(name: str, days: Sequence[date]) -> str:
 def _present(since: str, model: Model) -> str:
     column = model.header.valid_from or model.header.partition
     what = f"{model.name}: a row has no {column}, so it has no place in time"
-    return f"coalesce({since}, error({literal(what)}))"
+    present = f"coalesce({since}, error({literal(what)}))"
+    if dict(model.columns)[column] != "TIMESTAMP":
+        return present
+    where = literal(f"{model.name}: the {column} ")
+    why = literal(
+        " is a local time without a zone that the clocks skip or show twice when they change, so it has no "
+        f"place in time. Make {column} a time with a zone: in the contract, or, if it is in UTC, by "
+        f"{column} at time zone 'UTC' as {column} in the SELECT. The time zone of the project is "
+    )
+    said = f"{where} || {since}::varchar || {why} || current_setting('TimeZone')"
+    return f"case when {is_doubtful(since)} then error({said}) else {present} end"
 
 
 def _ranks(model: Model) -> tuple[str, ...]:

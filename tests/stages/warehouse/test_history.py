@@ -155,6 +155,33 @@ def test_a_row_without_a_date_is_refused(tmp_path: Path) -> None:
         warehouse.build()
 
 
+@pytest.mark.parametrize(
+    ("zone", "moved_at", "has_place"),
+    [
+        ("Europe/Berlin", "2024-10-27 02:30", False),
+        ("Europe/Berlin", "2024-03-31 02:30", False),
+        ("Europe/Berlin", "2024-10-27 03:00", True),
+        ("Europe/Berlin", "infinity", True),
+        ("America/New_York", "2024-11-03 01:00", False),
+        ("UTC", "2024-10-27 02:30", True),
+    ],
+)
+def test_a_local_time_that_the_clocks_skip_or_show_twice_has_no_place_in_time(
+    tmp_path: Path, zone: str, moved_at: str, has_place: bool
+) -> None:
+    local = TIMES.replace("moved_at from", f"timestamp '{moved_at}' as moved_at from")
+    zoned = local.replace(f"timestamp '{moved_at}'", f"timestamp '{moved_at}' at time zone 'UTC'")
+    warehouse = Warehouse(tmp_path, RAW, {"marts.local": local, "marts.zoned": zoned})
+    warehouse.con.execute(f"set TimeZone = '{zone}'")
+    warehouse.deliver("raw.feed", DAY, [change(0, 1, 1, "Ulm")])
+
+    built, problems = warehouse.tried()
+
+    assert built == (["marts.local", "marts.zoned"] if has_place else ["marts.zoned"])
+    assert has_place or (f"marts.local: the moved_at {moved_at}:00 is a local time without a zone" in problems[0])
+    assert has_place or problems[0].rstrip(".").endswith(f"The time zone of the project is {zone}"), problems
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_snapshot_of_which_no_row_is_kept_ends_what_it_lacks(tmp_path: Path, way: str) -> None:
     between, sql = WAYS[way]
