@@ -30,3 +30,9 @@ def test_every_link_of_a_page_leads_somewhere(page):
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{page.name}: {path} does not exist"
         assert not anchor or anchor in anchors(target), f"{page.name}: {path}#{anchor} has no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_is_written_in_plain_english(page):
+    odd = r"\banew\b|\bmend(ed|s|ing)?\b|(?<!here )\b(is|are) no (?!longer|more)\w+|\bis there twice\b"
+    assert [found[0] for found in re.finditer(odd, prose(page))] == []
