@@ -16,7 +16,7 @@ from xml.parsers.expat import ParserCreate
 from zipfile import ZipFile, ZipInfo
 
 from etl.errors import UnreadableError
-from etl.sources.formats.limits import Limit
+from etl.sources.formats.limits import Limit, check_packing
 
 _BLOCK_BYTES = 1 << 20
 _MOST_CELLS = 50_000_000
@@ -68,6 +68,7 @@ def check_archive(path: Path, limit: Limit) -> bool:
         names = set(archive.namelist())
         if len(names) < len(archive.infolist()):
             raise ValueError("two of its members have one name")
+        check_packing(path, archive.infolist())
         limit.check(sum(member.file_size for member in archive.infolist()))
         for member in archive.infolist():
             size = 0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etl.errors import UnreadableError
+
+if TYPE_CHECKING:
+    from zipfile import ZipInfo
 
 #: What any file may become.
 ALWAYS_BYTES = 100_000_000
@@ -15,6 +19,22 @@ MOST_COLUMNS = 20_000
 _MOST_NAME_CHARACTERS = 1 << 18
 #: So many broken records of a small file are kept in mind; of a large one, one for so many of its bytes.
 _MOST_BROKEN, _BROKEN_BYTES = 1_000_000, 16
+
+
+def check_packing(path: Path, members: Iterable[ZipInfo]) -> None:
+    """Raise UnreadableError for files in a zip archive that are not deflated.
+
+    Of all else the library unpacks a block at once, whatever it becomes: 1 KB may be gigabytes.
+    """
+    from zipfile import ZIP_DEFLATED, ZIP_STORED, compressor_names  # type: ignore[attr-defined]
+
+    for member in members:
+        if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+            how = compressor_names.get(member.compress_type, str(member.compress_type))
+            raise UnreadableError(
+                f"{path} is a zip archive whose files are packed with {how}, and only deflate is read. Nothing of "
+                "it was taken. Ask for an archive as usual programs make them."
+            )
 
 
 class Limit:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from etl.contract.values import TIMES, Values
-from etl.errors import ContractError, UnreadableError
+from etl.errors import ContractError, UnreadableError, sentence
 from etl.sources.formats import kinds
-from etl.sources.formats.limits import Limit
+from etl.sources.formats.limits import Limit, check_packing
 
 _BLOCK_BYTES = 1 << 20
 _LINE_BYTES = 1 << 23
@@ -235,9 +235,8 @@ def _blocks(path: Path, kind: str, times: int) -> Generator[bytes, None, None]:
 
 
 def _damaged(path: Path, kind: str, error: Exception) -> UnreadableError:
-    return UnreadableError(
-        f"{path} is not a sound {kind} archive: {error or type(error).__name__}. Ask for it to be delivered again."
-    )
+    why = sentence(str(error) or type(error).__name__)
+    return UnreadableError(f"{path} is not a sound {kind} archive: {why} Ask for it to be delivered again.")
 
 
 def _uncompressed(path: Path) -> Iterator[bytes]:
@@ -283,6 +282,7 @@ def _zip(path: Path) -> Iterator[bytes]:
             raise UnreadableError(
                 f"{path} holds {len(members)} files, not one: {names}. Ask for one archive per file."
             )
+        check_packing(path, members)
         with archive.open(members[0]) as file:
             yield from _read(file)
 

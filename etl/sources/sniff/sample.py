@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from etl.errors import ConfigError, counted
+from etl.sources.formats.limits import check_packing
 
 SAMPLE_BYTES = 10_000_000
 SAMPLE_RECORDS = 100_000
@@ -118,6 +119,7 @@ def _opened(path: Path, compression: str) -> IO[bytes] | Any:
     members = [member for member in archive.infolist() if not member.is_dir()]
     if len(members) != 1:
         raise ConfigError(f"{path} holds {counted(len(members), 'file')}; a delivery is a zip of one. Unpack it.")
+    check_packing(path, members)
     return archive.open(members[0])
 
 

@@ -7,6 +7,7 @@ import gzip
 import io
 import zipfile
 from collections.abc import Callable, Iterable
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +26,15 @@ def packed(parts: Iterable[bytes]) -> tuple[str, bytes]:
         for part in parts:
             file.write(part)
     return "a.dat.gz", target.getvalue()
+
+
+def zipped(parts: Iterable[bytes], how: int) -> tuple[str, bytes]:
+    """Return a zip archive of one file of parts."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", how, compresslevel=6) as archive, archive.open("a.dat", "w") as file:
+        for part in parts:
+            file.write(part)
+    return "a.dat.zip", target.getvalue()
 
 
 def plain(content: str | bytes, name: str = "a.dat") -> tuple[str, bytes]:
@@ -119,6 +129,8 @@ BOMBS: dict[str, list[Bomb]] = {
         lambda: packed([HEADER.encode(), *repeated(b"x\n", times=2)]),
         lambda: packed([HEADER.encode(), *repeated(b'1,a,1\n"\n')]),
         lambda: packed(repeated(bytes(1 << 10))),
+        lambda: zipped(repeated(b"x\n"), ZIP_DEFLATED),
+        lambda: zipped(repeated(bytes(1 << 20), times=1200), ZIP_BZIP2),
         lambda: plain(f"{wide(70_000)}\n{wide(70_000)}\n"),
         lambda: plain(f"id,item,price,{wide(15_000)}\n" + f"1,a,2{',' * 15_000}\n" * 20),
     ],

@@ -4,6 +4,7 @@ import gzip
 import resource
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from etl.errors import DeliveryError
 from etl.ledger import Ledger
 from etl.sources.formats import FORMATS
-from tests.sources.formats.bombs import BOMBS
+from tests.sources.formats.bombs import BOMBS, zipped
 from tests.sources.formats.makers import MAKERS
 from tests.support import tiny
 
@@ -55,7 +56,11 @@ def write(name: str, folder: str) -> None:
         file, content = bomb()
         assert len(content) <= 1 << 20, len(content)
         suffix = file.removeprefix("a")
-        other = gzip.compress(sound) if suffix.endswith(".gz") else sound
+        other = sound
+        if suffix.endswith(".gz"):
+            other = gzip.compress(sound)
+        elif suffix.endswith(".zip"):
+            _, other = zipped([sound], zipfile.ZIP_DEFLATED)
         raw = {f"s/2024-03-01{suffix}": content, f"s/2024-03-02{suffix}": other}
         tiny.project(Path(folder, str(number)), raw=raw)
 
