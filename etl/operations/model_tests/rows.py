@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from etl.contract.casts import exact_cast
 from etl.engine.quoting import identifier
 from etl.errors import ModelError, closest
 from etl.models import Given
@@ -34,15 +34,15 @@ def put_rows(con: duckdb.DuckDBPyConnection, file: str, block: Block, table: Giv
         return known
     filled = _run(con, file, block)
     columns = {name: _known(file, block, name, table) for name in filled}
+    held = {name: type for name, type, *_ in con.execute(f"describe {_BODY}").fetchall()}
     # a column of nulls alone has some type or other, perhaps one that cannot be cast
-    values = ", ".join(
-        f"cast({identifier(name) if filled[name] else 'null'} as {types[column]}) as {identifier(column)}"
+    values = [
+        exact_cast(name, held[name], types[column], True) if filled[name] else f"cast(null as {types[column]})"
         for name, column in columns.items()
-    )
+    ]
+    cells, named = ", ".join(values), ", ".join(map(identifier, columns.values()))
     try:
-        con.execute(f"create or replace temp table {into} as select {values} from {_BODY}")
-        exact = {name: types[column] for name, column in columns.items() if filled[name]}
-        _check_values(con, file, block, exact)
+        con.execute(f"create or replace temp table {into} as from (select {cells} from {_BODY}) as body({named})")
     except duckdb.Error as error:
         raise error_at(file, block.line, _said(error)) from error
     return list(columns.values())
@@ -92,21 +92,6 @@ def _known(file: str, block: Block, name: str, table: Given) -> str:
     close = closest(name, types)
     hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(types)}"
     raise error_at(file, block.line, f"{table.name} has no column {name}; {hint}")
-
-
-def _check_values(con: duckdb.DuckDBPyConnection, file: str, block: Block, types: Mapping[str, str]) -> None:
-    """Raise for a value that its column would hold as another one, such as 2.7 in a BIGINT."""
-    exact = {name: type for name, type in types.items() if type not in ("DOUBLE", "FLOAT")}
-    changed = ", ".join(
-        f"any_value({column}) filter (where {column} is distinct from cast({column} as {type}))"
-        for column, type in ((identifier(name), type) for name, type in exact.items())
-    )
-    if not changed:
-        return
-    values = con.execute(f"select {changed} from {_BODY}").fetchall()[0]
-    for (name, type), value in zip(exact.items(), values, strict=True):
-        if value is not None:
-            raise error_at(file, block.line, f"{name}: {value} is no {type}")
 
 
 def _said(error: Exception) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from etl.contract.casts import exact_cast
 from etl.engine.quoting import identifier, literal, qualified, set_variable
 from etl.errors import ModelError, TransformError
 from etl.models import Code, Model, read_code
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _RESULT = "_result"
 _RETURNED = "a relation, a DataFrame, an Arrow table or reader, or batches of these one by one"
-_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 
 
 @dataclass(frozen=True)
@@ -144,24 +144,11 @@ def _insert(con: duckdb.DuckDBPyConnection, model: Model, batch: Any) -> int:
         wrong = "; ".join(f"{what} {', '.join(names)}" for what, names in parts if names)
         said = ", ".join(promised.values())
         raise TransformError(f"{model.place}: its result {wrong}: its contract says {said}.")
-    columns = ", ".join(_cast(name, made[name.lower()][1], type) for name, type in model.columns)
+    # DuckDB alone would round 1.5, and cut off a time
+    columns = ", ".join(exact_cast(name, made[name.lower()][1], type, True) for name, type in model.columns)
     found = con.execute(f"insert into {qualified(model.name)} select {columns} from {_RESULT}").fetchall()
     con.unregister(_RESULT)  # not after an error: the transaction is rolled back, and takes it along
     return int(found[0][0])
-
-
-def _cast(name: str, made: str, promised: str) -> str:
-    """Return a column of the result as its contract has it; DuckDB alone would round 1.5, and cut off a time."""
-    column, wrong = identifier(name), ""
-    if promised in _INTEGERS and made.startswith(("FLOAT", "DOUBLE", "DECIMAL", "VARCHAR")):
-        wrong = f"{column}::double <> trunc({column}::double)"
-    elif promised == "DATE" and made.startswith(("TIMESTAMP", "VARCHAR")):
-        wrong = f"{column}::timestamp <> {column}::timestamp::date"
-    cast = f"cast({column} as {promised})"
-    if wrong:
-        said = f"{literal(f'column {name}: ')} || {column}::varchar || {literal(f' is no {promised}')}"
-        cast = f"case when {wrong} then error({said}) else {cast} end"
-    return f"{cast} as {column}"
 
 
 @contextmanager

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.contract.clocks import ZONED, instant
+from etl.contract.casts import exact_cast
 from etl.contract.masking import withheld
-from etl.contract.parse import parsed
-from etl.engine.quoting import identifier, literal, paths, qualified
+from etl.engine.quoting import paths, qualified
 from etl.errors import StepError
 from etl.sources import Source
 
@@ -73,25 +72,9 @@ def _alike(
             if name.lower() in known and masks.get(name.lower(), "") == notes.get(name.lower(), {}).get("pii", "")
         }
         types = {name.lower(): type for name, type in source.columns.items()}
-        selected = ", ".join(_cast(name, type, types[name.lower()]) for name, type in columns.items())
+        selected = ", ".join(exact_cast(name, type, types[name.lower()]) for name, type in columns.items())
         found.setdefault((selected, str([*columns.values()])), []).append(path)
     return found
-
-
-def _cast(name: str, held: str, wanted: str) -> str:
-    """Return a column as another type; an error for a value that is not one of it, which DuckDB may round."""
-    column = identifier(name)
-    if held == wanted or wanted == "VARCHAR":
-        return column
-    if held == "VARCHAR":
-        value = parsed(column, wanted)
-    elif wanted == ZONED and held in ("DATE", "TIMESTAMP"):
-        value = instant(f"{column}::timestamp")
-    else:
-        cast = f"try_cast({column} as {wanted})"
-        value = f"case when try_cast({cast} as {held}) is not distinct from {column} then {cast} end"
-    said = f"{literal(f'column {name}: ')} || {column}::varchar || {literal(f' is not a {wanted}')}"
-    return f"case when {column} is null then null else coalesce({value}, error({said})) end as {column}"
 
 
 def _notes(con: duckdb.DuckDBPyConnection, path: Path) -> dict[str, dict[str, str]]:

@@ -254,10 +254,10 @@ EXPECT = "-- test: a\n-- given: raw.sales (item, quantity)\nvalues ('pen', 1);\n
             "has 2 statements; rows are exactly one SELECT",
         ),
         (GIVEN.format("raw.sales (sale_date)\nvalues (current_date);"), 3, "another result each night"),
-        (GIVEN.format("raw.sales (sale_date)\nvalues ('March');"), 2, "invalid date"),
-        (GIVEN.format("raw.sales (quantity)\nvalues (2.5);"), 2, "quantity: 2.5 is no BIGINT"),
+        (GIVEN.format("raw.sales (sale_date)\nvalues ('March');"), 2, "column sale_date: March is not a DATE"),
+        (GIVEN.format("raw.sales (quantity)\nvalues (2.5);"), 2, "column quantity: 2.5 is not a BIGINT"),
         (EXPECT.format("(itm)\nvalues ('pen');"), 4, "marts.items has no column itm; did you mean item?"),
-        (EXPECT.format("(quantity)\nvalues (1), (2.5);"), 4, "quantity: 2.5 is no HUGEINT"),
+        (EXPECT.format("(quantity)\nvalues (1), (2.5);"), 4, "column quantity: 2.5 is not a HUGEINT"),
     ],
 )
 def test_what_is_wrong_with_a_test_is_said_with_its_line(

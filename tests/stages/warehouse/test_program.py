@@ -133,6 +133,26 @@ def test_a_rollback_that_fails_ends_the_step() -> None:
         raise ValueError("first")
 
 
+@pytest.mark.parametrize(
+    ("promised", "result", "message"),
+    [
+        ("DECIMAL(9,2)", "sales.project('day, price + 0.005 as price')", "1.005 is not a DECIMAL(9,2)"),
+        (
+            "TIMESTAMP WITH TIME ZONE",
+            "sales.project(\"day, timestamp '2024-10-27 02:30:00' as price\")",
+            "2024-10-27 02:30:00 is not a TIMESTAMP WITH TIME ZONE",
+        ),
+    ],
+)
+def test_no_value_is_another_one_by_contract(tmp_path: Path, promised: str, result: str, message: str) -> None:
+    context = Context({"factor": "3"}, {"marts.x": Promised((("day", "DATE"), ("price", promised)))})
+    made = Warehouse(tmp_path, RAW, {"marts/x.py": PROGRAM.replace("{result}", result)}, context=context)
+    made.con.execute("set TimeZone = 'Europe/Berlin'")
+    made.deliver("raw.sales", "2024-03-01", [("2024-03-01", 1)])
+
+    assert f"column price: {message}" in made.tried()[1][0]
+
+
 def test_it_is_built_again_when_what_it_reads_or_its_text_changes(tmp_path: Path) -> None:
     made = warehouse(tmp_path, ARROW)
     made.build()
@@ -154,12 +174,12 @@ def test_it_is_built_again_when_what_it_reads_or_its_text_changes(tmp_path: Path
         ("inputs['raw.visits']", r"sql/marts/x.py:8, .* 'raw.visits' is not in READS"),
         ("ctx.variables['other']", r"sql/marts/x.py:8, .* 'other' is not in VARIABLES"),
         ("exit(3)", r"sql/marts/x.py:8, .* SystemExit: 3"),
-        ("sales.project('day, price + 0.5 as price')", r"could not be built: .*column price: 1.5 is no BIGINT"),
+        ("sales.project('day, price + 0.5 as price')", r"could not be built: .*column price: 1.5 is not a BIGINT"),
         (
             "sales.project(\"day, price || '.5' as price\")",
-            r"could not be built: .*column price: 1.5 is no BIGINT",
+            r"could not be built: .*column price: 1.5 is not a BIGINT",
         ),
-        ("sales.project('day + interval 1 hour as day, price')", r"column day: 2024-03-01 01:00:00 is no DATE"),
+        ("sales.project('day + interval 1 hour as day, price')", r"column day: 2024-03-01 01:00:00 is not a DATE"),
     ],
 )
 def test_what_fails_is_named_with_its_line(tmp_path: Path, result: str, message: str) -> None:
