@@ -100,9 +100,9 @@ class Clock(datetime):
 
 def main():
     """Watch what there is to watch, and run the task."""
-    from etl import project
     from etl.cli import main as cli
     from etl.ledger import Ledger, rows
+    from etl.project import project
     from etl.run import active as run
     from etl.run import steps
     from etl.stages.published import retention

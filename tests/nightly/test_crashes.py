@@ -4,9 +4,7 @@ import pytest
 
 #: Placing partitions of some dates of the orders fails, in a way that nobody foresaw.
 FAULT = """
-from importlib import import_module
-
-_lake = import_module("etl.stages.lake.extract")
+import etl.stages.lake.extraction as _lake
 
 _place = _lake.place
 

@@ -105,7 +105,7 @@ def test_settings_of_an_environment_go_before_those_of_the_project(prod: Any, to
 
 def test_a_creation_that_is_killed_leaves_no_half_environment(prod: Any, tools: Any) -> None:
     code = (
-        "import os, etl.environments as e\n"
+        "import os, etl.operations.environments as e\n"
         "def killed(*_):\n    os.kill(os.getpid(), 9)\n"
         "e._copy_ledger = killed\ne.create('dev')\n"
     )
@@ -190,7 +190,7 @@ def test_a_promotion_waits_for_no_run(prod: Any, tools: Any) -> None:
     staging = made(tools, prod, "staging")
     prod.deliver("orders/2018-05-25.psv", "1|2018-05-25|book|Doha, Qatar\n")
     staging.published()
-    code = "import sys; from etl.lock import take_lock; from etl.project import load_project\n"
+    code = "import sys; from etl.ledger.lock import take_lock; from etl.project import load_project\n"
     code += "take_lock(load_project(), 'held'); print(flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", code]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

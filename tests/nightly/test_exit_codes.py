@@ -130,7 +130,7 @@ def test_a_broken_contract_is_35_with_file_and_line(project) -> None:
 
     said = wrong(project)
 
-    assert "contracts/orders.py:24: AttributeError" in said
+    assert "contracts/orders.py:23: AttributeError" in said
 
 
 def test_a_contract_that_is_no_python_is_35_with_file_and_line(project) -> None:

@@ -23,19 +23,19 @@ def test_records_are_edited_replayed_and_discarded(shop) -> None:
 
     replayed = quarantine(shop, "replay", "orders", "--from", "orders.csv")
 
-    assert replayed.stdout == "orders: 1 record moved to the lake, 1 stays in quarantine\n"
+    assert replayed.stdout == "orders: 1 record moved to the lake, 4 stay in quarantine\n"
     assert shop.sql("select item from raw.orders where order_nb = 124118427") == [("book",)]
     stays = "select message from etl.rejects where line = 6 and date = '2018-05-27'"
     assert shop.sql(stays)[0][0].endswith("but 5 cells where the contract has 4")
 
     discarded = quarantine(shop, "discard", "orders", "--reason", "a test of the shop's", "--date", "2018-05-27")
 
-    assert discarded.stdout == "orders: 2 records discarded, 0 stay in quarantine\n"
+    assert discarded.stdout == "orders: 2 records discarded, 2 stay in quarantine\n"
     counts = "select rows, rejected, discarded from etl.partitions where source = 'orders' and date = '2018-05-27'"
     assert shop.sql(counts) == [(5, 0, 2)]
     before = shop.content()
     again = quarantine(shop, "replay", "orders", "--date", "2018-05-26")
-    assert again.stdout == "orders: 0 records moved to the lake, 1 stays in quarantine\n"
+    assert again.stdout == "orders: 0 records moved to the lake, 2 stay in quarantine\n"
     shop.forget("ledger.sqlite*", "lake", "quarantine", "warehouse")
     shop.published()
     assert shop.content() == before

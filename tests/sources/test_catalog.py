@@ -10,7 +10,7 @@ from etl.sources import Catalog, load_catalog
 
 SALES = """
 import pandera.pandas as pa
-from etl.contract import Source
+from etl import Source
 
 class Sales(pa.DataFrameModel):
     id: int
@@ -45,7 +45,7 @@ def test_sources_are_named_by_their_variable_and_table_contracts_by_config(tmp_p
 
 
 def test_contract_files_may_import_each_other(tmp_path: Path) -> None:
-    shared = "from .sales import sales, Sales\nfrom etl.contract import Source\n" + (
+    shared = "from .sales import sales, Sales\nfrom etl import Source\n" + (
         'returns = Source(contract=Sales, files="returns/{date}.csv")\n'
     )
 

@@ -2,7 +2,7 @@
 
 from etl.stages.lake.accepted import ACCEPTED, FEW_ROWS_RATIO, forget_refused
 from etl.stages.lake.adopt import adopt
-from etl.stages.lake.extract import extract
+from etl.stages.lake.extraction import extract
 from etl.stages.lake.layout import delete_partition, partition_file, partition_folders
 from etl.stages.lake.place import definition
 

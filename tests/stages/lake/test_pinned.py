@@ -70,9 +70,9 @@ def test_a_delivery_that_is_swapped_is_not_taken(
     if when == "after the look":
         _before(monkeypatch, "etl.plan.deliveries.sha256", swapped)
     elif when == "after the hash":
-        _before(monkeypatch, "etl.stages.lake.open_file", swapped)
+        _before(monkeypatch, "etl.stages.lake.extraction.open_file", swapped)
     else:
-        _before(monkeypatch, "etl.stages.lake.extract_clean", swapped)
+        _before(monkeypatch, "etl.stages.lake.extraction.extract_clean", swapped)
 
     with pytest.raises(DeliveryError):
         tiny.night(project)
