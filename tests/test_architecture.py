@@ -103,6 +103,19 @@ def test_only_the_tasks_import_luigi():
     assert found == {"tasks"}
 
 
+def test_files_are_put_in_place_one_way():
+    found = {str(path.relative_to(ROOT)) for path in modules() for _, name in called(path) if name == "os.replace"}
+    # links have nothing to flush but their names
+    assert found == {"project/files.py", "stages/published/switching.py"}, "Write it with files.written_aside()."
+
+
+def called(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and name of everything that a module calls."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield node.lineno, ast.unparse(node.func)
+
+
 def test_every_entry_of_the_package_is_a_room():
     there = {path.name for path in ROOT.iterdir() if path.name != "__pycache__"}
     assert there == BESIDE | {floor for floor in FLOORS if floor != "errors"}

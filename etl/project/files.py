@@ -8,7 +8,8 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 #: Linux's request to share the blocks of a file with another one, until either is written to.
@@ -60,12 +61,50 @@ def link_file(source: Path, target: Path) -> str:
 
 def write_file(target: Path, text: str) -> None:
     """Make a file of a text, in one rename: there is all of it, or what was there before."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.new")
-    aside.write_text(text, encoding="utf-8")
-    flush(aside)
-    os.replace(aside, target)
+    with written_aside(target) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def written_aside(target: Path, scratch: Path | None = None) -> Iterator[Path]:
+    """Give a path to write a file to, which is put in the place of `target` in the end; see put().
+
+    It lies in the folder `scratch` of the same file system, which is private and made if it is not there, or
+    beside the target under a hidden name. If anything fails, it is removed, and the target is what it was.
+    """
+    if scratch is None:
+        make_folder(target.parent)
+    aside = target.with_name(f".{target.name}.new") if scratch is None else private(scratch) / target.name
+    # what a process that was killed has left
+    aside.unlink(missing_ok=True)
+    try:
+        yield aside
+        put(aside, target)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def put(written: Path, target: Path) -> None:
+    """Rename a file that was written aside to its place, both on the disk: a loss of power takes neither back."""
+    flush(written)
+    make_folder(target.parent)
+    os.replace(written, target)
     flush(target.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with those above it, if it is not there, and have their names on the disk."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        flush(folder.parent)
+
+
+def private(folder: Path) -> Path:
+    """Return a folder that is nobody else's to look into, made if it is not there."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def restrict_files(mask: int) -> None:

@@ -23,6 +23,7 @@ from etl.ledger.keys import BUILD, PUBLISH, extract_key
 from etl.ledger.lock import take_lock
 from etl.plan import Plan, Scope, check_room, make_plan
 from etl.project import Project, load_project
+from etl.project.files import private
 from etl.project.git import commit_of
 from etl.reports.summary import all_notes, summary
 from etl.run.workers import batch_size, end_with_parent, end_without_workers, memory_share, ready_to_fork
@@ -207,7 +208,7 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
             ledger.write_run(replace(earlier, outcome="published" if is_published else "killed"))
     # whoever wrote here is gone: this process has the lock
     shutil.rmtree(project.scratch, ignore_errors=True)
-    project.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private(project.scratch)
     sweep(project)
     note_missed(project, ledger)
     row = Run(

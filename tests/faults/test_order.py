@@ -1,12 +1,15 @@
 """What a loss of power may not turn around: content before names, results before receipts."""
 
 import re
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from etl.stages.lake.corrections import corrections_file
 from tests.faults.faults import disturbed
-from tests.support import projects
+from tests.support import projects, tiny
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,24 @@ def test_a_partition_is_on_the_disk_before_it_has_its_name(effects: list[list[An
     for number, _, target, source in moved:
         flushed = position(effects, "fsync", re.escape(source))
         assert flushed < number, f"{source} was renamed to {target} before it was flushed"
+        # its name too, before the receipt says that it is there
+        position(effects, "fsync", re.escape(target.rpartition("/")[0]), after=number)
+
+
+def test_a_decision_is_on_the_disk_with_its_name_before_the_command_says_it_is_kept(tmp_path: Path) -> None:
+    project = tiny.project(tmp_path, raw={"sales/2024-03-04.csv": "id,item\n8,book\nfour,pen\nfive,cap\n"})
+    tiny.night(project)
+    for line, is_first in ((3, True), (4, False)):
+        options = ("discard", "sales", "--line", str(line), "--reason", "a test")
+        done, effects = disturbed(project, projects, options, ("etl", "quarantine"))
+        assert done.returncode == 0, done.stdout
+        number = position(effects, "replace", "corrections/sales/2024-03-04.jsonl")
+        source = effects[number - 1][3]
+        assert position(effects, "fsync", re.escape(source)) < number
+        # its name, and that of the folder that came with it
+        assert position(effects, "fsync", "corrections/sales", after=number) > number
+        assert any(row[1:3] == ["fsync", "corrections"] for row in effects) == is_first
+    assert len(corrections_file(project, tiny.sales(), date(2024, 3, 4)).read_text().splitlines()) == 2
 
 
 def test_a_receipt_comes_after_what_it_proves(effects: list[list[Any]]) -> None:

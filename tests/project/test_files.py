@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from etl.project import files
-from etl.project.files import copy_file, link_file, make_read_only, sha256, write_file
+from etl.project.files import copy_file, link_file, make_read_only, sha256, write_file, written_aside
 
 BIG = b"an order\n" * 2_000_000
 
@@ -79,3 +79,15 @@ def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         write_file(file, "the second")
 
     assert file.read_text() == "the first"
+
+
+@pytest.mark.parametrize("is_aside", [False, True])
+def test_what_fails_while_it_is_written_leaves_what_was_there(tmp_path: Path, is_aside: bool) -> None:
+    target, scratch = tmp_path / "deep/down/a.txt", tmp_path / "scratch" if is_aside else None
+    with written_aside(target, scratch) as aside:
+        aside.write_text("whole")
+    for problem in (OSError("no room"), KeyboardInterrupt()):
+        with pytest.raises(type(problem)), written_aside(target, scratch) as aside:
+            aside.write_text("hal")
+            raise problem
+    assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["whole"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from etl.engine.quoting import identifier, literal
 from etl.operations.diff.sides import A, B, Column, Sides, text_of
 from etl.operations.spreadsheet import guarded_sql
+from etl.project.files import written_aside
 
 if TYPE_CHECKING:
     import duckdb
@@ -165,16 +165,15 @@ def write(con: duckdb.DuckDBPyConnection, rows: Keyed | Whole, target: Path) -> 
 
     In a .csv, texts that a spreadsheet would run have an apostrophe before them.
     """
-    aside = target.with_name(f".{target.name}.new")
     how = "format csv, header" if target.suffix == ".csv" else "format parquet"
     select = rows.select("change")
     if target.suffix == ".csv":
         columns = [(row[0], row[1]) for row in con.execute(f"describe {select}").fetchall()]
         cells = [guarded_sql(name) if type == "VARCHAR" else identifier(name) for name, type in columns]
         select = f"select {', '.join(cells)} from ({select})"
-    count = con.execute(f"copy (select * from ({select})) to {literal(str(aside))} ({how})").fetchall()[0][0]
-    os.replace(aside, target)
-    return int(count)
+    with written_aside(target) as aside:
+        copy = f"copy (select * from ({select})) to {literal(str(aside))} ({how})"
+        return int(con.execute(copy).fetchall()[0][0])
 
 
 def _few(con: duckdb.DuckDBPyConnection, rows: Keyed | Whole, limit: int) -> Iterator[tuple[Any, ...]]:

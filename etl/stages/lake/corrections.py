@@ -15,6 +15,7 @@ from pathlib import Path
 
 from etl.errors import ConfigError, sentence
 from etl.project import Project
+from etl.project.files import written_aside
 from etl.sources import Source
 from etl.sources.formats import Place
 
@@ -116,19 +117,13 @@ def read_corrections(file: Path) -> Corrections:
 
 
 def add_corrections(file: Path, items: Sequence[Correction], scratch: Path) -> None:
-    """Add decisions to a file: all or none, even if the process is killed. The project is to be locked."""
+    """Add decisions to a file: all or none, whatever is killed or loses its power. The project is to be locked."""
     read_corrections(file)
     before = file.read_bytes() if file.exists() else b""
     before += b"\n" if before and not before.endswith(b"\n") else b""
-    scratch.mkdir(parents=True, exist_ok=True)
-    written = scratch / f"corrections-{file.parent.name}-{file.name}"
-    with written.open("wb") as out:
+    with written_aside(file, scratch) as aside, aside.open("wb") as out:
         out.write(before)
         out.writelines(f"{json.dumps(asdict(item), ensure_ascii=False)}\n".encode() for item in items)
-        out.flush()
-        os.fsync(out.fileno())
-    file.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(written, file)
 
 
 def _correction(file: Path, number: int, line: bytes) -> Correction:

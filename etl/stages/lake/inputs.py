@@ -11,6 +11,7 @@ from typing import NamedTuple
 from etl.engine.quoting import identifier, literal
 from etl.errors import UnreadableError, closest, printable
 from etl.project import Project
+from etl.project.files import private
 from etl.sources import Source
 from etl.sources.formats import Opened
 from etl.stages.lake.empty import needs_no_header
@@ -159,8 +160,7 @@ def _names(source: Source, columns: Sequence[str]) -> Iterator[str]:
 
 
 def _scratch(project: Project, delivery: Delivery, number: int) -> Path:
-    project.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return project.scratch / f"records-{delivery.source}-{delivery.date}-{number}"
+    return private(project.scratch) / f"records-{delivery.source}-{delivery.date}-{number}"
 
 
 def _short(names: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,7 +21,7 @@ from etl.errors import ConfigError, DeliveryError, RecordsLost, counted, sentenc
 from etl.ledger import Receipt, fingerprint, stamp
 from etl.ledger.keys import extract_key
 from etl.project import Project
-from etl.project.files import flush
+from etl.project.files import private, put
 from etl.sources import Source
 from etl.sources.redactor import Redactor
 from etl.stages.lake import accepted
@@ -179,7 +178,7 @@ def place(batch: Batch, extracted: Extracted) -> Receipt:
     _quarantine(batch, extracted, quarantine)
     lake = partition_file(batch.project.lake, source, day)
     if extracted.rows_file is not None:
-        _move(extracted.rows_file, lake)
+        put(extracted.rows_file, lake)
     elif source.is_dated:
         # not so a snapshot's, which is the only record of what came before
         delete_partition(lake.parent)
@@ -274,7 +273,7 @@ def _quarantine(batch: Batch, extracted: Extracted, target: Path) -> None:
             f"{source.name} {delivery.date}: {expected:,} records of {delivery.file} are rejected, but "
             f"{count:,} could be read again. Nothing of it was taken. Was the file changed? Run again."
         )
-    _move(written, target)
+    put(written, target)
 
 
 def _write_rejects(batch: Batch, extracted: Extracted, target: Path) -> int:
@@ -300,11 +299,4 @@ def _write_rejects(batch: Batch, extracted: Extracted, target: Path) -> int:
 
 def scratch_file(project: Project, kind: str, delivery: Delivery, suffix: str = "parquet") -> Path:
     """Return a path for a half-written file of one delivery."""
-    project.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return project.scratch / f"{kind}-{delivery.source}-{delivery.date}.{suffix}"
-
-
-def _move(written: Path, target: Path) -> None:
-    flush(written)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(written, target)
+    return private(project.scratch) / f"{kind}-{delivery.source}-{delivery.date}.{suffix}"

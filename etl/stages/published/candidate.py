@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from pathlib import Path
 
 from etl.project import Project
-from etl.project.files import copy_file, flush, make_read_only
+from etl.project.files import copy_file, make_read_only, written_aside
 from etl.stages.published.switching import FILE
 from etl.stages.warehouse import close_build
 
@@ -26,17 +25,11 @@ def set_aside(project: Project) -> None:
     If there is no room for it, that is said, and is no error: it can be built again.
     """
     close_build(project)
-    target = candidate(project)
-    aside = project.scratch / FILE
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        aside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        copy_file(project.build, aside)
-        make_read_only(aside)
-        flush(aside)
-        os.replace(aside, target)
+        with written_aside(candidate(project), project.scratch) as aside:
+            copy_file(project.build, aside)
+            make_read_only(aside)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         log.warning("the candidate could not be set aside: %s", error)
 
 

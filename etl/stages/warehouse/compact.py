@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING
 
 from etl import engine
 from etl.ledger import Ledger
 from etl.project import Project
-from etl.project.files import flush
+from etl.project.files import written_aside
 from etl.stages.warehouse.build import note_stamp
 
 if TYPE_CHECKING:
@@ -36,22 +35,17 @@ def compact(project: Project, ledger: Ledger, run_id: str, also: str = "") -> bo
     """
     import duckdb
 
-    target = project.scratch / "compacted.duckdb"
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = project.build.stat().st_size
     try:
-        with engine.building(project) as con:
-            engine.attach_new(project, con, target, "scrubbed")
+        with written_aside(project.build, project.scratch) as aside, engine.building(project) as con:
+            engine.attach_new(project, con, aside, "scrubbed")
             con.execute(f"copy from database {engine.BUILD} to scrubbed")
             if also:
                 con.execute(also)
             con.execute("detach scrubbed")
     except duckdb.Error as error:
-        target.unlink(missing_ok=True)
         log.warning("%s could not be compacted: %s", project.build, error)
         return False
-    flush(target)
-    os.replace(target, project.build)
     note_stamp(project, ledger, run_id)
     log.info("compacted build.duckdb from %.1f to %.1f MB", before / 1e6, project.build.stat().st_size / 1e6)
     return True
