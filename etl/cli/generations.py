@@ -80,7 +80,7 @@ def reproduce(generation: str) -> None:
     from etl.stages import published
 
     project = load_project()
-    name = generation or published.current(project) or ""
+    name = published.find(project, generation or "current").parent.name
     with building_anew(project, name) as anew:
         for note in anew.notes:
             echo(f"note: {note}")

@@ -60,7 +60,7 @@ def notes(taken: Taken) -> list[str]:
 def told_holes(holes: Holes, known: Collection[date] = ()) -> str:
     """Return what is to be said of missing deliveries, the newest ones by date; nothing of `known` ones."""
     days = [day for day in holes.days if day not in known]
-    older = f"{len(days) - _LISTED:,} earlier ones and " if len(days) > _LISTED else ""
+    older = f"{counted(len(days) - _LISTED, 'earlier day')} and " if len(days) > _LISTED else ""
     lacking = f"no delivery for {older}{', '.join(map(str, days[-_LISTED:]))}" if days else ""
     late = f"late since {holes.late_since} ({holes.rhythm})" if holes.late_since else ""
     return ": ".join(filter(None, [late, lacking]))

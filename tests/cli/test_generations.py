@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from etl.cli.main import cli
-from etl.errors import ConfigError, EtlError, NotReproduced, StepError
+from etl.errors import ConfigError, EtlError, NotReproduced, PublishError, StepError
 from etl.project import Project
 from etl.stages import published
 from tests.operations.test_reproduce import commit, git
@@ -180,3 +180,9 @@ def test_reproduce_shows_the_first_table_that_comes_out_otherwise(shop: Project)
     assert isinstance(result.exception, NotReproduced)
     assert "note: defined otherwise than when it was made: sql/marts/items.sql" in result.output
     assert "  ~ item = book: sales 7 → 1" in result.output
+
+
+def test_reproduce_says_that_nothing_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETL_PROJECT", str(tiny.project(tmp_path).root))
+
+    assert failed(PublishError, "reproduce").startswith("nothing is published yet; run ")

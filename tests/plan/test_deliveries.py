@@ -255,7 +255,7 @@ def test_a_feed_that_stops_is_late_in_the_headline_and_its_days_are_holes(tmp_pa
 
     assert late[0].endswith("is up to date; late: sales since 2024-03-11")
     days = ", ".join(f"2024-03-{day}" for day in range(14, 19))
-    assert f"  sales: late since 2024-03-11 (daily): no delivery for 3 earlier ones and {days}" in late
+    assert f"  sales: late since 2024-03-11 (daily): no delivery for 3 earlier days and {days}" in late
 
     tiny.deliver(project, week(11, 18))
     assert not any(

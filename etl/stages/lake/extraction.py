@@ -22,7 +22,7 @@ from etl.sources import Source
 from etl.stages.lake import empty
 from etl.stages.lake.careful import extract_carefully, refuse
 from etl.stages.lake.clean import Opening, extract_clean
-from etl.stages.lake.inputs import Input, Lines, open_file
+from etl.stages.lake.inputs import Input, Lines, open_file, which
 from etl.stages.lake.place import Batch, Extracted, place, refusal, why_too_few
 from etl.stages.lake.skipped import eaten, look
 from etl.stages.lake.unchanged import is_changed, read_unchanged
@@ -137,9 +137,9 @@ class _Extraction:
         for file in opening.inputs:
             # what stands where a header should be can be a person's record
             if problem := file.problem(self.batch.redactor(file).header(file.opened.columns)):
-                return problem + eaten(file)
+                return which(opening.inputs, file) + problem + eaten(file)
             if problem := empty.refusal(source, file.records):
-                return problem
+                return which(opening.inputs, file) + problem
         return opening.delivery.problem if opening.records else ""
 
     def _alone(self, opening: Opening, problem: str = "") -> None:

@@ -146,6 +146,11 @@ def _named(message: str, path: Path, delivery: Delivery, file: File) -> str:
     return message.replace(str(path), file.name).removesuffix(".")
 
 
+def which(inputs: Sequence[Input], file: Input) -> str:
+    """Return how a message about one file of a delivery begins: with its name, if there are others."""
+    return f"{file.file.name}: " if len(inputs) > 1 else ""
+
+
 def reopened(file: Input, path: Path, scratch: Path) -> Input:
     """Take apart texts of records at `path`, to be read in the place of others of `file`."""
     source, columns = file.source, file.opened.columns

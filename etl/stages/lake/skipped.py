@@ -12,7 +12,7 @@ from etl.sources import Source
 from etl.sources.formats import Fault, Opened, Place
 from etl.sources.formats.format import Reader, Skipped
 from etl.sources.formats.totals import is_total, word
-from etl.stages.lake.inputs import Input, reopened
+from etl.stages.lake.inputs import Input, reopened, which
 from etl.stages.lake.place import Batch, scratch_file
 from etl.stages.lake.sound import Sound
 from etl.stages.raw import Delivery
@@ -122,7 +122,7 @@ def look(batch: Batch, delivery: Delivery, inputs: Sequence[Input]) -> Looked:
             for skip in records:
                 if not looked.problem and not decided.about(file.file.name, skip.place):
                     text = _shown(redactor.text(skip.place.text, ""))
-                    looked.problem = f"{_said(skip, text)}. {_advice(source, skip)}"
+                    looked.problem = f"{which(inputs, file)}{_said(skip, text)}. {_advice(source, skip)}"
     return looked
 
 
