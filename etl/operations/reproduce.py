@@ -14,10 +14,12 @@ from functools import cached_property
 from pathlib import Path
 
 from etl import engine
+from etl.contract.audit_kinds import ROW_COUNTS
 from etl.contract.folder import catalog_key
 from etl.contract.masking import disguised
 from etl.errors import NotReproduced, few
-from etl.ledger import Ledger, Run, now
+from etl.ledger import Ledger, RowCount, Run, now
+from etl.ledger.keys import extract_key
 from etl.operations.diff import Request, compare
 from etl.plan import Plan, Scope, make_plan
 from etl.plan.definitions import definitions
@@ -32,6 +34,8 @@ from etl.stages.lake.corrections import corrections_file, read_corrections
 from etl.stages.published import Contents, Generation, Input
 from etl.stages.raw import Delivery
 
+_TABLES = "select schema_name, table_name from duckdb_tables()"
+_COUNTS = f"select table_name, batch_date::varchar, run_id, rows, fingerprint from {ROW_COUNTS}"
 #: So many inputs that are gone are named.
 _NAMED = 10
 
@@ -92,6 +96,7 @@ def reproduce(project: Project, generation: str) -> Iterator[Reproduced]:
         builder = _builder(project, record)
         copy = _copy_of_code(builder, record.git_commit, folder)
         _restore_inputs(builder if builder.data.is_dir() else project, copy, record)
+        _restore_counts(project, copy, record)
         plan = _build(copy, record)
         yield Reproduced(project, record, copy.build, _contents(plan), _notes(plan, record))
     finally:
@@ -156,6 +161,14 @@ def _restore(
     if lake.partition_file(copy.lake, source, day).exists():
         return []
     return [f"{source.name} {day}: the snapshot {item.file} is another file now, and the lake did not keep it"]
+
+
+def _restore_counts(project: Project, copy: Project, record: Generation) -> None:
+    """Give the copy the row counts of earlier nights, which models can read: the generation has them."""
+    with engine.reading(project, project.generations / record.generation / published.FILE) as con:
+        names = {f"{schema}.{table}" for schema, table in con.execute(_TABLES).fetchall()}
+        counts = con.execute(_COUNTS).fetchall() if ROW_COUNTS in names else []
+    Ledger(copy.ledger).replace_row_counts(RowCount(*row) for row in counts)
 
 
 def _sha256(delivery: Delivery) -> str:
@@ -226,9 +239,25 @@ def _notes(plan: Plan, record: Generation) -> list[str]:
     changed = [name for name, text in record.definitions.items() if plan.code.get(name) != text]
     if changed:
         notes.append(f"defined otherwise than when it was made: {', '.join(changed[:_NAMED])}")
-    if since := _decided_since(plan.project, record):
+    since = _decided_since(plan.project, record)
+    others = [name for name in _taken_otherwise(plan, record) if record.is_committed and name not in since]
+    if others:
+        what = "not taken by its code, but by an earlier contract or source, and kept when that changed"
+        notes.append(f"{what}: {few(others)}")
+    if since:
         notes.append(f"decisions about rejected records were added since it was made: {few(since)}")
     return notes
+
+
+def _taken_otherwise(plan: Plan, record: Generation) -> list[str]:
+    """Return the partitions of the record whose rows another code made of the same file."""
+    return [
+        f"{source} {day}"
+        for source, inputs in record.inputs.items()
+        for day, item in inputs.items()
+        if plan.fingerprints.get(extract_key(source, date.fromisoformat(day)), item.fingerprint)
+        != item.fingerprint
+    ]
 
 
 def _decided_since(copy: Project, record: Generation) -> list[str]:

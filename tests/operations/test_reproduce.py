@@ -185,3 +185,37 @@ def test_code_in_a_submodule_is_taken_of_the_commit_that_it_was_at(tmp_path: Pat
     git(sql, "commit", "-qm", "second")
 
     assert different(project) == []
+
+
+def test_a_model_that_reads_the_row_counts_finds_those_of_then(project: Project) -> None:
+    (project.sql / "marts/counts.sql").write_text("select table_name, batch_date, rows from etl.row_counts")
+    (project.sql / "marts/items.sql").write_text(
+        "-- row_count: within 50% of the last 7\nselect item, count(*) as sales from raw.sales group by item"
+    )
+    commit(project)
+    for day in (3, 4):
+        tiny.deliver(project, {f"sales/2024-03-0{day}.csv": f"id,item\n{day},cup{day}\n"})
+        night(project, date(2024, 3, day))
+    then = str(published.current(project))
+    assert tiny.published(project, "select count(*) > 0 from marts.counts") == [(True,)]
+    tiny.deliver(project, {"sales/2024-03-05.csv": "id,item\n7,ink\n"})
+    night(project, date(2024, 3, 5))
+
+    assert different(project, then) == []
+    assert different(project) == []
+
+
+def test_rows_that_were_kept_when_the_contract_changed_are_named(project: Project) -> None:
+    contracts = project.contracts / "all.py"
+    changed = contracts.read_text().replace("pa.Field(nullable=True)", 'pa.Field(isin=["pen"])')
+    options = '"sales/{date}.csv", optional=True'
+    contracts.write_text(changed.replace('"sales/{date}.csv"', options))
+    commit(project)
+    tiny.deliver(project, {"sales/2024-03-03.csv": "id,item\n4,pen\n", "sales/2024-03-04.csv": "id\n5\n"})
+    night(project, date(2024, 3, 4))
+    assert tiny.published(project, "select id from raw.sales order by id") == [(2,), (3,), (4,)]
+
+    with reproduce(project, str(published.current(project))) as found:
+        assert found.different[0] == "raw.sales"
+        what = "not taken by its code, but by an earlier contract or source, and kept when that changed"
+        assert found.notes == [f"{what}: sales 2024-03-02"]
