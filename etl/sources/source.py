@@ -15,7 +15,7 @@ from etl.contract.masking import mask_problem
 from etl.contract.spelling import column_values, format_problem, has_two_digit_years
 from etl.errors import ContractError
 from etl.sources.files import FILE, FilePattern, file_pattern
-from etl.sources.formats import Format, format_from, format_to
+from etl.sources.formats import Format, Values, format_from, format_to
 from etl.sources.formats.csv import Csv
 from etl.sources.variants import Variant, by_day, check_same_table, of_day
 
@@ -257,6 +257,11 @@ class Source:
     def _variant(since: str, contracts: Mapping[str, Contract], formats: Mapping[str, Format | None]) -> Variant:
         """Return what holds since a day, the format with the decimal marks of the columns that have their own."""
         contract, options = of_day(contracts, since), of_day(formats, since) or Csv()
+        if not isinstance(getattr(options, "values", None), Values):
+            raise ContractError(
+                f"format={options!r} is not a format. Write one such as Csv(), or several by the day since when "
+                'they hold: format={None: Csv(), "2024-03-31": Csv(delimiter=";")}.'
+            )
         own = [column for column in contract.columns if column.decimal]
         marks = {name: column.decimal for column in own for name in (column.name, *column.aliases)}
         return Variant(since, contract, replace(options, decimals=marks) if marks else options)

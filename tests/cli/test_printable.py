@@ -69,6 +69,7 @@ CALLS = {
     "reproduce": [[WORD]],
     "rollback": [[WORD], []],
     "purge": [["sales", "--date", "2024-03-01", "--yes"], [WORD, "--yes"]],
+    "clear": [["gone", "--yes"], [WORD, "--yes"]],
 }
 IN_A_PROCESS = {"run", "quarantine replay", "quarantine discard"}
 

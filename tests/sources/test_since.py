@@ -162,3 +162,9 @@ LESS = Contract("Less", tiny.CONTRACT.columns[1:])
 def test_what_cannot_be_is_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ContractError, match=message):
         tiny.sales(**options)
+
+
+@pytest.mark.parametrize("given", [[Csv()], Csv, "csv", {None: Csv(), "2024-03-31": [Csv()]}], ids=str)
+def test_what_is_not_a_format_is_told_with_what_to_write(given: object) -> None:
+    with pytest.raises(ContractError, match=r"^format=.* is not a format\. Write one such as Csv\(\)"):
+        tiny.sales(format=given)
