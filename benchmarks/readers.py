@@ -107,7 +107,7 @@ def publish(project: object, number: int) -> float:
     ledger = Ledger(project.ledger)
     plan = make_plan(project, ledger, Scope(date(2024, 2, 1)), new_run_id())
     row = Run(plan.run_id, "2024-02-01", now())
-    run = ActiveRun(project, ledger, plan, row, -1, os.getpid())
+    run = ActiveRun(project=project, ledger=ledger, plan=plan, row=row, lock=-1, pid=os.getpid())
     if days := [delivery.date for delivery in plan.stale_partitions("sales")]:
         steps.extract(run, "sales", days)
     steps.load(run, ["sales"])

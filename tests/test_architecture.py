@@ -3,6 +3,9 @@
 import ast
 import sys
 from collections.abc import Iterator
+from dataclasses import is_dataclass
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from statistics import median
 
@@ -114,6 +117,20 @@ def called(path: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             yield node.lineno, ast.unparse(node.func)
+
+
+def test_no_dataclass_takes_more_than_four_values_by_place():
+    long = []
+    for path in modules():
+        name = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+        if name.endswith("__main__"):
+            continue
+        for kind in vars(import_module(name)).values():
+            if isinstance(kind, type) and is_dataclass(kind) and kind.__module__ == name:
+                places = [one for one in signature(kind).parameters.values() if one.kind is not one.KEYWORD_ONLY]
+                if len(places) > 4:
+                    long.append(f"{name}.{kind.__name__}: say kw_only=True, or KW_ONLY below the fourth field")
+    assert long == []
 
 
 def test_every_entry_of_the_package_is_a_room():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -65,6 +65,7 @@ class Audit:
     file: str
     sql: str
     normal: str
+    _: KW_ONLY
     reads: tuple[str, ...]
     severity: str
     why: str

@@ -7,7 +7,7 @@ then the text is parsed, then scale. Rules, `unique` and masks see what comes ou
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any
 
 from etl.contract.scale import factor_text, read_type, scaled_sql
@@ -36,6 +36,7 @@ class Clean:
     case: str = ""
     #: Spellings, as they are after the steps above, and what stands for them; None is null.
     map: tuple[tuple[str, str | None], ...] = ()
+    _: KW_ONLY
     #: What the value is multiplied by, as a plain decimal number; empty for nothing.
     scale: str = ""
 

@@ -206,7 +206,9 @@ def _subject(
 ) -> Subject:
     # a schema that is no class has no name by which it could be found again
     module, name = (model.__module__, model.__qualname__) if isinstance(model, type) else ("", "")
-    return Subject(check, position, contract, schema, column, module, name)
+    return Subject(
+        check=check, position=position, contract=contract, schema=schema, column=column, module=module, model=name
+    )
 
 
 def _not_nullable(column: Column) -> Rule:
@@ -231,7 +233,7 @@ def _rule(subject: Subject) -> Rule | PythonRule:
     kind = str(function.__name__)
     sql = check_sql(kind, check.statistics or {}, column.sql, column.type, check.ignore_na)
     severity: Severity = "warn" if check.raise_warning else "error"
-    return Rule(f"{column.name}.{check.name or kind}", sql, column.name, _message(check, kind), severity)
+    return Rule(f"{column.name}.{check.name or kind}", sql, column.name, _message(check, kind), severity=severity)
 
 
 def _message(check: Any, kind: str) -> str:
@@ -253,7 +255,7 @@ def _sql_rules(metadata: Any, contract: Contract, column: str | None) -> Iterato
         for name, sql in rules.items():
             with _place(contract.name, column, f"{name} ({key} rule)", remedy="correct the expression"):
                 check_expression(sql, contract)
-            yield Rule(f"{column}.{name}" if column else name, f"({sql})", column, sql, severity)
+            yield Rule(f"{column}.{name}" if column else name, f"({sql})", column, sql, severity=severity)
 
 
 def _numbered(rules: Iterable[Rule | PythonRule]) -> Iterator[Rule | PythonRule]:

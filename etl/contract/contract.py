@@ -1,7 +1,7 @@
 """A contract as plain data: what a table's columns and rows must be. It never imports pandera or duckdb."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from typing import Any, Literal
 
 from etl.contract.audit_kinds import HeaderAudit
@@ -27,6 +27,7 @@ class Column:
     type: str
     nullable: bool
     required: bool = True
+    _: KW_ONLY
     description: str = ""
     # What an empty or absent cell is taken for: a text, as it would stand in a raw file.
     default: str | None = None
@@ -69,6 +70,7 @@ class Rule:
     sql: str
     column: str | None = None
     message: str = ""
+    _: KW_ONLY
     severity: Severity = "error"
 
 
@@ -84,6 +86,7 @@ class PythonRule:
     columns: tuple[str, ...]
     module: str
     model: str
+    _: KW_ONLY
     position: int
     code: str
     column: str | None = None
@@ -122,6 +125,7 @@ class Contract:
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...] = ()
     uniques: tuple[Unique, ...] = ()
+    _: KW_ONLY
     strict: bool = False
     ordered: bool = False
     description: str = ""

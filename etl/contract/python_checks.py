@@ -23,7 +23,7 @@ _FLOATS = ("DOUBLE", "FLOAT")
 _TRIALS = 60
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Subject:
     """A check and what it is about: a column of the contract, or its rows if `column` is None."""
 
@@ -62,11 +62,16 @@ def compile_python(subject: Subject) -> Rule | PythonRule:
     message = str(check.error or check.name)
     column = subject.column.name if subject.column else None
     if sql is not None:
-        return Rule(subject.name, sql, column, message, severity)
+        return Rule(subject.name, sql, column, message, severity=severity)
     names, code = tuple(column.name for column in columns), code_digest(subject.module)
     return PythonRule(
-        *(subject.name, names, in_folder(subject.module), subject.model, subject.position, code),
-        *(column, column or "", message, severity),
+        *(subject.name, names, in_folder(subject.module), subject.model),
+        position=subject.position,
+        code=code,
+        column=column,
+        spec=column or "",
+        message=message,
+        severity=severity,
     )
 
 

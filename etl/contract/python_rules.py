@@ -70,7 +70,7 @@ class _Run:
         sql = f"{self._row()} not in (from {table})" if failing else "true"
         if failing and condition:
             sql = f"case when {condition} then {sql} end"
-        return Rule(python.name, sql, python.column, python.message, python.severity)
+        return Rule(python.name, sql, python.column, python.message, severity=python.severity)
 
     def _condition(self) -> str:
         if self.python.column is None:

@@ -138,7 +138,7 @@ class Ledger:
     def row_counts(self) -> list[RowCount]:
         """Return how many rows tables had on earlier nights, in the order of the runs."""
         rows = self._all("select * from row_counts order by run_id, table_name, batch_date")
-        return [RowCount(*row) for row in rows]
+        return [RowCount(*row[:4], fingerprint=row[4]) for row in rows]
 
     def counts_before(self, batch_date: str) -> list[RowCount]:
         """Return how many rows tables had on the nights before a batch date."""
@@ -167,7 +167,10 @@ class Ledger:
 
     def switches(self) -> list[Switch]:
         """Return every change of the current generation, the newest first."""
-        return [Switch(*row) for row in self._all("select * from switches order by rowid desc")]
+        return [
+            Switch(*row[:4], by=row[4], reason=row[5])
+            for row in self._all("select * from switches order by rowid desc")
+        ]
 
     def note_switch(self, switch: Switch) -> None:
         """Record that another generation is current now."""
@@ -254,4 +257,6 @@ def _offending(row: tuple[Any, ...]) -> Offending:
 
 
 def _receipt(row: tuple[Any, ...]) -> Receipt:
-    return Receipt(Key(*row[:3]), row[3], row[5], row[4], row[7], json.loads(row[8]), finished_at=row[6])
+    return Receipt(
+        Key(*row[:3]), row[3], row[5], row[4], seconds=row[7], details=json.loads(row[8]), finished_at=row[6]
+    )

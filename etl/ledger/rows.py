@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +39,7 @@ class Receipt:
     fingerprint: str
     run_id: str
     outcome: str = "done"
+    _: KW_ONLY
     seconds: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
     finished_at: str = ""
@@ -52,7 +53,7 @@ def failed_note(receipt: Receipt) -> str:
     return "\n".join([f"{first.rstrip('.')}; it is optional: {stays}. The next run tries it again.", *rest])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """The latest result of one audit, contract rule or law; `examples` is a bounded list of rows."""
 
@@ -81,6 +82,7 @@ class RowCount:
     batch_date: str
     run_id: str
     rows: int
+    _: KW_ONLY
     fingerprint: str
 
 
@@ -92,6 +94,7 @@ class Run:
     batch_date: str
     started_at: str
     finished_at: str = ""
+    _: KW_ONLY
     outcome: str = ""
     pid: int = 0
     git_commit: str = ""
@@ -108,6 +111,7 @@ class Switch:
     #: The current one before; empty at the first.
     before: str
     kind: str
+    _: KW_ONLY
     by: str = ""
     reason: str = ""
 

@@ -20,7 +20,7 @@ _CREATE = re.compile(r"create\s+(?:or\s+replace\s+)?(?:macro|function)\s+([a-z_]
 _BODY = re.compile(r"\s*as\s+(table\s+)?", re.I)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MacroText:
     """One macro as it is written; `body` and `defaults` (those of its parameters) are SELECTs in its place."""
 
@@ -131,7 +131,7 @@ def _macro(con: duckdb.DuckDBPyConnection, file: str, text: str, tokens: list[tu
     defaults = _defaults(con, file, text, [token for token in tokens if head.end() < token[0] < closed - 1])
     normal = f"macro {head[1].lower()}{' '.join(parts[: _count(tokens, head.end(), at)])} {query.normal}"
     sql = f"create or replace macro {head[1].lower()}{text[head.end() : end]}"
-    return MacroText(head[1].lower(), query, defaults, sql, line, normal)
+    return MacroText(name=head[1].lower(), body=query, defaults=defaults, sql=sql, line=line, normal=normal)
 
 
 def _count(tokens: list[tuple[int, int]], start: int, end: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import KW_ONLY, asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -42,7 +42,7 @@ class Given:
     added: tuple[str, ...] = DELIVERED
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Header:
     """What the comment lines `-- name: value` at the top of a model say; see header.read_header()."""
 
@@ -92,6 +92,7 @@ class Model:
     file: str
     sql: str
     normal: str
+    _: KW_ONLY
     reads: tuple[str, ...]
     header: Header = Header()
     # What the SELECT yields; the table of a history or a merge has others, see table_columns.

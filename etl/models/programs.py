@@ -22,7 +22,7 @@ from etl.project.files import project_files
 _NO_SCHEMAS = ("audits", "macros", "seeds")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Program:
     """A Python model: `reads` and `variables` are what it declares, `columns` those of its contract."""
 
@@ -85,7 +85,16 @@ def _program(path: Path, folder: Path, context: Context) -> Program:
         )
     reads, line = _names(tree, "READS", file)
     reads = tuple(sorted(set(reads)))
-    return Program(name, file, normal, reads, header, context.promised[name].columns, header_text, line)
+    return Program(
+        name=name,
+        file=file,
+        normal=normal,
+        reads=reads,
+        header=header,
+        columns=context.promised[name].columns,
+        header_text=header_text,
+        reads_line=line,
+    )
 
 
 def _names(

@@ -195,7 +195,9 @@ def _model(name: str, query: Query, bound: Bound, dated: dict[str, str], known: 
     header, lines = read_header(query.file, query.text)
     check_misplaced(query.file, query.text)
     bound.bind(name, query, header.materialized)
-    model = Model(name, query.file, query.sql, query.normal, query.reads(), header, macros=query.macros)
+    model = Model(
+        name, query.file, query.sql, query.normal, reads=query.reads(), header=header, macros=query.macros
+    )
     if header.partition or header.key or header.unit:
         model = with_columns(replace(model, columns=bound.columns(name)), lines)
     if header.materialized == "view":
@@ -220,7 +222,17 @@ def _audit(name: str, query: Query, bound: Bound) -> Audit:
     why = match[2].strip()
     is_dated = BATCH_DATE in query.variables
     reads, macros = query.reads(), query.macros
-    return Audit(name, query.file, query.sql, query.normal, reads, severity, why, is_dated=is_dated, macros=macros)
+    return Audit(
+        name,
+        query.file,
+        query.sql,
+        query.normal,
+        reads=reads,
+        severity=severity,
+        why=why,
+        is_dated=is_dated,
+        macros=macros,
+    )
 
 
 def _built_in(headers: Mapping[str, tuple[str, str]], known: set[str], bound: Bound) -> dict[str, Audit]:
@@ -256,5 +268,12 @@ def _program(program: Program, known: set[str], bound: Bound, models: Mapping[st
     whole = tuple(sorted(stored(program.reads, models)))
     header = replace(program.header, materialized="python")
     return Model(
-        program.name, program.file, "", program.normal, program.reads, header, program.columns, whole=whole
+        program.name,
+        program.file,
+        "",
+        program.normal,
+        reads=program.reads,
+        header=header,
+        columns=program.columns,
+        whole=whole,
     )

@@ -40,7 +40,7 @@ _COUNTS = f"select table_name, batch_date::varchar, run_id, rows, fingerprint fr
 _NAMED = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reproduced:
     """A build made anew of a generation: where it lies, and what could not be told from the record."""
 
@@ -98,7 +98,9 @@ def reproduce(project: Project, generation: str) -> Iterator[Reproduced]:
         _restore_inputs(builder if builder.data.is_dir() else project, copy, record)
         _restore_counts(project, copy, record)
         plan = _build(copy, record)
-        yield Reproduced(project, record, copy.build, _contents(plan), _notes(plan, record))
+        yield Reproduced(
+            project=project, record=record, build=copy.build, tables=_contents(plan), notes=_notes(plan, record)
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -216,13 +218,13 @@ def _run(copy: Project, scope: Scope) -> ActiveRun:
     ledger = Ledger(copy.ledger)
     plan = make_plan(copy, ledger, scope, new_run_id())
     row = Run(plan.run_id, str(scope.last), now())
-    return ActiveRun(copy, ledger, plan, row, lock=-1, pid=os.getpid())
+    return ActiveRun(project=copy, ledger=ledger, plan=plan, row=row, lock=-1, pid=os.getpid())
 
 
 def _contents(plan: Plan) -> dict[str, Contents]:
     """Return what the build holds, in the order in which it was made."""
     models, sources = list(plan.models.models.values()), list(plan.catalog.sources.values())
-    publication = published.Publication("", models, sources)
+    publication = published.Publication(fingerprint="", models=models, sources=sources)
     with engine.building(plan.project) as con:
         found = published.contents_of(con, publication.partitions, {})
     order = [*(source.table for source in plan.catalog.sources.values()), *plan.models.models]

@@ -12,7 +12,7 @@ from etl.stages.lake.empty import is_empty
 from etl.stages.raw import Delivery, File
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Content:
     """The deliveries of one source, looked at by the hashes of their files; `known` are the receipts of before."""
 

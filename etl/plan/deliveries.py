@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import date
 from functools import partial
 
@@ -36,6 +36,7 @@ class Scope:
     first: date = date.min
     source: str = ""
     force: bool = False
+    _: KW_ONLY
     allow_withdrawn: str = ""
     publish_held: bool = False
 
@@ -44,7 +45,7 @@ class Scope:
         return self.first <= day <= self.last and self.source in ("", source)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Taken:
     """What a run makes of one source: the deliveries to hold, and all that is to be said of the others.
 
@@ -87,7 +88,7 @@ class Deliveries:
         """Return what is to be held of one source, and what became of the rest."""
         found = raw.look(source, self._project.raw, self._scope.last, time.time_ns())
         known = self._before.get(source.name, {})
-        content = Content(source, known, partial(self._definition, source))
+        content = Content(source=source, known=known, definition=partial(self._definition, source))
         days, waiting = self._counting(source, found, content)
         if source.is_dated:
             held = self._dated(source, days, waiting)
@@ -107,14 +108,14 @@ class Deliveries:
         held |= {day: replace(held[day], corrections=sha256) for day, sha256 in decided.items()}
         waiting = {d: f"{text}; what was taken before stays" if d in held else text for d, text in waiting.items()}
         return Taken(
-            held,
-            gone,
-            waiting,
-            [*found.others, *content.left_out],
-            list(repeats.values()),
-            lost,
-            given_up,
-            self._outdated.get(source.name, {}),
+            held=held,
+            withdrawn=gone,
+            waiting=waiting,
+            left_out=[*found.others, *content.left_out],
+            repeats=list(repeats.values()),
+            lost=lost,
+            given_up=given_up,
+            outdated=self._outdated.get(source.name, {}),
         )
 
     def remember(self) -> None:
@@ -229,7 +230,7 @@ class Deliveries:
         """Return a delivery as it was taken, whatever its files are now."""
         self.kept[extract_key(delivery.source, delivery.date)] = receipt.fingerprint
         name, sha256 = receipt.details["file"], receipt.details["sha256"]
-        taken = File(name, self._project.raw / name, 0, 0, delivery.files[0].inode, sha256)
+        taken = File(name, self._project.raw / name, 0, 0, inode=delivery.files[0].inode, sha256=sha256)
         return replace(delivery, files=(taken,))
 
     def _kept_without_file(
@@ -250,8 +251,8 @@ class Deliveries:
     def _as_taken(self, source: Source, day: date, receipt: Receipt) -> Delivery:
         """Return a delivery whose files are gone."""
         file = receipt.details["file"]
-        gone = File(file, self._project.raw / file, 0, 0, 0)
-        return self._keep(Delivery(source.name, day, (gone,)), receipt)
+        gone = File(file, self._project.raw / file, 0, 0, inode=0)
+        return self._keep(Delivery(source=source.name, date=day, files=(gone,)), receipt)
 
     def _hashed(self, delivery: Delivery) -> Delivery:
         files = (replace(file, sha256=self._sha256(delivery, file)) for file in delivery.files)

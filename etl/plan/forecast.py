@@ -8,7 +8,7 @@ Its rows may turn out to be the same, and then what reads it is left as it is; t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import date
 
 from etl.errors import counted, few
@@ -35,6 +35,7 @@ class Expected:
     why: str
     is_built: bool = False
     partitions: Sequence[date] | None = ()
+    _: KW_ONLY
     rows: int | None = 0
     seconds: float | None = 0.0
     diff: str = ""
@@ -58,15 +59,15 @@ def forecast(plan: Plan, ledger: Ledger, is_under_way: bool = False) -> Forecast
     """
     changed_checks = about_checks(plan, ledger)
     if is_under_way or all(key.step not in ("load", "transform") for key in plan.stale):
-        tables = list(_Walk(plan, None, changed_checks).tables())
+        tables = list(_Walk(plan=plan, state=None, changed_checks=changed_checks).tables())
     else:
         with look(plan.project) as state:
-            tables = list(_Walk(plan, state, changed_checks).tables())
+            tables = list(_Walk(plan=plan, state=state, changed_checks=changed_checks).tables())
     audit = _audit(plan, changed_checks)
     return Forecast(tables, audit, _publish(plan), [*_notes(plan), *decided_notes(plan)])
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Walk:
     """The tables in order, with what becomes of each; `state` is that of build.duckdb, as far as it is walked."""
 
@@ -137,7 +138,7 @@ class _Walk:
         receipt, why = self.plan.receipts.get(key), self.plan.stale[key]
         details = receipt.details if receipt else {}
         why = "not done yet" if why == "never done" else why
-        return Expected(name, why, True, None, details.get("rows"), details.get("seconds"))
+        return Expected(name, why, True, None, rows=details.get("rows"), seconds=details.get("seconds"))
 
     def _model(self, state: State, build: Build) -> Expected:
         model, before = build.model, state.built.get(build.model.name)
@@ -151,11 +152,11 @@ class _Walk:
         self.built.add(model.name)
         if todo.full or before is None:
             rows, seconds = (before.rows, before.full_seconds) if before else (None, None)
-            return Expected(model.name, why, True, None, rows, seconds, diff)
+            return Expected(model.name, why, True, None, rows=rows, seconds=seconds, diff=diff)
         days = [day for day in todo.days if day]
         rows = costs.rows_of_partitions(parts, days)
         seconds = costs.seconds_of_partitions(before, parts, todo.days)
-        return Expected(model.name, why, True, days, rows, seconds, diff)
+        return Expected(model.name, why, True, days, rows=rows, seconds=seconds, diff=diff)
 
     def _about(self, state: State, build: Build, before: Built | None, todo: Work) -> tuple[str, str]:
         """Return why a model is built, and the difference of its SQL."""
@@ -201,7 +202,15 @@ def _build(state: State, build: Build, todo: Work) -> None:
             parts[day] = Part(inputs[day], version, parts[day].rows if day in parts else None)
         else:
             parts.pop(day, None)
-    built = Built(build.content, model.materialized, None, 0.0, build.definition, {}, version)
+    built = Built(
+        content=build.content,
+        materialized=model.materialized,
+        rows=None,
+        seconds=0.0,
+        definition=build.definition,
+        inputs={},
+        version=version,
+    )
     state.put(model.name, built, parts)
 
 
@@ -214,7 +223,7 @@ def _audit(plan: Plan, changed_checks: Mapping[str, str]) -> Expected:
     )
     other = other if AUDIT in plan.stale else "unchanged"
     why = "; ".join(texts) or ("what it is about is built" if is_built else other)
-    return Expected("audit", why, AUDIT in plan.stale, None, None, _seconds(plan, AUDIT))
+    return Expected("audit", why, AUDIT in plan.stale, None, rows=None, seconds=_seconds(plan, AUDIT))
 
 
 def _publish(plan: Plan) -> Expected:
@@ -223,7 +232,7 @@ def _publish(plan: Plan) -> Expected:
         return Expected("publish", f"nothing is published: {missing} is required, and not there")
     reason = "changed export" if plan.stale.get(PUBLISH) == CHANGED else plan.stale.get(PUBLISH, "unchanged")
     why = "a new generation" if {AUDIT, PUBLISH} <= plan.stale.keys() else reason
-    return Expected("publish", why, PUBLISH in plan.stale, None, None, _seconds(plan, PUBLISH))
+    return Expected("publish", why, PUBLISH in plan.stale, None, rows=None, seconds=_seconds(plan, PUBLISH))
 
 
 def _in_full(todo: Work) -> str:

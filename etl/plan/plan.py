@@ -27,7 +27,7 @@ from etl.stages.raw import Delivery
 from etl.stages.warehouse import Build
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What one run will do: everything that a step depends on is fixed in here, and nothing else counts."""
 
@@ -75,9 +75,9 @@ class Plan:
             self.fingerprints[key],
             definition,
             key in self.forced,
-            is_read,
-            self.project.sql.parent,
-            self.project.variables,
+            is_read=is_read,
+            folder=self.project.sql.parent,
+            variables=self.project.variables,
         )
 
     def selected(self, text: str) -> list[str]:
@@ -172,27 +172,36 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str = "") 
     held = {name: taken.held for name, taken in found.items()}
     withdrawn = {name: taken.withdrawn for name, taken in found.items()}
     prints = fingerprints(project, catalog, models, held, deliveries.kept, scope.last, ledger, receipts)
-    staleness = Staleness(project, scope, catalog, models, held, prints, receipts, withdrawn)
+    staleness = Staleness(
+        project=project,
+        scope=scope,
+        catalog=catalog,
+        models=models,
+        held=held,
+        prints=prints,
+        receipts=receipts,
+        withdrawn=withdrawn,
+    )
     stale, forced = staleness.find()
     missing = _missing(catalog, scope, held)
     known = {key.name for key in receipts if key.step == "extract"}
     lost = frozenset(n for n, s in catalog.sources.items() if not s.is_dated and n in known and not held[n])
     return Plan(
-        project,
-        scope,
-        run_id,
-        catalog,
-        models,
-        held,
-        prints,
-        stale,
-        staleness.is_build_intact(),
-        forced,
-        receipts,
-        found,
-        withdrawn,
-        missing,
-        lost,
+        project=project,
+        scope=scope,
+        run_id=run_id,
+        catalog=catalog,
+        models=models,
+        held=held,
+        fingerprints=prints,
+        stale=stale,
+        is_build_intact=staleness.is_build_intact(),
+        forced=forced,
+        receipts=receipts,
+        taken=found,
+        withdrawn=withdrawn,
+        missing=missing,
+        lost=lost,
     )
 
 

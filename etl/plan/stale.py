@@ -123,7 +123,7 @@ def definitions_of(models: Models, timezone: str) -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Staleness:
     """What is compared to tell which steps are to be done."""
 

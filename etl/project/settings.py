@@ -17,7 +17,7 @@ VARIABLES = "etl.vars"
 _BATCH_DATE = "batch_date"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The keys of [etl]; a comment above each says what it does and when to change it."""
 

@@ -52,7 +52,7 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"[:-3] + f"Z-{secrets.token_hex(2)}"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ActiveRun:
     """A run under way: it holds the project's lock until it is finished or its process ends."""
 
@@ -237,7 +237,9 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
             ledger.note_problem(run_id, "plan", str(error) or type(error).__name__)
         raise
     keep_build_open(project)
-    run = ActiveRun(project, ledger, plan, row, lock, os.getpid(), is_whole)
+    run = ActiveRun(
+        project=project, ledger=ledger, plan=plan, row=row, lock=lock, pid=os.getpid(), is_whole=is_whole
+    )
     atexit.register(run.finish)
     return run
 

@@ -113,14 +113,14 @@ def publish(run: ActiveRun) -> None:
     started, plan = perf_counter(), run.plan
     row = replace(run.row, outcome="published", finished_at=now())
     publication = published.Publication(
-        plan.fingerprints[PUBLISH],
-        list(_without(_absent(run), plan.models.models).values()),
-        list(plan.catalog.sources.values()),
-        _without(_absent(run), plan.catalog.tables),
-        plan.code,
-        _unique(plan),
-        is_committed(run.project),
-        plan.scope.publish_held,
+        fingerprint=plan.fingerprints[PUBLISH],
+        models=list(_without(_absent(run), plan.models.models).values()),
+        sources=list(plan.catalog.sources.values()),
+        contracts=_without(_absent(run), plan.catalog.tables),
+        definitions=plan.code,
+        unique=_unique(plan),
+        is_committed=is_committed(run.project),
+        force=plan.scope.publish_held,
     )
     receipt = published.publish(run.project, run.ledger, row, publication)
     exported = {name: count for name, count in receipt.details["exported"].items() if count}
@@ -203,9 +203,11 @@ def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehous
     if not plan.catalog.sources[source].has_dates:
         held = _accepted(source, held, receipts)
     return warehouse.Table(
-        plan.catalog.sources[source],
-        plan.fingerprints[load_key(source)],
-        {day: _partition(plan.catalog.sources[source], day, extracted) for day, extracted in held.items()},
+        source=plan.catalog.sources[source],
+        content=plan.fingerprints[load_key(source)],
+        partitions={
+            day: _partition(plan.catalog.sources[source], day, extracted) for day, extracted in held.items()
+        },
         kept=frozenset(plan.taken[source].outdated)
         | {day for day, receipt in held.items() if receipt.outcome == "kept"},
         anew=frozenset(day for day in held if extract_key(source, day) in plan.forced),
@@ -242,14 +244,23 @@ def _before(plan: Plan, source: str, dates: Sequence[date]) -> dict[date, Receip
 
 def _partition(source: Source, day: date, extracted: Receipt) -> warehouse.Partition:
     facts = extracted.details
-    # what an older etl took has not counted the lines that it skipped
-    lines = (facts.get("lines", facts["records"]), facts.get("skipped", 0))
-    counts = (facts["records"], facts["rows"], facts["rejected"], facts.get("discarded", 0), *lines)
-    is_refused = extracted.outcome == "refused"
     sha256 = disguised(facts["sha256"], source.contract)
     # rows that were kept are those that were loaded with an earlier receipt
     content = facts["kept"]["fingerprint"] if extracted.outcome == "kept" else extracted.fingerprint
-    return warehouse.Partition(day, content, facts["file"], sha256, *counts, is_refused=is_refused)
+    return warehouse.Partition(
+        day,
+        content,
+        facts["file"],
+        sha256,
+        records=facts["records"],
+        rows=facts["rows"],
+        rejected=facts["rejected"],
+        discarded=facts.get("discarded", 0),
+        # what an older etl took has not counted the lines that it skipped
+        lines=facts.get("lines", facts["records"]),
+        skipped=facts.get("skipped", 0),
+        is_refused=extracted.outcome == "refused",
+    )
 
 
 def _tables(run: ActiveRun) -> dict[str, str]:

@@ -71,8 +71,8 @@ def test_a_model_becomes_columns_rules_and_uniques() -> None:
             "dep_delay",
             "greater_than_or_equal_to(-60)",
         ),
-        Rule("dep_delay.late", "(dep_delay < 600)", "dep_delay", "dep_delay < 600", "warn"),
-        Rule("tail.isin", "\"tail\" in ('a', 'b')", "tail", "isin(['b', 'a'])", "warn"),
+        Rule("dep_delay.late", "(dep_delay < 600)", "dep_delay", "dep_delay < 600", severity="warn"),
+        Rule("tail.isin", "\"tail\" in ('a', 'b')", "tail", "isin(['b', 'a'])", severity="warn"),
         Rule(
             "known",
             "(carrier is not null or tail is not null)",

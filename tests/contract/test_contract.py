@@ -17,11 +17,15 @@ ORDERS = Contract(
         Column("amount", "DECIMAL(15,2)", nullable=True),
         Column("paid_at", "TIMESTAMP WITH TIME ZONE", nullable=False, required=False),
     ),
-    rules=(Rule("amount.positive", "amount > 0", "amount", "amount > 0", "warn"),),
+    rules=(Rule("amount.positive", "amount > 0", "amount", "amount > 0", severity="warn"),),
     uniques=(Unique("order_nb.unique", ("order_nb",)),),
     strict=True,
     ordered=True,
-    python=(PythonRule("amount.even", ("amount",), ".orders", "Orders", 0, "abc", "amount", "amount"),),
+    python=(
+        PythonRule(
+            "amount.even", ("amount",), ".orders", "Orders", position=0, code="abc", column="amount", spec="amount"
+        ),
+    ),
 )
 AS_PROMISED = [("order_nb", "BIGINT"), ("amount", "DECIMAL(15,2)"), ("paid_at", "TIMESTAMP WITH TIME ZONE")]
 

@@ -21,11 +21,20 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def check(name: str, passed: bool = True) -> Check:
-    return Check(name, "marts.items", "warn", passed, 0 if passed else 2, ["a = 1", "é"], "run-1", "f")
+    return Check(
+        name=name,
+        table_name="marts.items",
+        severity="warn",
+        passed=passed,
+        failing=0 if passed else 2,
+        examples=["a = 1", "é"],
+        run_id="run-1",
+        fingerprint="f",
+    )
 
 
 def test_a_receipt_is_found_by_its_key(ledger: Ledger) -> None:
-    receipt = Receipt(EXTRACT, "f1", "run-1", "refused", 1.5, {"rows": 3, "lake": [1, 2, 3]})
+    receipt = Receipt(EXTRACT, "f1", "run-1", "refused", seconds=1.5, details={"rows": 3, "lake": [1, 2, 3]})
 
     ledger.write(receipt, Receipt(Key("audit"), "f2", "run-1"))
 
@@ -189,7 +198,7 @@ def test_a_ledger_from_before_there_were_versions_is_brought_up_to_date(ledger: 
 def test_switches_are_told_the_newest_first(ledger: Ledger) -> None:
     first, second = (
         Switch("2024-03-01", "g1", "", "publish"),
-        Switch("2024-03-02", "g0", "g1", "rollback", "ann", "x"),
+        Switch("2024-03-02", "g0", "g1", "rollback", by="ann", reason="x"),
     )
     ledger.note_switch(first)
     ledger.note_switch(second)

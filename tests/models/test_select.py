@@ -7,7 +7,7 @@ from etl.models import Header, Model, Models, select
 
 
 def model(name: str, *reads: str, tags: tuple[str, ...] = ()) -> Model:
-    return Model(name, f"sql/{name}.sql", "", "", reads, Header(tags=tags))
+    return Model(name, f"sql/{name}.sql", "", "", reads=reads, header=Header(tags=tags))
 
 
 MODELS = Models(

@@ -59,7 +59,7 @@ CONTRACT = Contract(
     rules=(
         Rule("id.not_nullable", '"id" is not null', "id", "is null"),
         Rule("price.ge", '"price" >= 0', "price", "greater_than_or_equal_to(0)"),
-        Rule("price.dear", '"price" < 1000', "price", "", "warn"),
+        Rule("price.dear", '"price" < 1000', "price", "", severity="warn"),
     ),
     uniques=(Unique("id.unique", ("id",)),),
 )
@@ -162,7 +162,9 @@ def night(project: Project, last: date = date(2024, 3, 31), git_commit: str = ""
     """Do every stale step, in order, as the tasks do; return the plan that was followed."""
     planned = plan(project, last, **scope)
     row = Run(planned.run_id, str(last), now(), git_commit=git_commit)
-    run = ActiveRun(project, Ledger(project.ledger), planned, row, lock=-1, pid=os.getpid())
+    run = ActiveRun(
+        project=project, ledger=Ledger(project.ledger), plan=planned, row=row, lock=-1, pid=os.getpid()
+    )
     run.ledger.write_run(row)
     if not planned.is_build_intact:
         run.ledger.forget([BUILD])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 
@@ -48,6 +48,7 @@ class Table:
     #: The tables that it reads, and the SELECTs within it: other rows there are other rows here.
     reads: tuple[str, ...] = ()
     file: str = ""
+    _: KW_ONLY
     #: Why its SQL cannot be taken apart; then every column may be made of every column of what it reads.
     opaque: str = ""
 

@@ -97,13 +97,16 @@ def _pivot(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Relat
 
 
 def _one(source: Source, rows: Columns = (), reads: tuple[str, ...] = ()) -> Relation:
-    return Relation((source,), source.columns, {}, rows, reads)
+    return Relation(sources=(source,), star=source.columns, merged={}, rows=rows, reads=reads)
 
 
 def _join(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Relation:
     left = relation(tracer, node["left"], ctes, outer)
-    right = relation(tracer, node["right"], ctes, Scope(left, outer))
-    both = Scope(Relation(left.sources + right.sources, merged={**right.merged, **left.merged}), outer)
+    right = relation(tracer, node["right"], ctes, Scope(relation=left, outer=outer))
+    both = Scope(
+        relation=Relation(sources=left.sources + right.sources, merged={**right.merged, **left.merged}),
+        outer=outer,
+    )
     rest = {name: value for name, value in node.items() if name not in ("left", "right")}
     deciding = list(uses(tracer, rest, both, ctes))
     using = [name.lower() for name in node["using_columns"]]
@@ -112,17 +115,23 @@ def _join(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Relati
         using = [name.lower() for name, _ in left.star if name.lower() in there]
     merged = {}
     for name in using:
-        sides = Scope(left).find([name]), Scope(right).find([name])
+        sides = Scope(relation=left).find([name]), Scope(relation=right).find([name])
         deciding += [*sides[0], *sides[1]]
         # which side it is taken from; in an outer join of both, from any
         merged[name] = {"RIGHT": sides[1], "FULL": unique(sides[0] + sides[1])}.get(node["join_type"], sides[0])
     rows = unique([*left.rows, *right.rows, *deciding])
     reads = (*left.reads, *right.reads, *both.reads)
     if node["join_type"] in ("SEMI", "ANTI"):
-        return Relation(left.sources, left.star, left.merged, rows, reads)
+        return Relation(sources=left.sources, star=left.star, merged=left.merged, rows=rows, reads=reads)
     star: Named = [(name, merged.get(name.lower(), made_of)) for name, made_of in left.star]
     star += [(name, made_of) for name, made_of in right.star if name.lower() not in merged]
-    return Relation(left.sources + right.sources, star, {**right.merged, **left.merged, **merged}, rows, reads)
+    return Relation(
+        sources=left.sources + right.sources,
+        star=star,
+        merged={**right.merged, **left.merged, **merged},
+        rows=rows,
+        reads=reads,
+    )
 
 
 _KINDS: dict[str, Callable[[Tracer, Node, Ctes, Scope | None], Relation]] = {

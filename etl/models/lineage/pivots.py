@@ -15,7 +15,7 @@ Named = list[tuple[str, Made]]
 
 def pivot(tracer: Tracer, node: Node, source: Relation, ctes: Ctes, outer: Scope | None) -> Found:
     """Return the columns of a PIVOT or UNPIVOT of `source`."""
-    scope = Scope(source, outer)
+    scope = Scope(relation=source, outer=outer)
     make = _long if node["unpivot_names"] else _wide
     columns, deciding = make(tracer, node, scope, ctes)
     return Found(columns, unique(source.rows + deciding), (*source.reads, *scope.reads))

@@ -61,7 +61,7 @@ class _Reader:
             made = _audit(tables[item.name]) if isinstance(item, Audit) else _model(item, tables[item.name])
         except Untraceable as reason:
             tables, made = {}, _opaque(item, known, str(reason))
-        return {**tables, item.name: Table(made.columns, made.rows, made.reads, item.file, made.opaque)}
+        return {**tables, item.name: Table(made.columns, made.rows, made.reads, item.file, opaque=made.opaque)}
 
 
 def _is_select(item: Model | Audit) -> bool:
@@ -120,4 +120,4 @@ def _opaque(item: Model | Audit, known: Mapping[str, list[str]], reason: str) ->
         Column(table, name) for table in item.reads if table in known for name in known[table]
     )
     columns = {} if isinstance(item, Audit) else {name: Made(everything) for name, _ in item.stored}
-    return Table(columns, everything, item.reads, "", reason)
+    return Table(columns, everything, item.reads, "", opaque=reason)

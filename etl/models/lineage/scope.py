@@ -30,7 +30,7 @@ class Source:
         return unique(column for _, made_of in self.columns for column in made_of)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Relation:
     """A FROM clause, or a side of a join in it."""
 
@@ -43,7 +43,7 @@ class Relation:
     reads: tuple[str, ...] = ()
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Scope:
     """The names that an expression can use: those of its FROM clause, aliases, and those of the SELECT around."""
 

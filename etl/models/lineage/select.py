@@ -60,7 +60,7 @@ class _Select(Tracer):
 
     def _select(self, node: Node, ctes: Ctes, outer: Scope | None) -> Found:
         source = relation(self, node["from_table"], ctes, outer)
-        scope = Scope(source, outer)
+        scope = Scope(relation=source, outer=outer)
         columns: list[tuple[str, Made]] = []
         deciding = list(source.rows)
         for item in node["select_list"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Compared:
     """One table on both sides; `rows` is None where it is not there."""
 
@@ -45,6 +45,7 @@ class Request:
     table: str = ""
     key: Sequence[str] = ()
     keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    _: KW_ONLY
     #: Tables that are known to be the same.
     same: frozenset[str] = frozenset()
     #: Whether both files keep the hashes of what they hold, as published ones do.
@@ -84,26 +85,26 @@ def _compared(con: duckdb.DuckDBPyConnection, item: Sides, request: Request) -> 
         left, right = (
             _count(con, item, side) if kind else None for kind, side in zip(item.kinds, (A, B), strict=True)
         )
-        return Compared(item.name, status, (left, right))
+        return Compared(table=item.name, status=status, rows=(left, right))
     schema = [*([f"{item.kinds[0]} → {item.kinds[1]}"] if item.kinds[0] != item.kinds[1] else []), *item.schema]
     if item.name in request.same and not schema:
-        return Compared(item.name, "same")
+        return Compared(table=item.name, status="same")
     key, note = _key(con, item, request)
     rows = Keyed(item, key) if key else Whole(item)
     counts = rows.counts(con)
     is_same = not (schema or counts.added or counts.removed or counts.changed)
     return Compared(
-        item.name,
-        "same" if is_same else "changed",
-        (_count(con, item, A), _count(con, item, B)),
-        schema,
-        key,
-        counts.added,
-        counts.removed,
-        counts.changed,
-        counts.columns,
-        [] if is_same else list(rows.examples(con, request.limit)),
-        "" if is_same else note,
+        table=item.name,
+        status="same" if is_same else "changed",
+        rows=(_count(con, item, A), _count(con, item, B)),
+        schema=schema,
+        key=key,
+        added=counts.added,
+        removed=counts.removed,
+        changed=counts.changed,
+        columns=counts.columns,
+        examples=[] if is_same else list(rows.examples(con, request.limit)),
+        note="" if is_same else note,
     )
 
 

@@ -69,7 +69,7 @@ class Column:
         return self.digits and self.types[0] == self.types[1] and self.types[0] in ("DOUBLE", "FLOAT")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sides:
     """A table in both files; None for the kind in the one that lacks it."""
 
@@ -147,11 +147,11 @@ def sides(con: duckdb.DuckDBPyConnection, digits: bool = False) -> dict[str, Sid
             personal.add(name.lower())
     return {
         table: Sides(
-            table,
-            (kinds[table].get(A), kinds[table].get(B)),
-            (columns[A, table], columns[B, table]),
-            _forms(con, columns[A, table], columns[B, table]),
-            digits,
+            name=table,
+            kinds=(kinds[table].get(A), kinds[table].get(B)),
+            columns=(columns[A, table], columns[B, table]),
+            forms=_forms(con, columns[A, table], columns[B, table]),
+            digits=digits,
             personal=frozenset(personal),
         )
         for table in sorted(kinds)

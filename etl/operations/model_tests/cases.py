@@ -40,7 +40,7 @@ class Night:
     expect: Block | None = None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Case:
     """One test of a model, from a line `-- test: name` to the next.
 
@@ -140,7 +140,9 @@ class _Reader:
         for case in self.cases:
             if case.name == name:
                 raise ValueError(f"another test has this name, in line {case.line}")
-        self.cases.append(Case(name, self.file, number, [Night()], dict(self._variables)))
+        self.cases.append(
+            Case(name=name, file=self.file, line=number, nights=[Night()], variables=dict(self._variables))
+        )
 
     def _set(self, number: int, value: str) -> None:
         match = _SET.fullmatch(value)

@@ -87,7 +87,15 @@ class Workbench:
                 deliver(con, case.file, night, block, tables[block.table], content)
         models, code = self._models(scene)
         builds = [
-            Build(model, content, code[name], False, name in models.read, self.project.sql.parent, variables)
+            Build(
+                model,
+                content,
+                code[name],
+                False,
+                is_read=name in models.read,
+                folder=self.project.sql.parent,
+                variables=variables,
+            )
             for name, model in models.models.items()
         ]
         _, problems = build_models(con, builds, "test", self.project.settings.cutoff_rows)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LINE_ENDS = ("\n", "\r", "\0")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Csv(TextFile):
     """The dialect of a source's files; nothing is sniffed.
 
@@ -121,7 +121,13 @@ class Csv(TextFile):
                 mark.encode() for mark in (self.delimiter, self.quote, self.escape, self.comment)
             )
             # what the escape takes is written otherwise in a copy: DuckDB drops an escape before anything
-            reader = CsvReader(self.delimiter, self.quote, self.quote, self.nulls, self.trailing_delimiter)
+            reader = CsvReader(
+                delimiter=self.delimiter,
+                quote=self.quote,
+                escape=self.quote,
+                nulls=self.nulls,
+                trailing=self.trailing_delimiter,
+            )
             if self.escapes:
                 escape = MARK
             return CsvFile(
@@ -151,7 +157,12 @@ class Csv(TextFile):
         from etl.sources.formats import redaction
 
         dialect = redaction.Dialect(
-            self.delimiter, self.quote, self.escape, self.nulls, self.trailing_delimiter, self.escapes
+            self.delimiter,
+            self.quote,
+            self.escape,
+            self.nulls,
+            trailing=self.trailing_delimiter,
+            grammar=self.escapes,
         )
         return redaction.redacted_cells(text, columns, hidden, dialect)
 

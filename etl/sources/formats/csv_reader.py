@@ -10,7 +10,7 @@ from etl.engine import quoting
 from etl.engine.quoting import literal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CsvReader:
     """Reads files of one dialect that hold nothing but sound records below their first `skip` lines.
 

@@ -28,7 +28,7 @@ class Element(NamedTuple):
     problem: str = ""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Cursor:
     """A place in a file of which a part is in memory."""
 
@@ -132,7 +132,7 @@ def elements(text: Path, keys: tuple[str, ...]) -> Iterator[Element]:
     Raises UnreadableError if there is no such array.
     """
     with text.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        cursor = _Cursor(file)
+        cursor = _Cursor(file=file)
         document = _Document(cursor, keys)
         yield from document.inside(keys)
         if not document.is_found:
@@ -143,7 +143,7 @@ def elements(text: Path, keys: tuple[str, ...]) -> Iterator[Element]:
 def sequence(text: Path) -> Iterator[Element]:
     """Yield values that only space lies between; a malformed one ends at the end of its line."""
     with text.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        cursor = _Cursor(file, is_lines=True)
+        cursor = _Cursor(file=file, is_lines=True)
         while cursor.peek():
             yield cursor.element()
 

@@ -64,7 +64,7 @@ class Parquet(Values):
             raise UnreadableError(
                 f"{path} is not a sound Parquet file: {sentence(message)} Ask for it again."
             ) from error
-        return ParquetFile(path, reader, records)
+        return ParquetFile(file=path, reader=reader, sound=records)
 
     def record_format(self, columns: Sequence[str]) -> JsonLines:
         """Return the format of the records' texts."""
@@ -123,7 +123,7 @@ class ParquetReader:
         )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ParquetFile:
     """A sound Parquet file; there are no broken records in one."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cache
 
 from etl.sources.formats import escapes
@@ -22,6 +22,7 @@ class Dialect:
     quote: str = '"'
     escape: str = ""
     nulls: Sequence[str] = ("",)
+    _: KW_ONLY
     trailing: bool = False
     grammar: str = ""
 

@@ -6,7 +6,7 @@ What a record is, and what is wrong with one, is the splitter's word; here it is
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from etl.sources.formats import splitter
@@ -49,6 +49,7 @@ class Traits:
     has_quotes: bool = False
     #: Line ends within a quoted cell of a record that is not broken for its shape.
     has_quoted_newlines: bool = False
+    _: KW_ONLY
     #: Records, blank lines and lines of comment; and only the last two.
     rows: int = 0
     skipped: int = 0

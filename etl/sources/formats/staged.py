@@ -62,7 +62,7 @@ class StagedReader:
         return f"(select {_cells(names)}, file_row_number as _record from {source})"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Staged:
     """A file whose records lie in staged Parquet files."""
 
@@ -150,12 +150,12 @@ def stage(
         _broken_file(scratch).unlink(missing_ok=True)
         raise
     return Staged(
-        tuple(columns),
-        extras.lines if extras else {},
-        sound.records,
-        broken.records,
-        scratch,
-        reader or StagedReader(),
+        columns=tuple(columns),
+        extras=extras.lines if extras else {},
+        sound=sound.records,
+        broken=broken.records,
+        file=scratch,
+        reader=reader or StagedReader(),
         lines=lines,
         skipped=passed,
         by_number=by_number,

@@ -25,7 +25,7 @@ SOUND, SKIPPED, WIDTH, LONG, NUL, NOT_UTF8 = range(6)
 _LF, _CR = 10, 13
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Rows:
     """The records and the blank and comment lines of a block, which has been decided up to its byte `end`.
 
@@ -89,17 +89,17 @@ def find_rows(data: bytes, final: bool, dialect: Dialect) -> Rows:
     _mark_bad_texts(data, view, starts, ends, kinds)
     lines, physical = _lines(ends, inner)
     return Rows(
-        starts,
-        ends,
-        kinds,
-        cells,
-        lines,
-        physical,
-        end,
-        stuck,
-        _newlines(view, starts, ends, b"\r" in data),
-        marks.quotes is not None and bits.first(marks.quotes, end) < end,
-        physical > len(ends),
+        starts=starts,
+        ends=ends,
+        kinds=kinds,
+        cells=cells,
+        lines=lines,
+        physical_lines=physical,
+        end=end,
+        stuck=stuck,
+        newlines=_newlines(view, starts, ends, b"\r" in data),
+        has_quotes=marks.quotes is not None and bits.first(marks.quotes, end) < end,
+        has_quoted_newlines=physical > len(ends),
     )
 
 

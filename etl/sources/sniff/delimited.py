@@ -24,7 +24,7 @@ _MOST_FOOTER = 5
 _BEGIN = re.compile(r"\W*\w*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Table:
     """Records apart: those of the header, sound rows, and what does not fit; at least one row."""
 
@@ -67,7 +67,16 @@ def propose_delimited(sample: Sample, delimiter: str = "") -> str:
     ]
     format = call("Csv", _options(sample, text, dialect, notation, table))
     notes = [*text.notes, *_remarks(table, text.text, dialect), *notation.notes]
-    return render(Proposal(sample.path, found, format, len(table.rows), table.is_whole, notes))
+    return render(
+        Proposal(
+            path=sample.path,
+            columns=found,
+            format=format,
+            records=len(table.rows),
+            is_whole=table.is_whole,
+            notes=notes,
+        )
+    )
 
 
 def _table(sample: Sample, text: str, dialect: Dialect) -> _Table:
@@ -89,7 +98,9 @@ def _table(sample: Sample, text: str, dialect: Dialect) -> _Table:
             f"{sample.path} has a header ({', '.join(header[0].cells)[:200]}) and no record: nothing can be told "
             "of its columns. Name a delivery that has records."
         )
-    return _Table(header, rows, odd, is_whole and size + len(rows) == len(fitting), footer)
+    return _Table(
+        header=header, rows=rows, odd=odd, is_whole=is_whole and size + len(rows) == len(fitting), footer=footer
+    )
 
 
 def _footer(records: Sequence[Record], dialect: Dialect) -> list[Record]:

@@ -35,7 +35,7 @@ _LOOKS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dialect:
     """A dialect in the words of Csv, but for what its values look like."""
 
@@ -60,7 +60,13 @@ def find_dialect(path: Path, text: str, delimiter: str = "") -> Dialect:
     is_trailing = _ends_empty(head, width)
     comment = "#" if any(_is_comment(record) and len(record.cells) != width for record in head) else ""
     kept = [record for record in head if not (comment and _is_comment(record))]
-    return Dialect(marks, width - is_trailing, _preamble(kept, width, is_trailing), comment, is_trailing)
+    return Dialect(
+        marks=marks,
+        width=width - is_trailing,
+        preamble=_preamble(kept, width, is_trailing),
+        comment=comment,
+        trailing_delimiter=is_trailing,
+    )
 
 
 def records_of(text: str, dialect: Dialect) -> Iterator[Record]:

@@ -36,7 +36,7 @@ class Cells:
 LAST_OF_TWO_DIGITS = 2068
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Notation:
     """A file's options of the same names, and the types that its cells can have under them."""
 
@@ -81,7 +81,7 @@ def cells_of(texts: Iterable[str]) -> Cells:
 def find_notation(columns: Sequence[Cells]) -> Notation:
     """Return the notation that gives most columns a type; what is no null in it becomes a value again."""
     decimal, thousands = _most(columns, reading.NUMBER_STYLES, lambda style: reading.number(*style))
-    found = Notation(decimal, thousands, notes=_number_notes(columns, decimal, thousands))
+    found = Notation(decimal=decimal, thousands=thousands, notes=_number_notes(columns, decimal, thousands))
     untyped = [cells for cells in columns if found.type_of(cells) in ("str", "int", "date", "timestamp")]
     day = _most(untyped, ("", *reading.DATE_FORMATS), reading.day)
     time = _most(untyped, ("", *reading.TIMESTAMP_FORMATS), reading.instant)

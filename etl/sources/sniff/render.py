@@ -14,7 +14,7 @@ from etl.sources.sniff.sample import SAMPLE_BYTES, SAMPLE_RECORDS
 _WIDTH = 110
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Proposal:
     """What is known of a file: columns in its order, the format as Python, and what a person must hear."""
 

@@ -38,7 +38,7 @@ class Kind(Enum):
     XML = "XML"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sample:
     """The first bytes of a file, unpacked."""
 
@@ -78,7 +78,13 @@ def read_sample(path: Path) -> Sample:
         raise ConfigError(f"{path} is empty: nothing can be told from it. Name a delivery that has records.")
     is_whole = len(content) <= SAMPLE_BYTES
     content = content[:SAMPLE_BYTES]
-    return Sample(path, content, _kind(path, content, compression), compression, is_whole)
+    return Sample(
+        path=path,
+        content=content,
+        kind=_kind(path, content, compression),
+        compression=compression,
+        is_whole=is_whole,
+    )
 
 
 def decode(sample: Sample) -> Text:

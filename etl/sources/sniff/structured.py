@@ -50,7 +50,16 @@ def _json(sample: Sample) -> str:
     if not found:
         raise ConfigError(f"{sample.path} holds nested values only. {' '.join(notes)}")
     is_whole = sample.is_whole and len(objects) < SAMPLE_RECORDS
-    return render(Proposal(sample.path, found, f"{name}()", len(objects), is_whole, notes))
+    return render(
+        Proposal(
+            path=sample.path,
+            columns=found,
+            format=f"{name}()",
+            records=len(objects),
+            is_whole=is_whole,
+            notes=notes,
+        )
+    )
 
 
 def _objects(sample: Sample) -> Iterator[Any]:
@@ -123,7 +132,16 @@ def _parquet(sample: Sample) -> str:
         raise ConfigError(f"{sample.path} has no column of a plain type. Write its contract by hand.")
     is_whole = file.metadata.num_rows <= rows.num_rows
     notes = _nested(nested, "Parquet")
-    return render(Proposal(sample.path, found, "Parquet()", rows.num_rows, is_whole, notes))
+    return render(
+        Proposal(
+            path=sample.path,
+            columns=found,
+            format="Parquet()",
+            records=rows.num_rows,
+            is_whole=is_whole,
+            notes=notes,
+        )
+    )
 
 
 def _parquet_column(name: str, kind: tuple[str, tuple[str, str]], cells: list[Any], is_first: bool) -> Column:

@@ -49,7 +49,7 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
         _check_complete(con, candidate, ledger)
         before = ledger.checks() if candidate.is_build_trusted else {}
         checks = Checks(con, before, run_id, Personal(candidate))
-        row_counts = RowCounts(con, candidate, audits, run_id)
+        row_counts = RowCounts(con=con, candidate=candidate, audits=audits, run_id=run_id)
         row_counts.prepare(ledger)
         with transaction(con):
             drop_other_macros(con, candidate.macros)
@@ -91,7 +91,16 @@ def _asked(item: Audit, candidate: Candidate) -> Asked:
     night = [str(candidate.batch_date)] if item.is_dated else []
     content = fingerprint([item.normal, tables, *night], item.severity)
     table = item.table or ", ".join(item.reads[:1])
-    return Asked(item.name, table, item.severity, item.sql, content, item.reads, item.rule, item.columns)
+    return Asked(
+        name=item.name,
+        table=table,
+        severity=item.severity,
+        sql=item.sql,
+        content=content,
+        reads=item.reads,
+        rule=item.rule,
+        judged=item.columns,
+    )
 
 
 def _check_complete(con: duckdb.DuckDBPyConnection, candidate: Candidate, ledger: Ledger) -> None:

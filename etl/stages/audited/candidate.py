@@ -11,7 +11,7 @@ from etl.contract.audit_kinds import Audit, audits_of, check_tables
 from etl.sources import Source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Candidate:
     """What build.duckdb should hold: fingerprints by table, and what arrived tonight by table.
 

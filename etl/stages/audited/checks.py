@@ -19,7 +19,7 @@ _EXAMPLES = 3
 _CHARACTERS = 300
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Asked:
     """A check to be done: `sql` selects the offending rows, and `content` changes when it must be done again.
 
@@ -40,7 +40,7 @@ class Asked:
 def rule_asked(name: str, table: str, severity: str, rule: str, content: str) -> Asked:
     """Return a check of a condition on each row of a table."""
     sql = f"from {qualified(table)} where not ({rule})"
-    return Asked(name, table, severity, sql, content, (table,), rule)
+    return Asked(name=name, table=table, severity=severity, sql=sql, content=content, reads=(table,), rule=rule)
 
 
 class Checks:
@@ -70,7 +70,16 @@ class Checks:
         while name in self._names:
             name += "'"
         self._append(
-            Check(name, table, severity, failing == 0, failing, list(examples), self.run_id, content),
+            Check(
+                name=name,
+                table_name=table,
+                severity=severity,
+                passed=failing == 0,
+                failing=failing,
+                examples=list(examples),
+                run_id=self.run_id,
+                fingerprint=content,
+            ),
         )
         return name
 

@@ -53,7 +53,15 @@ def _unique_asked(unique: Unique, table: str, contract: Contract, content: str) 
     names = ", ".join(contract.key(unique))
     sql = f"select {names}, count(*) as rows from {qualified(table)} group by {names} having count(*) > 1"
     name = f"{table}.{unique.name}"
-    return Asked(name, table, unique.severity, sql, content, (table,), judged=unique.columns)
+    return Asked(
+        name=name,
+        table=table,
+        severity=unique.severity,
+        sql=sql,
+        content=content,
+        reads=(table,),
+        judged=unique.columns,
+    )
 
 
 def _prepared(checks: Checks, contracts: Path, table: str, contract: Contract, content: str) -> Sequence[Rule]:

@@ -25,7 +25,7 @@ _COLUMNS = ", ".join(f"{identifier(name)} {type}" for name, type in COUNT_COLUMN
 _NOTE = "nothing to compare with yet: this is the first night that its rows are counted"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RowCounts:
     """The history of the tables that `audits` compare with it."""
 
@@ -79,12 +79,12 @@ class RowCounts:
     def _counted(self, table: str) -> RowCount:
         ((rows,),) = self.con.execute(f"select count(*) from {qualified(table)}").fetchall()
         date, content = str(self.candidate.batch_date), self.candidate.tables[table]
-        return RowCount(table, date, self.run_id, rows, content)
+        return RowCount(table, date, self.run_id, rows, fingerprint=content)
 
     def _known(self, noted: Iterable[RowCount]) -> dict[str, list[RowCount]]:
         """Return the counts of each table, in the order of their runs; the ledger is believed before the build."""
         query = f"select table_name, batch_date::varchar, run_id, rows, fingerprint from {ROW_COUNTS}"
-        every = [*(RowCount(*row) for row in self.con.execute(query).fetchall()), *noted]
+        every = [*(RowCount(*row[:4], fingerprint=row[4]) for row in self.con.execute(query).fetchall()), *noted]
         found: dict[str, list[RowCount]] = defaultdict(list)
         for count in {(count.table_name, count.batch_date): count for count in every}.values():
             found[count.table_name].append(count)

@@ -32,7 +32,7 @@ def extract_carefully(batch: Batch, delivery: Delivery, inputs: Sequence[Input])
         return _extract_corrected(batch, delivery, inputs, corrections)
     records = sum(file.records for file in inputs)
     sound = Sound(batch, delivery, inputs)
-    extracted = Extracted(delivery, records, lines_of(inputs), warnings=sound.warnings())
+    extracted = Extracted(delivery=delivery, records=records, told=lines_of(inputs), warnings=sound.warnings())
     file = scratch_file(batch.project, "lake", delivery)
     rows = _write(batch, extracted, inputs, sound, file)
     broken = sound.broken() if rows < sum(file.opened.sound for file in inputs) else {}
@@ -68,7 +68,14 @@ def _extract_corrected(
         every = [*inputs, *change.inputs]
         stale = why_without_effect(inputs, corrections, corrected.used)
         told, discarded = lines_of(inputs), corrected.discarded
-        extracted = Extracted(delivery, records, told, discarded=discarded, warnings=sound.warnings(), stale=stale)
+        extracted = Extracted(
+            delivery=delivery,
+            records=records,
+            told=told,
+            discarded=discarded,
+            warnings=sound.warnings(),
+            stale=stale,
+        )
         file = scratch_file(batch.project, "lake", delivery)
         extracted.rows = _write(batch, extracted, every, sound, file)
         broken = sound.broken()
@@ -92,9 +99,9 @@ def _refused(
     rejected = records - refused.discarded
     stale = why_without_effect(inputs, corrections or Corrections(), refused.used)
     return Extracted(
-        delivery,
-        records,
-        lines_of(inputs),
+        delivery=delivery,
+        records=records,
+        told=lines_of(inputs),
         rejects=refused,
         rejected=rejected,
         discarded=refused.discarded,

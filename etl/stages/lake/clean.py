@@ -53,7 +53,14 @@ def extract_clean(batch: Batch, chunk: Sequence[Opening]) -> list[Extracted | No
         file = scratch_file(batch.project, "lake", opening.delivery)
         records = opening.records
         told = lines_of(opening.inputs)
-        extracted = Extracted(opening.delivery, records, told, file, records, warnings=warnings.get(position, {}))
+        extracted = Extracted(
+            delivery=opening.delivery,
+            records=records,
+            told=told,
+            rows_file=file,
+            rows=records,
+            warnings=warnings.get(position, {}),
+        )
         if position in doubled:
             return None
         columns = select.lake_columns(batch.source, opening.delivery.date, _file(opening))

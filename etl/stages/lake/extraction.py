@@ -61,8 +61,15 @@ def extract(
     done: list[_Extraction] = []
     with engine.in_memory(project) as con:
         for together in alike.values():
-            batch = Batch(con, project, source.at(together[0].date), content, run_id, before)
-            done.append(_Extraction(batch, ledger))
+            batch = Batch(
+                con=con,
+                project=project,
+                source=source.at(together[0].date),
+                content=content,
+                run_id=run_id,
+                before=before,
+            )
+            done.append(_Extraction(batch=batch, ledger=ledger))
             done[-1].problems += map(str, read_unchanged(done[-1].run, together))
     if problems := [problem for extraction in done for problem in extraction.problems]:
         kind = Crash if any(extraction.has_crashed for extraction in done) else DeliveryError
@@ -70,7 +77,7 @@ def extract(
     return [receipt for extraction in done for receipt in extraction.receipts]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Extraction:
     """The deliveries of one batch on their way: the sound ones together, the others one by one."""
 
@@ -127,7 +134,7 @@ class _Extraction:
                 opened.close()
             if not isinstance(error, UnreadableError):
                 raise
-            self._finish(Extracted(delivery, 0, Lines(), refused=str(error)))
+            self._finish(Extracted(delivery=delivery, records=0, told=Lines(), refused=str(error)))
             return None
         return Opening(delivery, inputs)
 

@@ -27,7 +27,7 @@ _MOST_ALIKE = 3
 _MOST_COMPARED = 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Input:
     """One file of a delivery; `names` are its columns by the contract's names."""
 
@@ -126,7 +126,7 @@ def open_file(project: Project, source: Source, delivery: Delivery, file: File, 
     try:
         opened = source.format.open(pinned.path, expected, scratch)
         names = expected if needs_no_header(source, file.size) else _names(source, opened.columns)
-        return Input(file, opened, tuple(names), source, pinned=pinned)
+        return Input(file=file, opened=opened, names=tuple(names), source=source, pinned=pinned)
     except UnreadableError as error:
         pinned.close()
         raise UnreadableError(_named(str(error), pinned.path, delivery, file)) from error
@@ -156,7 +156,7 @@ def reopened(file: Input, path: Path, scratch: Path) -> Input:
     source, columns = file.source, file.opened.columns
     expected = [column.name for column in source.contract.columns]
     opened = source.format.record_format(columns).open(path, expected, scratch)
-    return Input(file.file, opened, tuple(_names(source, opened.columns)), source)
+    return Input(file=file.file, opened=opened, names=tuple(_names(source, opened.columns)), source=source)
 
 
 def _names(source: Source, columns: Sequence[str]) -> Iterator[str]:

@@ -64,7 +64,7 @@ def definition(source: Source, timezone: str) -> str:
     return fingerprint(options, source.contract.definition(), key_id(source.contract), timezone, VERSION)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """Deliveries of one source that one connection extracts; `content` is the fingerprint of each date."""
 
@@ -134,7 +134,7 @@ class Reject(NamedTuple):
     fault: str | None = None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Extracted:
     """What became of one delivery, before it is in place; `rows_file` is a finished Parquet file, if any."""
 

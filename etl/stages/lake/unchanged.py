@@ -72,7 +72,9 @@ def _settled(delivery: Delivery, file: File) -> File:
     where = f"{delivery.source} {delivery.date}: {file.name}"
     try:
         # the stamp first: a change during the hashing then shows in the next reading
-        now = File(file.name, file.path, *state(file.path), sha256(file.path, file.raw))
+        size, changed_ns, inode = state(file.path)
+        hashed = sha256(file.path, file.raw)
+        now = File(file.name, file.path, size, changed_ns, inode=inode, sha256=hashed)
     except OSError as error:
         raise DeliveryError(
             f"{where} was there when the run began, and cannot be read any more: {error.strerror}. Nothing of it "

@@ -79,18 +79,18 @@ def _record(
     tables = contents_of(con, publication.partitions, publication.keys)
     exports = [item.definition for item in publication.exports(notes)]
     return Generation(
-        run.run_id,
-        run.run_id,
-        "",
-        run.batch_date,
-        run.git_commit,
-        publication.is_committed,
-        publication.fingerprint,
-        content_of(con, tables, exports),
-        run.versions,
-        _inputs(con),
-        publication.definitions,
-        tables,
+        generation=run.run_id,
+        run_id=run.run_id,
+        published_at="",
+        batch_date=run.batch_date,
+        git_commit=run.git_commit,
+        is_committed=publication.is_committed,
+        fingerprint=publication.fingerprint,
+        content=content_of(con, tables, exports),
+        versions=run.versions,
+        inputs=_inputs(con),
+        definitions=publication.definitions,
+        tables=tables,
         storage=_storage(con),
     )
 

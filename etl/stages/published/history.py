@@ -15,7 +15,7 @@ def switch_to(
     """Make `generation` the current one, and note that: of what `kind` it was, who did it and why."""
     before = note_missed(project, ledger)
     switch(project, generation)
-    ledger.note_switch(Switch(now(), generation, before, kind, by, reason))
+    ledger.note_switch(Switch(now(), generation, before, kind, by=by, reason=reason))
 
 
 def note_missed(project: Project, ledger: Ledger) -> str:
@@ -33,9 +33,9 @@ def _missed(project: Project, there: str, known: list[str]) -> Switch:
     """Return a switch as hold and record tell it."""
     hold, record, before = read_hold(project), read_record(project.current), known[0] if known else ""
     if hold and not hold.damage:
-        return Switch(hold.at, there, before, "rollback", hold.by, hold.reason)
+        return Switch(hold.at, there, before, "rollback", by=hold.by, reason=hold.reason)
     if there in known:
         return Switch(now(), there, before, "rollback")
     at, origin = (record.published_at, record.origin) if record else (now(), {})
     kind = "promote" if origin else "publish"
-    return Switch(at, there, before, kind, origin.get("by", ""), origin.get("reason", ""))
+    return Switch(at, there, before, kind, by=origin.get("by", ""), reason=origin.get("reason", ""))

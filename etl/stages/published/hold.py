@@ -14,7 +14,7 @@ from etl.project.files import write_file
 from etl.stages.published.record import Generation, Input
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Hold:
     """A rollback from the generation `held` to the one that is `current` since.
 
@@ -58,7 +58,7 @@ def read_hold(project: Project) -> Hold | None:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         if not os.path.lexists(file):
             return None
-        return Hold(now, "", "", "", "", {}, f"{file}: {error}")
+        return Hold(current=now, held="", at="", by="", reason="", offending={}, damage=f"{file}: {error}")
     # one that was left behind when its switch, or the next, was made or was not
     return hold if hold.current == now else None
 

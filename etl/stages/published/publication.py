@@ -12,7 +12,7 @@ from etl.stages.published.export import Export
 from etl.stages.published.notes import Notes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Publication:
     """An audited candidate; `fingerprint` stands for all code and inputs that it was made from."""
 

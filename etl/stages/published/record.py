@@ -41,7 +41,7 @@ class Contents:
     key: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Generation:
     """One published generation. Times are UTC, ISO 8601."""
 

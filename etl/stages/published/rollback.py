@@ -29,7 +29,10 @@ def rollback(project: Project, ledger: Ledger, generation: str = "", by: str = "
     is_back = held in there and there.index(target) < there.index(held)
     if held and is_back:
         good, bad = (read_record(project.generations / name) for name in (target, held))
-        write_hold(project, Hold(target, held, now(), by, reason, offending(good, bad)))
+        write_hold(
+            project,
+            Hold(current=target, held=held, at=now(), by=by, reason=reason, offending=offending(good, bad)),
+        )
     switch_to(project, ledger, target, "rollback", by, reason)
     if not is_back:
         remove_hold(project)

@@ -9,7 +9,7 @@ import stat
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ class File:
     size: int
     #: The later of content and metadata change: an mtime alone can be set back.
     changed_ns: int
+    _: KW_ONLY
     #: 0 for a file that was taken once and is in raw/ no more.
     inode: int
     sha256: str = ""
@@ -47,7 +48,7 @@ class File:
         return (self.name, self.size, self.changed_ns, self.inode)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Delivery:
     """The partition `date` of `source`: its files, sorted by name; more than one where a wildcard matches."""
 
@@ -124,12 +125,15 @@ def look(source: Source, raw: Path, batch_date: date, now_ns: int) -> Found:
         elif day is not None and match.problem:
             problems[day].append(match.problem)
         elif day is not None and match.status is not None:
-            files[day].append(File(match.name, raw / match.name, *state_of(match.status)))
+            size, changed_ns, inode = state_of(match.status)
+            files[day].append(File(match.name, raw / match.name, size, changed_ns, inode=inode))
     for day, found in files.items():
         problems[day] += _unfinished(source, raw, day, found, now_ns)
     return Found(
         {
-            day: Delivery(source.name, day, tuple(sorted(files[day], key=lambda file: file.name)))
+            day: Delivery(
+                source=source.name, date=day, files=tuple(sorted(files[day], key=lambda file: file.name))
+            )
             for day in sorted(files)
             if not problems[day]
         },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import date
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -44,6 +44,7 @@ class Partition:
     fingerprint: str
     file: str
     sha256: str
+    _: KW_ONLY
     records: int
     rows: int
     rejected: int
@@ -59,7 +60,7 @@ class Partition:
         return not self.is_refused and (self.rows > 0 or self.rejected == 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """raw.<source> as it should be, for the fingerprint `content`.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Failures:
     """What failed in a step; `sources_of` are the sources that each table depends on, None if nothing may fail."""
 

@@ -61,7 +61,7 @@ def transform(
         if batch_date and any(ROW_COUNTS in (*b.model.reads, *b.model.whole) for b in builds):
             write_row_counts(con, ledger.counts_before(str(batch_date)))
         known = {receipt.key.name: receipt.details["since"] for receipt in failed}
-        failures = Failures(con, run_id, sources_of, optional=known)
+        failures = Failures(con=con, run_id=run_id, sources_of=sources_of, optional=known)
         limit = project.settings.cutoff_rows
         receipts, problems = build_models(con, builds, run_id, limit, ledger.write, failures)
     if problems:
@@ -83,7 +83,7 @@ def build_models(
     fail, be it optional.
     """
     receipts: list[Receipt] = []
-    failures = failures or Failures(con, run_id)
+    failures = failures or Failures(con=con, run_id=run_id)
     remaining, size = list(builds), len(builds)
     if failures.optional:
         remaining, tolerated = _without_hopeless(remaining, failures)
@@ -169,7 +169,15 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
     seconds = perf_counter() - started
     whole = seconds if todo.full or not before else before.full_seconds
     built = Built(
-        build.content, model.materialized, rows, seconds, build.definition, inputs, "", build.text, whole
+        content=build.content,
+        materialized=model.materialized,
+        rows=rows,
+        seconds=seconds,
+        definition=build.definition,
+        inputs=inputs,
+        version="",
+        text=build.text,
+        full_seconds=whole,
     )
     built = replace(built, version=version(con, build, built, parts, limit))
     state.put(model.name, built, parts)

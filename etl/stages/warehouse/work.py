@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +46,7 @@ class Build:
     content: str
     definition: str
     anew: bool = False
+    _: KW_ONLY
     is_read: bool = True
     #: What the file of a Python model is relative to, and what it is given.
     folder: Path = Path()
@@ -58,7 +59,7 @@ class Build:
         return (self.folder / self.model.file).read_text(encoding="utf-8-sig") if is_python else self.model.sql
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Built:
     """A model as build.duckdb holds it: `inputs` are the versions of what it was built from as a whole.
 
@@ -85,7 +86,7 @@ class Part:
     rows: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Work:
     """What is to be done: all of it (`full`), or the partitions `days`, or nothing; `why` in plain words.
 
@@ -124,9 +125,10 @@ class State:
             "coalesce(inputs, '{}'), coalesce(version, ''), coalesce(text, ''), coalesce(full_seconds, 0) "
             "from etl.models left join etl._builds using (name)"
         ).fetchall()
+        names = [column.name for column in fields(Built)]
         self.built = {
-            name: Built(content, materialized, count, seconds, definition, json.loads(inputs), *others)
-            for name, content, materialized, count, seconds, definition, inputs, *others in rows
+            name: Built(**{**dict(zip(names, values, strict=True)), "inputs": json.loads(values[5])})
+            for name, *values in rows
         }
         self.raw = dict(self.con.execute("select 'raw.' || source, content from etl._tables").fetchall())
 

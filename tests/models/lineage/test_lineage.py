@@ -125,8 +125,10 @@ def test_what_cannot_be_taken_apart_may_depend_on_all_that_is_read(tmp_path: Pat
 
 
 def test_what_no_select_makes_may_depend_on_all_that_it_reads(tmp_path: Path) -> None:
-    python = Model("marts.scores", "models/scores.py", "", "", ("raw.sales",), columns=(("score", "DOUBLE"),))
-    seed = Model("seeds.towns", "seeds/towns.csv", "", "", (), columns=(("town", "VARCHAR"),))
+    python = Model(
+        "marts.scores", "models/scores.py", "", "", reads=("raw.sales",), columns=(("score", "DOUBLE"),)
+    )
+    seed = Model("seeds.towns", "seeds/towns.csv", "", "", reads=(), columns=(("town", "VARCHAR"),))
     sql = {"marts.best": "select max(score) as best, max(town) as town from marts.scores, seeds.towns"}
     found = lineage_of(tmp_path, sql, python, seed)
 

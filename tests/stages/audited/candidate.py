@@ -21,8 +21,24 @@ def loaded(folder: Path) -> Project:
     (receipt,) = tiny.take(made, tiny.sales())
     if not made.build.exists():
         Ledger(made.ledger).forget([BUILD])
-    partition = Partition(tiny.DAY, receipt.fingerprint, "sales/2024-03-01.csv", "sha", 3, 2, 1, 0, 4, 1)
-    warehouse.load(made, [Table(tiny.sales(), "c", {tiny.DAY: partition})], Ledger(made.ledger), "run-1")
+    partition = Partition(
+        tiny.DAY,
+        receipt.fingerprint,
+        "sales/2024-03-01.csv",
+        "sha",
+        records=3,
+        rows=2,
+        rejected=1,
+        discarded=0,
+        lines=4,
+        skipped=1,
+    )
+    warehouse.load(
+        made,
+        [Table(source=tiny.sales(), content="c", partitions={tiny.DAY: partition})],
+        Ledger(made.ledger),
+        "run-1",
+    )
     return made
 
 

@@ -17,7 +17,7 @@ from tests.support import tiny
 ITEMS = Contract(
     "marts.items",
     columns=(Column("item", "VARCHAR", False), Column("n", "BIGINT", False)),
-    rules=(Rule("n.gt", '"n" > 0', "n"), Rule("n.lt", '"n" < 100', "n", "", "warn")),
+    rules=(Rule("n.gt", '"n" > 0', "n"), Rule("n.lt", '"n" < 100', "n", "", severity="warn")),
     uniques=(Unique("item.unique", ("item",)),),
 )
 
@@ -29,7 +29,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def an_audit(sql: str, severity: str = "error", reads: str = "raw.sales") -> Audit:
-    return Audit("audits.a", "sql/audits/a.sql", sql, sql, (reads,), severity, "because")
+    return Audit("audits.a", "sql/audits/a.sql", sql, sql, reads=(reads,), severity=severity, why="because")
 
 
 def test_a_candidate_that_keeps_everything_has_a_receipt_and_its_checks_in_sql(project: Project) -> None:

@@ -188,7 +188,17 @@ def test_offending_rows_are_kept_up_to_a_number_until_the_check_passes(project: 
         project,
         "select i::varchar as item, (i / 4)::double as n, repeat('x', 999) as text from range(150) as t(i)",
     )
-    audits = [Audit("audits.a", "f", "from marts.items where n > 9", "n", ("marts.items",), "warn", "many")]
+    audits = [
+        Audit(
+            "audits.a",
+            "f",
+            "from marts.items where n > 9",
+            "n",
+            reads=("marts.items",),
+            severity="warn",
+            why="many",
+        )
+    ]
 
     found = check(project, audits=audits)["audits.a"]
     kept = Ledger(project.ledger).offending("audits.a")
@@ -208,7 +218,12 @@ def test_rows_of_any_type_are_kept_as_json(project: Project) -> None:
         project, "select 'nan'::double as f, [1.5, 'inf'::double] as l, {'a': 1} as s, 2::hugeint as h, null as z"
     )
 
-    check(project, audits=[Audit("audits.a", "f", "from marts.items", "n", ("marts.items",), "warn", "all")])
+    check(
+        project,
+        audits=[
+            Audit("audits.a", "f", "from marts.items", "n", reads=("marts.items",), severity="warn", why="all")
+        ],
+    )
 
     assert Ledger(project.ledger).offending("audits.a").rows == [
         {"f": "nan", "l": "[1.5, Infinity]", "s": {"a": 1}, "h": 2, "z": None}
@@ -220,8 +235,24 @@ def test_personal_data_is_neither_in_messages_nor_in_the_ledger(project: Project
     audits = [
         *header("accepted_values: item = eve", "references: item = raw.sales.item"),
         *header("warn sums_to: n = raw.sales.id by item"),
-        Audit("audits.a", "f", "select item, n from marts.items", "n", ("marts.items",), "error", "why"),
-        Audit("audits.b", "f", "select item::bigint as x from marts.items", "m", ("marts.items",), "error", "why"),
+        Audit(
+            "audits.a",
+            "f",
+            "select item, n from marts.items",
+            "n",
+            reads=("marts.items",),
+            severity="error",
+            why="why",
+        ),
+        Audit(
+            "audits.b",
+            "f",
+            "select item::bigint as x from marts.items",
+            "m",
+            reads=("marts.items",),
+            severity="error",
+            why="why",
+        ),
     ]
 
     message = failure(project, contracts={"marts.items": ITEMS}, audits=audits)

@@ -30,7 +30,9 @@ def publish(project: Project, number: int, **options: Any) -> str:
     with warehouse.open_build(project, ledger, run.run_id) as con:
         con.execute(f"create schema if not exists marts; create or replace table marts.n as select {number} as n")
     ledger.write_run(run)
-    receipt = published.publish(project, ledger, run, published.Publication(f"content-{number}", **options))
+    receipt = published.publish(
+        project, ledger, run, published.Publication(fingerprint=f"content-{number}", **options)
+    )
     return str(receipt.details["generation"])
 
 

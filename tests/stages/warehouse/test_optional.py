@@ -159,10 +159,10 @@ def test_the_header_says_yes_or_nothing(text: str) -> None:
 
 
 def test_a_damaged_file_is_not_tolerated() -> None:
-    model = Model("marts.x", "sql/marts/x.sql", "", "", (), header=Header(optional=True))
+    model = Model("marts.x", "sql/marts/x.sql", "", "", reads=(), header=Header(optional=True))
     with duckdb.connect() as con:
         define_own(con)
-        failures = Failures(con, "run-1", {"marts.x": ()})
+        failures = Failures(con=con, run_id="run-1", sources_of={"marts.x": ()})
 
         assert failures.add(Build(model, "", ""), f"marts.x could not be built: {connections._DAMAGED[0]}") is None
         assert failures.problems.keys() == {"marts.x"}

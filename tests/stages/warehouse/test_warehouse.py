@@ -36,15 +36,15 @@ def partitions(project: Project, source: Source) -> dict[date, Partition]:
     found = {}
     for receipt in tiny.take(project, source):
         facts, day = receipt.details, date.fromisoformat(receipt.key.partition)
-        counts = (facts[name] for name in ("records", "rows", "rejected", "discarded", "lines", "skipped"))
-        found[day] = Partition(day, receipt.fingerprint, facts["file"], facts["sha256"], *counts)
+        counts = {name: facts[name] for name in ("records", "rows", "rejected", "discarded", "lines", "skipped")}
+        found[day] = Partition(day, receipt.fingerprint, facts["file"], facts["sha256"], **counts)
     return found
 
 
 def load(project: Project, source: Source, days: Sequence[date] = (FIRST, SECOND), **options: Any) -> int:
     """Extract and load the partitions of `days`; return how many had to be loaded."""
     wanted = {day: p for day, p in partitions(project, source).items() if day in days}
-    table = Table(source, "content", wanted, **options)
+    table = Table(source=source, content="content", partitions=wanted, **options)
     (receipt,) = warehouse.load(project, [table], Ledger(project.ledger), "run-1")
     return int(receipt.details["loaded"])
 
@@ -57,7 +57,14 @@ def build(project: Project, *models: Model, content: str = "1", **options: Any) 
 
 
 def model(sql: str, materialized: str = "table", name: str = "marts.items") -> Model:
-    return Model(name, f"sql/{name.replace('.', '/')}.sql", sql, sql, ("raw.sales",), Header(materialized))
+    return Model(
+        name,
+        f"sql/{name.replace('.', '/')}.sql",
+        sql,
+        sql,
+        reads=("raw.sales",),
+        header=Header(materialized=materialized),
+    )
 
 
 def ask(project: Project, query: str) -> list[tuple[Any, ...]]:
@@ -139,7 +146,7 @@ def test_too_many_withdrawn_partitions_stop_the_load_and_change_nothing(project:
 
 
 def test_one_source_that_cannot_be_loaded_stops_no_other(project: Project) -> None:
-    table = Table(tiny.sales(), "content", partitions(project, tiny.sales()))
+    table = Table(source=tiny.sales(), content="content", partitions=partitions(project, tiny.sales()))
     vanished = replace(table, source=tiny.sales(name="returns", max_withdrawn=0), partitions={}, withdrawn=[FIRST])
 
     with pytest.raises(WithdrawnError, match="returns"):
@@ -162,7 +169,9 @@ def test_other_columns_remake_the_table(project: Project) -> None:
 def test_a_source_without_deliveries_is_an_empty_table(tmp_path: Path) -> None:
     project = tiny.project(tmp_path, raw={})
 
-    warehouse.load(project, [Table(tiny.sales(), "content", {})], Ledger(project.ledger), "run-1")
+    warehouse.load(
+        project, [Table(source=tiny.sales(), content="content", partitions={})], Ledger(project.ledger), "run-1"
+    )
 
     assert ask(project, "select count(*) from raw.sales") == [(0,)]
 
