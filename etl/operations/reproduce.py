@@ -170,7 +170,7 @@ def _restore_counts(project: Project, copy: Project, record: Generation) -> None
     with engine.reading(project, project.generations / record.generation / published.FILE) as con:
         names = {f"{schema}.{table}" for schema, table in con.execute(_TABLES).fetchall()}
         counts = con.execute(_COUNTS).fetchall() if ROW_COUNTS in names else []
-    Ledger(copy.ledger).replace_row_counts(RowCount(*row) for row in counts)
+    Ledger(copy.ledger).replace_row_counts(RowCount(*row[:4], fingerprint=row[4]) for row in counts)
 
 
 def _sha256(delivery: Delivery) -> str:
