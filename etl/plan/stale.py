@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import cached_property
+from pathlib import Path
 
 from etl.contract.audit_kinds import DATED_KINDS
 from etl.ledger import FAILED, Key, Ledger, Receipt, fingerprint, stamp
@@ -180,10 +182,14 @@ class Staleness:
         source, day = self.catalog.sources[key.name], date.fromisoformat(key.partition)
         # without its file, it is what the lake holds: nothing could be extracted again
         is_in_raw = self.held[key.name][day].is_in_raw
-        for base in (self.project.lake, self.project.quarantine) if is_in_raw else ():
+        for base in self._bases if is_in_raw else ():
             if stamp(lake.partition_file(base, source, day)) != receipt.details[base.name]:
                 return f"{base} does not hold it as it was written"
         return ""
+
+    @cached_property
+    def _bases(self) -> tuple[Path, Path]:
+        return self.project.lake, self.project.quarantine
 
     def is_build_intact(self) -> bool:
         """Return whether build.duckdb is as the last run left it."""

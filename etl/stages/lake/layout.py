@@ -35,7 +35,8 @@ BESIDE = "; this record: "
 
 def partition_file(base: Path, source: Source, day: date) -> Path:
     """Return the file of one partition below `base`, the lake or quarantine."""
-    return base / source.name / f"{source.partition}={day}" / "data.parquet"
+    # of one text: a path is parsed for every partition of every night, new or not
+    return Path(f"{base}/{source.name}/{source.partition}={day}/data.parquet")
 
 
 def refused_base(project: Project) -> Path:
