@@ -10,13 +10,13 @@ from etl.stages.published.contents import contents_of, is_content
 from etl.stages.published.export import VERSION as EXPORT_VERSION
 from etl.stages.published.find import CANDIDATE, CURRENT, PREVIOUS, find, find_at
 from etl.stages.published.generation import publish
-from etl.stages.published.history import note_missed
 from etl.stages.published.hold import Hold, read_hold
 from etl.stages.published.promote import promote
 from etl.stages.published.publication import Publication
 from etl.stages.published.record import Contents, Generation, Input, read_record, write_record
 from etl.stages.published.retention import delete_generation, generations, sweep
 from etl.stages.published.rollback import rollback
+from etl.stages.published.switches import note_missed
 from etl.stages.published.switching import FILE, are_exports_whole, current, export_links, switch
 
 __all__ = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 from etl.errors import PublishError
 from etl.ledger import Ledger, now
 from etl.project import Project
-from etl.stages.published.history import switch_to
 from etl.stages.published.hold import Hold, offending, read_hold, remove_hold, write_hold
 from etl.stages.published.record import read_record
 from etl.stages.published.retention import generations
+from etl.stages.published.switches import switch_to
 from etl.stages.published.switching import current
 
 
