@@ -82,7 +82,7 @@ def test_a_sender_that_dies_leaves_no_delivery_and_no_litter(
 
     assert len(seen) == 1
     assert seen[0].startswith(".airlines.csv.")
-    assert seen[0].endswith(".part")
+    assert seen[0].endswith(".new")
     assert os.listdir(raw) == []
 
 
