@@ -98,7 +98,12 @@ def _leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[str]
 
 def made(root: Path) -> None:
     """Make a project with decisions, a history, two generations, an environment, links and foreign files."""
-    os.environ["ETL_PROJECT"] = str(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ETL_PROJECT", str(root))
+        _make(root)
+
+
+def _make(root: Path) -> None:
     contracts = SALES + HISTORY.replace("import pandera.pandas as pa\nfrom etl import Source\n", "")
     settings = "threads = 1\nkeep_generations = 2\n[etl.env.linked]\n[etl.env.oops]\ndata = outside\n"
     raw = {"sales/2024-03-01.csv": "id,item\n1,book\nx,pen\ny,cap\n", "customers.csv": "id,city\n1,Oslo\n"}
@@ -138,8 +143,9 @@ def irreplaceable(project: Project) -> dict[str, str]:
 def test_what_nothing_can_bring_back_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: tuple[str, ...]
 ) -> None:
-    monkeypatch.setenv("ETL_PROJECT", str(tmp_path))
+    # made, or copied, before the command is told where to work: it must not work on what the others copy
     project = tiny.once(tmp_path, made)
+    monkeypatch.setenv("ETL_PROJECT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     before = irreplaceable(project)
     assert len(before) > len(FOREIGN) + 8
