@@ -16,7 +16,6 @@ from etl.ledger import Key
 from etl.ledger.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.models import select
 from etl.plan import Plan, Scope
-from etl.run import steps
 from etl.run.active import ActiveRun
 from etl.stages.lake import partition_file
 from etl.tasks import options as luigi_options
@@ -73,7 +72,7 @@ class LakePartition(Step):
         return targets.PartitionFile(path, day, self.proof(key), lambda: run.has_file(key))
 
     def do(self, run: ActiveRun) -> None:
-        steps.extract(run, self.source, self.days)
+        self.steps.extract(run, self.source, self.days)
 
 
 class LoadedTable(WarehouseStep):
@@ -96,7 +95,7 @@ class LoadedTable(WarehouseStep):
         return _one_or_all([targets.PublishedTable(self.place, *table) for table in tables])
 
     def do(self, run: ActiveRun) -> None:
-        steps.load(run, self.source.split(","))
+        self.steps.load(run, self.source.split(","))
 
 
 class BuiltModel(WarehouseStep):
@@ -131,7 +130,7 @@ class BuiltModel(WarehouseStep):
         return _one_or_all(found)
 
     def do(self, run: ActiveRun) -> None:
-        steps.transform(run, self.names)
+        self.steps.transform(run, self.names)
 
 
 class AuditedWarehouse(WarehouseStep):
@@ -151,7 +150,7 @@ class AuditedWarehouse(WarehouseStep):
         return targets.Audit(self.place, self.proof(AUDIT))
 
     def do(self, run: ActiveRun) -> None:
-        steps.audit(run)
+        self.steps.audit(run)
 
 
 class PublishedWarehouse(WarehouseStep):
@@ -169,7 +168,7 @@ class PublishedWarehouse(WarehouseStep):
         return targets.PublishedFile(self.place, self.proof(PUBLISH))
 
     def do(self, run: ActiveRun) -> None:
-        steps.publish(run)
+        self.steps.publish(run)
 
 
 class Batch(Step):
@@ -190,6 +189,8 @@ class Batch(Step):
 
     def requires(self) -> Iterator[Step]:
         plan = self.active.plan
+        # imported once, before workers are forked
+        assert self.steps
         yield self.other(PublishedWarehouse)
         yield self.other(AuditedWarehouse)
         # also when what is published is complete without them

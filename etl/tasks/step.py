@@ -13,7 +13,6 @@ from luigi.interface import PidLockAlreadyTakenExit, core
 from etl.ledger import Key
 from etl.plan import Scope
 from etl.project import Project, load_project
-from etl.run import steps
 from etl.run.active import ActiveRun, active_run, has_crashed
 from etl.tasks import executions, setup, targets
 from etl.tasks import options as luigi_options
@@ -98,7 +97,14 @@ class Step(luigi_options.Asked):
             self.do(run)
         except Exception as error:
             own = [str(v) for name, v in self.param_kwargs.items() if v and name not in ("project", "run_id")]
-            raise steps.failed(error, run, self.task_family, own) from error
+            raise self.steps.failed(error, run, self.task_family, own) from error
+
+    @property
+    def steps(self) -> Any:
+        """The module of the steps, imported when one is to be done: a night with nothing new does none."""
+        from etl.run import steps
+
+        return steps
 
     def do(self, run: ActiveRun) -> None:
         """Do the work of the step, if it has any."""
