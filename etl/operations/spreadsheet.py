@@ -36,12 +36,12 @@ def unguarded(cell: str) -> str:
 
 
 def guarded_sql(name: str) -> str:
-    """Return the SQL of a text column that no spreadsheet runs; what is a number stays one."""
-    column = identifier(name)
+    """Return the SQL of a column, of any type, as text that no spreadsheet runs; what is a number stays one."""
+    column = f"{identifier(name)}::varchar"
     is_run = (
         f"regexp_matches(ltrim({column}, ' '), {literal(f'^{_RUN}')}) and try_cast({column} as double) is null"
     )
-    return f"if({is_run}, chr(39) || {column}, {column}) as {column}"
+    return f"if({is_run}, chr(39) || {column}, {column}) as {identifier(name)}"
 
 
 def with_line_ends(text: str, original: str) -> str:

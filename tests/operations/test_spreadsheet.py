@@ -54,3 +54,10 @@ def test_sql_guards_the_same(text: str | None, cell: str | None) -> None:
 def test_line_ends_are_those_of_the_original(end: str) -> None:
     assert with_line_ends("a\nb\nc", f"x{end}y") == f"a{end}b{end}c"
     assert with_line_ends("a\nb", "no line end") == "a\nb"
+
+
+@pytest.mark.parametrize("value", ["'=1+1'::enum_of_formula", "'=1+1'::blob", "union_value(x := '=1+1')"])
+def test_what_becomes_text_in_a_csv_file_is_guarded_whatever_its_type(value: str) -> None:
+    with duckdb.connect() as con:
+        con.execute("create type enum_of_formula as enum ('=1+1')")
+        assert con.execute(f"select {guarded_sql('x')} from (select {value} as x)").fetchall() == [("'=1+1",)]

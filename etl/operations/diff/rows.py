@@ -168,8 +168,7 @@ def write(con: duckdb.DuckDBPyConnection, rows: Keyed | Whole, target: Path) -> 
     how = "format csv, header" if target.suffix == ".csv" else "format parquet"
     select = rows.select("change")
     if target.suffix == ".csv":
-        columns = [(row[0], row[1]) for row in con.execute(f"describe {select}").fetchall()]
-        cells = [guarded_sql(name) if type == "VARCHAR" else identifier(name) for name, type in columns]
+        cells = [guarded_sql(row[0]) for row in con.execute(f"describe {select}").fetchall()]
         select = f"select {', '.join(cells)} from ({select})"
     with written_aside(target) as aside:
         copy = f"copy (select * from ({select})) to {literal(str(aside))} ({how})"
