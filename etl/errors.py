@@ -16,12 +16,13 @@
         ├── TransformError     a model's SELECT failed in DuckDB
         ├── LedgerError        the ledger cannot be read or written
         ├── AuditError         an error-severity check found offending rows
-        ├── NotReproduced      a generation cannot be built anew, or comes out otherwise
+        ├── NotReproduced      a generation cannot be rebuilt, or differs when it is
         ├── PromotionRefused   a generation may not be promoted to another environment
         ├── PublishError       a generation could not be written, found or switched to
         └── PublishHeld        the project is rolled back, and what was wrong has not changed
 
-A message says what happened, where, why, and what to do next; it is the whole text a user sees.
+A message says what happened, where, why, and what to do next. It is the whole text that a user sees: short
+sentences, the subject first, and at the end what to type. The functions below are its phrasebook.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from difflib import get_close_matches
 LONGEST = 1_000
 #: So is a longer line of a message.
 _LONGEST_LINE = 10_000
+#: So many known names are listed beside one that is not known.
+_MOST_NAMES = 20
 
 
 def few(texts: Iterable[object], limit: int = 5, separator: str = ", ") -> str:
@@ -49,8 +52,10 @@ def counted(number: int, noun: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text that ends in one full stop, whoever wrote it."""
-    return text if text.endswith(".") else f"{text}."
+    """Return a text as a sentence, whoever wrote it: its first line ends in one full stop or question mark."""
+    first, *rest = text.rstrip().split("\n")
+    first = first.rstrip(" !,;:")
+    return "\n".join([first if first.endswith((".", "?")) else f"{first}.", *rest])
 
 
 def printable(text: str) -> str:
@@ -91,6 +96,19 @@ def closest(name: str, known: Iterable[str]) -> list[str]:
     found = [look for look in looks if look == own] or [look for look in looks if _may_look(own, look)][:1]
     found = found or get_close_matches(own, looks, n=1)
     return [f"{printable(looks[look])}{_codes(name, looks[look])}" for look in found]
+
+
+def unknown(said: str, name: str, known: Iterable[str], instead: str = "") -> str:
+    """Return what is said of a name that is not known, and then the name that was probably meant.
+
+    `There is no table x. Did you mean y?`; or, where no known name is close, `instead` or all of them.
+    """
+    names = sorted(known)
+    close = closest(name, names)
+    if close:
+        return f"{said}. Did you mean {close[0]}?"
+    there = f"There are: {few(names, _MOST_NAMES)}." if names else "There are none yet."
+    return f"{said}. {sentence(instead) if instead else there}"
 
 
 def _codes(name: str, other: str) -> str:
@@ -170,7 +188,7 @@ class Crash(EtlError):
     exit_code = 40
 
     def __init__(self, message: str) -> None:
-        super().__init__(f"{message}\nThis is a fault of etl: please report it with the traceback above.")
+        super().__init__(f"{message}\nThis is a fault of etl. Please report it with the traceback above.")
 
 
 class StepError(EtlError):
@@ -198,7 +216,7 @@ class TransformError(StepError):
 
 
 class LedgerError(StepError):
-    """Raised when the ledger is no SQLite file any more, or the disk that holds it is full."""
+    """Raised when the ledger is not a SQLite file any more, or the disk that holds it is full."""
 
 
 class AuditError(StepError):
@@ -206,7 +224,7 @@ class AuditError(StepError):
 
 
 class NotReproduced(StepError):
-    """Raised when a generation cannot be built anew from what there is, or holds something else then."""
+    """Raised when a generation cannot be rebuilt from what there is, or holds something else then."""
 
 
 class PromotionRefused(StepError):

@@ -1,8 +1,8 @@
 """DuckDB: the only room that opens a connection, and the one helper that quotes. It knows no source."""
 
 from etl.engine.connections import (
-    ANEW,
     BUILD,
+    REBUILT,
     attach_build,
     attach_new,
     building,
@@ -16,8 +16,8 @@ from etl.engine.connections import (
 )
 
 __all__ = [
-    "ANEW",
     "BUILD",
+    "REBUILT",
     "attach_build",
     "attach_new",
     "building",

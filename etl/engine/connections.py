@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING
 
 from etl.engine.quoting import literal, qualified, set_variable
-from etl.errors import ConfigError, EtlError, StepError
+from etl.errors import ConfigError, EtlError, StepError, sentence
 from etl.project import Project
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ log = logging.getLogger("etl")
 BUILD = "build"
 
 #: What is said of a damaged build.duckdb.
-ANEW = "Nothing is lost: the next run builds it anew from the lake."
+REBUILT = "Nothing is lost: the next run rebuilds it from the lake."
 
 _LOCKED = "Conflicting lock"
 _DAMAGED = ("not a valid DuckDB database file", "Could not read enough bytes from file", "Corrupt database file")
@@ -55,7 +55,7 @@ def building(project: Project, may_begin_anew: bool = True) -> Iterator[duckdb.D
     """Open build.duckdb for writing, made if it is not there, and close it; one process at a time may.
 
     It is attached, since only ATTACH can choose a storage version that older clients read. A damaged one is
-    discarded; then StepError is raised, unless it may be begun anew in its place.
+    discarded; then StepError is raised, unless a new one may take its place.
     """
     import duckdb
 
@@ -69,7 +69,9 @@ def building(project: Project, may_begin_anew: bool = True) -> Iterator[duckdb.D
                 if is_damage(error):
                     discard_build(project, error)
                     if not may_begin_anew:
-                        raise StepError(f"{error}\n{ANEW}") from error
+                        raise StepError(
+                            f"{project.build} is damaged. {REBUILT}\n{sentence(str(error))}"
+                        ) from error
                 elif not pause or _LOCKED not in str(error):
                     raise _not_opened(project, error) from error
             time.sleep(pause)
@@ -87,7 +89,7 @@ def is_damage(error: Exception) -> bool:
 def discard_build(project: Project, error: Exception) -> None:
     """Delete a damaged build.duckdb, which nobody has open: it holds nothing that the lake does not."""
     first = str(error).splitlines()[0]
-    log.warning("warning: %s is damaged, and is built anew: %s", project.build, first)
+    log.warning("warning: %s is damaged and will be rebuilt from the lake: %s", project.build, first)
     for path in (project.build, project.build.with_name(f"{project.build.name}.wal")):
         path.unlink(missing_ok=True)
 
@@ -176,7 +178,7 @@ def comparing(
             try:
                 con.execute(f"attach {literal(str(path.resolve()))} as {name} (read_only)")
             except duckdb.Error as error:
-                raise StepError(f"{path} cannot be opened: {error}") from error
+                raise StepError(f"{path} cannot be opened: {sentence(str(error))}") from error
         if not may_write:
             con.execute("set enable_external_access = false")
         yield con
@@ -187,14 +189,17 @@ def _not_opened(project: Project, error: duckdb.Error) -> EtlError:
 
     if "cannot be lowered" in str(error):
         return ConfigError(
-            f"{project.build} is in a newer storage version than {project.settings.storage_version}, which [etl] "
-            "storage_version asks for, and DuckDB cannot lower it. Delete it: the next run builds it anew."
+            f"{project.build} has a newer storage version than [etl] storage_version = "
+            f"{project.settings.storage_version}, and DuckDB cannot lower it. Delete the file; the next run "
+            "rebuilds it from the lake."
         )
     if isinstance(error, duckdb.InvalidInputException):
-        return ConfigError(f"{project.root}/luigi.cfg: [etl] storage_version: {error}")
+        return ConfigError(f"{project.root}/luigi.cfg: [etl] storage_version: {sentence(str(error))}")
     if _LOCKED in str(error):
-        return StepError(f"{project.build} is open in another process; close it there: {error}")
-    return StepError(f"{project.build} cannot be opened: {error}")
+        return StepError(
+            f"{project.build} is open in another process. Close it there, and run again.\n{sentence(str(error))}"
+        )
+    return StepError(f"{project.build} cannot be opened: {sentence(str(error))}")
 
 
 def _configure(con: duckdb.DuckDBPyConnection, project: Project) -> None:
@@ -211,4 +216,5 @@ def _configure(con: duckdb.DuckDBPyConnection, project: Project) -> None:
         for name, value in project.variables.items():
             con.execute(set_variable(name, value))
     except duckdb.Error as error:
-        raise ConfigError(f"{project.root}/luigi.cfg: DuckDB refuses a setting of [etl]: {error}") from error
+        said = sentence(str(error))
+        raise ConfigError(f"{project.root}/luigi.cfg: DuckDB refuses a setting of [etl]: {said}") from error

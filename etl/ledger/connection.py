@@ -67,17 +67,17 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def is_damage(error: Exception) -> bool:
-    """Return whether SQLite says that the file is not what was written, or a text in it is none of ours."""
+    """Return whether SQLite says that the file is not what was written, or a text in it was not written by etl."""
     return isinstance(error, ValueError) or any(sign in str(error) for sign in _DAMAGED)
 
 
 def set_aside(path: Path, error: Exception) -> Path:
-    """Move a damaged ledger, which is made anew from the lake, out of the way; return where it is now."""
+    """Move a damaged ledger, which is rebuilt from the lake; return where it is now."""
     aside = path.with_name(f"{path.name}.damaged")
     for suffix in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
-    log.warning("warning: %s is damaged (%s): it is now %s, and a new one is made", path, error, aside.name)
+    log.warning("warning: %s is damaged (%s). It was moved to %s, and a new one is made", path, error, aside.name)
     return aside
 
 
@@ -121,8 +121,8 @@ def _updated(con: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     if found > VERSION:
         con.close()
         raise LedgerError(
-            f"the ledger {path} is of version {found}, and this etl knows versions up to {VERSION}: a newer etl "
-            "works on this project. Nothing was changed; install that one here too."
+            f"The ledger {path} has version {found}, and this etl knows versions up to {VERSION}. A newer etl "
+            "works on this project. Nothing was changed. Install the newer one here too."
         )
     con.execute("pragma journal_mode = wal")
     con.execute("pragma synchronous = normal")

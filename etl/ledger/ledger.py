@@ -213,16 +213,16 @@ class Ledger:
                 self._con = None
                 if self.is_reading:
                     raise LedgerError(
-                        f"the ledger {self.path} is damaged: {error}. Nothing was changed; the next run makes a "
+                        f"The ledger {self.path} is damaged: {error}. Nothing was changed. The next run makes a "
                         "new one from the lake."
                     ) from error
                 aside = set_aside(self.path, error)
                 raise LedgerError(
-                    f"the ledger {self.path} is damaged: {error}. It was moved to {aside.name}; the next run "
+                    f"The ledger {self.path} is damaged: {error}. It was moved to {aside.name}. The next run "
                     "makes a new one from the lake."
                 ) from error
             raise LedgerError(
-                f"the ledger {self.path} cannot be used: {error}. If the disk is full, make room; then run again."
+                f"The ledger {self.path} cannot be used: {error}. If the disk is full, make room. Then run again."
             ) from error
 
     def _open(self) -> sqlite3.Connection:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import sleep
 
-from etl.errors import AlreadyRunning, StepError
+from etl.errors import AlreadyRunning, StepError, sentence
 from etl.ledger import Ledger, Run, now
 from etl.project import Project
 from etl.project.files import restrict_files
@@ -34,7 +34,8 @@ def take_lock(project: Project, run_id: str) -> int:
         with suppress(PermissionError):
             os.fchmod(descriptor, 0o600)
     except OSError as error:
-        raise StepError(f"{error}\nNothing was begun: etl must be able to write to {project.data}.") from error
+        said = f"Nothing was begun: etl cannot write to {project.data}. Fix its permissions or the disk."
+        raise StepError(f"{said}\n{sentence(str(error))}") from error
     if not _is_taken(descriptor):
         holder = os.pread(descriptor, 1000, 0).decode()
         os.close(descriptor)
@@ -87,7 +88,7 @@ def holder(project: Project) -> str:
 
 
 def _is_taken(descriptor: int) -> bool:
-    """Take the lock, and return whether that could be done; who only asks has it for a moment."""
+    """Take the lock, and return whether that could be done. A command that only asks holds it for a moment."""
     for pause in (*[_MOMENT] * 5, 0):
         with suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,15 +109,15 @@ def _is_alive(pid: int) -> bool:
 
 def _held(project: Project, text: str) -> str:
     """Return who holds the lock, by what the last run that had it wrote there."""
-    under_way = f"another run of {project.place} is under way"
+    under_way = f"Another run of {project.place} is under way"
     try:
         who = json.loads(text)
         run = f"run {who['run_id']}, process {who['pid']} on {who['host']}, since {who['since']}"
         if who["host"] != socket.gethostname() or _is_alive(who["pid"]):
-            return f"{under_way}: {run}."
+            return f"{under_way}: {run}. Wait until it is over. To see it: etl status"
     except (ValueError, KeyError, TypeError):
-        return f"{under_way}: it has only just begun."
+        return f"{under_way}: it has only just begun. To see it: etl status"
     return (
-        f"{project.lock} is locked, though its last {run}, is over. A worker of it, or something that is not a "
-        f"run of etl, has the file open. To see which: fuser -v {project.lock}"
+        f"{project.lock} is locked, but its last {run}, is over. Another process still has the file open: a "
+        f"worker of that run, or a program that is not etl. To see which: fuser -v {project.lock}"
     )

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from etl.errors import sentence
+
 #: The outcome of an optional model that failed: what it held before stays.
 FAILED = "failed"
 
@@ -48,9 +50,9 @@ class Receipt:
 def failed_note(receipt: Receipt) -> str:
     """Return what is to be said of an optional model that failed."""
     since = receipt.details["since"]
-    stays = f"it stays as it was built on {since[:10]}" if since else "it was never built, so it is left out"
+    stays = f"It keeps the rows of {since[:10]}." if since else "It was never built, so it is left out."
     first, *rest = receipt.details["failed"].splitlines()
-    return "\n".join([f"{first.rstrip('.')}; it is optional: {stays}. The next run tries it again.", *rest])
+    return "\n".join([f"{sentence(first)} The model is optional. {stays} The next run tries it again.", *rest])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,8 +41,8 @@ def _extract(root: Path, commit: str, folder: Path, *exclude: str) -> None:
     entries = _run(root, "ls-tree", "-r", "-z", commit)
     if archive is None or entries is None:
         raise ConfigError(
-            f"git does not have the commit {commit} of {root}; fetch it, or take a copy of the repository that "
-            "has it."
+            f"The commit {commit} is not in the git repository of {root}. Fetch it, or use a copy of the "
+            "repository that has it."
         )
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")

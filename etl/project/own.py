@@ -60,13 +60,13 @@ def claim(project: Project) -> None:
     name, data, note = project.environment, project.data, _note(project)
     if _noted(note) == str(data):
         raise ConfigError(
-            f"{data} is not the folder that the environment {name} was made in: it has no {MARKER}. Is a disk not "
+            f"{data} is not the folder of the environment {name}: it has no {MARKER}. Is a disk not "
             f"mounted? Mount it, and run again. If its data is gone for good: etl env create {name}"
         )
     if strange := foreign(project):
         raise ConfigError(
             f"{data} holds what etl did not make: {few(strange)}. The environment {name} needs a folder of its "
-            f"own: set [etl.env.{name}] data to an empty or a new one."
+            f"own. Set [etl.env.{name}] data to an empty or a new folder."
         )
     mark(project)
 
@@ -95,15 +95,15 @@ def check_owner(project: Project) -> None:
         name, root = str(owner["environment"]), Path(owner["project"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{project.data / MARKER} cannot be read ({error}), so nobody can tell whose data lies beside it. "
-            f"If it is that of {project.environment}, delete that file, and run a night there."
+            f"{project.data / MARKER} cannot be read ({error}), so it is not known whose data this is. If it "
+            f"belongs to {project.environment}, delete that file and run a night there."
         ) from None
     # a project that was moved or copied takes the folders within it along
     is_here = root == project.root or project.data.is_relative_to(project.root)
     if name != project.environment or not is_here:
         raise ConfigError(
             f"{project.data} holds the data of the environment {name} of {root}, not that of "
-            f"{project.environment} of {project.root}; set [etl.env.{project.environment}] data to another folder."
+            f"{project.environment} of {project.root}. Set [etl.env.{project.environment}] data to another folder."
         )
 
 

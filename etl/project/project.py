@@ -11,7 +11,7 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from etl.errors import ConfigError, closest
+from etl.errors import ConfigError, unknown
 from etl.project.settings import VARIABLES, Settings, items, parse, read_settings, read_variables
 
 CONFIG = "luigi.cfg"
@@ -128,7 +128,7 @@ def find_root() -> Path:
     if found := enclosing_root(here):
         return found
     raise ConfigError(
-        f"no project found: neither {here} nor a folder above it has a {CONFIG} with an [etl] section. "
+        f"No project was found: neither {here} nor a folder above it has a {CONFIG} with an [etl] section. "
         "Go to the project's folder, set ETL_PROJECT to it, or make one with `etl init DIR`."
     )
 
@@ -153,7 +153,7 @@ def load_project(root: Path | str | None = None, environment: str = "", must_exi
         _check_known(name, _names(folder, parser, base))
     project = _project(folder, parser, base, name)
     if project.data.exists() and not project.data.is_dir():
-        raise ConfigError(f"{project.data} is a file; it must be the folder of the data, or set [etl] data.")
+        raise ConfigError(f"{project.data} is a file, not a folder. Move it, or set [etl] data to a folder.")
     return project
 
 
@@ -171,7 +171,10 @@ def has_option(path: Path, section: str, option: str) -> bool:
 def _root_with_config(folder: Path, variable: str) -> Path:
     folder = folder.resolve()
     if not _has_section(folder / CONFIG):
-        raise ConfigError(f"{variable} points to {folder}, which has no {CONFIG} with an [etl] section.")
+        raise ConfigError(
+            f"{variable} points to {folder}, which has no {CONFIG} with an [etl] section. Set it to a project's "
+            "folder."
+        )
     return folder
 
 
@@ -196,18 +199,17 @@ def _names(folder: Path, parser: ConfigParser, base: Settings) -> list[str]:
 def _check_known(name: str, there: Sequence[str]) -> None:
     if name in there or not _NAME.fullmatch(name):
         return
-    close = closest(name, there)
-    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(there)}."
-    raise ConfigError(f"there is no environment {name}; {hint} To make it: etl env create {name}")
+    said = unknown(f"There is no environment {name}", name, there)
+    raise ConfigError(f"{said} To make it: etl env create {name}")
 
 
 def _project(folder: Path, parser: ConfigParser, base: Settings, name: str) -> Project:
     """Return the project in an environment, whose own section goes before [etl]."""
     path, section = folder / CONFIG, f"{_SECTION}{name}"
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} cannot be an environment: use letters, digits, - and _.")
+        raise ConfigError(f"{name!r} is not a name for an environment. Use letters, digits, - and _.")
     if "environment" in items(parser, section):
-        raise ConfigError(f"{path}: [{section}] environment: only [etl] says what its own environment is called.")
+        raise ConfigError(f"{path}: [{section}] environment: this key belongs in [etl] only. Remove it.")
     data = _data(parser, base, name)
     settings = read_settings(path, parser, ["etl", section])
     # etl never writes there, so that all may read the same deliveries
@@ -233,7 +235,7 @@ def _check_own_data(folder: Path, parser: ConfigParser, base: Settings, name: st
     found = {f"that of {other}": (folder / _data(parser, base, other)).resolve() for other in others}
     for what, place in {**found, "the project itself": folder}.items():
         if place.is_relative_to(mine):
-            raise ConfigError(f"{where}: {what} is in there; an environment needs a folder of its own.")
+            raise ConfigError(f"{where}: {what} is in there. Give the environment a folder of its own.")
     # those that were given no place are below the usual data, one folder each
     made = (folder / base.data / ENVIRONMENTS).resolve()
     if mine.parent == made:
@@ -241,7 +243,7 @@ def _check_own_data(folder: Path, parser: ConfigParser, base: Settings, name: st
     taken = {f"the data of {what.removeprefix('that of ')}": place for what, place in found.items()}
     for what, place in {**taken, **_written_by_people(folder, base)}.items():
         if mine.is_relative_to(place):
-            raise ConfigError(f"{where} lies within {what}; an environment needs a folder of its own.")
+            raise ConfigError(f"{where} is inside {what}. Give the environment a folder of its own.")
 
 
 def _written_by_people(folder: Path, base: Settings) -> dict[str, Path]:

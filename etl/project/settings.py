@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from etl.errors import ConfigError, closest
+from etl.errors import ConfigError, unknown
 
 #: The section of variables for SQL.
 VARIABLES = "etl.vars"
@@ -83,9 +83,9 @@ def _unreadable(path: Path, error: Error | UnicodeDecodeError) -> str:
     if isinstance(text, str) and text.startswith("\ufeff"):
         return f"{path}:{line}: the file begins with a byte order mark. Save it as UTF-8 without one."
     if isinstance(error, DuplicateOptionError):
-        return f"{path}:{line}: the key {error.option} appears twice in [{error.section}]. Take one of them out."
+        return f"{path}:{line}: the key {error.option} appears twice in [{error.section}]. Remove one of them."
     if isinstance(error, DuplicateSectionError):
-        return f"{path}:{line}: the section [{error.section}] appears twice. Put its keys together."
+        return f"{path}:{line}: the section [{error.section}] appears twice. Merge the two."
     return f"{path}:{line}: the file does not begin with a [section], such as [etl]."
 
 
@@ -96,9 +96,8 @@ def read_settings(path: Path, parser: ConfigParser, sections: Sequence[str]) -> 
     values: dict[str, str | int] = {}
     for (section, key), text in texts.items():
         if key not in known:
-            close = closest(key, known)
-            hint = f"Did you mean '{close[0]}'?" if close else f"Known keys: {', '.join(known)}."
-            raise ConfigError(f"{path}: [{section}] has no key '{key}'. {hint}")
+            instead = f"Known keys: {', '.join(known)}."
+            raise ConfigError(unknown(f"{path}: [{section}] has no key {key}", key, known, instead))
         values[key] = _whole_number(path, key, text) if known[key].type == "int" else text
     settings = Settings(**values)  # type: ignore[arg-type]
     _check(path, settings)
@@ -115,9 +114,13 @@ def read_variables(path: Path, parser: ConfigParser, sections: Sequence[str]) ->
     found = {name: text for section in sections for name, text in items(parser, section).items()}
     for name in found:
         if not name.isidentifier():
-            raise ConfigError(f"{path}: [{VARIABLES}] {name} is no name; use letters, digits and underscores.")
+            raise ConfigError(
+                f"{path}: [{VARIABLES}] {name} is not a name for a variable. Use letters, digits and underscores."
+            )
         if name == _BATCH_DATE:
-            raise ConfigError(f"{path}: [{VARIABLES}] {name} is set by etl for audits; give yours another name.")
+            raise ConfigError(
+                f"{path}: [{VARIABLES}] {name} is set by etl for audits. Give your variable another name."
+            )
     return found
 
 
@@ -129,15 +132,17 @@ def _whole_number(path: Path, key: str, text: str) -> int:
 
 def _check(path: Path, settings: Settings) -> None:
     if settings.keep_generations < 1:
-        raise ConfigError(f"{path}: [etl] keep_generations must be 1 or more.")
+        raise ConfigError(f"{path}: [etl] keep_generations must be at least 1.")
     if not re.fullmatch(r"v\d+\.\d+\.\d+|latest", settings.storage_version):
         raise ConfigError(
-            f"{path}: [etl] storage_version = {settings.storage_version} is not the version of a DuckDB, such as "
-            "v1.2.0, nor latest."
+            f"{path}: [etl] storage_version = {settings.storage_version} is not a version of DuckDB. Write one "
+            "such as v1.2.0, or latest."
         )
     if not re.fullmatch("0?[0-7]{3}", settings.umask) or settings.mask & 0o700:
-        raise ConfigError(f"{path}: [etl] umask = {settings.umask} is no mask such as 022 or 027.")
+        raise ConfigError(f"{path}: [etl] umask = {settings.umask} is not a mask such as 022 or 027.")
     try:
         ZoneInfo(settings.timezone)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ConfigError(f"{path}: [etl] timezone = {settings.timezone} is not an IANA time zone.") from error
+        raise ConfigError(
+            f"{path}: [etl] timezone = {settings.timezone} is not an IANA time zone, such as Europe/Berlin."
+        ) from error

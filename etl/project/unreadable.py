@@ -6,17 +6,17 @@ import os
 import sys
 from pathlib import Path
 
-from etl.errors import ConfigError, indented, printable_lines
+from etl.errors import ConfigError, indented, printable_lines, sentence
 from etl.project import CONFIG
 from etl.project.settings import parse
 
-#: What the name of a program is that was begun by hand or by cron: the commands, and `python -m`.
+#: The names of programs that are started by hand or by cron: the commands, and `python -m`.
 _COMMANDS = ("etl", "luigi", "__main__.py", "-m")
 
 
 def stopped(error: Exception) -> BaseException:
-    """Return what says why a luigi.cfg that Luigi read cannot be read: with an exit code, if a command is run."""
-    told = ConfigError(f"luigi.cfg cannot be read: {error}")
+    """Return the error of a luigi.cfg that Luigi cannot read; an exit with its message, if a command is run."""
+    told = ConfigError(f"luigi.cfg cannot be read: {sentence(str(error))}")
     given = os.environ.get("LUIGI_CONFIG_PATH")
     for path in (*([Path(given)] if given else []), Path.cwd() / CONFIG, Path("/etc/luigi") / CONFIG):
         try:

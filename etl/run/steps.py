@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TypeVar
 
 from etl.contract.masking import disguised
-from etl.engine import ANEW, discard_build, is_damage
+from etl.engine import REBUILT, discard_build, is_damage
 from etl.errors import AuditError, Crash, EtlError, StepError, counted, few
 from etl.ledger import FAILED, Key, Receipt, failed_note, now
 from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
@@ -151,10 +151,10 @@ def _explained(error: Exception, run: ActiveRun) -> EtlError | None:
 
     A build.duckdb that turns out to be damaged is discarded, so that the next run builds it anew.
     """
-    if is_damage(error) and ANEW not in str(error):
+    if is_damage(error) and REBUILT not in str(error):
         warehouse.close_build(run.project)
         discard_build(run.project, error)
-        return StepError(f"{error}\n{ANEW}")
+        return StepError(f"{error}\n{REBUILT}")
     is_duckdb = type(error).__module__.split(".")[0] in ("duckdb", "_duckdb")
     if isinstance(error, EtlError):
         return error

@@ -211,7 +211,7 @@ def test_a_text_that_is_none_is_damage_and_the_next_ledger_is_new(ledger: Ledger
     with closing(sqlite3.connect(ledger.path, isolation_level=None)) as con:
         con.execute("update receipts set details = cast(? as text)", [details])
 
-    with pytest.raises(LedgerError, match=r"damaged: .*moved to ledger.sqlite.damaged; the next run makes a new"):
+    with pytest.raises(LedgerError, match=r"damaged: .*moved to ledger.sqlite.damaged. The next run makes a new"):
         ledger.receipt(EXTRACT)
 
     assert ledger.receipts() == {}

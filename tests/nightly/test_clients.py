@@ -100,7 +100,7 @@ def test_an_older_storage_needs_a_new_build_and_the_message_says_so(tmp_path: Pa
     (project.root / "luigi.cfg").write_text("[etl]\nthreads = 1\n")
     project = tiny.load_project(project.root)
     tiny.deliver(project, {"sales/2024-03-03.csv": "id,item\n4,cup\n"})
-    with pytest.raises(ConfigError, match=r"build\.duckdb is in a newer storage version.*Delete it"):
+    with pytest.raises(ConfigError, match=r"build\.duckdb has a newer storage version.*Delete the file"):
         tiny.night(project)
 
     project.build.unlink()

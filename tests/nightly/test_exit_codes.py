@@ -142,7 +142,7 @@ def test_a_contract_that_is_no_python_is_35_with_file_and_line(project) -> None:
 def test_an_unknown_key_is_35_with_the_one_that_was_meant(project) -> None:
     project.edit("luigi.cfg", "keep_generations", "keep_generation")
 
-    assert "[etl] has no key 'keep_generation'. Did you mean 'keep_generations'?" in wrong(project)
+    assert "[etl] has no key keep_generation. Did you mean keep_generations?" in wrong(project)
 
 
 def test_a_setting_that_duckdb_refuses_is_named(project) -> None:
@@ -158,7 +158,7 @@ def test_a_setting_that_duckdb_refuses_is_named(project) -> None:
 def test_a_folder_that_is_no_project_is_35_with_what_to_do(project, tmp_path) -> None:
     said = wrong(project, cwd=tmp_path)
 
-    assert "no project found" in said
+    assert "No project was found" in said
     assert "set ETL_PROJECT" in said
 
 
@@ -206,7 +206,7 @@ def test_data_that_is_a_file_is_35_and_named(project) -> None:
     night = project.nightly()
 
     assert night.exit_code == 35, str(night)
-    assert "luigi.cfg is a file; it must be the folder of the data" in night.output
+    assert "luigi.cfg is a file, not a folder" in night.output
     assert "Traceback" not in night.output
 
 

@@ -140,7 +140,7 @@ def test_one_of_a_project_that_never_ran_is_empty(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("prod", "prod cannot be made of itself"), ("no/name", "cannot be an environment")],
+    [("prod", "prod cannot be made of itself"), ("no/name", "is not a name for an environment")],
 )
 def test_what_cannot_be_made_is_said(project: Project, name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -199,7 +199,7 @@ def test_the_data_of_an_environment_lies_in_nothing_of_anybody_elses(project: Pr
     (project.root / "link").symlink_to("sql")
     config(project, f"[etl.env.oops]\ndata = {place}\n[etl.env.dev]\n")
     for command in (environments.create, environments.drop):
-        with pytest.raises(ConfigError, match=rf"\[etl.env.oops\] data = {place} lies within the "):
+        with pytest.raises(ConfigError, match=rf"\[etl.env.oops\] data = {place} is inside the "):
             command("oops")
 
 

@@ -64,7 +64,7 @@ def test_a_variable_that_points_nowhere_is_an_error_and_not_passed_over(
 def test_without_a_project_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(ConfigError, match=r"no project found: .*ETL_PROJECT.*`etl init DIR`"):
+    with pytest.raises(ConfigError, match=r"No project was found: .*ETL_PROJECT.*`etl init DIR`"):
         find_root()
 
 
@@ -90,11 +90,11 @@ def test_what_is_not_said_has_its_default_and_other_sections_are_luigis(tmp_path
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("contract = x", r"\[etl\] has no key 'contract'. Did you mean 'contracts'\?"),
-        ("zzz = x", r"\[etl\] has no key 'zzz'. Known keys: contracts, sql, data, "),
+        ("contract = x", r"\[etl\] has no key contract. Did you mean contracts\?"),
+        ("zzz = x", r"\[etl\] has no key zzz. Known keys: contracts, sql, data, "),
         ("threads = two", r"\[etl\] threads = two is not a whole number"),
         ("keep_generations = -1", r"\[etl\] keep_generations = -1 is not a whole number"),
-        ("keep_generations = 0", r"\[etl\] keep_generations must be 1 or more"),
+        ("keep_generations = 0", r"\[etl\] keep_generations must be at least 1"),
         ("timezone = Mars/Olympus", r"\[etl\] timezone = Mars/Olympus is not an IANA time zone"),
         ("timezone = ../x", r"\[etl\] timezone = \.\./x is not an IANA time zone"),
     ],
@@ -114,7 +114,7 @@ def test_the_batch_date_is_that_of_the_projects_time_zone(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("late minutes = 15", "late minutes is no name"),
+        ("late minutes = 15", "late minutes is not a name for a variable"),
         ("batch_date = 2024-01-01", "batch_date is set by etl for audits"),
     ],
 )
@@ -175,11 +175,11 @@ def test_variables_of_an_environment_go_before_those_of_all(tmp_path):
         (
             "stagin",
             ENVIRONMENTS,
-            r"there is no environment stagin; did you mean staging\?",
+            r"There is no environment stagin. Did you mean staging\?",
         ),
-        ("../x", ENVIRONMENTS, "'../x' cannot be an environment"),
-        ("staging", ENVIRONMENTS + "environment = x\n", r"\[etl.env.staging\] environment: only \[etl\] says"),
-        ("staging", ENVIRONMENTS + "keep_generation = 1\n", r"\[etl.env.staging\] has no key 'keep_generation'"),
+        ("../x", ENVIRONMENTS, "'../x' is not a name for an environment"),
+        ("staging", ENVIRONMENTS + "environment = x\n", r"\[etl.env.staging\] environment: this key belongs"),
+        ("staging", ENVIRONMENTS + "keep_generation = 1\n", r"\[etl.env.staging\] has no key keep_generation"),
     ],
 )
 def test_a_wrong_environment_says_what_is_wrong(tmp_path, name, text, message):

@@ -102,7 +102,7 @@ def _opened(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb.Du
     # if the run was planned with what it holds, the plan has not all that is to be done without it
     is_counted_on = ledger.receipt(BUILD) is not None
     if is_counted_on and not project.build.exists():
-        raise StepError(f"{project.build} is gone since the run began. {engine.ANEW}")
+        raise StepError(f"{project.build} is gone since the run began. {engine.REBUILT}")
     try:
         with engine.building(project, may_begin_anew=not is_counted_on) as con:
             define_own(con)

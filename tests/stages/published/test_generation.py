@@ -271,7 +271,7 @@ def test_going_back_to_an_older_storage_version_publishes_the_same_in_it(tmp_pat
     newest = published.current(project)
     (project.root / "luigi.cfg").write_text("[etl]\nthreads = 1\n")
     older = load_project(project.root)
-    with pytest.raises(ConfigError, match=r"cannot lower it\. Delete it"):
+    with pytest.raises(ConfigError, match=r"cannot lower it\. Delete the file"):
         tiny.night(older)
 
     older.build.unlink()

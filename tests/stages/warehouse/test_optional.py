@@ -123,7 +123,7 @@ def test_without_earlier_content_it_is_left_out_if_nothing_reads_it(
 
     tables = "select schema_name || '.' || table_name from duckdb_tables() where schema_name = 'marts'"
     assert tiny.published(project, tables) == [("marts.all_sales",)]
-    assert "it is optional: it was never built, so it is left out" in caplog.text
+    assert "The model is optional. It was never built, so it is left out." in caplog.text
     assert "marts.more (sql/marts/more.sql) could not be built: marts.items, which it reads, failed" in caplog.text
     assert "without marts.items, marts.more, these audits are left out: audits.odd" in caplog.text
 
