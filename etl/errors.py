@@ -125,7 +125,7 @@ def _look(text: str) -> str:
 
 
 def _may_look(name: str, other: str) -> bool:
-    """Tell whether two names differ only by letters of which one is beyond ASCII, such as a Cyrillic a."""
+    """Return whether two names differ only by letters of which one is beyond ASCII, such as a Cyrillic a."""
     pairs = [(a, b) for a, b in zip(name, other, strict=False) if a != b]
     return len(name) == len(other) and all(a.isascii() != b.isascii() for a, b in pairs)
 

@@ -92,7 +92,7 @@ def _family(type: str) -> str:
 
 
 def _is_value(text: str, type: str) -> bool:
-    """Tell whether a text is exactly a value of a type; of a type that is not known here, any text may be."""
+    """Return whether a text is exactly a value of a type; of a type that is not known here, any text may be."""
     if type.startswith("ENUM("):
         return f"'{text.replace(chr(39), chr(39) * 2)}'" in type
     read = next((reader for pattern, reader in _READERS if re.fullmatch(pattern, type)), None)

@@ -89,12 +89,12 @@ def format_problem(format: str, type: str) -> str:
 
 
 def is_local(format: str) -> bool:
-    """Tell whether a strptime format leaves open which time zone is meant."""
+    """Return whether a strptime format leaves open which time zone is meant."""
     return "z" not in _CODE.findall(format) and not _UTC_END.search(format)
 
 
 def has_two_digit_years(format: str) -> bool:
-    """Tell whether a strptime format has a year without its century."""
+    """Return whether a strptime format has a year without its century."""
     return "y" in _CODE.findall(format)
 
 

@@ -12,12 +12,12 @@ TIMES = 200
 
 
 def is_year(value: object) -> bool:
-    """Tell whether a value can be the last of a hundred years that are written in two digits."""
+    """Return whether a value can be the last of a hundred years that are written in two digits."""
     return isinstance(value, int) and not isinstance(value, bool) and 1100 <= value <= 9999
 
 
 def is_mark(text: object) -> bool:
-    """Tell whether a text can be a mark in numbers."""
+    """Return whether a text can be a mark in numbers."""
     return isinstance(text, str) and len(text) == 1 and not text.isalnum() and text not in "+-"
 
 

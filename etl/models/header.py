@@ -113,7 +113,7 @@ def header_lines(text: str) -> Iterator[Line]:
 
 
 def _is_meant(key: str, mark: str) -> bool:
-    """Tell whether a comment that looks like a line of a header is one, or was meant to be."""
+    """Return whether a comment that looks like a line of a header is one, or was meant to be."""
     return bool(mark == ":" and re.fullmatch("[a-z_]+", key)) or bool(closest_key(key))
 
 

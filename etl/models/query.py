@@ -110,7 +110,7 @@ class Query:
         return ModelError(f"{self.file}:{line}: {what}{'' if what.endswith('?') else '.'}")
 
     def has_distinct_on(self) -> bool:
-        """Tell whether some `distinct on` picks one row of several."""
+        """Return whether some `distinct on` picks one row of several."""
         return self.uses_distinct_on or any(node.get("distinct_on_targets") for node in _nodes(self.tree))
 
     def _parse_error(self, tree: dict[str, Any]) -> str:

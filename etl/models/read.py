@@ -53,7 +53,7 @@ def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING)
 
 
 def is_test(path: Path) -> bool:
-    """Tell whether a file under sql/ holds tests of a model, by its name."""
+    """Return whether a file under sql/ holds tests of a model, by its name."""
     return path.suffix == ".sql" and path.name.startswith(_TESTS)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from etl.errors import DeliveryError
 from etl.ledger import Key, Ledger, Receipt, stamp
 from etl.ledger.keys import extract_key
-from etl.plan.content import Content
+from etl.plan.repeats import Repeats
 from etl.project import Project
 from etl.project.files import sha256
 from etl.sources import Source
@@ -88,8 +88,8 @@ class Deliveries:
         """Return what is to be held of one source, and what became of the rest."""
         found = raw.look(source, self._project.raw, self._scope.last, time.time_ns())
         known = self._before.get(source.name, {})
-        content = Content(source=source, known=known, definition=partial(self._definition, source))
-        days, waiting = self._counting(source, found, content)
+        repeats = Repeats(source=source, known=known, definition=partial(self._definition, source))
+        days, waiting = self._counting(source, found, repeats)
         if source.is_dated:
             held = self._dated(source, days, waiting)
             there = found.complete.keys() | found.incomplete.keys()
@@ -100,9 +100,9 @@ class Deliveries:
         if source.history:
             held, lost = self._with_earlier(source, held)
         given_up = frozenset(day for day in lost if known[day].details.get("given_up"))
-        repeats = content.repeats(held)
+        again = repeats.by_day(held)
         if source.same_content == "refuse":
-            held |= {day: replace(held[day], problem=text) for day, text in repeats.items()}
+            held |= {day: replace(held[day], problem=text) for day, text in again.items()}
         decided = corrections_hash(self._project, source, held)
         self._check_decided(source, held, decided)
         held |= {day: replace(held[day], corrections=sha256) for day, sha256 in decided.items()}
@@ -111,8 +111,8 @@ class Deliveries:
             held=held,
             withdrawn=gone,
             waiting=waiting,
-            left_out=[*found.others, *content.left_out],
-            repeats=list(repeats.values()),
+            left_out=[*found.others, *repeats.left_out],
+            repeats=list(again.values()),
             lost=lost,
             given_up=given_up,
             outdated=self._outdated.get(source.name, {}),
@@ -123,7 +123,7 @@ class Deliveries:
         self._ledger.remember_hashes(self._new_hashes)
 
     def _counting(
-        self, source: Source, found: Found, content: Content
+        self, source: Source, found: Found, repeats: Repeats
     ) -> tuple[dict[date, Delivery], dict[date, str]]:
         """Return the deliveries that count, hashed if they are in the scope, and why others do not."""
 
@@ -135,7 +135,7 @@ class Deliveries:
             day: f"is there but not complete: {text}" for day, text in found.incomplete.items() if takes(day)
         }
         for day, delivery in found.complete.items():
-            counting = content.counting(self._hashed(delivery)) if takes(day) else delivery
+            counting = repeats.counting(self._hashed(delivery)) if takes(day) else delivery
             if isinstance(counting, str):
                 waiting[day] = counting
             else:

@@ -45,7 +45,7 @@ SKIPPED = ("refuse", "quarantine", "allow")
 
 
 def is_own_column(name: str) -> bool:
-    """Tell whether etl itself has columns of that name, in whatever case."""
+    """Return whether etl itself has columns of that name, in whatever case."""
     return _OWN_COLUMN.fullmatch(name.lower()) is not None
 
 

@@ -32,7 +32,7 @@ class RawFile(luigi.ExternalTask, Step):  # type: ignore[misc]
     date = luigi_options.DateParameter()
 
     def complete(self) -> bool:
-        """Tell whether the file was there when the run was planned."""
+        """Return whether the file was there when the run was planned."""
         return self.date in self.active.plan.held[self.source]
 
     def output(self) -> targets.DeliveredFiles:
@@ -181,7 +181,7 @@ class Batch(Step):
         return list(self.active.plan.stale)
 
     def complete(self) -> bool:
-        """Tell whether nothing is stale and nothing required is missing."""
+        """Return whether nothing is stale and nothing required is missing."""
         return super().complete() and not self.active.plan.missing
 
     def output(self) -> targets.PublishedFile:

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 
-class Column(NamedTuple):
+class Origin(NamedTuple):
     """A column of a table; of a SELECT within a model, whose table is then `model/name`; or of a raw file."""
 
     table: str
@@ -24,14 +24,14 @@ class Expression(NamedTuple):
     line: int
 
 
-Columns = tuple[Column, ...]
+Origins = tuple[Origin, ...]
 
 
 @dataclass(frozen=True)
 class Made:
     """What a column is made of; it has several expressions if it comes out of a union."""
 
-    values: Columns
+    values: Origins
     expressions: tuple[Expression, ...] = ()
 
     def __or__(self, other: Made) -> Made:
@@ -39,12 +39,12 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table, a view, or a SELECT within one."""
+class Traced:
+    """What was found of a table, a view, or a SELECT within one."""
 
     columns: Mapping[str, Made]
     #: The columns that decide which rows it has, and in which order: of joins, conditions, groups and so on.
-    rows: Columns = ()
+    rows: Origins = ()
     #: The tables that it reads, and the SELECTs within it: other rows there are other rows here.
     reads: tuple[str, ...] = ()
     file: str = ""
@@ -58,7 +58,7 @@ class Found:
     """The columns of a SELECT by name, what decides on its rows, and the tables and SELECTs that it reads."""
 
     columns: list[tuple[str, Made]]
-    rows: Columns = ()
+    rows: Origins = ()
     reads: tuple[str, ...] = ()
 
 
@@ -66,6 +66,6 @@ class Untraceable(Exception):
     """Raised for SQL that cannot be taken apart without a guess; the message says what it is."""
 
 
-def unique(columns: Iterable[Column]) -> Columns:
+def unique(columns: Iterable[Origin]) -> Origins:
     """Return each column once, in the order in which they come first."""
     return tuple(dict.fromkeys(columns))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from etl.models.lineage.columns import Column
+from etl.models.lineage.columns import Origin
 from etl.models.lineage.graph import Lineage, is_outer, reachable
 
 #: A column, or a table for its rows.
-_Node = Column | str
+_Node = Origin | str
 #: From, to, and as what: a value, or what decides on rows.
 _Edge = tuple[_Node, _Node, str]
 
@@ -73,6 +73,6 @@ def _node(lineage: Lineage, node: _Node) -> dict[str, Any]:
 
 
 def _id(lineage: Lineage, node: _Node) -> str:
-    if isinstance(node, Column) and node.table not in lineage.tables:
+    if isinstance(node, Origin) and node.table not in lineage.tables:
         return f"{node.table}: {node.name}" if node.name else node.table
     return str(node)

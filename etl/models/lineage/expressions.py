@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from etl.models.lineage.columns import Column, Columns, Expression, Made, unique
+from etl.models.lineage.columns import Expression, Made, Origin, Origins, unique
 from etl.models.lineage.parser import Node
 from etl.models.lineage.scope import Named, Scope
 from etl.models.lineage.tracer import Ctes, Tracer
@@ -15,12 +15,12 @@ _STAR_FILTERS = {"~~", "!~~", "~~*", "!~~*", "~~~", "regexp_full_match", "not_li
 _UNNESTING = {"unnest", "unlist", "generate_subscripts"}
 
 
-def uses(tracer: Tracer, node: Any, scope: Scope, ctes: Ctes) -> Columns:
+def uses(tracer: Tracer, node: Any, scope: Scope, ctes: Ctes) -> Origins:
     """Return the columns that an expression reads; those that its subqueries read go to `scope.reads` too."""
     return unique(_uses(tracer, node, scope, ctes))
 
 
-def _uses(tracer: Tracer, node: Any, scope: Scope, ctes: Ctes) -> Iterator[Column]:
+def _uses(tracer: Tracer, node: Any, scope: Scope, ctes: Ctes) -> Iterator[Origin]:
     if isinstance(node, list):
         for item in node:
             yield from _uses(tracer, item, scope, ctes)
@@ -52,7 +52,7 @@ def _uses(tracer: Tracer, node: Any, scope: Scope, ctes: Ctes) -> Iterator[Colum
             yield from found
 
 
-def _subquery(tracer: Tracer, node: Node, scope: Scope, ctes: Ctes) -> Iterator[Column]:
+def _subquery(tracer: Tracer, node: Node, scope: Scope, ctes: Ctes) -> Iterator[Origin]:
     found = tracer.query(node["subquery"]["node"], ctes, scope)
     scope.reads += found.reads
     for _, made in found.columns if node["subquery_type"] != "EXISTS" else ():
@@ -60,7 +60,7 @@ def _subquery(tracer: Tracer, node: Node, scope: Scope, ctes: Ctes) -> Iterator[
     yield from found.rows
 
 
-def _method(node: Node, scope: Scope) -> Columns:
+def _method(node: Node, scope: Scope) -> Origins:
     """Return what `name.upper()` reads: DuckDB's parser takes the name for the function's schema."""
     path = (
         (node.get("qualified_name") or {}).get("path", []) if node.get("class") in ("FUNCTION", "WINDOW") else []
@@ -165,5 +165,5 @@ def _without_stars(node: Any) -> Any:
 
 
 def unnests(item: Node) -> bool:
-    """Tell whether an item of a select list makes several rows of one."""
+    """Return whether an item of a select list makes several rows of one."""
     return not _UNNESTING.isdisjoint(functions(item))

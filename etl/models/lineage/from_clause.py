@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from etl.models.lineage.columns import Columns, Found, Made, Untraceable, unique
+from etl.models.lineage.columns import Found, Made, Origins, Untraceable, unique
 from etl.models.lineage.expressions import uses
 from etl.models.lineage.macros import Macro
 from etl.models.lineage.parser import Node
 from etl.models.lineage.pivots import pivot
-from etl.models.lineage.scope import Named, Relation, Scope, Source, source_of
+from etl.models.lineage.scope import FromItem, Named, Relation, Scope, source_of
 from etl.models.lineage.tracer import Ctes, Tracer
 
 
@@ -60,7 +60,7 @@ def _function(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Re
     table = tracer.register(name, Found(made))
     source = source_of(table, name, names)
     is_open = not node["column_name_alias"]
-    return _one(Source(source.name, source.columns, is_open=is_open), used, tuple(scope.reads))
+    return _one(FromItem(source.name, source.columns, is_open=is_open), used, tuple(scope.reads))
 
 
 def _macro(tracer: Tracer, node: Node, macros: Sequence[Macro], ctes: Ctes, scope: Scope) -> Relation:
@@ -85,7 +85,7 @@ def _values(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Rela
     scope = Scope(outer=outer)
     columns = enumerate(zip(*node["values"], strict=True))
     made = [(f"col{number}", uses(tracer, list(column), scope, ctes)) for number, column in columns]
-    return _one(Source((node["alias"] or "valueslist").lower(), made), reads=tuple(scope.reads))
+    return _one(FromItem((node["alias"] or "valueslist").lower(), made), reads=tuple(scope.reads))
 
 
 def _pivot(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Relation:
@@ -96,7 +96,7 @@ def _pivot(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Relat
     return _one(source_of(table, name, columns, renamed=node["column_name_alias"]), reads=(table,))
 
 
-def _one(source: Source, rows: Columns = (), reads: tuple[str, ...] = ()) -> Relation:
+def _one(source: FromItem, rows: Origins = (), reads: tuple[str, ...] = ()) -> Relation:
     return Relation(sources=(source,), star=source.columns, merged={}, rows=rows, reads=reads)
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from etl.errors import ConfigError, closest
-from etl.models.lineage.columns import Column, Columns, Made, Table, unique
+from etl.models.lineage.columns import Made, Origin, Origins, Traced, unique
 
 _One = TypeVar("_One")
 _Other = TypeVar("_Other")
@@ -18,9 +18,9 @@ _Other = TypeVar("_Other")
 class Lineage:
     """Every table, view and audit of a project and the SELECTs within them, each after what it reads."""
 
-    tables: Mapping[str, Table]
+    tables: Mapping[str, Traced]
 
-    def columns(self, name: str) -> list[Column]:
+    def columns(self, name: str) -> list[Origin]:
         """Return the column `schema.table.column`, or all columns of `schema.table`.
 
         Raises ConfigError with the closest name if there is none.
@@ -28,11 +28,11 @@ class Lineage:
         name = name.lower()
         outer = [table for table in self.tables if is_outer(table)]
         if name in outer:
-            return [Column(name, column) for column in self.tables[name].columns]
+            return [Origin(name, column) for column in self.tables[name].columns]
         schema, *rest = name.split(".", 2)
         table, last = ".".join([schema, *rest[:1]]), "".join(rest[1:])
         there = self.tables[table].columns if table in outer else ()
-        if found := [Column(table, column) for column in there if column.lower() == last]:
+        if found := [Origin(table, column) for column in there if column.lower() == last]:
             return found
         known = [f"{table}.{column}" for column in there] or outer
         # a wrong table may come with a column
@@ -45,13 +45,13 @@ class Lineage:
         return [name.lower()] if name.lower() in self.tables else []
 
     @cached_property
-    def values(self) -> Mapping[Column, Columns]:
+    def values(self) -> Mapping[Origin, Origins]:
         """For each column, those of other tables, or of a raw file, that it is made of."""
-        columns = [Column(table, name) for table, what in self.tables.items() for name in what.columns]
+        columns = [Origin(table, name) for table, what in self.tables.items() for name in what.columns]
         return {column: self._outside(column) for column in columns}
 
     @cached_property
-    def rows(self) -> Mapping[str, Columns]:
+    def rows(self) -> Mapping[str, Origins]:
         """For each table, the columns of others that decide which rows it has."""
         return {table: unique(self._deciding(table)) for table in self.tables}
 
@@ -61,12 +61,12 @@ class Lineage:
         return {table: tuple(dict.fromkeys(self._read_by(table))) for table in self.tables}
 
     @cached_property
-    def into(self) -> Mapping[Column, list[Column]]:
+    def into(self) -> Mapping[Origin, list[Origin]]:
         """For each column, those of other tables that are made of it."""
         return _turned({column: made_of for column, made_of in self.values.items() if is_outer(column.table)})
 
     @cached_property
-    def decides(self) -> Mapping[Column, list[str]]:
+    def decides(self) -> Mapping[Origin, list[str]]:
         """For each column, the other tables whose rows it decides on."""
         return _turned({table: rows for table, rows in self.rows.items() if is_outer(table)})
 
@@ -75,22 +75,22 @@ class Lineage:
         """For each table, the others that read it."""
         return _turned({table: reads for table, reads in self.reads.items() if is_outer(table)})
 
-    def made(self, column: Column) -> Made:
+    def made(self, column: Origin) -> Made:
         """Return what a column is made of in its own table or SELECT; nothing for that of a raw file."""
         table = self.tables.get(column.table)
         return table.columns[column.name] if table else Made(())
 
-    def is_step(self, column: Column) -> bool:
-        """Tell whether a column is one of a SELECT within a model."""
+    def is_step(self, column: Origin) -> bool:
+        """Return whether a column is one of a SELECT within a model."""
         return column.table in self.tables and not is_outer(column.table)
 
-    def _outside(self, column: Column) -> Columns:
-        def inner(one: Column) -> Columns:
+    def _outside(self, column: Origin) -> Origins:
+        def inner(one: Origin) -> Origins:
             return self.made(one).values if one == column or self.is_step(one) else ()
 
         return tuple(one for one in reachable([column], inner) if one != column and not self.is_step(one))
 
-    def _deciding(self, table: str) -> Iterator[Column]:
+    def _deciding(self, table: str) -> Iterator[Origin]:
         for part in self._parts(table):
             for column in self.tables[part].rows:
                 yield from self.values[column] if self.is_step(column) else [column]
@@ -105,7 +105,7 @@ class Lineage:
 
 
 def is_outer(table: str) -> bool:
-    """Tell a table, view or audit from a SELECT within one."""
+    """Return whether a name is that of a table, view or audit, not of a SELECT within one."""
     return "/" not in table
 
 

@@ -58,7 +58,7 @@ class Parser:
         return [column[0] for column in found or ()]
 
     def is_aggregate(self, function: str) -> bool:
-        """Tell whether a function makes one value of the rows of a group."""
+        """Return whether a function makes one value of the rows of a group."""
         return function in self._aggregates
 
     @cached_property

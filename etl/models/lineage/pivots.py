@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from etl.models.lineage.columns import Columns, Found, Made, Untraceable, unique
+from etl.models.lineage.columns import Found, Made, Origins, Untraceable, unique
 from etl.models.lineage.expressions import expanded, found_in, uses
 from etl.models.lineage.parser import Node
 from etl.models.lineage.scope import Relation, Scope
@@ -21,7 +21,7 @@ def pivot(tracer: Tracer, node: Node, source: Relation, ctes: Ctes, outer: Scope
     return Found(columns, unique(source.rows + deciding), (*source.reads, *scope.reads))
 
 
-def _wide(tracer: Tracer, node: Node, scope: Scope, ctes: Ctes) -> tuple[Named, Columns]:
+def _wide(tracer: Tracer, node: Node, scope: Scope, ctes: Ctes) -> tuple[Named, Origins]:
     """Return the groups and a column for each value and aggregate; the groups decide on the rows."""
     pivots = [item for one in node["pivots"] for item in one["pivot_expressions"]]
     if any(one.get("pivot_enum") or one.get("subquery") for one in node["pivots"]):
@@ -51,7 +51,7 @@ def _value(entry: Node) -> str:
     return str(entry["alias"] or constant["alias"] or constant["literal"].get("text"))
 
 
-def _long(tracer: Tracer, node: Node, scope: Scope, ctes: Ctes) -> tuple[Named, Columns]:
+def _long(tracer: Tracer, node: Node, scope: Scope, ctes: Ctes) -> tuple[Named, Origins]:
     """Return the columns that stay, that of the names, and those of the values, whose nulls make no rows."""
     entries = [entry["star_expr"] for one in node["pivots"] for entry in one["entries"]]
     stars = [name for star in found_in(entries, "STAR") for name, _ in expanded(tracer, star, scope)]

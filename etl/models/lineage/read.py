@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from etl.models import LOG, Audit, Model, Models
-from etl.models.lineage.columns import Column, Columns, Expression, Made, Table, Untraceable, unique
+from etl.models.lineage.columns import Expression, Made, Origin, Origins, Traced, Untraceable, unique
 from etl.models.lineage.graph import Lineage
 from etl.models.lineage.macros import read_macros
 from etl.models.lineage.parser import Parser
@@ -19,7 +19,7 @@ def read_lineage(catalog: Catalog, models: Models, raw: str = "data/raw") -> Lin
     import duckdb
 
     tables = {source.table: _source(source, raw) for source in catalog.sources.values()}
-    tables |= {log.name: Table({name: Made((Column(log.name, name),)) for name, _ in log.columns}) for log in LOG}
+    tables |= {log.name: Traced({name: Made((Origin(log.name, name),)) for name, _ in log.columns}) for log in LOG}
     columns = {name: list(table.columns) for name, table in tables.items()}
     items: list[Model | Audit] = [*models.models.values(), *models.audits.values()]
     with duckdb.connect(":memory:", config={"threads": 1}) as con:
@@ -30,11 +30,11 @@ def read_lineage(catalog: Catalog, models: Models, raw: str = "data/raw") -> Lin
     return Lineage(tables)
 
 
-def _source(source: Source, raw: str) -> Table:
+def _source(source: Source, raw: str) -> Traced:
     """Return raw.<source>; a column that the files do not have is made of their path."""
     path = f"{raw}/{source.files}"
     names = {column.name: " or ".join([column.name, *column.aliases]) for column in source.contract.columns}
-    return Table({name: Made((Column(path, names.get(name, "")),)) for name in source.columns})
+    return Traced({name: Made((Origin(path, names.get(name, "")),)) for name in source.columns})
 
 
 class _Reader:
@@ -49,7 +49,7 @@ class _Reader:
         statements = [statement for item in items for _, statement in item.macros]
         self.macros = read_macros(parser, statements, readable)
 
-    def read(self, item: Model | Audit, known: Mapping[str, list[str]]) -> dict[str, Table]:
+    def read(self, item: Model | Audit, known: Mapping[str, list[str]]) -> dict[str, Traced]:
         """Return the table of a model or audit, and those of the SELECTs within it."""
         if isinstance(item, Audit) and item.table:
             return {item.name: _built_in(item, known)}
@@ -61,36 +61,36 @@ class _Reader:
             made = _audit(tables[item.name]) if isinstance(item, Audit) else _model(item, tables[item.name])
         except Untraceable as reason:
             tables, made = {}, _opaque(item, known, str(reason))
-        return {**tables, item.name: Table(made.columns, made.rows, made.reads, item.file, opaque=made.opaque)}
+        return {**tables, item.name: Traced(made.columns, made.rows, made.reads, item.file, opaque=made.opaque)}
 
 
 def _is_select(item: Model | Audit) -> bool:
-    """Tell a SELECT that someone wrote from a seed, a model in Python and an audit of a built-in kind."""
+    """Return whether somebody wrote a SELECT for it: not for a seed, a Python model or a built-in audit."""
     return not item.table if isinstance(item, Audit) else item.file.endswith(".sql")
 
 
-def _check_reads(item: Model | Audit, tables: Mapping[str, Table]) -> None:
+def _check_reads(item: Model | Audit, tables: Mapping[str, Traced]) -> None:
     """Raise Untraceable if the item reads more than was found."""
     seen = {read for table in tables.values() for read in table.reads}
     if hidden := set(item.reads) - seen:
         raise Untraceable(f"its SELECT does not show how it reads {', '.join(sorted(hidden))}")
 
 
-def _audit(found: Table) -> Table:
+def _audit(found: Traced) -> Traced:
     """Return an audit, which is a matter of rows only."""
     values = [value for made in found.columns.values() for value in made.values]
-    return Table({}, unique([*found.rows, *values]), found.reads)
+    return Traced({}, unique([*found.rows, *values]), found.reads)
 
 
-def _built_in(audit: Audit, known: Mapping[str, list[str]]) -> Table:
+def _built_in(audit: Audit, known: Mapping[str, list[str]]) -> Traced:
     """Return an audit of a built-in kind: it is a matter of the columns that it judges, whatever it shows."""
     judged = {(table, name.lower()) for table, name in audit.judged}
-    columns = [Column(table, name) for table in audit.reads for name in known.get(table, ())]
+    columns = [Origin(table, name) for table in audit.reads for name in known.get(table, ())]
     own = unique(column for column in columns if (column.table, column.name.lower()) in judged)
-    return Table({}, own, audit.reads, audit.file)
+    return Traced({}, own, audit.reads, audit.file)
 
 
-def _model(model: Model, found: Table) -> Table:
+def _model(model: Model, found: Traced) -> Traced:
     """Return the table of a model, with what its way of building adds to its SELECT."""
     names = [name for name, _ in model.columns]
     if [name.lower() for name in names] != [name.lower() for name in found.columns]:
@@ -103,7 +103,7 @@ def _model(model: Model, found: Table) -> Table:
         named |= set(model.versioned) if header.materialized == "scd2" else set()
         rows += [value for name in columns if name in named for value in columns[name].values]
     stored = {name: columns.get(name) or _of_history(model, columns) for name, _ in model.stored}
-    return Table(stored, unique(rows), found.reads)
+    return Traced(stored, unique(rows), found.reads)
 
 
 def _of_history(model: Model, columns: Mapping[str, Made]) -> Made:
@@ -114,10 +114,10 @@ def _of_history(model: Model, columns: Mapping[str, Made]) -> Made:
     return Made(values, (Expression("when the row changed", 1),))
 
 
-def _opaque(item: Model | Audit, known: Mapping[str, list[str]], reason: str) -> Table:
+def _opaque(item: Model | Audit, known: Mapping[str, list[str]], reason: str) -> Traced:
     """Return a table of which each column may be made of everything that it reads."""
-    everything: Columns = tuple(
-        Column(table, name) for table in item.reads if table in known for name in known[table]
+    everything: Origins = tuple(
+        Origin(table, name) for table in item.reads if table in known for name in known[table]
     )
     columns = {} if isinstance(item, Audit) else {name: Made(everything) for name, _ in item.stored}
-    return Table(columns, everything, item.reads, "", opaque=reason)
+    return Traced(columns, everything, item.reads, "", opaque=reason)

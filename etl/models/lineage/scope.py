@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from etl.models.lineage.columns import Column, Columns, Untraceable, unique
+from etl.models.lineage.columns import Origin, Origins, Untraceable, unique
 
 #: Columns by the names that they have here, with what each is made of; a name may come twice.
-Named = list[tuple[str, Columns]]
+Named = list[tuple[str, Origins]]
 
 
 @dataclass(frozen=True)
-class Source:
+class FromItem:
     """One table, SELECT or function in a FROM clause; `schema` is empty if it has another name there."""
 
     name: str
@@ -21,11 +21,11 @@ class Source:
     # It may have columns that no text names, such as the fields of an unnested struct.
     is_open: bool = False
 
-    def find(self, name: str) -> Columns | None:
+    def find(self, name: str) -> Origins | None:
         """Return what its column of this name is made of, if it has one."""
         return next((made_of for column, made_of in self.columns if column.lower() == name), None)
 
-    def everything(self) -> Columns:
+    def everything(self) -> Origins:
         """Return what all of its columns are made of."""
         return unique(column for _, made_of in self.columns for column in made_of)
 
@@ -34,12 +34,12 @@ class Source:
 class Relation:
     """A FROM clause, or a side of a join in it."""
 
-    sources: tuple[Source, ...] = ()
+    sources: tuple[FromItem, ...] = ()
     #: What `*` stands for.
     star: Named = field(default_factory=list)
     #: The columns of `using`, which need no table's name.
-    merged: Mapping[str, Columns] = field(default_factory=dict)
-    rows: Columns = ()
+    merged: Mapping[str, Origins] = field(default_factory=dict)
+    rows: Origins = ()
     reads: tuple[str, ...] = ()
 
 
@@ -50,16 +50,16 @@ class Scope:
     relation: Relation = Relation()
     outer: Scope | None = None
     #: What the aliases of the select list so far are made of.
-    aliases: dict[str, Columns] = field(default_factory=dict)
+    aliases: dict[str, Origins] = field(default_factory=dict)
     #: The parameters of a lambda; they hold what its other arguments hold.
     parameters: frozenset[str] = frozenset()
     #: What the subqueries in its expressions read.
     reads: list[str] = field(default_factory=list)
 
-    def find(self, name: Sequence[str]) -> Columns:
+    def find(self, name: Sequence[str]) -> Origins:
         """Return the columns that a dotted name is made of; Untraceable if there is none."""
         parts = [part.lower() for part in name]
-        open_sources: list[Source] = []
+        open_sources: list[FromItem] = []
         scope: Scope | None = self
         while scope:
             found = scope._find(parts)
@@ -81,7 +81,7 @@ class Scope:
             scope = scope.outer
         raise Untraceable(f"{source}.* is not understood")
 
-    def _find(self, parts: list[str]) -> Columns | None:
+    def _find(self, parts: list[str]) -> Origins | None:
         first = parts[0]
         if first in self.parameters:
             return ()
@@ -106,10 +106,10 @@ class Scope:
 
 def source_of(
     table: str, alias: str, columns: Sequence[str], schema: str = "", renamed: Sequence[str] = ()
-) -> Source:
+) -> FromItem:
     """Return a table or SELECT as a source; the first of its columns may be `renamed` here."""
     names = [*renamed, *columns[len(renamed) :]]
-    return Source(alias.lower(), [(n, (Column(table, c),)) for n, c in zip(names, columns, strict=True)], schema)
+    return FromItem(alias.lower(), [(n, (Origin(table, c),)) for n, c in zip(names, columns, strict=True)], schema)
 
 
 def names_apart(names: Sequence[str]) -> list[str]:

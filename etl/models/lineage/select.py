@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from etl.models.lineage.columns import Column, Columns, Found, Made, Table, Untraceable, unique
+from etl.models.lineage.columns import Found, Made, Origin, Origins, Traced, Untraceable, unique
 from etl.models.lineage.expressions import functions, items, unnests, uses
 from etl.models.lineage.from_clause import relation
 from etl.models.lineage.macros import Macro
@@ -55,7 +55,7 @@ class _Select(Tracer):
         values = [value for made in columns.values() for value in made.values]
         rows = unique([*before.rows, *again.rows, *values])
         reads = tuple(dict.fromkeys([*before.reads, *again.reads]))
-        self.inner[table] = Table(columns, rows, reads)
+        self.inner[table] = Traced(columns, rows, reads)
         return table
 
     def _select(self, node: Node, ctes: Ctes, outer: Scope | None) -> Found:
@@ -94,10 +94,10 @@ class _Select(Tracer):
         reads = [read for part in parts for read in part.reads]
         return Found(columns, unique(deciding), (*reads, *scope.reads))
 
-    def _modifiers(self, node: Node, columns: list[tuple[str, Made]], scope: Scope, ctes: Ctes) -> list[Column]:
+    def _modifiers(self, node: Node, columns: list[tuple[str, Made]], scope: Scope, ctes: Ctes) -> list[Origin]:
         """Return what `order by`, `limit` and `distinct` decide by."""
         everything = [column for _, made in columns for column in made.values]
-        deciding: list[Column] = []
+        deciding: list[Origin] = []
         for modifier in node["modifiers"]:
             if modifier["type"] == "DISTINCT_MODIFIER" and not modifier["distinct_on_targets"]:
                 deciding += everything
@@ -110,7 +110,7 @@ class _Select(Tracer):
             deciding += uses(self, [modifier.get("limit"), modifier.get("offset")], scope, ctes)
         return deciding
 
-    def _ordering(self, target: Node, scope: Scope, ctes: Ctes) -> Columns:
+    def _ordering(self, target: Node, scope: Scope, ctes: Ctes) -> Origins:
         # here, and only here, an alias hides a column of the same name
         aliases = Scope(outer=scope, aliases=scope.aliases, reads=scope.reads)
         return unique(uses(self, target, aliases, ctes) + uses(self, target, scope, ctes))
@@ -123,7 +123,7 @@ def trace(
     node: Node,
     tables: Mapping[str, Sequence[str]],
     macros: Mapping[str, Sequence[Macro]],
-) -> dict[str, Table]:
+) -> dict[str, Traced]:
     """Return a model's table and the SELECTs within it; `tables` are the columns of those that it reads.
 
     Raises Untraceable if it cannot be taken apart without a guess.
@@ -142,7 +142,7 @@ def _groups_by_all(node: Node) -> bool:
     return bool(node["aggregate_handling"] == "FORCE_AGGREGATES")
 
 
-def _nth(expression: Node, columns: list[tuple[str, Made]]) -> Columns:
+def _nth(expression: Node, columns: list[tuple[str, Made]]) -> Origins:
     """Return what the column is made of that `group by 1` or `order by 1` means; nothing for other expressions."""
     literal: dict[str, Any] = expression.get("literal") or {}
     if expression["class"] != "CONSTANT" or literal.get("kind") != "INTEGER":

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from etl.models.lineage.columns import Found, Table
+from etl.models.lineage.columns import Found, Traced
 from etl.models.lineage.macros import Macro
 from etl.models.lineage.parser import Node, Parser, Written
 from etl.models.lineage.scope import Scope, names_apart
@@ -28,7 +28,7 @@ class Tracer(ABC):
     ) -> None:
         self.parser, self.tables, self.macros = parser, tables, macros
         self.written = Written(sql)
-        self.inner: dict[str, Table] = {}
+        self.inner: dict[str, Traced] = {}
         self._name = name
 
     def register(self, name: str, found: Found, renamed: Sequence[str] = ()) -> str:
@@ -40,7 +40,7 @@ class Tracer(ABC):
         names = [*renamed, *(column for column, _ in found.columns[len(renamed) :])]
         made = [what for _, what in found.columns]
         columns = dict(zip(names_apart(names), made, strict=True))
-        self.inner[table] = Table(columns, found.rows, tuple(dict.fromkeys(found.reads)))
+        self.inner[table] = Traced(columns, found.rows, tuple(dict.fromkeys(found.reads)))
         return table
 
     @contextmanager

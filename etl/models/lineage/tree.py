@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from etl.models.lineage.columns import Column, Expression
+from etl.models.lineage.columns import Expression, Origin
 from etl.models.lineage.graph import Lineage, reachable
 
 #: Longer expressions are cut in the text, not in the data.
@@ -44,9 +44,9 @@ class _Tree:
 
     def __init__(self, lineage: Lineage) -> None:
         self.lineage = lineage
-        self._seen: set[Column] = set()
+        self._seen: set[Origin] = set()
 
-    def lines(self, column: Column, mark: str = "", indent: str = "") -> Iterator[str]:
+    def lines(self, column: Origin, mark: str = "", indent: str = "") -> Iterator[str]:
         branches = self.branches(column)
         is_again = column in self._seen and branches
         self._seen.add(column)
@@ -58,14 +58,14 @@ class _Tree:
             else:
                 yield from self.lines(branch, indent + corner, indent + more)
 
-    def branches(self, column: Column) -> Sequence[Column | str]:
+    def branches(self, column: Origin) -> Sequence[Origin | str]:
         raise NotImplementedError
 
-    def said(self, column: Column) -> list[Expression]:
+    def said(self, column: Origin) -> list[Expression]:
         """Return the expressions that say more than the column's name."""
         return [one for one in self.lineage.made(column).expressions if not _is_name(one.sql, column.name)]
 
-    def line(self, column: Column) -> str:
+    def line(self, column: Origin) -> str:
         """Return a column with its expressions, and where they are written."""
         if column.table not in self.lineage.tables:
             return f"{column.table}: {column.name}" if column.name else column.table
@@ -81,25 +81,25 @@ class _Tree:
 
 
 class _Upstream(_Tree):
-    def branches(self, column: Column) -> Sequence[Column | str]:
+    def branches(self, column: Origin) -> Sequence[Origin | str]:
         table = self.lineage.tables.get(column.table)
         if table and table.opaque:
             return [f"{_everything(table.reads)}: {table.opaque}"] if table.reads else []
         found = reachable(self.lineage.made(column).values, self._handed_on)
         return [one for one in found if not self._handed_on(one)]
 
-    def _handed_on(self, column: Column) -> Sequence[Column]:
+    def _handed_on(self, column: Origin) -> Sequence[Origin]:
         """Return what a column is made of that a SELECT within the model hands on as it is."""
         is_silent = self.lineage.is_step(column) and not self.said(column)
         return self.lineage.made(column).values if is_silent else ()
 
 
 class _Downstream(_Tree):
-    def branches(self, column: Column) -> Sequence[Column | str]:
+    def branches(self, column: Origin) -> Sequence[Origin | str]:
         tables = self.lineage.decides.get(column, [])
         return [*self.lineage.into.get(column, []), *map(self.other_rows, tables)]
 
-    def said(self, column: Column) -> list[Expression]:
+    def said(self, column: Origin) -> list[Expression]:
         steps = reachable(
             [column], lambda one: [v for v in self.lineage.made(one).values if self.lineage.is_step(v)]
         )

@@ -181,7 +181,7 @@ class CsvFile:
         return lines if is_exact and self._is_head_plain(content, returns > 0) else None
 
     def _is_head_plain(self, content: bytes | Content, has_returns: bool) -> bool:
-        """Tell whether the lines above the records are as many for DuckDB as for us."""
+        """Return whether the lines above the records are as many for DuckDB as for us."""
         head = content[: self._body.start]
         lines = self._body.line - 1
         return (
@@ -191,7 +191,7 @@ class CsvFile:
         )
 
     def _is_plain(self, content: Content) -> bool:
-        """Tell whether DuckDB can read the file as it is: nothing is broken, and no line end is ambiguous."""
+        """Return whether DuckDB can read the file as it is: nothing is broken, and no line end is ambiguous."""
         traits, newlines = self._traits, self._traits.newlines
         if self.broken or len(newlines) > 1 or traits.has_gaps or self._body.end < len(content):
             return False

@@ -41,7 +41,7 @@ def encoded(value: bytes, delimiter: bytes) -> bytes:
 
 
 def may_break(data: bytes) -> bool:
-    """Tell whether a record in `data` may have a problem()."""
+    """Return whether a record in `data` may have a problem()."""
     return _DOUBTFUL.search(data) is not None
 
 

@@ -71,7 +71,7 @@ def _last_of_several_lines(content: bytes | Content, run: Run, dialect: Dialect)
 
 
 def _is_doubtful(content: bytes | Content, start: int, broken: list[Record], dialect: Dialect) -> bool:
-    """Tell whether no more lines are broken if the first line of a record is than if it is sound."""
+    """Return whether no more lines are broken if the first line of a record is than if it is sound."""
     end = broken[-1].end
     first = splitter.line_end(content, start, end)
     others = splitter.split(content, first, 0, dialect, end)

@@ -93,7 +93,7 @@ def _check_nested(path: Path, names: Sequence[str], limit: Limit) -> None:
 
 
 def _top(path: str, names: set[str]) -> bool:
-    """Tell whether the path of a leaf begins with one of the names, which may hold points."""
+    """Return whether the path of a leaf begins with one of the names, which may hold points."""
     return any(path.startswith(f"{name}.") for name in names)
 
 

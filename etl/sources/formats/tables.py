@@ -55,7 +55,7 @@ def _recount(content: bytes | Content, body: Body, end: int, dialect: Dialect, t
 
 
 def may_repeat(data: bytes, header: Sequence[str], dialect: Dialect) -> bool:
-    """Tell whether a text has a cell that is the longest name of a header; if not, the header is not in it."""
+    """Return whether a text has a cell that is the longest name of a header; if not, the header is not in it."""
     name = _telling(header, dialect)
     if not name:
         return True
@@ -93,7 +93,7 @@ def _second_header(
 
 
 def _share(data: bytes, header: Sequence[str]) -> bool:
-    """Tell whether half of the names are in a text at all; names with marks may be written otherwise there."""
+    """Return whether half of the names are in a text at all; names with marks may be written otherwise there."""
     return 2 * sum(not name.isalnum() or name.encode() in data for name in header) >= len(header)
 
 

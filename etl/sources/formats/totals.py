@@ -19,5 +19,5 @@ def word(text: str) -> str:
 
 
 def is_total(cell: str) -> bool:
-    """Tell whether a cell is nothing but the word for a total."""
+    """Return whether a cell is nothing but the word for a total."""
     return word(cell) in _WORDS

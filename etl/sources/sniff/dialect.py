@@ -96,7 +96,7 @@ def find_marks(text: str, delimiter: str = "") -> Marks | None:
 
 
 def _is_copied(head: str, marks: Marks) -> bool:
-    """Tell whether COPY or OUTFILE wrote a text: tabs, a null or an end marker of theirs, and no quoted cell."""
+    """Return whether COPY or OUTFILE wrote a text: tabs, a null or an end marker of theirs, and no quoted cell."""
     cells = [cell for record in split(head, replace(marks, escape="")) for cell in record.cells]
     is_ended = head.rstrip("\r\n").endswith("\n\\.")
     is_quoted = any(isinstance(cell, Quoted) for cell in cells)

@@ -58,5 +58,5 @@ def _check_nothing_lost(checks: Checks, source: Source, content: str) -> None:
 
 
 def _reads_masked(rule: Rule, source: Source) -> bool:
-    """Tell whether a rule was judged on values that are masked now: other rows would seem to break it."""
+    """Return whether a rule was judged on values that are masked now: other rows would seem to break it."""
     return any(column.pii and column.sql in rule.sql for column in source.contract.columns)

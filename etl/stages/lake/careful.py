@@ -10,11 +10,11 @@ from pathlib import Path
 from etl.engine.quoting import literal
 from etl.errors import RecordsLost
 from etl.sources import Source
-from etl.stages.lake import select
+from etl.stages.lake import typing_sql
 from etl.stages.lake.corrected import Corrected, why_without_effect
 from etl.stages.lake.corrections import Corrections
 from etl.stages.lake.inputs import Input, lines_of
-from etl.stages.lake.place import Batch, Extracted, provenance, scratch_file, why_too_few
+from etl.stages.lake.place import Extracted, Extraction, provenance, scratch_file, why_too_few
 from etl.stages.lake.rejects import Refused, Rejects
 from etl.stages.lake.sound import Sound
 from etl.stages.raw import Delivery
@@ -23,22 +23,22 @@ from etl.stages.raw import Delivery
 _RATIO_FROM_RECORDS = 1000
 
 
-def extract_carefully(batch: Batch, delivery: Delivery, inputs: Sequence[Input]) -> Extracted:
+def extract_carefully(extraction: Extraction, delivery: Delivery, inputs: Sequence[Input]) -> Extracted:
     """Return the rows and rejects of any delivery; refused if its rejects are over the source's limits.
 
     Raises RecordsLost if rows and rejects do not add up to the records that the format found.
     """
-    if corrections := batch.corrections(delivery):
-        return _extract_corrected(batch, delivery, inputs, corrections)
+    if corrections := extraction.corrections(delivery):
+        return _extract_corrected(extraction, delivery, inputs, corrections)
     records = sum(file.records for file in inputs)
-    sound = Sound(batch, delivery, inputs)
+    sound = Sound(extraction, delivery, inputs)
     extracted = Extracted(delivery=delivery, records=records, told=lines_of(inputs), warnings=sound.warnings())
-    file = scratch_file(batch.project, "lake", delivery)
-    rows = _write(batch, extracted, inputs, sound, file)
+    file = scratch_file(extraction.project, "lake", delivery)
+    rows = _write(extraction, extracted, inputs, sound, file)
     broken = sound.broken() if rows < sum(file.opened.sound for file in inputs) else {}
-    rejects = Rejects(batch, inputs, sound.rules, broken)
+    rejects = Rejects(extraction, inputs, sound.rules, broken)
     _prove(delivery, records, rows, rejects)
-    if reason := _refusal(batch, delivery, records, rows, rejects):
+    if reason := _refusal(extraction, delivery, records, rows, rejects):
         file.unlink()
         return _refused(delivery, inputs, Refused(rejects, Corrections(), reason, {}))
     extracted.rows_file, extracted.rows = file, rows
@@ -46,25 +46,25 @@ def extract_carefully(batch: Batch, delivery: Delivery, inputs: Sequence[Input])
     return extracted
 
 
-def refuse(batch: Batch, delivery: Delivery, inputs: Sequence[Input], reason: str) -> Extracted:
+def refuse(extraction: Extraction, delivery: Delivery, inputs: Sequence[Input], reason: str) -> Extracted:
     """Return a delivery of which nothing is accepted: every record in quarantine, its own fault beside."""
-    corrections = batch.corrections(delivery)
-    refused = Refused(Rejects(batch, inputs), corrections, reason, {})
+    corrections = extraction.corrections(delivery)
+    refused = Refused(Rejects(extraction, inputs), corrections, reason, {})
     return _refused(delivery, inputs, refused, corrections)
 
 
 def _extract_corrected(
-    batch: Batch, delivery: Delivery, inputs: Sequence[Input], corrections: Corrections
+    extraction: Extraction, delivery: Delivery, inputs: Sequence[Input], corrections: Corrections
 ) -> Extracted:
     """Take a delivery twice: without the corrections, to see which of them count, and with those."""
     records = sum(file.records for file in inputs)
-    sound = Sound(batch, delivery, inputs)
-    before = Rejects(batch, inputs, sound.rules, broken := sound.broken())
-    is_refused = bool(_limit(batch.source, records, before.count))
-    corrected = Corrected(batch, delivery, before, corrections, everything=is_refused)
+    sound = Sound(extraction, delivery, inputs)
+    before = Rejects(extraction, inputs, sound.rules, broken := sound.broken())
+    is_refused = bool(_limit(extraction.source, records, before.count))
+    corrected = Corrected(extraction, delivery, before, corrections, everything=is_refused)
     try:
         change = corrected.change(broken)
-        sound = Sound(batch, delivery, inputs, change)
+        sound = Sound(extraction, delivery, inputs, change)
         every = [*inputs, *change.inputs]
         stale = why_without_effect(inputs, corrections, corrected.used)
         told, discarded = lines_of(inputs), corrected.discarded
@@ -76,16 +76,16 @@ def _extract_corrected(
             warnings=sound.warnings(),
             stale=stale,
         )
-        file = scratch_file(batch.project, "lake", delivery)
-        extracted.rows = _write(batch, extracted, every, sound, file)
+        file = scratch_file(extraction.project, "lake", delivery)
+        extracted.rows = _write(extraction, extracted, every, sound, file)
         broken = sound.broken()
     finally:
         corrected.close()
-    entries, again = corrected.outcome(Rejects(batch, inputs, sound.rules), broken)
+    entries, again = corrected.outcome(Rejects(extraction, inputs, sound.rules), broken)
     own = {number: names for number, names in broken.items() if number < len(inputs)}
-    rejects = Rejects(batch, inputs, sound.rules, own, corrections, entries)
+    rejects = Rejects(extraction, inputs, sound.rules, own, corrections, entries)
     _prove(delivery, records, extracted.rows, rejects)
-    if reason := _refusal(batch, delivery, records, extracted.rows, rejects):
+    if reason := _refusal(extraction, delivery, records, extracted.rows, rejects):
         file.unlink()
         return _refused(delivery, inputs, Refused(before, corrections, reason, again), corrections)
     extracted.rows_file, extracted.rejects, extracted.rejected = file, rejects, rejects.count
@@ -110,19 +110,19 @@ def _refused(
     )
 
 
-def _write(batch: Batch, extracted: Extracted, inputs: Sequence[Input], sound: Sound, file: Path) -> int:
+def _write(extraction: Extraction, extracted: Extracted, inputs: Sequence[Input], sound: Sound, file: Path) -> int:
     names = literal([item.file.name for item in inputs])
-    columns = select.lake_columns(batch.source, extracted.delivery.date, f"({names})[_file_number + 1]")
+    columns = typing_sql.lake_columns(extraction.source, extracted.delivery.date, f"({names})[_file_number + 1]")
     copy = f"copy (select {columns} from {sound.kept}) to {literal(str(file))}"
-    metadata = provenance(batch, extracted)
-    return int(batch.con.execute(f"{copy} (format parquet, kv_metadata {metadata})").fetchall()[0][0])
+    metadata = provenance(extraction, extracted)
+    return int(extraction.con.execute(f"{copy} (format parquet, kv_metadata {metadata})").fetchall()[0][0])
 
 
-def _refusal(batch: Batch, delivery: Delivery, records: int, rows: int, rejects: Rejects) -> str:
+def _refusal(extraction: Extraction, delivery: Delivery, records: int, rows: int, rejects: Rejects) -> str:
     """Return why a delivery with these rejects is refused as a whole; empty if it is not."""
-    if limit := _limit(batch.source, records, rejects.count):
+    if limit := _limit(extraction.source, records, rejects.count):
         return _over_limit(records, rejects, limit)
-    few = why_too_few(batch, delivery, records=records, rows=rows, discarded=rejects.discarded)
+    few = why_too_few(extraction, delivery, records=records, rows=rows, discarded=rejects.discarded)
     return f"{few} {_examples(rejects)}" if few and rejects.count else few
 
 

@@ -14,7 +14,7 @@ from etl.errors import UnreadableError, few
 from etl.sources.formats import Fault
 from etl.stages.lake.corrections import DISCARD, WHOLE_FILE, Correction, Corrections, record_hash
 from etl.stages.lake.inputs import Input, reopened
-from etl.stages.lake.place import Batch, Reject, scratch_file
+from etl.stages.lake.place import Extraction, Reject, scratch_file
 from etl.stages.lake.rejects import REFUSED_RULE, Item, Rejects, corrected
 from etl.stages.lake.sound import Broken, Change
 from etl.stages.raw import Delivery
@@ -31,9 +31,14 @@ class Corrected:
     """The decided records of a delivery, of those that are rejected without decisions, or of `everything`."""
 
     def __init__(
-        self, batch: Batch, delivery: Delivery, rejects: Rejects, corrections: Corrections, everything: bool
+        self,
+        extraction: Extraction,
+        delivery: Delivery,
+        rejects: Rejects,
+        corrections: Corrections,
+        everything: bool,
     ) -> None:
-        self._batch, self._delivery, self._files = batch, delivery, rejects.inputs
+        self._extraction, self._delivery, self._files = extraction, delivery, rejects.inputs
         self._rejects = rejects
         items = rejects.everything() if everything else rejects.items()
         self.decided = list(_decided(rejects.inputs, corrections, items))
@@ -128,7 +133,7 @@ class Corrected:
         return found[0].problem or problem
 
     def _problem(self, opened: Input) -> str:
-        return opened.problem(self._batch.redactor(opened).header(opened.opened.columns))
+        return opened.problem(self._extraction.redactor(opened).header(opened.opened.columns))
 
     def _opened(self, file: Input, texts: Sequence[str]) -> Input | None:
         path = self._path(len(self._replaced))
@@ -140,7 +145,7 @@ class Corrected:
         return None
 
     def _path(self, position: int) -> Path:
-        return scratch_file(self._batch.project, f"corrected-{position}", self._delivery, "txt")
+        return scratch_file(self._extraction.project, f"corrected-{position}", self._delivery, "txt")
 
 
 def why_without_effect(

@@ -48,13 +48,13 @@ def is_empty(source: Source, file: File) -> bool:
 
 
 def _may_be_record(text: str) -> bool:
-    """Tell whether a skipped line has a number and no word for a total: then somebody must look at it."""
+    """Return whether a skipped line has a number and no word for a total: then somebody must look at it."""
     parts = _MARKS.split(text)
     return any(char.isdigit() for char in text) and not any(map(is_total, parts))
 
 
 def _has_records(source: Source, columns: Sequence[str], lines: Sequence[str], folder: Path) -> bool:
-    """Tell whether one of the lines has the shape of a record."""
+    """Return whether one of the lines has the shape of a record."""
     path = folder / "lines.txt"
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="")
     expected = [column.name for column in source.contract.columns]

@@ -23,7 +23,7 @@ from etl.stages.lake import empty
 from etl.stages.lake.careful import extract_carefully, refuse
 from etl.stages.lake.clean import Opening, extract_clean
 from etl.stages.lake.inputs import Input, Lines, open_file, which
-from etl.stages.lake.place import Batch, Extracted, place, refusal, why_too_few
+from etl.stages.lake.place import Extracted, Extraction, place, refusal, why_too_few
 from etl.stages.lake.skipped import eaten, look
 from etl.stages.lake.unchanged import is_changed, read_unchanged
 from etl.stages.raw import Delivery
@@ -58,10 +58,10 @@ def extract(
     alike: dict[str, list[Delivery]] = defaultdict(list)
     for delivery in deliveries:
         alike[source.since(delivery.date)].append(delivery)
-    done: list[_Extraction] = []
+    done: list[_Extractor] = []
     with engine.in_memory(project) as con:
         for together in alike.values():
-            batch = Batch(
+            extraction = Extraction(
                 con=con,
                 project=project,
                 source=source.at(together[0].date),
@@ -69,7 +69,7 @@ def extract(
                 run_id=run_id,
                 before=before,
             )
-            done.append(_Extraction(batch=batch, ledger=ledger))
+            done.append(_Extractor(extraction=extraction, ledger=ledger))
             done[-1].problems += map(str, read_unchanged(done[-1].run, together))
     if problems := [problem for extraction in done for problem in extraction.problems]:
         kind = Crash if any(extraction.has_crashed for extraction in done) else DeliveryError
@@ -78,10 +78,10 @@ def extract(
 
 
 @dataclass(kw_only=True)
-class _Extraction:
-    """The deliveries of one batch on their way: the sound ones together, the others one by one."""
+class _Extractor:
+    """The deliveries of one extraction on their way: the sound ones together, the others one by one."""
 
-    batch: Batch
+    extraction: Extraction
     ledger: Ledger
     problems: list[str] = field(default_factory=list)
     has_crashed: bool = False
@@ -109,10 +109,10 @@ class _Extraction:
         if problem := self._problem(opening):
             return self._alone(opening, problem)
         with self._closing_on_error(opening):
-            looked = look(self.batch, delivery, opening.inputs)
+            looked = look(self.extraction, delivery, opening.inputs)
         opening = Opening(delivery, looked.inputs)
         # a file without records was left out by the plan, unless a skipped line looked like one
-        if not opening.records and self.batch.source.empty == "skip":
+        if not opening.records and self.extraction.source.empty == "skip":
             looked.problem = "it has no records, but a line that it skips by its number looks like one"
         if looked.problem:
             return self._alone(opening, looked.problem)
@@ -128,7 +128,7 @@ class _Extraction:
         inputs: list[Input] = []
         try:
             for number, file in enumerate(delivery.files):
-                inputs.append(open_file(self.batch.project, self.batch.source, delivery, file, number))
+                inputs.append(open_file(self.extraction.project, self.extraction.source, delivery, file, number))
         except Exception as error:
             for opened in inputs:
                 opened.close()
@@ -140,10 +140,10 @@ class _Extraction:
 
     def _problem(self, opening: Opening) -> str:
         """Return why a delivery is refused as a whole; empty if it is not."""
-        source = self.batch.source
+        source = self.extraction.source
         for file in opening.inputs:
             # what stands where a header should be can be a person's record
-            if problem := file.problem(self.batch.redactor(file).header(file.opened.columns)):
+            if problem := file.problem(self.extraction.redactor(file).header(file.opened.columns)):
                 return which(opening.inputs, file) + problem + eaten(file)
             if problem := empty.refusal(source, file.records):
                 return which(opening.inputs, file) + problem
@@ -154,9 +154,9 @@ class _Extraction:
             for file in opening.inputs:
                 file.opened.verify()
             if problem:
-                self._finish(refuse(self.batch, opening.delivery, opening.inputs, problem))
+                self._finish(refuse(self.extraction, opening.delivery, opening.inputs, problem))
             else:
-                self._finish(extract_carefully(self.batch, opening.delivery, opening.inputs))
+                self._finish(extract_carefully(self.extraction, opening.delivery, opening.inputs))
 
     @contextmanager
     def _closing(self, *openings: Opening) -> Iterator[None]:
@@ -178,7 +178,7 @@ class _Extraction:
     def _extract_clean(self, chunk: Sequence[Opening]) -> None:
         results: Sequence[Extracted | None]
         try:
-            results = [self._wanted(result) for result in extract_clean(self.batch, chunk)]
+            results = [self._wanted(result) for result in extract_clean(self.extraction, chunk)]
         except Exception:
             # one of them is the cause: alone, each gets its own verdict
             results = [None] * len(chunk)
@@ -194,20 +194,20 @@ class _Extraction:
 
     def _wanted(self, result: Extracted | None) -> Extracted | None:
         """Return what was extracted; None if it has too few rows, which the careful way explains."""
-        if result and why_too_few(self.batch, result.delivery, records=result.records, rows=result.rows):
+        if result and why_too_few(self.extraction, result.delivery, records=result.records, rows=result.rows):
             return None
         return result
 
     def _placed(self, extracted: Extracted) -> Receipt | None:
         with self._noting(extracted.delivery):
-            return place(self.batch, extracted)
+            return place(self.extraction, extracted)
         return None
 
     def _finish(self, extracted: Extracted) -> None:
-        receipt = place(self.batch, extracted)
+        receipt = place(self.extraction, extracted)
         # what a person discarded as a whole is left out by their word
-        if extracted.refused and not self.batch.source.optional and not extracted.is_discarded:
-            self.problems.append(refusal(self.batch, extracted, receipt))
+        if extracted.refused and not self.extraction.source.optional and not extracted.is_discarded:
+            self.problems.append(refusal(self.extraction, extracted, receipt))
         else:
             self._write([receipt])
 
@@ -233,7 +233,7 @@ class _Extraction:
             elif isinstance(error, EtlError):
                 self.problems.append(str(error))
             else:
-                cause = withheld(self.batch.source.contract, error)
+                cause = withheld(self.extraction.source.contract, error)
                 if not isinstance(error, duckdb.Error | OSError):
                     self.has_crashed = True
                     # without the error's own text, which can quote personal data

@@ -65,7 +65,7 @@ def definition(source: Source, timezone: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batch:
+class Extraction:
     """Deliveries of one source that one connection extracts; `content` is the fingerprint of each date."""
 
     con: duckdb.DuckDBPyConnection
@@ -158,25 +158,25 @@ class Extracted:
         return self.discarded == self.records > 0
 
 
-def place(batch: Batch, extracted: Extracted) -> Receipt:
+def place(extraction: Extraction, extracted: Extracted) -> Receipt:
     """Move one partition's rows and rejects into place and return its receipt, which is not yet written.
 
     Of a refused one, what was accepted before stays, with its own rejects; those of the refused one lie aside.
     """
     delivery = extracted.delivery
     check_unchanged(delivery)
-    source, day = batch.source, delivery.date
-    key, content = extract_key(source.name, day), batch.content[day]
-    aside = partition_file(refused_base(batch.project), source, day)
-    before = accepted.accepted(batch.project, source, day, batch.before.get(day))
+    source, day = extraction.source, delivery.date
+    key, content = extract_key(source.name, day), extraction.content[day]
+    aside = partition_file(refused_base(extraction.project), source, day)
+    before = accepted.accepted(extraction.project, source, day, extraction.before.get(day))
     # what a person discarded as a whole is left out by their word
     if extracted.refused and before and not extracted.is_discarded:
-        _quarantine(batch, extracted, aside)
-        details = accepted.kept_details(before, extracted.refused, _facts(batch, extracted))
-        return Receipt(key, content, batch.run_id, "kept", details=details)
-    quarantine = partition_file(batch.project.quarantine, source, day)
-    _quarantine(batch, extracted, quarantine)
-    lake = partition_file(batch.project.lake, source, day)
+        _quarantine(extraction, extracted, aside)
+        details = accepted.kept_details(before, extracted.refused, _facts(extraction, extracted))
+        return Receipt(key, content, extraction.run_id, "kept", details=details)
+    quarantine = partition_file(extraction.project.quarantine, source, day)
+    _quarantine(extraction, extracted, quarantine)
+    lake = partition_file(extraction.project.lake, source, day)
     if extracted.rows_file is not None:
         put(extracted.rows_file, lake)
     elif source.is_dated:
@@ -184,19 +184,19 @@ def place(batch: Batch, extracted: Extracted) -> Receipt:
         delete_partition(lake.parent)
     delete_partition(aside.parent)
     details = {
-        **_facts(batch, extracted),
+        **_facts(extraction, extracted),
         "rows": extracted.rows,
         "rejected": extracted.rejected,
         "refused": extracted.refused,
-        **({"replaced": batch.before[day].details["rows"]} if day in batch.before else {}),
+        **({"replaced": extraction.before[day].details["rows"]} if day in extraction.before else {}),
         "lake": stamp(lake),
         "quarantine": stamp(quarantine),
     }
     outcome = "refused" if extracted.refused else "done"
-    return Receipt(key, content, batch.run_id, outcome, details=details)
+    return Receipt(key, content, extraction.run_id, outcome, details=details)
 
 
-def refusal(batch: Batch, extracted: Extracted, receipt: Receipt) -> str:
+def refusal(extraction: Extraction, extracted: Extracted, receipt: Receipt) -> str:
     """Return the message about a refused delivery: what is wrong, where its records are, and what to do next."""
     delivery, count = extracted.delivery, extracted.records
     said = f"{delivery.source} {delivery.date}: {delivery.file} is refused: {sentence(extracted.refused)}"
@@ -215,39 +215,39 @@ def refusal(batch: Batch, extracted: Extracted, receipt: Receipt) -> str:
     )
 
 
-def why_too_few(batch: Batch, delivery: Delivery, *, records: int, rows: int, discarded: int = 0) -> str:
+def why_too_few(extraction: Extraction, delivery: Delivery, *, records: int, rows: int, discarded: int = 0) -> str:
     """Return why the rows of a delivery are too few for what they would replace; empty if they are not."""
-    before = batch.before.get(delivery.date)
-    return accepted.why_too_few(batch.source, before, records=records, rows=rows, discarded=discarded)
+    before = extraction.before.get(delivery.date)
+    return accepted.why_too_few(extraction.source, before, records=records, rows=rows, discarded=discarded)
 
 
-def provenance(batch: Batch, extracted: Extracted) -> str:
+def provenance(extraction: Extraction, extracted: Extracted) -> str:
     """Return the KV_METADATA of a lake file: where its rows come from, and the receipt that they prove."""
     values = {
-        "source": batch.source.name,
+        "source": extraction.source.name,
         "date": str(extracted.delivery.date),
-        "run_id": batch.run_id,
-        "fingerprint": batch.content[extracted.delivery.date],
-        "facts": json.dumps(_facts(batch, extracted)),
+        "run_id": extraction.run_id,
+        "fingerprint": extraction.content[extracted.delivery.date],
+        "facts": json.dumps(_facts(extraction, extracted)),
     }
-    if notes := batch.source.contract.notes():
+    if notes := extraction.source.contract.notes():
         # DuckDB's COPY writes no metadata of single fields
         values["columns"] = json.dumps(notes, ensure_ascii=False)
     return "{" + ", ".join(f"{name}: {literal(value)}" for name, value in values.items()) + "}"
 
 
-def _facts(batch: Batch, extracted: Extracted) -> dict[str, Any]:
+def _facts(extraction: Extraction, extracted: Extracted) -> dict[str, Any]:
     return {
         "file": extracted.delivery.file,
         "sha256": extracted.delivery.sha256,
-        "definition": batch.definition,
+        "definition": extraction.definition,
         "records": extracted.records,
         "discarded": extracted.discarded,
         "lines": extracted.told.lines,
         "skipped": extracted.told.skipped,
         "skips": list(extracted.told.notes),
         "warnings": extracted.warnings,
-        "cleaned": described({column.name: column.clean for column in batch.source.contract.columns}),
+        "cleaned": described({column.name: column.clean for column in extraction.source.contract.columns}),
         **_applied(extracted),
     }
 
@@ -259,15 +259,15 @@ def _applied(extracted: Extracted) -> dict[str, Any]:
     return {"corrections": sha256, "stale": stale, "why_stale": whys} if sha256 else {}
 
 
-def _quarantine(batch: Batch, extracted: Extracted, target: Path) -> None:
+def _quarantine(extraction: Extraction, extracted: Extracted, target: Path) -> None:
     """Write the rejects, a bounded number of them in memory, and move them into place."""
-    source, delivery = batch.source, extracted.delivery
+    source, delivery = extraction.source, extracted.delivery
     expected = extracted.rejected + extracted.discarded
     if not expected:
         delete_partition(target.parent)
         return
-    written = scratch_file(batch.project, "quarantine", delivery)
-    count = _write_rejects(batch, extracted, written)
+    written = scratch_file(extraction.project, "quarantine", delivery)
+    count = _write_rejects(extraction, extracted, written)
     if count != expected:
         raise RecordsLost(
             f"{source.name} {delivery.date}: {expected:,} records of {delivery.file} are rejected, but "
@@ -276,24 +276,24 @@ def _quarantine(batch: Batch, extracted: Extracted, target: Path) -> None:
     put(written, target)
 
 
-def _write_rejects(batch: Batch, extracted: Extracted, target: Path) -> int:
+def _write_rejects(extraction: Extraction, extracted: Extracted, target: Path) -> int:
     """Write rejects to a Parquet file; a large number of them, a part at a time. Return how many there were."""
     delivery = extracted.delivery
-    fixed = {"source": batch.source.name, "date": delivery.date, "run_id": batch.run_id}
+    fixed = {"source": extraction.source.name, "date": delivery.date, "run_id": extraction.run_id}
     parts = in_parts(extracted.rejects, _REJECTS_AT_ONCE)
     part = next(parts, [])
     if more := next(parts, []):
         return write_streamed(fixed, chain([part, more], parts), target, {"sha256": delivery.sha256})
     columns = ", ".join(f"{name} {type}" for name, type in REJECTS.items())
-    batch.con.execute(f"create or replace temp table rejects ({columns})")
+    extraction.con.execute(f"create or replace temp table rejects ({columns})")
     names = ", ".join([*(f"? as {name}" for name in fixed), *(f"unnest(?) as {name}" for name in Reject._fields)])
     if part:
         values = [list(column) for column in zip(*part, strict=True)]
-        batch.con.execute(f"insert into rejects by name select {names}", [*fixed.values(), *values])
+        extraction.con.execute(f"insert into rejects by name select {names}", [*fixed.values(), *values])
     metadata = f"kv_metadata {{sha256: {literal(delivery.sha256)}}}"
     copy = f"copy (from rejects order by file, line) to {literal(str(target))} (format parquet, {metadata})"
-    count = batch.con.execute(copy).fetchall()[0][0]
-    batch.con.execute("drop table rejects")
+    count = extraction.con.execute(copy).fetchall()[0][0]
+    extraction.con.execute("drop table rejects")
     return int(count)
 
 

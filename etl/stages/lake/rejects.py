@@ -12,9 +12,9 @@ from etl.sources.formats import Fault
 from etl.stages.lake.corrections import DISCARD, Correction, Corrections
 from etl.stages.lake.inputs import Input
 from etl.stages.lake.layout import BESIDE
-from etl.stages.lake.place import Batch, Reject
-from etl.stages.lake.select import UNREADABLE
+from etl.stages.lake.place import Extraction, Reject
 from etl.stages.lake.sound import Breach, Broken
+from etl.stages.lake.typing_sql import UNREADABLE
 
 #: The rule of a record that has not the shape of one.
 RECORD_RULE = "record"
@@ -49,7 +49,7 @@ class Rejects:
 
     def __init__(
         self,
-        batch: Batch,
+        extraction: Extraction,
         inputs: Sequence[Input],
         rules: Mapping[str, Rule] | None = None,
         broken: Mapping[int, Broken] | None = None,
@@ -57,7 +57,7 @@ class Rejects:
         corrected: Sequence[Reject] = (),
     ) -> None:
         self.inputs, self._rules, self._broken = inputs, rules or {}, broken or {}
-        self._redactors = [batch.redactor(file) for file in inputs]
+        self._redactors = [extraction.redactor(file) for file in inputs]
         self._corrections, self._corrected = corrections or Corrections(), corrected
         faults = sum(file.opened.broken for file in inputs)
         if self._corrections:

@@ -13,7 +13,7 @@ from etl.sources.formats import Fault, Opened, Place
 from etl.sources.formats.format import Reader, Skipped
 from etl.sources.formats.totals import is_total, word
 from etl.stages.lake.inputs import Input, reopened, which
-from etl.stages.lake.place import Batch, scratch_file
+from etl.stages.lake.place import Extraction, scratch_file
 from etl.stages.lake.sound import Sound
 from etl.stages.raw import Delivery
 
@@ -100,7 +100,7 @@ class Looked:
     problem: str = ""
 
 
-def look(batch: Batch, delivery: Delivery, inputs: Sequence[Input]) -> Looked:
+def look(extraction: Extraction, delivery: Delivery, inputs: Sequence[Input]) -> Looked:
     """Take the lines that are skipped by their number alone for what they are.
 
     One that keeps the contract is a record: the source says whether the file is refused for it, unless a person
@@ -108,17 +108,17 @@ def look(batch: Batch, delivery: Delivery, inputs: Sequence[Input]) -> Looked:
     a header, is only noted.
     """
     looked = Looked()
-    source = batch.source
+    source = extraction.source
     for number, file in enumerate(inputs):
         skips = [] if source.skipped == "allow" else _doubtful(file)
-        records, noted = _records(batch, delivery, number, file, skips) if skips else ([], [])
-        redactor = batch.redactor(file)
+        records, noted = _records(extraction, delivery, number, file, skips) if skips else ([], [])
+        redactor = extraction.redactor(file)
         notes = tuple(_said(skip, _shown(redactor.text(skip.place.text, ""))) for skip in noted)
         faults = [Fault(skip.place, _said(skip)) for skip in records]
         opened = Rescued(file.opened, faults) if faults else file.opened
         looked.inputs.append(replace(file, opened=opened, notes=notes) if faults or notes else file)
         if records and source.skipped == "refuse" and not looked.problem:
-            decided = batch.corrections(delivery)
+            decided = extraction.corrections(delivery)
             for skip in records:
                 if not looked.problem and not decided.about(file.file.name, skip.place):
                     text = _shown(redactor.text(skip.place.text, ""))
@@ -141,13 +141,13 @@ def _doubtful(file: Input) -> list[Skipped]:
 
 
 def _records(
-    batch: Batch, delivery: Delivery, number: int, file: Input, skips: Sequence[Skipped]
+    extraction: Extraction, delivery: Delivery, number: int, file: Input, skips: Sequence[Skipped]
 ) -> tuple[list[Skipped], list[Skipped]]:
     """Return the lines that keep the contract: records, and what says of itself that it is none."""
-    path = scratch_file(batch.project, f"skipped-{number}", delivery, "txt")
+    path = scratch_file(extraction.project, f"skipped-{number}", delivery, "txt")
     lines = [skip.place.text for skip in skips]
     try:
-        found = _kept(batch, delivery, file, path, lines)
+        found = _kept(extraction, delivery, file, path, lines)
     finally:
         path.unlink(missing_ok=True)
     records: list[Skipped] = []
@@ -162,7 +162,7 @@ def _records(
 
 
 def _kept(
-    batch: Batch, delivery: Delivery, file: Input, path: Path, lines: Sequence[str]
+    extraction: Extraction, delivery: Delivery, file: Input, path: Path, lines: Sequence[str]
 ) -> dict[int, dict[str, str | None]]:
     """Return the cells of those lines that are records and keep the contract, by their place in `lines`."""
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="")
@@ -177,10 +177,10 @@ def _kept(
         positions = [origins.get(place.line) for place in places]
         # two equal lines are two records, although no table may hold both
         uniques = {unique.name for unique in file.source.contract.uniques}
-        broken = Sound(batch, delivery, [opened]).broken()[0]
+        broken = Sound(extraction, delivery, [opened]).broken()[0]
         columns = ", ".join(identifier(text) for text in opened.texts[: len(opened.names)])
         relation = opened.opened.reader.numbered(opened.opened.file, opened.texts)
-        cells = batch.con.execute(f"select {columns} from {relation} order by _record").fetchall()
+        cells = extraction.con.execute(f"select {columns} from {relation} order by _record").fetchall()
     finally:
         opened.opened.close()
     return {
@@ -197,7 +197,7 @@ def _first_line(lines: Sequence[str], position: int) -> int:
 
 
 def _is_header(source: Source, cells: dict[str, str | None]) -> bool:
-    """Tell whether a cell is the name of its own column, however it is written."""
+    """Return whether a cell is the name of its own column, however it is written."""
     aliases = {column.name: column.aliases for column in source.contract.columns}
     return any(
         cell and word(cell) in {word(known) for known in (name, *aliases.get(name, ())) if word(known)}
@@ -206,7 +206,7 @@ def _is_header(source: Source, cells: dict[str, str | None]) -> bool:
 
 
 def _is_told(skip: Skipped, cells: Sequence[str | None], has_names: bool) -> bool:
-    """Tell whether a line says that it is no record: a total by its word, or a lone title above a header."""
+    """Return whether a line says that it is no record: a total by its word, or a lone title above a header."""
     filled = [cell for cell in cells if cell and cell.strip()]
     if skip.role == "below":
         return any(is_total(cell) for cell in filled)

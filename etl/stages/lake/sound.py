@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from etl.contract import Rule, Unique
 from etl.engine.quoting import identifier, literal
-from etl.stages.lake import select
+from etl.stages.lake import typing_sql
 from etl.stages.lake.inputs import Input
-from etl.stages.lake.place import Batch
+from etl.stages.lake.place import Extraction
 from etl.stages.raw import Delivery
 
 #: How many characters of a value a message repeats.
@@ -48,20 +48,20 @@ class Sound:
     """
 
     def __init__(
-        self, batch: Batch, delivery: Delivery, inputs: Sequence[Input], change: Change | None = None
+        self, extraction: Extraction, delivery: Delivery, inputs: Sequence[Input], change: Change | None = None
     ) -> None:
-        self._batch, self._day, self._con = batch, literal(delivery.date), batch.con
+        self._extraction, self._day, self._con = extraction, literal(delivery.date), extraction.con
         self._inputs = [*inputs, *change.inputs] if change else inputs
         self._is_changed, self._originals = change is not None, len(inputs)
-        self._is_in_order = select.is_in_order(batch.source)
+        self._is_in_order = typing_sql.is_in_order(extraction.source)
         if change:
             self._remember("excluded", change.excluded)
             self._remember("unsound", change.broken)
         self.rules: dict[str, Rule] = {}
         self._groups = self._grouped()
         self._has_numbers = False
-        self._python = batch.python_rules(" union all by name ".join(map(self._values, self._groups)))
-        warning = [*batch.source.contract.rules, *self._python]
+        self._python = extraction.python_rules(" union all by name ".join(map(self._values, self._groups)))
+        warning = [*extraction.source.contract.rules, *self._python]
         self._warning = [rule for rule in warning if rule.severity == "warn"]
         self._view("sound", self._groups, is_numbered=False)
         self._uniques = [self._unique(number, unique) for number, unique in enumerate(self._unique_keys())]
@@ -71,16 +71,16 @@ class Sound:
     def kept(self) -> str:
         """The SQL of the relation of the rows that break no rule."""
         view = "numbered" if any("_record" in rule.sql for rule in self._uniques) else "sound"
-        return f"(from {view} where _keeps and {select.keeps(self._uniques)})"
+        return f"(from {view} where _keeps and {typing_sql.keeps(self._uniques)})"
 
     def broken(self) -> dict[int, dict[int, list[Breach]]]:
         """Return the rules that rows break, by the number of the file and of the record."""
-        doubled, numbered, shown = select.broken(self._uniques), self._numbered(), self._shown()
+        doubled, numbered, shown = typing_sql.broken(self._uniques), self._numbered(), self._shown()
         values = "".join(f", {_text(name)}" for name in dict.fromkeys(shown.values()))
         positions = {name: at for at, name in enumerate(dict.fromkeys(shown.values()))}
         cursor = self._con.execute(
             f"select _file_number, _record, list_concat(_broken, {doubled}) as _names{values} from {numbered} "
-            f"where not (_keeps and {select.keeps(self._uniques)}) order by _file_number, _record"
+            f"where not (_keeps and {typing_sql.keeps(self._uniques)}) order by _file_number, _record"
         )
         found: dict[int, dict[int, list[Breach]]] = {n: {} for n in range(len(self._inputs))}
         # millions of records can break the same rules with the same values
@@ -104,16 +104,16 @@ class Sound:
             counts = ", ".join(f"count(*) filter (not ({rule.sql}))" for rule in self._warning)
             row = self._con.execute(f"select {counts} from {self.kept}").fetchall()[0]
             found = {rule.name: count for rule, count in zip(self._warning, row, strict=True) if count}
-        if marks := select.mark_columns(self._batch.source):
-            mixed = select.mixed(self._batch.source, self.kept, "0", "_file_number")
+        if marks := typing_sql.mark_columns(self._extraction.source):
+            mixed = typing_sql.mixed(self._extraction.source, self.kept, "0", "_file_number")
             for _, *counted in self._con.execute(mixed).fetchall():
-                found |= select.mixed_counts(marks, counted)
+                found |= typing_sql.mixed_counts(marks, counted)
         return found
 
     def _shown(self) -> dict[str, str]:
         """Return the column whose value a message repeats, by the rule; no personal data, and no missing value."""
-        source = self._batch.source
-        known = set(select.value_names(source)) - source.masks.keys()
+        source = self._extraction.source
+        known = set(typing_sql.value_names(source)) - source.masks.keys()
         silent = {f"{name}.{kind}" for name in known for kind in ("dtype", "not_nullable")}
         silent |= {unique.name for unique in self._uniques}
         rules = self.rules.values()
@@ -131,7 +131,7 @@ class Sound:
         for numbers in groups:
             file = self._inputs[numbers[0]]
             python = [rule for rule in self._python if rule.severity == "error"]
-            rules = [*select.rules(file, self._day), *python]
+            rules = [*typing_sql.rules(file, self._day), *python]
             self.rules |= {rule.name: rule for rule in rules}
             position = ["_record"] if is_numbered or self._is_changed else []
             number, chosen = str(numbers[0]), ""
@@ -141,7 +141,7 @@ class Sound:
                 is_settled = _is_none_of("unsound", numbers[0]) if numbers[0] < self._originals else "false"
                 position.append(f"{is_settled} as _settled")
                 chosen = f" where {_is_none_of('excluded', numbers[0])}"
-            marks = "".join(f", {name}" for name in select.mark_columns(self._batch.source).values())
+            marks = "".join(f", {name}" for name in typing_sql.mark_columns(self._extraction.source).values())
             keys = "".join(
                 f", {self._key(file, unique)} as _key_{n}" for n, unique in enumerate(self._unique_keys())
             )
@@ -149,8 +149,8 @@ class Sound:
             selects.append(
                 f"select {number} as _file_number, {', '.join([*position, *self._columns()])}{marks}{keys}, "
                 # of kept rows this is never asked for, and so not computed
-                f"{select.broken(rules) if is_numbered else '[]'} as _broken, _keeps "
-                f"from (select *, {select.once(select.keeps(rules))} as _keeps from ({typed}){chosen})"
+                f"{typing_sql.broken(rules) if is_numbered else '[]'} as _broken, _keeps "
+                f"from (select *, {typing_sql.once(typing_sql.keeps(rules))} as _keeps from ({typed}){chosen})"
             )
         self._con.execute(f"create or replace temp view {name} as {' union all '.join(selects)}")
 
@@ -173,26 +173,26 @@ class Sound:
         files = [self._inputs[number] for number in numbers]
         reader, paths, texts = files[0].opened.reader, [file.opened.file for file in files], files[0].texts
         if is_numbered:
-            return select.typed(files[0], reader.numbered(paths[0], texts), "_record")
-        return select.typed(files[0], reader.relation(paths, texts), "file_index")
+            return typing_sql.typed(files[0], reader.numbered(paths[0], texts), "_record")
+        return typing_sql.typed(files[0], reader.relation(paths, texts), "file_index")
 
     def _columns(self) -> list[str]:
-        return [identifier(name) for name in select.value_names(self._batch.source)]
+        return [identifier(name) for name in typing_sql.value_names(self._extraction.source)]
 
     def _unique_keys(self) -> list[Unique]:
-        return [unique for unique in self._batch.source.contract.uniques if unique.severity == "error"]
+        return [unique for unique in self._extraction.source.contract.uniques if unique.severity == "error"]
 
     def _key(self, file: Input, unique: Unique) -> str:
         # a text that is no value is null by now, but no duplicate of a null
-        readable = select.readable(file)
-        keys = self._batch.source.contract.key(unique)
+        readable = typing_sql.readable(file)
+        keys = self._extraction.source.contract.key(unique)
         return f"row({', '.join([*keys, *(readable.get(name, 'true') for name in unique.columns)])})"
 
     def _unique(self, number: int, unique: Unique) -> Rule:
         """Return the rule of a key that occurs once; with the policy first or last, that one row may stay."""
         key, doubled = f"_key_{number}", f"doubled_{number}"
         # what the source says of duplicates goes before what the contract reports of them
-        policy = self._batch.source.duplicates
+        policy = self._extraction.source.duplicates
         if policy == "quarantine":
             policy = {"exclude_first": "first", "exclude_last": "last"}.get(unique.report, policy)
         self._con.execute(

@@ -5,7 +5,6 @@ what it was made from. Everything that is published is reached through one link 
 switches all of it.
 """
 
-from etl.stages.published.candidate import candidate, remove_candidate, set_aside
 from etl.stages.published.contents import contents_of, is_content
 from etl.stages.published.export import VERSION as EXPORT_VERSION
 from etl.stages.published.find import CANDIDATE, CURRENT, PREVIOUS, find, find_at
@@ -16,6 +15,7 @@ from etl.stages.published.publication import Publication
 from etl.stages.published.record import Contents, Generation, Input, read_record, write_record
 from etl.stages.published.retention import delete_generation, generations, sweep
 from etl.stages.published.rollback import rollback
+from etl.stages.published.set_aside import candidate, remove_candidate, set_aside
 from etl.stages.published.switches import note_missed
 from etl.stages.published.switching import FILE, are_exports_whole, current, export_links, switch
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from etl.errors import PublishError, closest
 from etl.project import Project
-from etl.stages.published.candidate import candidate
 from etl.stages.published.record import read_record
 from etl.stages.published.retention import generations
+from etl.stages.published.set_aside import candidate
 from etl.stages.published.switching import FILE, current
 
 CURRENT, PREVIOUS, CANDIDATE = "current", "previous", "candidate"

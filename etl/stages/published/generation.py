@@ -16,7 +16,6 @@ from etl.ledger import Ledger, Receipt, Run
 from etl.ledger.keys import PUBLISH
 from etl.project import Project
 from etl.project.files import copy_file, flush, make_read_only
-from etl.stages.published.candidate import remove_candidate, set_aside
 from etl.stages.published.contents import content_of, contents_of, is_content
 from etl.stages.published.export import export
 from etl.stages.published.hold import facts_of, read_hold, remove_hold
@@ -24,6 +23,7 @@ from etl.stages.published.notes import Notes, comment, notes_of
 from etl.stages.published.publication import Publication
 from etl.stages.published.record import Generation, Input, read_record, write_record
 from etl.stages.published.retention import NEW, generations, prune, sweep, time_of_publishing
+from etl.stages.published.set_aside import remove_candidate, set_aside
 from etl.stages.published.switches import switch_to
 from etl.stages.published.switching import FILE, are_exports_whole, check_free, current
 from etl.stages.warehouse import (

@@ -10,11 +10,11 @@ from etl.errors import PublishError
 from etl.ledger import Ledger
 from etl.project import Project
 from etl.project.files import flush, link_file, make_read_only, sha256
-from etl.stages.published.candidate import remove_candidate
 from etl.stages.published.hold import remove_hold
 from etl.stages.published.manifest import read_manifest
 from etl.stages.published.record import Generation, record_file, write_record
 from etl.stages.published.retention import NEW, OLD, prune, sweep, time_of_publishing
+from etl.stages.published.set_aside import remove_candidate
 from etl.stages.published.switches import switch_to
 from etl.stages.published.switching import check_free
 

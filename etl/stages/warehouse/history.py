@@ -134,7 +134,7 @@ def _ranks(model: Model) -> tuple[str, ...]:
 
 
 def _is_remade(con: duckdb.DuckDBPyConnection, model: Model, todo: Work) -> bool:
-    """Tell whether the history does not show which keys a changed partition touched before it changed.
+    """Return whether the history does not show which keys a changed partition touched before it changed.
 
     It shows them by the dates on which versions begin and end, if that date is the partition's.
     """

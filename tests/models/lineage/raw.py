@@ -2,7 +2,7 @@
 
 from duckdb import DuckDBPyConnection
 
-from etl.models.lineage import Column, Lineage, Made, Table
+from etl.models.lineage import Lineage, Made, Origin, Traced
 from etl.models.lineage.macros import read_macros
 from etl.models.lineage.parser import Parser
 from etl.models.lineage.select import trace
@@ -21,11 +21,11 @@ def traced(con: DuckDBPyConnection, sql: str, *macros: str) -> Lineage:
     parser = Parser(con)
     tree = parser.trees({"marts.x": sql})["marts.x"]
     assert tree, sql
-    given = {name: Table({column: Made(()) for column in columns}) for name, columns in TABLES.items()}
+    given = {name: Traced({column: Made(()) for column in columns}) for name, columns in TABLES.items()}
     columns = {name: list(columns) for name, columns in TABLES.items()}
     return Lineage(given | trace(parser, "marts.x", sql, tree, columns, read_macros(parser, macros, TABLES)))
 
 
-def values(lineage: Lineage, column: str) -> set[Column]:
+def values(lineage: Lineage, column: str) -> set[Origin]:
     """Return the raw columns that a column of marts.x is made of."""
-    return set(lineage.values[Column("marts.x", column)])
+    return set(lineage.values[Origin("marts.x", column)])

@@ -7,12 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from etl.cli.main import cli
-from etl.contract import Column as ContractColumn
-from etl.contract import Contract
+from etl.contract import Column, Contract
 from etl.errors import ConfigError
 from etl.ledger import Ledger
 from etl.models import Given, Model, Models, read_models
-from etl.models.lineage import Column, Lineage, as_data, downstream, read_lineage, upstream
+from etl.models.lineage import Lineage, Origin, as_data, downstream, read_lineage, upstream
 from etl.plan.definitions import definitions
 from etl.project import load_project
 from etl.sources import Catalog, Source
@@ -20,7 +19,7 @@ from tests.support import tiny
 
 CONTRACT = Contract(
     "Sales",
-    columns=(ContractColumn("id", "BIGINT", False), ContractColumn("item", "VARCHAR", True, aliases=("article",))),
+    columns=(Column("id", "BIGINT", False), Column("item", "VARCHAR", True, aliases=("article",))),
 )
 
 
@@ -150,24 +149,24 @@ def test_a_macro_reads_tables_and_models(tmp_path: Path) -> None:
     found = lineage_of(tmp_path, sql)
 
     assert found.tables["marts.x"].opaque == ""
-    assert found.values[Column("marts.x", "most")] == (Column("staging.sales", "twice"),)
-    assert found.rows["marts.x"] == (Column("raw.sales", "id"),)
+    assert found.values[Origin("marts.x", "most")] == (Origin("staging.sales", "twice"),)
+    assert found.rows["marts.x"] == (Origin("raw.sales", "id"),)
 
 
 def test_a_history_tells_when_any_of_its_columns_changed(tmp_path: Path) -> None:
     header = "-- materialized: scd2\n-- key: id\n-- partition: day\n"
     found = lineage_of(tmp_path, {"marts.x": f"{header}select delivery_date as day, id, item from raw.sales"})
 
-    assert found.values[Column("marts.x", "valid_from")] == (Column("raw.sales", "delivery_date"),)
-    assert found.values[Column("marts.x", "item")] == (Column("raw.sales", "item"),)
-    assert set(found.rows["marts.x"]) == {Column("raw.sales", name) for name in ("id", "item", "delivery_date")}
+    assert found.values[Origin("marts.x", "valid_from")] == (Origin("raw.sales", "delivery_date"),)
+    assert found.values[Origin("marts.x", "item")] == (Origin("raw.sales", "item"),)
+    assert set(found.rows["marts.x"]) == {Origin("raw.sales", name) for name in ("id", "item", "delivery_date")}
 
 
 def test_a_merge_chooses_rows_by_its_key_and_order(tmp_path: Path) -> None:
     header = "-- materialized: merge\n-- key: id\n-- order: day\n-- partition: day\n"
     found = lineage_of(tmp_path, {"marts.x": f"{header}select delivery_date as day, id, item from raw.sales"})
 
-    assert set(found.rows["marts.x"]) == {Column("raw.sales", "id"), Column("raw.sales", "delivery_date")}
+    assert set(found.rows["marts.x"]) == {Origin("raw.sales", "id"), Origin("raw.sales", "delivery_date")}
 
 
 @pytest.mark.parametrize(
@@ -228,7 +227,7 @@ def test_every_column_of_a_mart_comes_from_a_file_or_counts_rows(default: Lineag
 
 
 def test_downstream_is_upstream_the_other_way(default: Lineage) -> None:
-    columns = [str(Column(table, name)) for table, what in default.tables.items() for name in what.columns]
+    columns = [str(Origin(table, name)) for table, what in default.tables.items() for name in what.columns]
     outer = [column for column in columns if "/" not in column]
     ends_in: dict[str, set[str]] = {}
     for column in outer:

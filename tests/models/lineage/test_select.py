@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from etl.models.lineage import Column, Expression
+from etl.models.lineage import Expression, Origin
 from etl.models.lineage.columns import Untraceable
 from tests.models.lineage.raw import TABLES, traced, values
 
@@ -16,9 +16,9 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-def raw(names: str) -> set[Column]:
+def raw(names: str) -> set[Origin]:
     """Return `sales.price shops.town` as columns."""
-    return {Column(f"raw.{name.split('.')[0]}", name.split(".")[1]) for name in names.split()}
+    return {Origin(f"raw.{name.split('.')[0]}", name.split(".")[1]) for name in names.split()}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_column_is_made_of_what_its_expression_reads(
 ) -> None:
     found = values(traced(con, sql), "x")
 
-    assert {Column(table, name.split()[0]) for table, name in found} == raw(made_of)
+    assert {Origin(table, name.split()[0]) for table, name in found} == raw(made_of)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_selects_within_are_tables_of_their_own(con: duckdb.DuckDBPyConnection) 
     found = traced(con, sql).tables
 
     assert found.keys() - TABLES.keys() == {"marts.x", "marts.x/b", "marts.x/a"}
-    assert found["marts.x"].columns["p"].values == (Column("marts.x/b", "p"),)
-    assert found["marts.x/b"].rows == (Column("marts.x/a", "p"),)
+    assert found["marts.x"].columns["p"].values == (Origin("marts.x/b", "p"),)
+    assert found["marts.x/b"].rows == (Origin("marts.x/a", "p"),)
     assert found["marts.x/b"].reads == ("marts.x/a",)
 
 

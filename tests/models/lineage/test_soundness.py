@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from etl.models.lineage import Column
+from etl.models.lineage import Origin
 from tests.models.lineage.raw import TABLES, traced, values
 
 SHAPES = re.findall(r"^(?!--)(.+);$", (Path(__file__).parent / "shapes.sql").read_text(), re.MULTILINE)
@@ -58,7 +58,7 @@ def result(con: duckdb.DuckDBPyConnection, sql: str) -> list[Counter[str]]:
     return [*(Counter(repr(row[place]) for row in rows) for place in range(width)), Counter(map(repr, rows))]
 
 
-def changing(con: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[Column, set[int]]]:
+def changing(con: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[Origin, set[int]]]:
     """Change each column in a row, or in all; yield it with the places of what is another result by that."""
     chance = random.Random(7)
     fill(con, chance)
@@ -70,7 +70,7 @@ def changing(con: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[Column,
             con.execute(f'begin; update {table} set "{name}" = {other} where {where}')
             after = result(con, sql)
             con.execute("rollback")
-            yield Column(table, name), {n for n, old in enumerate(before) if old != after[n]}
+            yield Origin(table, name), {n for n, old in enumerate(before) if old != after[n]}
 
 
 @pytest.mark.parametrize("sql", SHAPES)

@@ -13,7 +13,7 @@ from etl.stages.raw import Delivery, File
 
 
 @dataclass(kw_only=True)
-class Content:
+class Repeats:
     """The deliveries of one source, looked at by the hashes of their files; `known` are the receipts of before."""
 
     source: Source
@@ -32,7 +32,7 @@ class Content:
             return f"is there but empty: {delivery.file}"
         return replace(delivery, files=self._distinct(delivery, files))
 
-    def repeats(self, held: Mapping[date, Delivery]) -> dict[date, str]:
+    def by_day(self, held: Mapping[date, Delivery]) -> dict[date, str]:
         """Return the partitions, in order, that hold the content of an earlier one: which file of which."""
         if self.source.same_content == "allow" or not self.source.is_dated:
             return {}

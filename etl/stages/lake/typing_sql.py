@@ -47,7 +47,7 @@ def local_columns(file: Input) -> dict[str, str]:
 
 
 def is_in_order(source: Source) -> bool:
-    """Tell whether what a record means depends on those before it, so that they are to be numbered."""
+    """Return whether what a record means depends on those before it, so that they are to be numbered."""
     return any(column.ambiguous == "order" for column in source.contract.columns)
 
 
