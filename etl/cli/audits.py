@@ -8,35 +8,41 @@ from typing import Any
 
 import click
 
-from etl.cli.screen import echo, print_json, show_table
+from etl.cli.options import json_option, opened
+from etl.cli.registry import LOOK, under
+from etl.cli.screen import echo, show, show_table
 from etl.contract.audit_kinds import BATCH_DATE
 from etl.errors import ConfigError, closest, counted
 from etl.ledger import KEPT_ROWS, Check, Ledger
 
 
+@under(LOOK)
 @click.command()
 @click.argument("name", required=False, default="")
-@click.option("--failed", is_flag=True, help="Only checks that found offending rows.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--failed", is_flag=True, help="Show only checks that found offending rows.")
+@json_option
 def audits(name: str, failed: bool, as_json: bool) -> None:
-    """List the checks of the last audit; of the check NAME, show the offending rows; of a table, its checks."""
-    from etl.project import load_project
+    """Show the checks of the last audit, and what they found.
 
-    ledger = Ledger(load_project().ledger, is_reading=True)
+    Of the check NAME, the SELECT and the offending rows are shown. If NAME is a table, its checks are listed.
+    """
+    _, ledger = opened()
     checks = ledger.checks()
     if not as_json and (earlier := _earlier(ledger, checks.values())):
         echo(earlier)
     if name in checks:
-        return _show(_details(ledger, checks[name]), as_json)
+        return show(_details(ledger, checks[name]), as_json, _show_check)
     found = [check for check in checks.values() if name in ("", check.table_name)]
     if name and not found:
         known = {*checks, *(check.table_name for check in checks.values())}
         close = closest(name, known)
-        hint = f"did you mean {close[0]}?" if close else "`etl audits` lists them all."
-        raise ConfigError(f"the last audit had no check {name}, and none of a table {name}; {hint}")
+        hint = f"Did you mean {close[0]}?" if close else "`etl audits` lists them all."
+        raise ConfigError(f"the last audit has no check and no table {name}. {hint}")
     found = [check for check in found if not (failed and check.passed)]
-    if as_json:
-        return print_json([_result(check) for check in found], indent=2)
+    show(found, as_json, _show_checks, plain=lambda: list(map(_result, found)))
+
+
+def _show_checks(found: list[Check]) -> None:
     rows = [[c.name, c.severity, _word(c.passed, c.severity), f"{c.failing:,}"] for c in found]
     # of a check that passed, it is a note; of another, offending rows
     notes = [check.examples[0] if check.passed and check.examples else "" for check in found]
@@ -52,8 +58,9 @@ def _earlier(ledger: Ledger, checks: Collection[Check]) -> str:
         return ""
     last, dates = runs[0], {run.run_id: run.batch_date for run in runs}
     of = max(audited)
-    why = "nothing had changed" if last.outcome == "unchanged" else "it did not come to its audit"
-    return f"of run {of} of {dates.get(of, 'a date unknown')}; the last run, {last.run_id}, audited nothing: {why}"
+    why = "nothing had changed" if last.outcome == "unchanged" else "it ended before its audit"
+    day = dates.get(of, "an unknown date")
+    return f"These are of run {of} of {day}. The last run, {last.run_id}, audited nothing: {why}."
 
 
 def _details(ledger: Ledger, check: Check) -> dict[str, Any]:
@@ -68,9 +75,7 @@ def _result(check: Check) -> dict[str, Any]:
     return {key: value for key, value in asdict(check).items() if key != "fingerprint"}
 
 
-def _show(found: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        return print_json(found, indent=2)
+def _show_check(found: dict[str, Any]) -> None:
     rows = found["rows"]
     echo(f"{found['name']}: {_said(found)}, in run {found['run_id']}")
     if found["query"]:
@@ -81,7 +86,7 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         for example in found["examples"]:
             echo(example)
     if len(rows) == KEPT_ROWS < found["failing"]:
-        echo(f"... and {found['failing'] - KEPT_ROWS:,} more, which are not kept; the SELECT finds them")
+        echo(f"... and {found['failing'] - KEPT_ROWS:,} more, which are not kept. The SELECT finds them.")
 
 
 def _said(found: dict[str, Any]) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import click
 
+from etl.cli.options import yes_option
+from etl.cli.registry import REPAIR, under
 from etl.cli.screen import echo
 from etl.errors import counted
 
 
+@under(REPAIR)
 @click.command()
 @click.argument("source")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 def clear(source: str, yes: bool) -> None:
-    """Delete the lake and quarantine of SOURCE, which no contract describes any more.
+    """Delete what is left of a source that was removed.
 
-    Nothing in raw/ or data/corrections is deleted, and no generation. The snapshots of a history cannot be taken
-    again.
+    Its lake and its quarantine are deleted, for a SOURCE that no contract describes any more. Nothing in raw/ or
+    data/corrections is deleted, and no generation. The snapshots of a history cannot be taken again.
     """
     from etl.operations.purge import clear as delete
     from etl.project import load_project

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etl.cli.screen import echo, print_json, show_table
+from etl.cli.options import json_option
+from etl.cli.registry import LOOK, under
+from etl.cli.screen import echo, show, show_table
 from etl.errors import ConfigError, counted
 
 if TYPE_CHECKING:
@@ -22,19 +24,35 @@ _WIDTH, _COLUMNS = 60, 4
 _MARKS = {"changed": "~", "added": "+", "removed": "-"}
 
 
+@under(LOOK)
 @click.command()
 @click.argument("a", default="previous")
 @click.argument("b", default="current")
 @click.argument("table", default="")
-@click.option("--key", default="", metavar="COLUMNS", help="The columns that name a row of TABLE, with commas.")
-@click.option("--limit", type=click.IntRange(min=0), default=3, show_default=True, help="Examples of each kind.")
-@click.option("--out", type=click.Path(path_type=Path), help="A .parquet or .csv of TABLE's differing rows.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, also of tables that are the same.")
+@click.option(
+    "--key", default="", metavar="COLUMNS", help="Columns that name a row of TABLE, separated by commas."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=3,
+    show_default=True,
+    help="How many examples of each kind to show.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the differing rows of TABLE to a new .parquet or .csv file.",
+)
+@json_option
 def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_json: bool) -> None:
-    """Compare two published files, A and B, or only one TABLE of them; by default the last two generations.
+    """Compare two published files, row by row.
 
     A and B are generations (or the beginnings of their names), `current`, `previous` or `candidate`; or those of
-    an environment: `dev`, `dev/previous`. The exit code is 0 if they hold the same, and 1 if not.
+    an environment: `dev`, `dev/previous`. By default the last two generations are compared, and all of their
+    tables, or only TABLE. The exit code is 0 if they hold the same, and 1 if not. JSON also lists the tables that
+    are the same.
     """
     from etl.operations.diff import compare, write_rows
     from etl.project import load_project
@@ -44,15 +62,12 @@ def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_
     if out and out.suffix not in (".parquet", ".csv"):
         raise ConfigError(f"--out {out}: the name must end in .parquet or .csv.")
     if out and os.path.lexists(out):
-        raise ConfigError(f"{out} is there already; nothing overwrites it. Name another file.")
+        raise ConfigError(f"{out} exists already, and nothing overwrites it. Name another file.")
     project = load_project()
     columns = [name.strip() for name in key.split(",")] if key else []
     request = replace(_request(project, a, b), table=table, key=columns, limit=limit)
     found = compare(project, request)
-    if as_json:
-        print_json([asdict(item) for item in found], indent=2)
-    else:
-        show(found)
+    show(found, as_json, show_difference, plain=lambda: [asdict(item) for item in found])
     if out:
         echo(f"{counted(write_rows(project, request, out), 'row')} written to {out}", err=True)
     if any(item.status != "same" for item in found):
@@ -85,7 +100,7 @@ def _find(project: Project, name: str) -> Path:
     return find(project, name)
 
 
-def show(found: list[Compared]) -> None:
+def show_difference(found: list[Compared]) -> None:
     """Print a line for each table that differs, and then what differs in it."""
     different = [item for item in found if item.status != "same"]
     if different:

@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from etl.cli.screen import echo, print_json, show_table
+from etl.cli.options import json_option, yes_option
+from etl.cli.registry import ENVIRONMENTS, Group, under
+from etl.cli.screen import echo, show, show_table
 from etl.errors import counted
 
 
-@click.group()
+@under(ENVIRONMENTS)
+@click.group(cls=Group)
 def env() -> None:
-    """Other places to work in, each with its own data: see ETL_ENV."""
+    """Make, list and drop environments, each with its own data.
+
+    ETL_ENV names the environment that every command works in.
+    """
 
 
 @env.command("create")
 @click.argument("name")
-@click.option("--from", "source", default="", metavar="ENV", help="Made of which; default: that of [etl].")
+@click.option(
+    "--from", "source", default="", metavar="ENV", help="Environment to copy. Default: the one described by [etl]."
+)
 def create(name: str, source: str) -> None:
-    """Make the environment NAME as another one is now, at next to no cost."""
+    """Make the environment NAME, as another one is now."""
     from etl.operations.environments import create as make
 
     made = make(name, source)
     files = ", ".join(f"{counted(count, 'file')} {how}" for how, count in sorted(made.counts.items()))
     build = f"; build.duckdb {made.build}" if made.build else ""
-    echo(f"made {name} in {made.project.data}: {files or 'nothing was there yet'}{build}")
-    echo(f"to work there: ETL_ENV={name} luigi --module etl Nightly")
+    echo(f"Made {name} in {made.project.data}: {files or 'nothing was there yet'}{build}.")
+    echo(f"To work there: ETL_ENV={name} etl run")
 
 
 @env.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_all(as_json: bool) -> None:
-    """List the environments: where their data is, how large, and what they have published."""
+    """List environments, where their data is, and how large."""
     from etl.operations.environments import described
 
-    found = described()
-    if as_json:
-        return print_json(found, indent=2)
+    show(described(), as_json, _show)
+
+
+def _show(found: list[dict[str, Any]]) -> None:
     names = ("environment", "data", "generation", "size")
     rows = [[*(item[name] for name in names[:-1]), f"{item['bytes'] / 1e6:,.1f} MB"] for item in found]
     show_table(names, rows)
@@ -43,26 +54,34 @@ def list_all(as_json: bool) -> None:
 
 @env.command("drop")
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 def drop(name: str, yes: bool) -> None:
-    """Delete the data of the environment NAME, but for raw files in it; nothing that etl did not make."""
+    """Delete the data of the environment NAME.
+
+    Raw files stay, and all that etl did not make.
+    """
     from etl.operations.environments import decisions_of
     from etl.operations.environments import drop as delete
 
     if not yes:
         count = counted(decisions_of(name), "decision")
-        click.confirm(f"delete all data of {name}, {count} about rejected records included?", abort=True)
-    echo(f"deleted {delete(name)}")
+        click.confirm(f"Delete all data of {name}, with {count} about rejected records?", abort=True)
+    echo(f"Deleted {delete(name)}.")
 
 
+@under(ENVIRONMENTS)
 @click.command()
 @click.argument("generation")
 @click.option("--by", required=True, metavar="NAME", help="Who approves.")
-@click.option("--reason", required=True, metavar="TEXT", help="Why, or what was looked at.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, or what was checked.")
 def approve(generation: str, by: str, reason: str) -> None:
-    """Approve GENERATION of this environment, so that it may be promoted to one that asks for approvals."""
+    """Approve a generation, so that it may be promoted.
+
+    GENERATION is one of this environment. An environment that asks for approvals takes it when enough people have
+    approved it.
+    """
     from etl.operations.promotion import approve as record
     from etl.project import load_project
 
     given = record(load_project(), generation, by, reason)
-    echo(f"{given.by} approves {given.generation} since {given.at[:19]}Z: {given.reason}")
+    echo(f"{given.by} approved {given.generation} at {given.at[:19]}Z: {given.reason}")

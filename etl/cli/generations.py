@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.cli.screen import echo, print_json, show_table
-from etl.errors import NotReproduced, counted
+from etl.cli.options import json_option, opened
+from etl.cli.registry import LOOK, REPAIR, under
+from etl.cli.screen import echo, show, show_table
+from etl.errors import NotReproduced, counted, few
 
 if TYPE_CHECKING:
     from etl.operations.reproduce import Reproduced
 
 
+@under(LOOK)
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def generations(as_json: bool) -> None:
-    """List the published generations on disk, the newest first."""
+    """List the published generations on disk, newest first."""
     from etl.reports.generations import known_generations
 
-    found = known_generations()
-    if as_json:
-        return print_json(found, indent=2)
+    show(known_generations(), as_json, _show)
+
+
+def _show(found: list[dict[str, Any]]) -> None:
     names = ("generation", "published", "batch date", "tables", "rows", "size", "commit", "")
     rows = [
         [
@@ -36,57 +40,59 @@ def generations(as_json: bool) -> None:
     show_table(names, [["" if cell is None else str(cell) for cell in row] for row in rows])
 
 
+@under(REPAIR)
 @click.command()
 @click.argument("generation", required=False, default="")
-@click.option("--by", default="", metavar="NAME", help="Who goes back; default: the user of this process.")
-@click.option("--reason", default="", metavar="TEXT", help="Why; it is told until the hold ends.")
+@click.option("--by", default="", metavar="NAME", help="Who goes back. Default: the user of this process.")
+@click.option("--reason", default="", metavar="TEXT", help="Why. It is shown until the hold ends.")
 def rollback(generation: str, by: str, reason: str) -> None:
-    """Make GENERATION the current one; by default the one before the current.
+    """Make an earlier generation the current one.
 
-    Nothing is published after it until what came with the generation that was rolled back changes.
+    By default it is the one before the current one. Publishing is on hold afterwards, until something changes of
+    what the generation that was rolled back brought: a delivery, a contract, or SQL.
     """
-    from etl.ledger import Ledger
     from etl.ledger.lock import locked
-    from etl.project import load_project
     from etl.stages import published
 
-    project = load_project()
+    project, ledger = opened(is_reading=False)
     with locked(project, "rollback"):
-        ledger = Ledger(project.ledger)
         now = published.rollback(project, ledger, generation, by or getpass.getuser(), reason)
-    echo(f"{now} is the current generation")
+    echo(f"{now} is the current generation.")
     if hold := published.read_hold(project):
-        echo(f"held until it changes, what came with {hold.held}: {hold.came_with}")
+        echo(f"Publishing is on hold until one of these changes: {hold.came_with}. They came with {hold.held}.")
 
 
-def _show_first(anew: Reproduced) -> None:
+def _show_first(rebuilt: Reproduced) -> None:
     """Print what differs in the first table that does."""
-    from etl.cli.diff import show
+    from etl.cli.diff import show_difference
     from etl.operations.diff import Request, compare
 
-    request = Request((anew.file, anew.build), anew.different[0], keys=anew.keys, digits=True)
-    show(compare(anew.project, request))
+    request = Request((rebuilt.file, rebuilt.build), rebuilt.different[0], keys=rebuilt.keys, digits=True)
+    show_difference(compare(rebuilt.project, request))
 
 
+@under(REPAIR)
 @click.command()
 @click.argument("generation", required=False, default="")
 def reproduce(generation: str) -> None:
-    """Build GENERATION anew from raw files and the code of its commit, and compare; by default the current one.
+    """Rebuild a generation from raw files, and compare.
 
-    It is built in a folder of its own; nothing else is touched.
+    It is built by the code of its commit, in a folder of its own. Nothing else is touched. By default GENERATION
+    is the current one.
     """
-    from etl.operations.reproduce import reproduce as building_anew
+    from etl.operations.reproduce import reproduce as rebuilding
     from etl.project import load_project
     from etl.stages import published
 
     project = load_project()
     name = published.find(project, generation or "current").parent.name
-    with building_anew(project, name) as anew:
-        for note in anew.notes:
+    with rebuilding(project, name) as rebuilt:
+        for note in rebuilt.notes:
             echo(f"note: {note}")
-        what = f"generation {name}, built anew from commit {anew.record.git_commit[:10]},"
-        if anew.different:
-            _show_first(anew)
-            raise NotReproduced(f"{what} holds something else in {', '.join(anew.different)}.")
-        days = sum(map(len, anew.record.inputs.values()))
-        echo(f"{what} and from {counted(days, 'partition')}: {counted(len(anew.tables), 'table')}, all the same")
+        what = f"Generation {name}, rebuilt from commit {rebuilt.record.git_commit[:10]}"
+        if rebuilt.different:
+            _show_first(rebuilt)
+            raise NotReproduced(f"{what}, holds something else in {few(rebuilt.different)}.")
+        days = sum(map(len, rebuilt.record.inputs.values()))
+        tables = counted(len(rebuilt.tables), "table")
+        echo(f"{what} and {counted(days, 'partition')}, is the same: {tables} compared.")

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from etl.cli.registry import DEVELOP, under
 from etl.cli.screen import echo
 
 
+@under(DEVELOP)
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def init(folder: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.cli.options import day_option, json_option, opened
+from etl.cli.registry import RUN, under
 from etl.cli.screen import echo, print_json, show_table, shown
 from etl.errors import counted
 
@@ -20,28 +22,31 @@ if TYPE_CHECKING:
 _SHOWN_LINES = 60
 
 
+@under(RUN)
 @click.command()
-@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="The batch date; default: today.")
-@click.option("--select", "selection", default="", metavar="MODELS", help="Only what `etl run --select` would do.")
-@click.option("--all", "is_all", is_flag=True, help="List also what would be left as it is.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with what would be left as it is.")
-def plan(date: datetime | None, selection: str, is_all: bool, as_json: bool) -> None:
-    """Show what a run would do up to a date, and why; nothing is done, and no run has to wait."""
-    from etl.ledger import Ledger
+@day_option("--date", help="The batch date. Default: today.")
+@click.option(
+    "--select", "selection", default="", metavar="MODELS", help="Show only what `etl run --select` would do."
+)
+@click.option("--all", "is_all", is_flag=True, help="Also list what would be left as it is.")
+@json_option
+def plan(date: date | None, selection: str, is_all: bool, as_json: bool) -> None:
+    """Show what a run would do, and why, without doing it.
+
+    No run has to wait for it. JSON also lists what would be left as it is.
+    """
     from etl.ledger.lock import under_way
     from etl.plan import Scope, make_plan
     from etl.plan.forecast import forecast
-    from etl.project import load_project
     from etl.stages.published import read_hold
 
-    project = load_project()
-    ledger = Ledger(project.ledger, is_reading=True)
+    project, ledger = opened()
     run = under_way(project, ledger)
-    made = make_plan(project, ledger, Scope(date.date() if date else project.today()))
+    made = make_plan(project, ledger, Scope(date or project.today()))
     found = forecast(made, ledger, is_under_way=run is not None)
     found = _selected(found, made, selection) if selection else found
     if as_json:
-        return print_json([_as_json(table) for table in found.tables], indent=2)
+        return print_json([_as_json(table) for table in found.tables])
     if hold := read_hold(project):
         echo(f"{hold.told}; nothing is published until it changes: {hold.came_with}")
     if run:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 import click
 
+from etl.cli.options import day_option, yes_option
+from etl.cli.registry import REPAIR, under
 from etl.cli.screen import echo
 from etl.errors import PublishHeld, counted, few
 
@@ -18,24 +20,26 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
+@under(REPAIR)
 @click.command()
 @click.argument("source")
-@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Only this date of it.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def purge(source: str, date: datetime | None, yes: bool) -> None:
-    """Delete what was made from SOURCE: lake, quarantine, generations, candidate.
+@day_option("--date", help="Delete only this date of it.")
+@yes_option
+def purge(source: str, date: date | None, yes: bool) -> None:
+    """Delete what was made from a source, everywhere.
 
-    Then a night rebuilds and publishes what raw/ and the contract say now, and older generations that hold data of
-    SOURCE are deleted. Nothing in raw/ or data/corrections is deleted: what remains there is listed.
+    That is in the lake, in quarantine, in generations and in the candidate. Then a night rebuilds and publishes
+    what raw/ and the contract say now, and older generations that hold data of SOURCE are deleted. Nothing in raw/
+    or data/corrections is deleted: what remains there is listed.
     """
     from etl.operations.purge import purge as delete
     from etl.project import load_project
 
-    project, day = load_project(), date.date() if date else None
-    what = f"{source} of {day}" if day else f"all of {source}"
+    project = load_project()
+    what = f"{source} of {date}" if date else f"all of {source}"
     if not yes:
         click.confirm(f"Delete {what} from lake, quarantine and all generations but the next?", abort=True)
-    purged = delete(project, source, day)
+    purged = delete(project, source, date)
     echo(f"Deleted {counted(purged.partitions, 'partition')} from the lake and quarantine. A night follows.")
     before, code = _current(project), _night()
     is_published = _current(project) != before
@@ -47,10 +51,10 @@ def purge(source: str, date: datetime | None, yes: bool) -> None:
     sys.exit(code or (0 if is_published else PublishHeld.exit_code))
 
 
-def _delete_generations(project: Project, source: str, date: datetime | None, what: str) -> None:
+def _delete_generations(project: Project, source: str, date: date | None, what: str) -> None:
     from etl.operations.purge import purge_generations
 
-    deleted = purge_generations(project, source, date.date() if date else None)
+    deleted = purge_generations(project, source, date)
     echo(f"Deleted {counted(len(deleted), 'generation')} that held {what}.")
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from etl.cli.screen import echo, print_json, show_table, shown
+from etl.cli.options import day_option, json_option
+from etl.cli.registry import REPAIR, Group, under
+from etl.cli.screen import echo, show, show_table, shown
 from etl.errors import counted
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-class _Quarantine(click.Group):
+class _Quarantine(Group):
     """A group that lists without a command, and shows a source that is named in the place of one."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -31,51 +33,74 @@ class _Quarantine(click.Group):
         return super().parse_args(ctx, args)
 
 
+@under(REPAIR)
 @click.group(cls=_Quarantine)
 def quarantine() -> None:
-    """Rejected records: what there is, and what to do about it. Alone: list; with a SOURCE: show."""
+    """Look at rejected records, correct or discard them.
+
+    `etl quarantine` alone lists them, `etl quarantine SOURCE` shows those of a source.
+    """
 
 
 def _selecting(command: _Command) -> _Command:
     """Give a command the options that say which records are meant."""
-    rule = click.option("--rule", default="", help="Only records that break this rule.")
-    day = click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Only the partition of this date.")
+    rule = click.option("--rule", default="", help="Take only records that break this rule.")
+    day = day_option("--date", help="Take only the partition of this date.")
     return day(rule(command))
 
 
 @quarantine.command(name="list")
 @click.argument("source", required=False, default="")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_(source: str, as_json: bool) -> None:
-    """Count rejected and discarded records by source, date and rule; name corrections without effect."""
+    """Count rejected records by source, date and rule.
+
+    Discarded ones are counted beside them, and corrections without effect are listed.
+    """
     from etl.operations import quarantine as found
     from etl.project import load_project
 
     project = load_project()
     counts, stale = found.counts(project, source), found.stale(project, source)
-    if as_json:
-        return print_json({"counts": counts, "stale": stale}, indent=2, default=str)
+    show({"counts": counts, "stale": stale}, as_json, _show_counts)
+
+
+def _show_counts(found: dict[str, list[dict[str, Any]]]) -> None:
     names = ("source", "date", "file", "rule", "records", "discarded")
-    show_table(names, [[shown(row[name]) for name in names] for row in counts])
-    for row in stale:
+    show_table(names, [[shown(row[name]) for name in names] for row in found["counts"]])
+    for row in found["stale"]:
         echo(f"without effect: {row['source']} {row['date']}: {row['action']} {row['record']}: {row['why']}")
 
 
-@quarantine.command()
+@quarantine.command(name="show")
 @click.argument("source")
 @_selecting
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="How many to print.")
-@click.option("--json", "as_json", is_flag=True, help="Print every record as JSON.")
-def show(source: str, date: datetime | None, rule: str, limit: int, as_json: bool) -> None:
-    """Show the rejected records of SOURCE, with line, rule, reason and original text."""
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=100,
+    show_default=True,
+    help="How many records to show.",
+)
+@json_option
+def show_(source: str, date: date | None, rule: str, limit: int, as_json: bool) -> None:
+    """Show the rejected records of SOURCE, and why.
+
+    Each has its line, its rule, the reason and the original text.
+    """
     from etl.operations import quarantine as found
     from etl.project import load_project
 
     records = found.records(load_project(), source, _selection(date, rule))
-    if as_json:
-        return print_json(records, indent=2, default=str)
+    show(records, as_json, lambda records: _show_records(records, limit))
+
+
+def _show_records(records: list[dict[str, Any]], limit: int) -> None:
+    from etl.operations.quarantine import told_once
+
     given_up = ["discarded"] if any(record["discarded"] for record in records) else []
-    refusals, records = found.told_once(records)
+    refusals, records = told_once(records)
     for refusal in refusals:
         echo(refusal)
     own = ["fault"] if refusals else []
@@ -89,24 +114,33 @@ def show(source: str, date: datetime | None, rule: str, limit: int, as_json: boo
 @click.argument("source")
 @click.argument("file", type=click.Path(path_type=Path))
 @_selecting
-def export(source: str, file: Path, date: datetime | None, rule: str) -> None:
-    """Write the rejected records of SOURCE to FILE, a CSV whose column `text` can be edited."""
+def export(source: str, file: Path, date: date | None, rule: str) -> None:
+    """Write the rejected records of SOURCE to a CSV file.
+
+    In FILE, the column `text` can be edited. `etl quarantine replay SOURCE --from FILE` takes it back.
+    """
     from etl.operations import quarantine as found
     from etl.project import load_project
 
     number = found.export(load_project(), source, _selection(date, rule), file)
-    echo(
-        f"{counted(number, 'record')} in {file}: edit the column text, and: "
-        f"etl quarantine replay {source} --from {file}"
-    )
+    echo(f"{counted(number, 'record')} in {file}. Edit the column text, then run:")
+    echo(f"etl quarantine replay {source} --from {file}")
 
 
 @quarantine.command()
 @click.argument("source")
 @_selecting
-@click.option("--from", "edited", type=click.Path(path_type=Path), help="An exported file with edited texts.")
-def replay(source: str, date: datetime | None, rule: str, edited: Path | None) -> None:
-    """Run rejected records of SOURCE again, as they are or with the texts of an edited file, and publish."""
+@click.option(
+    "--from",
+    "edited",
+    type=click.Path(path_type=Path),
+    help="Take the texts of this file, which was exported and edited.",
+)
+def replay(source: str, date: date | None, rule: str, edited: Path | None) -> None:
+    """Judge rejected records of SOURCE again, and publish.
+
+    They are taken as they are, or with the texts of a file that `etl quarantine export` wrote.
+    """
     from etl.operations import decisions
     from etl.project import load_project
 
@@ -122,12 +156,22 @@ def replay(source: str, date: datetime | None, rule: str, edited: Path | None) -
 
 @quarantine.command()
 @click.argument("source")
-@click.option("--reason", required=True, help="Why; it stays beside the records.")
+@click.option("--reason", required=True, help="Why. It stays beside the records.")
 @_selecting
-@click.option("--line", "lines", type=click.IntRange(min=1), multiple=True, help="Only this line; repeatable.")
-@click.option("--file", default="", help="Only this raw file, where a date has several.")
-def discard(source: str, reason: str, date: datetime | None, rule: str, lines: tuple[int, ...], file: str) -> None:
-    """Give rejected records of SOURCE up for a reason: they stay in quarantine, and count as discarded."""
+@click.option(
+    "--line",
+    "lines",
+    type=click.IntRange(min=1),
+    metavar="N",
+    multiple=True,
+    help="Take only this line. It can be given several times.",
+)
+@click.option("--file", default="", help="Take only this raw file, where a date has several.")
+def discard(source: str, reason: str, date: date | None, rule: str, lines: tuple[int, ...], file: str) -> None:
+    """Discard rejected records of SOURCE, with a reason.
+
+    They stay in quarantine, and count as discarded.
+    """
     from etl.operations import decisions
     from etl.project import load_project
 
@@ -135,10 +179,10 @@ def discard(source: str, reason: str, date: datetime | None, rule: str, lines: t
     _run(decision, "discarded")
 
 
-def _selection(date: datetime | None, rule: str, file: str = "", lines: tuple[int, ...] = ()) -> Selection:
+def _selection(date: date | None, rule: str, file: str = "", lines: tuple[int, ...] = ()) -> Selection:
     from etl.operations.quarantine import Selection
 
-    return Selection(date.date() if date else None, rule, file, lines)
+    return Selection(date, rule, file, lines)
 
 
 def _run(decision: Decision, done: str, force: bool = False) -> None:

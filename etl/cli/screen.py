@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
 from etl.errors import cut, few, printable, printable_lines
+
+_Found = TypeVar("_Found")
 
 #: Wider than any table; its cells are cut.
 _ENDLESS = 1_000_000
@@ -27,9 +29,18 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     click.echo(printable_lines(str(text)), err=err, nl=nl)
 
 
-def print_json(value: Any, indent: int | None = None, default: Any = None) -> None:
+def show(
+    found: _Found, as_json: bool, tell: Callable[[_Found], None], plain: Callable[[], Any] | None = None
+) -> None:
+    """Print what a command found, as `tell` does for people; or as JSON, of `plain()` if it is not plain data."""
+    if as_json:
+        return print_json(plain() if plain else found)
+    tell(found)
+
+
+def print_json(value: Any, indent: int | None = 2) -> None:
     """Print plain data as JSON, whole and exact: JSON escapes by itself what is not ASCII."""
-    click.echo(json.dumps(value, indent=indent, default=default))
+    click.echo(json.dumps(value, indent=indent, default=str))
 
 
 def show_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

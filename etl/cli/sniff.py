@@ -6,14 +6,19 @@ from pathlib import Path
 
 import click
 
+from etl.cli.registry import DEVELOP, under
 from etl.cli.screen import echo
 
 
+@under(DEVELOP)
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--delimiter", default="", metavar="TEXT", help="What separates the cells; default: a guess.")
+@click.option("--delimiter", default="", metavar="TEXT", help="What separates the cells. Default: a guess.")
 def sniff(file: Path, delimiter: str) -> None:
-    """Propose a source and its contract for deliveries like FILE, as Python to correct and save."""
+    """Propose a source and its contract for files like FILE.
+
+    It is Python, to be corrected and saved in the folder of the contracts.
+    """
     from etl.sources.sniff import propose
 
     echo(propose(file, delimiter), nl=False)

@@ -6,21 +6,28 @@ from typing import Any
 
 import click
 
-from etl.cli.screen import echo, print_json, show_table, shown
+from etl.cli.options import json_option
+from etl.cli.registry import LOOK, under
+from etl.cli.screen import echo, show, show_table, shown
 from etl.errors import few
 
 _SHOWN_LINES = 20
 
 
+@under(LOOK)
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def status(as_json: bool) -> None:
-    """Show how fresh and how clean each source is, the last run and the current generation."""
+    """Show how fresh and how clean each source is.
+
+    The last run and the current generation come first.
+    """
     from etl.reports.status import project_status
 
-    found = project_status()
-    if as_json:
-        return print_json(found, indent=2)
+    show(project_status(), as_json, _show)
+
+
+def _show(found: dict[str, Any]) -> None:
     last = found["last_run"]
     echo(f"project     {found['project']}")
     echo(f"generation  {found['generation'] or 'nothing is published yet'}")

@@ -99,8 +99,8 @@ def test_rollback_makes_the_generation_before_the_current_one(shop):
     tiny.night(shop)
     assert len(answer("generations").splitlines()) == 3
     said = answer("rollback", "--by", "ann", "--reason", "doubled").splitlines()
-    assert said[0] == f"{first} is the current generation"
-    assert said[1].endswith("sales 2024-03-05 (sales/2024-03-05.csv)")
+    assert said[0] == f"{first} is the current generation."
+    assert ": sales 2024-03-05 (sales/2024-03-05.csv). They came with " in said[1]
     assert json.loads(answer("status", "--json"))["generation"] == first
     assert "by ann at" in answer("status") and ": doubled; held until it changes: sales" in answer("status")
     assert [row["note"] for row in json.loads(answer("generations", "--json"))] == ["held", "current"]
@@ -209,7 +209,7 @@ def test_audits_say_that_they_are_of_an_earlier_run(shop):
     assert "audited nothing" not in answer("audits")
     begun(shop, outcome="failed")
     said = answer("audits").splitlines()[0]
-    assert said.endswith("of 2024-03-31; the last run, run-9999, audited nothing: it did not come to its audit")
+    assert said.endswith("of 2024-03-31. The last run, run-9999, audited nothing: it ended before its audit.")
 
 
 def test_status_says_since_when_a_source_is_late(tmp_path, monkeypatch):

@@ -110,7 +110,7 @@ def test_sql_goes_back_in_time(shop: Project) -> None:
         (["--generation", older], 2),
     ):
         assert json.loads(ran("sql", query, *options, "--json").output) == [{"items": items}]
-    assert "give one of" in ran("sql", query, "--at", "2024-03-02", "--candidate").output
+    assert "Give only one of" in ran("sql", query, "--at", "2024-03-02", "--candidate").output
 
 
 def test_sql_without_a_query_says_how_to_open_the_file(shop: Project) -> None:
@@ -166,7 +166,7 @@ def test_a_query_reaches_nothing_but_what_is_published(shop: Project, query: str
 def test_reproduce_says_what_it_compared(shop: Project) -> None:
     result = ran("reproduce")
     assert result.exit_code == 0
-    assert "and from 2 partitions: 2 tables, all the same" in result.output
+    assert "and 2 partitions, is the same: 2 tables compared." in result.output
 
 
 def test_reproduce_shows_the_first_table_that_comes_out_otherwise(shop: Project) -> None:

@@ -127,7 +127,7 @@ def test_environments_are_listed_and_dropped(prod: Any, tools: Any) -> None:
         f"Error: dev has data already, in {dev.folder}; to start over: etl env drop dev\n",
     )
 
-    assert etl(prod, "env", "drop", "dev", "--yes") == (0, f"deleted {dev.folder}\n")
+    assert etl(prod, "env", "drop", "dev", "--yes") == (0, f"Deleted {dev.folder}.\n")
 
     assert not dev.folder.exists()
     assert etl(prod, "env", "drop", "prod", "--yes")[0] == 35
@@ -180,7 +180,7 @@ def test_a_promotion_is_refused_with_newer_inputs_or_without_approval(prod: Any,
     staging.published()
     generation = (staging.folder / "warehouse.duckdb").resolve().parent.name
     code, said = etl(prod, "approve", generation, "--by", "bob", "--reason", "compared", ETL_ENV="staging")
-    assert code == 0 and said.startswith(f"bob approves {generation} since ")
+    assert code == 0 and said.startswith(f"bob approved {generation} at ")
     assert promote(prod).exit_code == 0
     assert prod.generation == generation
     assert prod.ledger("select generation, by from approvals") == [(generation, "bob")]

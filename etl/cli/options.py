@@ -1,0 +1,46 @@
+"""What commands share: options that several have, and the opening of the project that they ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from etl.ledger import Ledger
+    from etl.project import Project
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Day(click.ParamType):  # type: ignore[type-arg]
+    """A date, as every date of etl is written."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the date that was typed."""
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").date()
+        except ValueError:
+            self.fail(f"{value!r} is not a date such as 2024-03-31.", param, ctx)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, whole and exact.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def day_option(name: str, help: str) -> Callable[[_Command], _Command]:
+    """Return an option that takes a date."""
+    return click.option(name, type=Day(), help=help)
+
+
+def opened(*, is_reading: bool = True) -> tuple[Project, Ledger]:
+    """Return the project to work in and its ledger; what only reads it takes a copy, which waits for no run."""
+    from etl.ledger import Ledger
+    from etl.project import load_project
+
+    project = load_project()
+    return project, Ledger(project.ledger, is_reading=is_reading)
