@@ -8,8 +8,8 @@ import pytest
 
 from etl.contract.contract import Column, Contract
 from etl.contract.masking import fingerprint_of, mask_text
+from etl.sources.formats.csv import Csv
 from etl.sources.formats.format import Fault, Place
-from etl.sources.formats.redaction import Dialect, redacted_cells
 from etl.sources.redactor import Redactor
 
 KEY = b"a secret of the tests"
@@ -32,7 +32,7 @@ class Text:
     def redacted(
         self, text: str, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]
     ) -> str | None:
-        return redacted_cells(text, columns, hidden, Dialect())
+        return Csv().redacted(text, columns, hidden)
 
 
 def redactor(columns: Sequence[str] = HEADER, contract: Contract = PEOPLE, key: bytes | None = KEY) -> Redactor:

@@ -13,6 +13,7 @@ from etl.sources.formats.plain import TextFile, check_pattern, exact_encoding, p
 
 if TYPE_CHECKING:
     from etl.sources.formats.csv_file import CsvFile
+    from etl.sources.formats.splitter import Dialect
 
 _LINE_ENDS = ("\n", "\r", "\0")
 
@@ -111,15 +112,11 @@ class Csv(TextFile):
         from etl.sources.formats.csv_reader import CsvReader
         from etl.sources.formats.head import Layout
         from etl.sources.formats.limits import Limit
-        from etl.sources.formats.scanner import Dialect
 
         try:
             text = plain(path, self.encoding, self.compression, scratch, self.max_expansion)
             encoding = exact_encoding(path, self.encoding, self.compression)
             layout = Layout(self.header, self.preamble, self.footer, self.names)
-            delimiter, quote, escape, comment = (
-                mark.encode() for mark in (self.delimiter, self.quote, self.escape, self.comment)
-            )
             # what the escape takes is written otherwise in a copy: DuckDB drops an escape before anything
             reader = CsvReader(
                 delimiter=self.delimiter,
@@ -128,11 +125,9 @@ class Csv(TextFile):
                 nulls=self.nulls,
                 trailing=self.trailing_delimiter,
             )
-            if self.escapes:
-                escape = MARK
             return CsvFile(
                 text,
-                Dialect(delimiter, quote, escape, comment, width=None, grammar=self.escapes),
+                self._dialect(),
                 layout,
                 reader,
                 expected,
@@ -154,17 +149,20 @@ class Csv(TextFile):
         self, text: str, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]
     ) -> str | None:
         """Return a record's text with the cells of `hidden` columns replaced; None where they cannot be told."""
-        from etl.sources.formats import redaction
+        from etl.sources.formats.redaction import redacted_cells
 
-        dialect = redaction.Dialect(
-            self.delimiter,
-            self.quote,
-            self.escape,
-            self.nulls,
-            trailing=self.trailing_delimiter,
-            grammar=self.escapes,
+        return redacted_cells(
+            text, columns, hidden, self._dialect(), nulls=self.nulls, trailing=self.trailing_delimiter
         )
-        return redaction.redacted_cells(text, columns, hidden, dialect)
+
+    def _dialect(self) -> Dialect:
+        from etl.sources.formats.splitter import Dialect
+
+        delimiter, quote, escape, comment = (
+            mark.encode() for mark in (self.delimiter, self.quote, self.escape, self.comment)
+        )
+        escape = MARK if self.escapes else escape
+        return Dialect(delimiter, quote, escape, comment, width=None, grammar=self.escapes)
 
     def _is_ambiguous(self, null: str) -> bool:
         return self.delimiter in null or null in self.delimiter or bool(self.quote and self.quote in null)

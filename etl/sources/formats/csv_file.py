@@ -14,12 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from etl.sources.formats import plain, rewriting
-from etl.sources.formats.content import Content
 from etl.sources.formats.csv_reader import CsvReader
+from etl.sources.formats.file_text import FileText
 from etl.sources.formats.format import Fault, Place, Skipped
 from etl.sources.formats.head import Layout, find_body, physical_lines, text_start
 from etl.sources.formats.limits import Limit
-from etl.sources.formats.scanner import Dialect, Record, Run, Traits, normalized, record_spans
+from etl.sources.formats.scanner import Dialect, Record, Stretch, Traits, normalized, record_spans
 from etl.sources.formats.tables import first_table, may_repeat
 
 #: Up to this size, counting bytes is quicker than importing numpy to do so.
@@ -87,23 +87,23 @@ class CsvFile:
         """Yield the sound records with these numbers, which ascend."""
         before = position = 0
         with self._content() as content:
-            for run in self._items:
-                if isinstance(run, Record):
+            for stretch in self._items:
+                if isinstance(stretch, Record):
                     continue
                 first = position
-                while position < len(numbers) and numbers[position] < before + run.records:
+                while position < len(numbers) and numbers[position] < before + stretch.records:
                     position += 1
                 if position > first:
                     chosen = [number - before for number in numbers[first:position]]
-                    for record in self._records(content, run, chosen):
+                    for record in self._records(content, stretch, chosen):
                         yield self._fault(content, record).place
-                before += run.records
+                before += stretch.records
 
     def everything(self) -> Iterator[Fault]:
         """Yield all records, sound and broken, in order."""
         with self._content() as content:
             for item in self._items:
-                for record in self._records(content, item) if isinstance(item, Run) else [item]:
+                for record in self._records(content, item) if isinstance(item, Stretch) else [item]:
                     yield self._fault(content, record)
 
     def skips(self, headers: bool = True) -> Sequence[Skipped]:
@@ -127,7 +127,7 @@ class CsvFile:
         self._scratch.unlink(missing_ok=True)
 
     def _find_records(self) -> None:
-        self.sound = sum(item.records for item in self._items if isinstance(item, Run))
+        self.sound = sum(item.records for item in self._items if isinstance(item, Stretch))
         self.broken = sum(isinstance(item, Record) for item in self._items)
         self._body_lines = self._traits.rows
         self.skipped = self._body.skipped + self._traits.skipped
@@ -141,7 +141,7 @@ class CsvFile:
                 self.reader = replace(self.reader, line_end=r"\n")
 
     @cached_property
-    def _items(self) -> list[Run | Record]:
+    def _items(self) -> list[Stretch | Record]:
         with self._content() as content:
             found = first_table(
                 content, self._body, self.columns, self._dialect, self.reader.trailing, self._traits
@@ -152,10 +152,10 @@ class CsvFile:
                 self._limit.check_items(len(items))
             return items
 
-    def _content(self) -> Content:
-        return Content(self.path)
+    def _content(self) -> FileText:
+        return FileText(self.path)
 
-    def _counted(self, content: bytes | Content, layout: Layout) -> int | None:
+    def _counted(self, content: bytes | FileText, layout: Layout) -> int | None:
         """Return the records of a small file if counting proves that DuckDB reads it right, else None.
 
         In text without quotes, blank lines, mixed line ends, second headers or invalid UTF-8, delimiters =
@@ -180,7 +180,7 @@ class CsvFile:
         is_exact = data.count(dialect.delimiter) == lines * (len(self.columns) - 1)
         return lines if is_exact and self._is_head_plain(content, returns > 0) else None
 
-    def _is_head_plain(self, content: bytes | Content, has_returns: bool) -> bool:
+    def _is_head_plain(self, content: bytes | FileText, has_returns: bool) -> bool:
         """Return whether the lines above the records are as many for DuckDB as for us."""
         head = content[: self._body.start]
         lines = self._body.line - 1
@@ -190,7 +190,7 @@ class CsvFile:
             and head.count(b"\r") == (lines if has_returns else 0)
         )
 
-    def _is_plain(self, content: Content) -> bool:
+    def _is_plain(self, content: FileText) -> bool:
         """Return whether DuckDB can read the file as it is: nothing is broken, and no line end is ambiguous."""
         traits, newlines = self._traits, self._traits.newlines
         if self.broken or len(newlines) > 1 or traits.has_gaps or self._body.end < len(content):
@@ -205,34 +205,34 @@ class CsvFile:
             return self._body.is_sound and b"\n" not in head and head.count(b"\r") == self._body.line - 1
         return self._is_head_plain(content, newlines == {b"\r\n"})
 
-    def _write_copy(self, content: bytes | Content) -> None:
+    def _write_copy(self, content: bytes | FileText) -> None:
         with self._copy.open("wb") as file:
             # DuckDB drops one mark; a second one at the start belongs to a cell
             file.write(codecs.BOM_UTF8)
             for item in self._items:
-                if isinstance(item, Run):
+                if isinstance(item, Stretch):
                     file.write(self._copied(content, item))
 
-    def _copied(self, content: bytes | Content, run: Run) -> bytes:
-        """Return the records of a run as DuckDB reads them rightly."""
-        data, dialect = content[run.start : run.end], self._dialect
+    def _copied(self, content: bytes | FileText, stretch: Stretch) -> bytes:
+        """Return the records of a stretch as DuckDB reads them rightly."""
+        data, dialect = content[stretch.start : stretch.end], self._dialect
         if dialect.grammar and (dialect.escape in data or b'"' in data):
             return rewriting.rewritten(
-                data, self._records(data, Run(0, len(data), 0, 0)), self.reader.nulls, dialect
+                data, self._records(data, Stretch(0, len(data), 0, 0)), self.reader.nulls, dialect
             )
         data = normalized(data, dialect)
         return rewriting.requoted(data, dialect) if dialect.escape and dialect.quote else data
 
     def _records(
-        self, content: bytes | Content, run: Run, chosen: Sequence[int] | None = None
+        self, content: bytes | FileText, stretch: Stretch, chosen: Sequence[int] | None = None
     ) -> Iterator[Record]:
-        """Yield the records of a run, all or the chosen ones by their number in it."""
-        columns = record_spans(content[run.start : run.end], self._dialect)
+        """Yield the records of a stretch, all or the chosen ones by their number in it."""
+        columns = record_spans(content[stretch.start : stretch.end], self._dialect)
         starts, ends, lines = (column if chosen is None else column[chosen] for column in columns)
         for start, end, line in zip(starts.tolist(), ends.tolist(), lines.tolist(), strict=True):
-            yield Record(run.line + line, run.start + start, run.start + end, "")
+            yield Record(stretch.line + line, stretch.start + start, stretch.start + end, "")
 
-    def _fault(self, content: bytes | Content, record: Record) -> Fault:
+    def _fault(self, content: bytes | FileText, record: Record) -> Fault:
         line = content[record.start : record.end]
         # exactly one line end: what else is there belongs to the text
         text = line.removesuffix(b"\n").removesuffix(b"\r")

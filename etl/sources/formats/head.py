@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from etl.sources.formats import escapes, splitter
-from etl.sources.formats.content import Content
+from etl.sources.formats.file_text import FileText
 from etl.sources.formats.scanner import Dialect, Record
 
 _PART_BYTES = 8 << 20
@@ -50,7 +50,7 @@ class Body(NamedTuple):
     skips: tuple[Skip, ...]
 
 
-def find_body(content: bytes | Content, layout: Layout, dialect: Dialect) -> Body:
+def find_body(content: bytes | FileText, layout: Layout, dialect: Dialect) -> Body:
     """Find the records of a file between what its layout says is above and below them."""
     start = text_start(content)
     top, line = start, 1
@@ -81,12 +81,12 @@ def find_body(content: bytes | Content, layout: Layout, dialect: Dialect) -> Bod
     return Body(start, end, line, names, tuple(filter(any, heads)), is_sound, skipped, tuple(skips))
 
 
-def text_start(content: bytes | Content) -> int:
+def text_start(content: bytes | FileText) -> int:
     """Return where the text begins, behind a byte order mark."""
     return len(codecs.BOM_UTF8) if content[:3] == codecs.BOM_UTF8 else 0
 
 
-def physical_lines(content: bytes | Content, start: int, end: int) -> int:
+def physical_lines(content: bytes | FileText, start: int, end: int) -> int:
     """Return how many physical lines lie between two line starts; the last one may lack its end."""
     if start == end:
         return 0
@@ -99,7 +99,7 @@ def physical_lines(content: bytes | Content, start: int, end: int) -> int:
     return found + (not part.endswith((b"\r", b"\n")))
 
 
-def _preamble(content: bytes | Content, start: int, preamble: int | str) -> Iterator[tuple[int, int]]:
+def _preamble(content: bytes | FileText, start: int, preamble: int | str) -> Iterator[tuple[int, int]]:
     """Yield where each line of the preamble is: so many, or the first ones as long as they match."""
     pattern = re.compile(preamble) if isinstance(preamble, str) and preamble else None
     found = 0
@@ -112,7 +112,7 @@ def _preamble(content: bytes | Content, start: int, preamble: int | str) -> Iter
         start, found = end, found + 1
 
 
-def _own_lines(content: bytes | Content, record: Record, layout: Layout, dialect: Dialect) -> Record:
+def _own_lines(content: bytes | FileText, record: Record, layout: Layout, dialect: Dialect) -> Record:
     """Return a header that is not read without the lines that it may have swallowed for a stray quote.
 
     It has if its width is not that of the names, or if what is below it is no record.
@@ -137,7 +137,7 @@ def _joined(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 
 def _above_footer(
-    content: bytes | Content, start: int, footer: int | str, dialect: Dialect
+    content: bytes | FileText, start: int, footer: int | str, dialect: Dialect
 ) -> tuple[int, list[tuple[int, int]]]:
     """Return the byte where the footer begins, and where its lines are, in order.
 
@@ -164,7 +164,7 @@ def _above_footer(
     return end, spans[::-1]
 
 
-def _text_end(content: bytes | Content, start: int, end: int) -> int:
+def _text_end(content: bytes | FileText, start: int, end: int) -> int:
     """Return the byte behind the last one in content[start:end] that is of no line end."""
     while end > start:
         low = max(start, end - (1 << 16))

@@ -10,18 +10,18 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from etl.sources.formats import splitter
-from etl.sources.formats.content import Content
+from etl.sources.formats.file_text import FileText
 from etl.sources.formats.splitter import Dialect, Record
 
 if TYPE_CHECKING:
     from etl.sources.formats.bits import Positions
     from etl.sources.formats.window import Rows
 
-__all__ = ["Dialect", "Record", "Run", "Traits", "normalized", "record_spans", "scan"]
+__all__ = ["Dialect", "Record", "Stretch", "Traits", "normalized", "record_spans", "scan"]
 
 #: As much as stays in the processor's cache with what is made of it.
 _BLOCK_BYTES = 1 << 19
-_RUN_BYTES = 1 << 21
+_STRETCH_BYTES = 1 << 21
 #: Blocks start so small again behind a broken record: all that is behind the next one is looked at twice.
 _WARY_BYTES = 1 << 16
 #: Broken records closer than this are taken one by one, up to so many: a block for each would cost more.
@@ -29,7 +29,7 @@ _NEAR_BYTES = 1 << 14
 _MOST_ALONE = 256
 
 
-class Run(NamedTuple):
+class Stretch(NamedTuple):
     """A stretch of nothing but sound records, blank lines and comment; `line` is the physical one of its start."""
 
     start: int
@@ -64,25 +64,25 @@ class _Found(NamedTuple):
 
 
 def scan(
-    content: bytes | Content, start: int, end: int, line: int, dialect: Dialect, traits: Traits | None = None
-) -> Iterator[Run | Record]:
-    """Yield what content[start:end] holds, in order: runs of sound records, and each broken record.
+    content: bytes | FileText, start: int, end: int, line: int, dialect: Dialect, traits: Traits | None = None
+) -> Iterator[Stretch | Record]:
+    """Yield what content[start:end] holds, in order: stretches of sound records, and each broken record.
 
-    `line` is the physical line of `start`, where a record begins. `traits` is filled on the way. Runs are some
-    2 MiB where all is well; blank lines and comment between them may be in none. A few MiB are in memory at a
+    `line` is the physical line of `start`, where a record begins. `traits` is filled on the way. Stretches are
+    some 2 MiB where all is well; blank lines and comment between them may be in none. A few MiB are in memory at a
     time.
     """
     traits = Traits() if traits is None else traits
-    waiting: Run | None = None
+    waiting: Stretch | None = None
     for found in _walk(content, start, end, line, dialect):
         _add_traits(traits, content, found, dialect)
         for item in _items(found, dialect.width):
-            if waiting and isinstance(item, Run) and _is_continued(waiting, item):
-                waiting = Run(waiting.start, item.end, waiting.line, waiting.records + item.records)
+            if waiting and isinstance(item, Stretch) and _is_continued(waiting, item):
+                waiting = Stretch(waiting.start, item.end, waiting.line, waiting.records + item.records)
                 continue
             if waiting and waiting.records:
                 yield waiting
-            waiting = item if isinstance(item, Run) else None
+            waiting = item if isinstance(item, Stretch) else None
             if isinstance(item, Record):
                 yield item
     if waiting and waiting.records:
@@ -90,7 +90,7 @@ def scan(
 
 
 def record_spans(data: bytes, dialect: Dialect) -> tuple[Positions, Positions, Positions]:
-    """Return start, end and physical line, from 0, of the sound records of a run; ends are behind line ends."""
+    """Return start, end and physical line, from 0, of a stretch's sound records; ends are behind line ends."""
     import numpy as np
 
     from etl.sources.formats.window import SOUND
@@ -110,7 +110,7 @@ def record_spans(data: bytes, dialect: Dialect) -> tuple[Positions, Positions, P
 
 
 def normalized(data: bytes, dialect: Dialect) -> bytes:
-    """Return the records of a run, each ended by a line feed, without blank lines and comment.
+    """Return the records of a stretch, each ended by a line feed, without blank lines and comment.
 
     Line ends within quoted cells stay as they are. `data` itself is returned if that is it already.
     """
@@ -150,7 +150,7 @@ def _is_normal(data: bytes, dialect: Dialect) -> bool:
     return not comment or not (data.startswith(comment) or b"\n" + comment in data)
 
 
-def _walk(content: bytes | Content, start: int, end: int, line: int, dialect: Dialect) -> Iterator[_Found]:
+def _walk(content: bytes | FileText, start: int, end: int, line: int, dialect: Dialect) -> Iterator[_Found]:
     """Yield the rows of block after block; where a block is stuck, the splitter takes what is there.
 
     A block that ends before its first record does is followed by one of twice its size.
@@ -177,21 +177,21 @@ def _walk(content: bytes | Content, start: int, end: int, line: int, dialect: Di
             size = min(2 * size, _BLOCK_BYTES) if rows.end else 2 * size
 
 
-def _block_end(content: bytes | Content, stop: int, end: int) -> int:
+def _block_end(content: bytes | FileText, stop: int, end: int) -> int:
     if stop >= end:
         return end
     return stop + (content[stop - 1 : stop + 1] == b"\r\n")
 
 
-def _items(found: _Found, width: int | None) -> Iterator[Run | Record]:
-    """Yield the runs and broken records of one step; runs of no record are there to join their neighbours."""
+def _items(found: _Found, width: int | None) -> Iterator[Stretch | Record]:
+    """Yield the stretches and broken records of one step; a stretch without records joins its neighbours."""
     start, line, rows = found
     if isinstance(rows, splitter.Step):
         record = rows.record
-        yield record if record.problem else Run(start, record.end, line, int(not rows.skipped))
+        yield record if record.problem else Stretch(start, record.end, line, int(not rows.skipped))
         return
     if not rows.kinds.any():
-        yield Run(start, start + rows.end, line, len(rows.kinds))
+        yield Stretch(start, start + rows.end, line, len(rows.kinds))
         return
     import numpy as np
 
@@ -205,19 +205,19 @@ def _items(found: _Found, width: int | None) -> Iterator[Run | Record]:
     columns = (broken, rows.starts[broken], rows.ends[broken], lines[broken], before[broken])
     for row, row_start, row_end, row_line, sound in zip(*(column.tolist() for column in columns), strict=True):
         if row_start > begin:
-            yield Run(start + begin, start + row_start, line + begin_line, sound - counted)
+            yield Stretch(start + begin, start + row_start, line + begin_line, sound - counted)
         yield Record(line + row_line, start + row_start, start + row_end, rows.problem(row, width))
         begin, counted = row_end, sound
         begin_line = int(lines[row + 1]) if row + 1 < len(lines) else rows.physical_lines
     if begin < rows.end:
-        yield Run(start + begin, start + rows.end, line + begin_line, int(before[-1]) - counted)
+        yield Stretch(start + begin, start + rows.end, line + begin_line, int(before[-1]) - counted)
 
 
-def _is_continued(run: Run, following: Run) -> bool:
-    return run.end == following.start and following.end - run.start <= _RUN_BYTES
+def _is_continued(stretch: Stretch, following: Stretch) -> bool:
+    return stretch.end == following.start and following.end - stretch.start <= _STRETCH_BYTES
 
 
-def _add_traits(traits: Traits, content: bytes | Content, found: _Found, dialect: Dialect) -> None:
+def _add_traits(traits: Traits, content: bytes | FileText, found: _Found, dialect: Dialect) -> None:
     rows = found.rows
     if isinstance(rows, splitter.Step):
         _, start, end, _ = rows.record

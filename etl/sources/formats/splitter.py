@@ -8,12 +8,12 @@ for one record; whole files are the work of the scanner, which keeps it at the s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
 from etl.sources.formats import escapes
-from etl.sources.formats.content import Content
+from etl.sources.formats.file_text import FileText
 
 #: Without its line end. DuckDB refuses lines of 2,000,000 bytes and, behind a CRLF, some bytes fewer.
 MAX_RECORD_BYTES = 1_999_990
@@ -58,7 +58,7 @@ class Step(NamedTuple):
 
 
 def split(
-    content: bytes | Content, start: int, line: int, dialect: Dialect, end: int | None = None
+    content: bytes | FileText, start: int, line: int, dialect: Dialect, end: int | None = None
 ) -> Iterator[Record]:
     """Yield the records from byte `start`, on physical line `line`, up to `end`, sound or broken."""
     for taken in steps(content, start, line, dialect, len(content) if end is None else end):
@@ -66,7 +66,7 @@ def split(
             yield taken.record
 
 
-def steps(content: bytes | Content, start: int, line: int, dialect: Dialect, end: int) -> Iterator[Step]:
+def steps(content: bytes | FileText, start: int, line: int, dialect: Dialect, end: int) -> Iterator[Step]:
     """Yield the records, and the blank lines and lines of comment, of content[start:end]."""
     while start < end:
         taken = step(content, start, end, line, dialect)
@@ -74,7 +74,7 @@ def steps(content: bytes | Content, start: int, line: int, dialect: Dialect, end
         start, line = taken.record.end, line + taken.lines
 
 
-def step(content: bytes | Content, start: int, end: int, line: int, dialect: Dialect) -> Step:
+def step(content: bytes | FileText, start: int, end: int, line: int, dialect: Dialect) -> Step:
     """Return what starts at `start`, where a record would; of an endless one no more than a line is looked at."""
     if is_no_record(content[start : min(end, start + 1 + len(dialect.comment))], dialect):
         return Step(Record(line, start, line_end(content, start, end), ""), True, 1)
@@ -95,7 +95,7 @@ def cells(line: bytes, dialect: Dialect) -> list[str]:
 
     A broken one is cut at the delimiters; a cell with a stray quote is left as it is.
     """
-    return [_unquoted(cell, dialect).decode("utf-8", "backslashreplace") for cell in _cells(line, dialect)]
+    return [unquoted(cell, dialect).decode("utf-8", "backslashreplace") for cell in _cells(line, dialect)]
 
 
 def raw_cells(line: bytes, dialect: Dialect) -> list[bytes]:
@@ -108,23 +108,31 @@ def without_line_end(text: bytes) -> bytes:
     return text[: len(text) - _line_end_bytes(text)]
 
 
-def redacted(
-    text: str, dialect: Dialect, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]
-) -> str | None:
-    """Return a sound record's text, without its line end, with the cells of `hidden` columns replaced.
+def cell_spans(line: bytes, dialect: Dialect) -> list[tuple[int, int]] | None:
+    """Return where each cell of one sound record is, quotes included; None for any other text, or a line end."""
+    found, position = [], 0
+    while match := _cell(dialect).match(line, position):
+        found.append(match.span())
+        if match.end() == len(line):
+            return found
+        position = match.end() + len(dialect.delimiter)
+    return None
 
-    None for a text that is not one sound record, of which no one can say what is in which cell.
-    """
-    line = text.encode()
-    taken = step(line, 0, len(line), 1, dialect) if line else None
-    if taken is None or taken.skipped or taken.record.problem or taken.record.end < len(line):
-        return None
-    shown = list(_cells(line, dialect))
-    for position, name in enumerate(columns):
-        if name in hidden:
-            value = hidden[name](_unquoted(shown[position], dialect).decode()).encode()
-            shown[position] = _quoted(value, dialect, shown[position].startswith(dialect.quote or b"\n"))
-    return dialect.delimiter.join(shown).decode()
+
+def unquoted(cell: bytes, dialect: Dialect) -> bytes:
+    """Return what a cell says; one with a stray quote is left as it is."""
+    if dialect.grammar:
+        return escapes.decoded(cell, dialect.grammar)
+    if not is_quoted(cell, dialect):
+        return cell
+    if dialect.escape:
+        return escapes.unescaped(cell[1:-1], dialect.quote, dialect.escape)
+    return cell[1:-1].replace(dialect.quote * 2, dialect.quote)
+
+
+def is_quoted(cell: bytes, dialect: Dialect) -> bool:
+    """Return whether a cell stands in quotes, from its first byte to its last."""
+    return bool(dialect.quote) and cell.startswith(dialect.quote) and bool(_cell(dialect).fullmatch(cell))
 
 
 def is_no_record(text: bytes, dialect: Dialect) -> bool:
@@ -132,7 +140,7 @@ def is_no_record(text: bytes, dialect: Dialect) -> bool:
     return text.startswith((b"\r", b"\n")) or bool(dialect.comment and text.startswith(dialect.comment))
 
 
-def line_end(content: bytes | Content, start: int, end: int | None = None) -> int:
+def line_end(content: bytes | FileText, start: int, end: int | None = None) -> int:
     """Return the byte behind the physical line that `start` is on."""
     end = len(content) if end is None else end
     size = 1 << 12
@@ -148,11 +156,11 @@ def line_end(content: bytes | Content, start: int, end: int | None = None) -> in
         size *= 4
 
 
-def _around(content: bytes | Content, start: int, size: int) -> tuple[bytes, int]:
+def _around(content: bytes | FileText, start: int, size: int) -> tuple[bytes, int]:
     return (content, 0) if isinstance(content, bytes) else content.around(start, size)
 
 
-def line_start(content: bytes | Content, end: int) -> int:
+def line_start(content: bytes | FileText, end: int) -> int:
     """Return the byte at which the physical line starts that ends at byte `end`."""
     end -= _line_end_bytes(content[max(0, end - 2) : end])
     size = 1 << 12
@@ -211,30 +219,6 @@ def _cells(line: bytes, dialect: Dialect) -> Iterator[bytes]:
         if stop == len(line):
             return
         position = stop + len(dialect.delimiter)
-
-
-def _unquoted(cell: bytes, dialect: Dialect) -> bytes:
-    if dialect.grammar:
-        return escapes.decoded(cell, dialect.grammar)
-    match = _cell(dialect).fullmatch(cell)
-    if not (dialect.quote and cell.startswith(dialect.quote) and match):
-        return cell
-    if dialect.escape:
-        return escapes.unescaped(cell[1:-1], dialect.quote, dialect.escape)
-    return cell[1:-1].replace(dialect.quote * 2, dialect.quote)
-
-
-def _quoted(value: bytes, dialect: Dialect, was_quoted: bool) -> bytes:
-    special = [b"\r", b"\n", dialect.delimiter, dialect.quote]
-    if not dialect.quote or not (was_quoted or any(mark in value for mark in special)):
-        return value
-    if dialect.escape:
-        value = value.replace(dialect.escape, dialect.escape * 2)
-    return (
-        dialect.quote
-        + value.replace(dialect.quote, (dialect.escape or dialect.quote) + dialect.quote)
-        + dialect.quote
-    )
 
 
 def _cell_pattern(dialect: Dialect) -> bytes:

@@ -6,22 +6,22 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from etl.sources.formats import escapes, rewriting, splitter
-from etl.sources.formats.content import Content
+from etl.sources.formats.file_text import FileText
 from etl.sources.formats.head import Body
 from etl.sources.formats.merged import without_merged
-from etl.sources.formats.scanner import Dialect, Record, Run, Traits, record_spans, scan
+from etl.sources.formats.scanner import Dialect, Record, Stretch, Traits, record_spans, scan
 
 _BEHIND = "there is text behind the last delimiter"
 
 
 def first_table(
-    content: bytes | Content,
+    content: bytes | FileText,
     body: Body,
     columns: Sequence[str],
     dialect: Dialect,
     trailing: bool,
     traits: Traits,
-) -> Iterator[Run | Record]:
+) -> Iterator[Stretch | Record]:
     """Yield the records of the first table, and as broken ones everything from a second table's header on."""
     found = scan(content, body.start, body.end, body.line, dialect, traits)
     headers = (
@@ -33,7 +33,7 @@ def first_table(
         if second is None:
             yield item
             continue
-        if isinstance(item, Run) and second.start > item.start:
+        if isinstance(item, Stretch) and second.start > item.start:
             yield from scan(content, item.start, second.start, item.line, dialect, traits)
         problem = f"a second table begins on line {second.line}"
         wide = dialect._replace(width=None)
@@ -46,7 +46,7 @@ def first_table(
         return
 
 
-def _recount(content: bytes | Content, body: Body, end: int, dialect: Dialect, traits: Traits) -> None:
+def _recount(content: bytes | FileText, body: Body, end: int, dialect: Dialect, traits: Traits) -> None:
     """Count the lines up to `end` alone: the scan may have gone on beyond it."""
     counted = Traits()
     for _ in scan(content, body.start, end, body.line, dialect, counted):
@@ -75,10 +75,10 @@ def _telling(header: Sequence[str], dialect: Dialect) -> bytes:
 
 
 def _second_header(
-    content: bytes | Content, item: Run | Record, body: Body, headers: Sequence[list[str]], dialect: Dialect
+    content: bytes | FileText, item: Stretch | Record, body: Body, headers: Sequence[list[str]], dialect: Dialect
 ) -> Record | None:
     """Return the record with which another table begins, if there is one in `item`; `headers` are the names."""
-    if isinstance(item, Run):
+    if isinstance(item, Stretch):
         data = content[item.start : item.end]
         known = [sorted(header) for header in body.headers if may_repeat(data, header, dialect)]
         return _repeated(data, item, known, dialect) if known else None
@@ -97,7 +97,7 @@ def _share(data: bytes, header: Sequence[str]) -> bool:
     return 2 * sum(not name.isalnum() or name.encode() in data for name in header) >= len(header)
 
 
-def _repeated(data: bytes, run: Run, headers: Sequence[list[str]], dialect: Dialect) -> Record | None:
+def _repeated(data: bytes, stretch: Stretch, headers: Sequence[list[str]], dialect: Dialect) -> Record | None:
     """Return the first record that is a header, be it quoted otherwise or in another order."""
     starts, ends, lines = record_spans(data, dialect)
     most = 2 * max(len("".join(header).encode()) + 4 * len(header) * len(dialect.delimiter) for header in headers)
@@ -106,14 +106,14 @@ def _repeated(data: bytes, run: Run, headers: Sequence[list[str]], dialect: Dial
             continue
         cells = sorted(splitter.cells(data[start:end].rstrip(b"\r\n"), dialect))
         if cells in headers:
-            return Record(run.line + line, run.start + start, run.start + end, "")
+            return Record(stretch.line + line, stretch.start + start, stretch.start + end, "")
     return None
 
 
 def _trailing(
-    content: bytes | Content, items: Iterator[Run | Record], dialect: Dialect, trailing: bool
-) -> Iterator[Run | Record]:
-    """Take the records out of runs that do not end in a delimiter, if all must."""
+    content: bytes | FileText, items: Iterator[Stretch | Record], dialect: Dialect, trailing: bool
+) -> Iterator[Stretch | Record]:
+    """Take the records out of stretches that do not end in a delimiter, if all must."""
     for item in items:
         if not trailing or isinstance(item, Record):
             yield item
@@ -122,9 +122,9 @@ def _trailing(
 
 
 def _decodable(
-    content: bytes | Content, items: Iterator[Run | Record], dialect: Dialect
-) -> Iterator[Run | Record]:
-    """Take the records out of runs whose escapes stand for what is no text."""
+    content: bytes | FileText, items: Iterator[Stretch | Record], dialect: Dialect
+) -> Iterator[Stretch | Record]:
+    """Take the records out of stretches whose escapes stand for what is no text."""
     for item in items:
         if not dialect.grammar or isinstance(item, Record):
             yield item
@@ -136,18 +136,20 @@ def _decodable(
             yield item
 
 
-def _without_trailing(data: bytes, run: Run, dialect: Dialect) -> Iterator[Run | Record]:
+def _without_trailing(data: bytes, stretch: Stretch, dialect: Dialect) -> Iterator[Stretch | Record]:
     if len(dialect.delimiter) == 1 and not dialect.comment and not (dialect.quote and dialect.quote in data):
         mark = dialect.delimiter
         ended = data.count(mark + b"\n") + data.endswith(mark)
-        if ended == run.records or ended + data.count(mark + b"\r") == run.records:
-            yield run
+        if ended == stretch.records or ended + data.count(mark + b"\r") == stretch.records:
+            yield stretch
             return
-    yield from _without(data, run, dialect, lambda text: "" if _has_nothing_behind(text, dialect) else _BEHIND)
+    yield from _without(data, stretch, dialect, lambda text: "" if _has_nothing_behind(text, dialect) else _BEHIND)
 
 
-def _without(data: bytes, run: Run, dialect: Dialect, problem: Callable[[bytes], str]) -> Iterator[Run | Record]:
-    """Yield the records of a run that have no problem, as runs, and each one that has."""
+def _without(
+    data: bytes, stretch: Stretch, dialect: Dialect, problem: Callable[[bytes], str]
+) -> Iterator[Stretch | Record]:
+    """Yield the records of a stretch that have no problem, as stretches, and each one that has."""
     starts, ends, lines = (column.tolist() for column in record_spans(data, dialect))
     first, last_end, first_line, records = 0, 0, 0, 0
     for start, end, line in zip(starts, ends, lines, strict=True):
@@ -158,11 +160,11 @@ def _without(data: bytes, run: Run, dialect: Dialect, problem: Callable[[bytes],
             last_end, records = end, records + 1
             continue
         if records:
-            yield Run(run.start + first, run.start + last_end, run.line + first_line, records)
+            yield Stretch(stretch.start + first, stretch.start + last_end, stretch.line + first_line, records)
             records = 0
-        yield Record(run.line + line, run.start + start, run.start + end, wrong)
+        yield Record(stretch.line + line, stretch.start + start, stretch.start + end, wrong)
     if records:
-        yield Run(run.start + first, run.start + last_end, run.line + first_line, records)
+        yield Stretch(stretch.start + first, stretch.start + last_end, stretch.line + first_line, records)
 
 
 def _has_nothing_behind(text: bytes, dialect: Dialect) -> bool:

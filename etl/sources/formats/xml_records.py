@@ -12,7 +12,7 @@ from typing import NamedTuple
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from etl.errors import UnreadableError
-from etl.sources.formats.content import Content
+from etl.sources.formats.file_text import FileText
 from etl.sources.formats.xml_names import SCHEMA, SPACE, Name, Names
 
 #: The root around records that stand alone.
@@ -41,7 +41,7 @@ def records(
     `columns` are the columns of paths within a record. Raises UnreadableError, which names `path`, for a
     document type and for a file without such elements.
     """
-    with Content(text) as content:
+    with FileText(text) as content:
         parser = _Parser(path, content, steps, Names(path, columns))
         yield from parser.records()
 
@@ -49,7 +49,7 @@ def records(
 class _Parser:
     """Follows expat; every method that it calls for each element of a record does as little as it can."""
 
-    def __init__(self, path: Path, content: Content, steps: tuple[str, ...], names: Names) -> None:
+    def __init__(self, path: Path, content: FileText, steps: tuple[str, ...], names: Names) -> None:
         self._path = path
         self._content = content
         self._steps = steps

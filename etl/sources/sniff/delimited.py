@@ -11,9 +11,9 @@ from etl.errors import ConfigError, counted
 from etl.sources.formats.totals import is_total
 from etl.sources.sniff import names
 from etl.sources.sniff.columns import column
-from etl.sources.sniff.dialect import Dialect, find_dialect, records_of
+from etl.sources.sniff.dialect import Layout, find_layout, records_of
 from etl.sources.sniff.notation import Cells, Notation, cells_of, find_notation
-from etl.sources.sniff.records import NULL, Record
+from etl.sources.sniff.records import NULL, Row
 from etl.sources.sniff.render import Proposal, call, render
 from etl.sources.sniff.sample import SAMPLE_RECORDS, Sample, Text, decode
 from etl.sources.source import is_own_column
@@ -28,11 +28,11 @@ _BEGIN = re.compile(r"\W*\w*")
 class _Table:
     """Records apart: those of the header, sound rows, and what does not fit; at least one row."""
 
-    header: list[Record]
-    rows: list[Record]
-    odd: list[Record]
+    header: list[Row]
+    rows: list[Row]
+    odd: list[Row]
     is_whole: bool
-    footer: list[Record] = field(default_factory=list)
+    footer: list[Row] = field(default_factory=list)
 
     @property
     def footer_pattern(self) -> str:
@@ -57,16 +57,16 @@ class _Table:
 def propose_delimited(sample: Sample, delimiter: str = "") -> str:
     """Return the contract file for a sample of delimited text."""
     text = decode(sample)
-    dialect = find_dialect(sample.path, text.text, delimiter)
-    table = _table(sample, text.text, dialect)
+    layout = find_layout(sample.path, text.text, delimiter)
+    table = _table(sample, text.text, layout)
     cells = _columns(table.rows)
     notation = find_notation(cells)
     found = [
         column(name, column_cells, notation, is_first=index == 0)
         for index, (name, column_cells) in enumerate(zip(table.names, cells, strict=True))
     ]
-    format = call("Csv", _options(sample, text, dialect, notation, table))
-    notes = [*text.notes, *_remarks(table, text.text, dialect), *notation.notes]
+    format = call("Csv", _options(sample, text, layout, notation, table))
+    notes = [*text.notes, *_remarks(table, text.text, layout), *notation.notes]
     return render(
         Proposal(
             path=sample.path,
@@ -79,18 +79,18 @@ def propose_delimited(sample: Sample, delimiter: str = "") -> str:
     )
 
 
-def _table(sample: Sample, text: str, dialect: Dialect) -> _Table:
+def _table(sample: Sample, text: str, layout: Layout) -> _Table:
     most = SAMPLE_RECORDS + _MOST_HEADER
-    records = list(islice(records_of(text, dialect), most + 1))
+    records = list(islice(records_of(text, layout), most + 1))
     is_whole = sample.is_whole and len(records) <= most
     if not sample.is_whole and len(records) > 1:
         del records[-1]  # its end may lie beyond the sample
-    footer = _footer(records, dialect) if is_whole else []
+    footer = _footer(records, layout) if is_whole else []
     records = records[: len(records) - len(footer)]
-    if footer and dialect.marks.escapes and footer[-1].text == "\\.":
+    if footer and layout.dialect.grammar and footer[-1].text == "\\.":
         del footer[-1]  # the end marker, which the grammar knows
-    fitting = [record for record in records if len(record.cells) == dialect.width]
-    odd = [record for record in records if len(record.cells) != dialect.width]
+    fitting = [record for record in records if len(record.cells) == layout.width]
+    odd = [record for record in records if len(record.cells) != layout.width]
     size = _header_size(fitting)
     header, rows = fitting[:size], fitting[size : size + SAMPLE_RECORDS]
     if not rows:
@@ -103,21 +103,21 @@ def _table(sample: Sample, text: str, dialect: Dialect) -> _Table:
     )
 
 
-def _footer(records: Sequence[Record], dialect: Dialect) -> list[Record]:
+def _footer(records: Sequence[Row], layout: Layout) -> list[Row]:
     """Return the last records that are not of the table: of another width, or totals that say so; not all."""
     count = 0
     for record in reversed(records[2:]):
-        if len(record.cells) == dialect.width and not any(map(is_total, record.cells)):
+        if len(record.cells) == layout.width and not any(map(is_total, record.cells)):
             break
         count += 1
     return list(records[len(records) - count :]) if 0 < count <= _MOST_FOOTER else []
 
 
-def _columns(records: Sequence[Record]) -> list[Cells]:
+def _columns(records: Sequence[Row]) -> list[Cells]:
     return [cells_of(texts) for texts in zip(*(record.cells for record in records), strict=True)]
 
 
-def _header_size(records: Sequence[Record]) -> int:
+def _header_size(records: Sequence[Row]) -> int:
     """Return how many records name the columns: their texts have not the types of those below."""
     if len(records) == 1:
         return int(all(cell and Notation().type_of(cells_of([cell])) == "str" for cell in records[0].cells))
@@ -135,7 +135,7 @@ def _header_size(records: Sequence[Record]) -> int:
     return int(votes[0] == 0 and all(name and not name.isdecimal() for name in first))
 
 
-def _vote(record: Record, columns: Sequence[Cells], notation: Notation) -> int:
+def _vote(record: Row, columns: Sequence[Cells], notation: Notation) -> int:
     """Return how many of a record's cells look like names, less those that look like values."""
     votes = 0
     for name, below in zip(record.cells, columns, strict=True):
@@ -147,45 +147,45 @@ def _vote(record: Record, columns: Sequence[Cells], notation: Notation) -> int:
     return votes
 
 
-def _options(sample: Sample, text: Text, dialect: Dialect, notation: Notation, table: _Table) -> dict[str, object]:
+def _options(sample: Sample, text: Text, layout: Layout, notation: Notation, table: _Table) -> dict[str, object]:
     """Return the arguments of Csv that are not its defaults."""
-    skipped = dialect.preamble
+    skipped, dialect = layout.preamble, layout.dialect
     if table.header and not table.has_plain_header:
         last = table.header[-1]
         skipped = last.line + len(last.text.splitlines()) - 1
     nulls = notation.nulls
-    if dialect.marks.escapes:
+    if dialect.grammar:
         # its own null is the default, and what is empty is not null
         nulls = tuple(null for null in nulls if null not in ("", NULL)) or ("",)
     given: dict[str, tuple[object, object]] = {
-        "delimiter": (dialect.marks.delimiter, ","),
-        "quote": (dialect.marks.quote, '"'),
-        "escape": (dialect.marks.escape, ""),
+        "delimiter": (dialect.delimiter.decode(), ","),
+        "quote": (dialect.quote.decode(), '"'),
+        "escape": ("" if dialect.grammar else dialect.escape.decode(), ""),
         "header": (table.has_plain_header, True),
         "preamble": (skipped, 0),
         "footer": (table.footer_pattern, ""),
-        "comment": (dialect.comment, ""),
-        "escapes": (dialect.marks.escapes, ""),
+        "comment": (dialect.comment.decode(), ""),
+        "escapes": (dialect.grammar, ""),
         "null": (nulls[0] if len(nulls) == 1 else nulls, ""),
         "decimal": (notation.decimal, "."),
         "thousands": (notation.thousands, ""),
         "date_format": (notation.date_format, ""),
         "timestamp_format": (notation.timestamp_format, ""),
         "two_digit_years_until": (notation.two_digit_years_until, None),
-        "trailing_delimiter": (dialect.trailing_delimiter, False),
+        "trailing_delimiter": (layout.trailing_delimiter, False),
         "encoding": (text.encoding or "utf-8", "utf-8"),
     }
     return {option: value for option, (value, default) in given.items() if value != default}
 
 
-def _remarks(table: _Table, text: str, dialect: Dialect) -> list[str]:
+def _remarks(table: _Table, text: str, layout: Layout) -> list[str]:
     """Return what a person must hear about the records."""
     notes = []
-    if dialect.preamble:
-        skipped = [line for line in text.splitlines()[: dialect.preamble] if line.strip()]
+    if layout.preamble:
+        skipped = [line for line in text.splitlines()[: layout.preamble] if line.strip()]
         begin = f", which begins with {skipped[0][:60]!r}" if skipped else ""
-        lines = counted(dialect.preamble, "line")
-        notes.append(f"The first {lines}, without {dialect.width} cells, are taken for a preamble{begin}.")
+        lines = counted(layout.preamble, "line")
+        notes.append(f"The first {lines}, without {layout.width} cells, are taken for a preamble{begin}.")
     if not table.header:
         notes.append("No header was found: name the columns, which come in the order of the file.")
     elif len(table.header) > 1:
@@ -196,7 +196,7 @@ def _remarks(table: _Table, text: str, dialect: Dialect) -> list[str]:
         odd = table.odd[0]
         notes.append(
             f"{counted(len(table.odd), 'record')} would go to quarantine for not having "
-            f"{counted(dialect.width, 'cell')}, the first is line {odd.line}: {odd.text[:60]!r}."
+            f"{counted(layout.width, 'cell')}, the first is line {odd.line}: {odd.text[:60]!r}."
         )
     if table.footer:
         lines, begin = counted(len(table.footer), "line"), table.footer[0].text[:60]

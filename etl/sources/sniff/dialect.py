@@ -12,11 +12,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from etl.errors import ConfigError
-from etl.sources.sniff.records import NULL, Marks, Quoted, Record, split
+from etl.sources.formats.escapes import MARK
+from etl.sources.formats.splitter import Dialect
+from etl.sources.sniff.records import NULL, Quoted, Row, marks, split
 
 _USUAL = (",", ";", "\t", "|")
 _HEAD_CHARACTERS = 50_000
@@ -36,22 +38,21 @@ _LOOKS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dialect:
-    """A dialect in the words of Csv, but for what its values look like."""
+class Layout:
+    """How a text is divided, and which lines of it are not records, in the words of Csv."""
 
-    marks: Marks
+    dialect: Dialect
     width: int
     preamble: int = 0
-    comment: str = ""
     trailing_delimiter: bool = False
 
 
-def find_dialect(path: Path, text: str, delimiter: str = "") -> Dialect:
-    """Return the dialect of a text. Raises ConfigError where no delimiter gives the lines a common width."""
-    marks = find_marks(text, delimiter)
-    head = list(split(_head(text), marks)) if marks else []
+def find_layout(path: Path, text: str, delimiter: str = "") -> Layout:
+    """Return the layout of a text. Raises ConfigError where no delimiter gives the lines a common width."""
+    dialect = find_dialect(text, delimiter)
+    head = list(split(_head(text), dialect)) if dialect else []
     width = _width(head)
-    if marks is None or (width < 2 and not delimiter):
+    if dialect is None or (width < 2 and not delimiter):
         raise ConfigError(
             f"{path}: no delimiter divides its lines into the same number of cells, two or more; it begins with "
             f"{text[:60]!r}. Say which one does, as in `etl sniff FILE --delimiter ';'`. If every line is one "
@@ -60,47 +61,46 @@ def find_dialect(path: Path, text: str, delimiter: str = "") -> Dialect:
     is_trailing = _ends_empty(head, width)
     comment = "#" if any(_is_comment(record) and len(record.cells) != width for record in head) else ""
     kept = [record for record in head if not (comment and _is_comment(record))]
-    return Dialect(
-        marks=marks,
+    return Layout(
+        dialect=dialect._replace(comment=comment.encode()),
         width=width - is_trailing,
         preamble=_preamble(kept, width, is_trailing),
-        comment=comment,
         trailing_delimiter=is_trailing,
     )
 
 
-def records_of(text: str, dialect: Dialect) -> Iterator[Record]:
+def records_of(text: str, layout: Layout) -> Iterator[Row]:
     """Yield the records behind the preamble, comments left out, and without a trailing delimiter's cell."""
-    for record in split(text, dialect.marks):
-        if record.line <= dialect.preamble or (dialect.comment and _is_comment(record)):
+    for record in split(text, layout.dialect):
+        if record.line <= layout.preamble:
             continue
-        has_more = dialect.trailing_delimiter and len(record.cells) == dialect.width + 1
+        has_more = layout.trailing_delimiter and len(record.cells) == layout.width + 1
         yield record._replace(cells=record.cells[:-1]) if has_more and not record.cells[-1] else record
 
 
-def find_marks(text: str, delimiter: str = "") -> Marks | None:
+def find_dialect(text: str, delimiter: str = "") -> Dialect | None:
     """Return delimiter, quote and escape; None where no delimiter makes half of the lines agree."""
     head = _head(text)
     if delimiter:
-        return _marks(head, delimiter)[0]
+        return _quoting(head, delimiter)[0]
     answers = _answers(head)
-    best: tuple[float, Marks | None] = (0.0, None)
+    best: tuple[float, Dialect | None] = (0.0, None)
     spaced = [f"{name} " for name in _USUAL if f"{name} " in head]
     for name in dict.fromkeys([*answers, *_USUAL, *spaced]):
-        marks, records = _marks(head, name)
+        dialect, records = _quoting(head, name)
         if _agreement(records) >= _AGREEING:
             score = _agreement(records) * _look(records) * (_TRUST if name in answers else 1)
-            best = max(best, (score, marks), key=lambda item: item[0])
+            best = max(best, (score, dialect), key=lambda item: item[0])
     found = best[1]
-    return replace(found, quote="", escape="", escapes="copy") if found and _is_copied(head, found) else found
+    return found._replace(quote=b"", escape=MARK, grammar="copy") if found and _is_copied(head, found) else found
 
 
-def _is_copied(head: str, marks: Marks) -> bool:
+def _is_copied(head: str, dialect: Dialect) -> bool:
     """Return whether COPY or OUTFILE wrote a text: tabs, a null or an end marker of theirs, and no quoted cell."""
-    cells = [cell for record in split(head, replace(marks, escape="")) for cell in record.cells]
+    cells = [cell for record in split(head, dialect._replace(escape=b"")) for cell in record.cells]
     is_ended = head.rstrip("\r\n").endswith("\n\\.")
     is_quoted = any(isinstance(cell, Quoted) for cell in cells)
-    return marks.delimiter == "\t" and not is_quoted and (NULL in cells or is_ended)
+    return dialect.delimiter == b"\t" and not is_quoted and (NULL in cells or is_ended)
 
 
 def _head(text: str) -> str:
@@ -130,24 +130,24 @@ def _is_double(head: str, delimiter: str) -> bool:
     return 0 < head.count(delimiter) == 2 * head.count(delimiter * 2)
 
 
-def _marks(head: str, delimiter: str) -> tuple[Marks, list[Record]]:
+def _quoting(head: str, delimiter: str) -> tuple[Dialect, list[Row]]:
     """Return the quoting that makes most lines agree on a width, the usual one first, and its records."""
-    best = Marks(delimiter)
+    best = marks(delimiter)
     records = list(split(head, best))
     for quote, escape in (("'", ""), ('"', "\\"), ("", "")):
-        marks = Marks(delimiter, quote, escape)
-        other = list(split(head, marks))
+        dialect = marks(delimiter, quote, escape)
+        other = list(split(head, dialect))
         gain = _agreement(other) - _agreement(records)
         is_better = gain > 0
         if quote == "'":
             # apostrophes are no quotes, but what is in no double quotes may agree as well as with single ones
             is_better = gain >= 0 and _encloses(other)
         if is_better:
-            best, records = marks, other
+            best, records = dialect, other
     return best, records
 
 
-def _look(records: Sequence[Record]) -> float:
+def _look(records: Sequence[Row]) -> float:
     """Return how much the cells of the common width look like values, from 0 to 1."""
     width = _width(records)
     cells = [cell for record in records if len(record.cells) == width for cell in record.cells]
@@ -158,7 +158,7 @@ def _look_of(cell: str) -> float:
     return next(score for pattern, score in _LOOKS if pattern.fullmatch(cell))
 
 
-def _encloses(records: Sequence[Record]) -> bool:
+def _encloses(records: Sequence[Row]) -> bool:
     """Whether some column is quoted in most of its cells."""
     width = _width(records)
     rows = [record.cells for record in records if len(record.cells) == width]
@@ -166,28 +166,28 @@ def _encloses(records: Sequence[Record]) -> bool:
     return any(sum(isinstance(cell, Quoted) for cell in column) > len(rows) / 2 for column in columns)
 
 
-def _width(records: Sequence[Record]) -> int:
+def _width(records: Sequence[Row]) -> int:
     widths = Counter(len(record.cells) for record in records if record.cells)
     return max(widths, key=lambda width: (widths[width], width)) if widths else 0
 
 
-def _agreement(records: Sequence[Record]) -> float:
+def _agreement(records: Sequence[Row]) -> float:
     width = _width(records)
     if width < 2:
         return 0.0
     return sum(len(record.cells) == width for record in records) / len(records)
 
 
-def _ends_empty(records: Sequence[Record], width: int) -> bool:
+def _ends_empty(records: Sequence[Row], width: int) -> bool:
     ends = [record.cells[-1] for record in records if len(record.cells) == width]
     return width > 1 and len(ends) > 1 and not any(ends) and not any(isinstance(end, Quoted) for end in ends)
 
 
-def _is_comment(record: Record) -> bool:
+def _is_comment(record: Row) -> bool:
     return record.text.startswith("#")
 
 
-def _preamble(records: Sequence[Record], width: int, is_trailing: bool) -> int:
+def _preamble(records: Sequence[Row], width: int, is_trailing: bool) -> int:
     """Return the number of lines before the first record that can be the header or data."""
     for index, record in enumerate(records):
         cells = record.cells

@@ -1,19 +1,15 @@
-"""Text to records, as strictly as extraction splits them: RFC 4180 with the dialect's own marks."""
+"""Text to rows of cells: split by the splitter, as extraction does."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
 from typing import NamedTuple
 
-from etl.sources.formats import escapes
+from etl.sources.formats import splitter
+from etl.sources.formats.splitter import Dialect
 
-_LINE = re.compile(r"[^\r\n]*+(?:\r\n|\r|\n|\Z)")
 #: The cell that is null where a grammar of escapes is spoken.
 NULL = "\\N"
-_UNSOUND = re.compile("[\0\udc80-\udcff]")
 
 
 class Quoted(str):
@@ -22,7 +18,7 @@ class Quoted(str):
     __slots__ = ()
 
 
-class Record(NamedTuple):
+class Row(NamedTuple):
     """One record by its physical line, from 1; `cells` is empty if it has no sound ones."""
 
     line: int
@@ -30,75 +26,23 @@ class Record(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True)
-class Marks:
-    """What separates, quotes and escapes; quote and escape may be empty, and `escapes` is a grammar of Csv."""
-
-    delimiter: str
-    quote: str = '"'
-    escape: str = ""
-    escapes: str = ""
+def marks(delimiter: str, quote: str = '"', escape: str = "", comment: str = "") -> Dialect:
+    """Return the dialect of any width that has these marks."""
+    delimiter_, quote_, escape_, comment_ = (mark.encode() for mark in (delimiter, quote, escape, comment))
+    return Dialect(delimiter_, quote_, escape_, comment_, width=None)
 
 
-def split(text: str, marks: Marks) -> Iterator[Record]:
-    """Yield the records, blank lines left out; one with a stray or open quote is its physical line."""
-    position, line = 0, 1
-    special = [mark for mark in (marks.quote, marks.escape, "\\" * bool(marks.escapes)) if mark]
-    is_sound = not _UNSOUND.search(text)
-    while position < len(text):
-        match = _LINE.match(text, position)
-        end = match.end() if match else len(text)
-        physical = text[position:end].rstrip("\r\n")
-        if not any(mark in physical for mark in special):
-            cells = physical.split(marks.delimiter)
-        elif found := _record(marks).match(text, position):
-            end = found.end()
-            physical = text[position:end].rstrip("\r\n")
-            cells = _cells(physical, marks)
-        else:
-            cells = []
-        if physical:
-            yield Record(line, cells if is_sound or not _UNSOUND.search(physical) else [], physical)
-        whole = text[position:end]
-        line += whole.count("\n") + whole.count("\r") - whole.count("\r\n")
-        position = end
+def split(text: str, dialect: Dialect) -> Iterator[Row]:
+    """Yield the records, blank lines and comment left out; one with a stray or open quote is its physical line."""
+    content = text.encode("utf-8", "surrogateescape")
+    for record in splitter.split(content, 0, 1, dialect):
+        line = splitter.without_line_end(content[record.start : record.end])
+        cells = [] if record.problem else [_cell(cell, dialect) for cell in splitter.raw_cells(line, dialect)]
+        yield Row(record.line, cells, line.decode("utf-8", "surrogateescape"))
 
 
-def _cells(text: str, marks: Marks) -> list[str]:
-    pattern, cells, position = _cell(marks), [], 0
-    while match := pattern.match(text, position):
-        cells.append(_content(match[0], marks))
-        position = match.end() + len(marks.delimiter)
-        if match.end() >= len(text):
-            break
-    return cells
-
-
-def _content(cell: str, marks: Marks) -> str:
-    if marks.escapes and cell != NULL:
-        return escapes.decoded(cell.encode(), marks.escapes).decode("utf-8", "replace")
-    if not (marks.quote and cell.startswith(marks.quote)):
-        return cell
-    quote, escape = marks.quote.encode(), (marks.escape or marks.quote).encode()
-    return Quoted(escapes.unescaped(cell[1:-1].encode(), quote, escape).decode())
-
-
-@cache
-def _cell(marks: Marks) -> re.Pattern[str]:
-    delimiter, quote, escape = map(re.escape, (marks.delimiter, marks.quote, marks.escape))
-    if marks.escapes:
-        return re.compile(rf"(?:\\(?:\r\n|.|\Z)|[^{delimiter}\r\n\\])*+", re.DOTALL)
-    if not quote:
-        return re.compile(rf"(?:(?!{delimiter})[^\r\n])*+")
-    if escape:
-        return re.compile(
-            rf"{quote}(?:[^{quote}{escape}]|{escape}.|{quote}{quote})*+{quote}|(?:(?!{delimiter})[^\r\n{quote}])*+",
-            re.DOTALL,
-        )
-    return re.compile(rf"{quote}(?:[^{quote}]|{quote}{quote})*+{quote}|(?:(?!{delimiter})[^\r\n{quote}])*+")
-
-
-@cache
-def _record(marks: Marks) -> re.Pattern[str]:
-    cell, delimiter = _cell(marks).pattern, re.escape(marks.delimiter)
-    return re.compile(rf"(?:{cell})(?:{delimiter}(?:{cell}))*+(?:\r\n|\r|\n|\Z)", re.DOTALL)
+def _cell(cell: bytes, dialect: Dialect) -> str:
+    if dialect.grammar and cell == NULL.encode():
+        return NULL
+    text = splitter.unquoted(cell, dialect).decode("utf-8", "replace")
+    return Quoted(text) if splitter.is_quoted(cell, dialect) else text

@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.sources.formats.redaction import Dialect, redacted_cells
+from etl.sources.formats.csv import Csv
+from etl.sources.formats.redaction import redacted_cells
+from etl.sources.formats.splitter import Dialect
 
 COLUMNS = ["id", "name", "ssn"]
+COMMA = Dialect(b",", b'"', b"", b"", None)
 
 
-def hide(text: str, dialect: Dialect | None = None, mask: str = "###") -> str | None:
-    return redacted_cells(text, COLUMNS, {"ssn": lambda cell: mask}, dialect or Dialect())
+def hide(text: str, format: Csv | None = None, mask: str = "###") -> str | None:
+    return (format or Csv()).redacted(text, COLUMNS, {"ssn": lambda cell: mask})
 
 
 @pytest.mark.parametrize(
@@ -40,11 +43,11 @@ def test_what_is_not_one_record_of_these_columns_is_not_told_apart(text: str) ->
 
 def test_the_function_gets_the_unquoted_cell_and_a_quoted_one_is_quoted_again() -> None:
     text = '1,"a ""b""","x""y"'
-    assert redacted_cells(text, COLUMNS, {"ssn": str.upper, "id": str}, Dialect()) == '1,"a ""b""","X""Y"'
+    assert redacted_cells(text, COLUMNS, {"ssn": str.upper, "id": str}, COMMA) == '1,"a ""b""","X""Y"'
 
 
 def test_an_escape_takes_the_next_character_with_it() -> None:
-    dialect = Dialect(escape="\\")
+    dialect = COMMA._replace(escape=b"\\")
     seen: list[str] = []
     hidden = {"ssn": lambda cell: seen.append(cell) or '"\\'}
     assert redacted_cells(r'1,"a\",b","x\"\\y"', COLUMNS, hidden, dialect) == r'1,"a\",b","\"\\"'
@@ -52,33 +55,41 @@ def test_an_escape_takes_the_next_character_with_it() -> None:
 
 
 def test_escapes_of_copy_are_read_for_the_function_and_written_again() -> None:
-    dialect = Dialect("\t", quote="", nulls=("\\N",), grammar="copy")
+    format = Csv(delimiter="\t", quote="", escapes="copy")
     seen: list[str] = []
     hidden = {"ssn": lambda cell: seen.append(cell) or "a\tb\\\n", "name": str.upper}
     text = "1\tx\\\ty\t1\\\n2\\t\\x33"
-    assert redacted_cells(text, COLUMNS, hidden, dialect) == "1\tX\\tY\ta\\tb\\\\\\n"
+    assert format.redacted(text, COLUMNS, hidden) == "1\tX\\tY\ta\\tb\\\\\\n"
     assert seen == ["1\n2\t3"]
-    assert redacted_cells("1\t\\N\t\\N", COLUMNS, hidden, dialect) == "1\t\\N\t\\N"
+    assert format.redacted("1\t\\N\t\\N", COLUMNS, hidden) == "1\t\\N\t\\N"
+
+
+def test_a_hidden_cell_that_stands_for_no_text_is_handed_over_as_its_bytes() -> None:
+    seen: list[str] = []
+    hidden = {"ssn": lambda cell: seen.append(cell) or "#"}
+    format = Csv(delimiter="\t", quote="", escapes="copy")
+    assert format.redacted("1\ta\t\\377", COLUMNS, hidden) == "1\ta\t#"
+    assert seen == ["\\xff"]
 
 
 @pytest.mark.parametrize(
-    ("dialect", "text", "expected"),
+    ("format", "text", "expected"),
     [
-        (Dialect("||"), "1||a|b||3", "1||a|b||###"),
-        (Dialect("|", quote=""), '1|"|3', '1|"|###'),
-        (Dialect(nulls=("NA", "")), "1,a,NA", "1,a,NA"),
-        (Dialect(trailing=True), "1,a,3,", "1,a,###,"),
-        (Dialect(trailing=True), "1,a,3", None),
-        (Dialect("#"), "1#a#3", '1#a#"###"'),  # the mask holds the delimiter
-        (Dialect("#", quote=""), "1#a#3", None),  # and there is nothing to quote it with
+        (Csv(delimiter="||"), "1||a|b||3", "1||a|b||###"),
+        (Csv(delimiter="|", quote=""), '1|"|3', '1|"|###'),
+        (Csv(null=("NA", "")), "1,a,NA", "1,a,NA"),
+        (Csv(trailing_delimiter=True), "1,a,3,", "1,a,###,"),
+        (Csv(trailing_delimiter=True), "1,a,3", None),
+        (Csv(delimiter="#"), "1#a#3", '1#a#"###"'),  # the mask holds the delimiter
+        (Csv(delimiter="#", quote=""), "1#a#3", None),  # and there is nothing to quote it with
     ],
 )
-def test_every_dialect_is_told_apart_in_its_own_way(dialect: Dialect, text: str, expected: str | None) -> None:
-    assert hide(text, dialect) == expected
+def test_every_dialect_is_told_apart_in_its_own_way(format: Csv, text: str, expected: str | None) -> None:
+    assert hide(text, format) == expected
 
 
 def test_a_column_that_is_there_twice_is_hidden_twice() -> None:
-    assert redacted_cells("1,2,3", ["a", "b", "a"], {"a": lambda cell: "#"}, Dialect()) == "#,2,#"
+    assert redacted_cells("1,2,3", ["a", "b", "a"], {"a": lambda cell: "#"}, COMMA) == "#,2,#"
 
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from etl.sources.formats import scanner, splitter
-from etl.sources.formats.scanner import Dialect, Record, Run, Traits, normalized, record_spans, scan
+from etl.sources.formats.scanner import Dialect, Record, Stretch, Traits, normalized, record_spans, scan
 from etl.sources.formats.splitter import MAX_RECORD_BYTES, split, step
 
 COMMA = Dialect(b",", b'"', b"", b"", 2)
@@ -40,8 +40,8 @@ DIALECTS = st.builds(
 CASES = DIALECTS.flatmap(lambda dialect: st.tuples(st.just(dialect), dirt(dialect)))
 
 
-def flat(content: bytes, items: list[Run | Record], dialect: Dialect) -> list[Record]:
-    """Return the records of runs and the broken ones in one list, as the splitter yields them."""
+def flat(content: bytes, items: list[Stretch | Record], dialect: Dialect) -> list[Record]:
+    """Return the records of stretches and the broken ones in one list, as the splitter yields them."""
     found = []
     for item in items:
         if isinstance(item, Record):
@@ -86,9 +86,9 @@ def test_a_run_says_where_it_is_and_how_many_records_it_holds() -> None:
     items = list(scan(content, 7, len(content), 2, COMMA))
 
     assert items == [
-        Run(7, 15, 2, 2),
+        Stretch(7, 15, 2, 2),
         Record(4, 15, 22, "1 cells where the contract has 2"),
-        Run(22, 25, 5, 1),
+        Stretch(22, 25, 5, 1),
     ]
 
 
@@ -121,7 +121,7 @@ def test_an_unterminated_quote_does_not_swallow_the_file() -> None:
     items = list(scan(content, 0, len(content), 1, COMMA))
 
     assert items[0] == Record(1, 0, 5, STRAY)
-    assert sum(item.records for item in items[1:] if isinstance(item, Run)) == 300_000
+    assert sum(item.records for item in items[1:] if isinstance(item, Stretch)) == 300_000
 
 
 def test_a_broken_record_of_many_lines_costs_its_first_line() -> None:
@@ -278,7 +278,7 @@ def test_the_scanner_finds_what_the_splitter_finds(
         patched.setattr(splitter, "MAX_RECORD_BYTES", longest)
         patched.setattr(scanner, "_BLOCK_BYTES", size)
         patched.setattr(scanner, "_WARY_BYTES", max(1, size // 3))
-        patched.setattr(scanner, "_RUN_BYTES", 2 * size)
+        patched.setattr(scanner, "_STRETCH_BYTES", 2 * size)
         patched.setattr(scanner, "_NEAR_BYTES", near)
         check(content, dialect)
 
@@ -295,7 +295,7 @@ def check(content: bytes, dialect: Dialect) -> None:
         assert position <= item.start < item.end
         assert all_skipped(content, position, item.start, dialect)
         position = item.end
-        if isinstance(item, Run):
+        if isinstance(item, Stretch):
             check_normalized(content[item.start : item.end], dialect)
     assert all_skipped(content, position, len(content), dialect)
 

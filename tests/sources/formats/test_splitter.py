@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from etl.sources.formats.splitter import Dialect, cells, line_end, line_start, redacted, split
+from etl.sources.formats.splitter import Dialect, cells, line_end, line_start, split
 
 COMMA = Dialect(b",", b'"', b"", b"", 2)
 ESCAPED = COMMA._replace(escape=b"\\")
@@ -140,26 +140,6 @@ def test_the_cells_of_a_line_are_unquoted(line: bytes, expected: list[str]) -> N
 )
 def test_the_cells_of_any_line_are_told(line: bytes, dialect: Dialect, expected: list[str]) -> None:
     assert cells(line, dialect) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "dialect", "expected"),
-    [
-        ("1,ann", COMMA, "1,ANN"),
-        ('1,"a""n"', COMMA, '1,"A""N"'),
-        (r'1,"a\"\\"', ESCAPED, r'1,"A\"\\"'),
-        ("1,a,n", COMMA, None),
-        ('1,"a', COMMA, None),
-        ("1,a\n2,b", COMMA, None),
-        ("", COMMA, None),
-    ],
-)
-def test_the_cells_of_a_sound_record_only_can_be_hidden(text: str, dialect: Dialect, expected: str | None) -> None:
-    assert redacted(text, dialect, ["id", "name"], {"name": str.upper}) == expected
-
-
-def test_what_stands_for_a_hidden_cell_is_quoted_if_need_be() -> None:
-    assert redacted("1,a", COMMA, ["id", "name"], {"name": lambda text: f'"{text},'}) == '1,"""a,"'
 
 
 def test_a_physical_line_is_found_from_either_end() -> None:

@@ -360,7 +360,7 @@ def test_the_command_prints_the_proposal(tmp_path):
 @pytest.mark.parametrize("answer", ["", "|", ","])
 def test_the_delimiter_is_found_whatever_csv_sniffer_answers(monkeypatch, answer):
     monkeypatch.setattr(dialect, "_sniffed", lambda head: answer)
-    assert dialect.find_marks((ORDERS / "2018-05-24.psv").read_text()).delimiter == "|"
+    assert dialect.find_dialect((ORDERS / "2018-05-24.psv").read_text()).delimiter == b"|"
 
 
 def test_a_contract_that_was_proposed_before_loads_as_it_is(tmp_path):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.sources.formats import content
-from etl.sources.formats.content import Content
+from etl.sources.formats import file_text
+from etl.sources.formats.file_text import FileText
 from etl.sources.formats.scanner import Dialect, scan
 
 COMMAS = Dialect(b",", b'"', b"", b"", 2)
@@ -24,7 +24,7 @@ def file(tmp_path: Path) -> Path:
 def test_a_slice_is_that_of_the_bytes(tmp_path_factory: pytest.TempPathFactory, start: int, size: int) -> None:
     path = tmp_path_factory.mktemp("content") / "a"
     path.write_bytes(bytes(range(100)))
-    with Content(path) as found:
+    with FileText(path) as found:
         assert found[start : start + size] == bytes(range(100))[start : start + size]
         data, base = found.around(start, size)
         assert data[start - base : start - base + size] == bytes(range(100))[start : start + size]
@@ -32,22 +32,22 @@ def test_a_slice_is_that_of_the_bytes(tmp_path_factory: pytest.TempPathFactory, 
 
 
 def test_a_text_is_found_across_the_segments_that_are_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content, "_SEGMENT_BYTES", 5)
-    with Content(file) as found:
+    monkeypatch.setattr(file_text, "_SEGMENT_BYTES", 5)
+    with FileText(file) as found:
         assert found.find(b'c"', 0) == file.read_bytes().find(b'c"')
         assert found.find(b"nowhere", 0) == -1
 
 
 def test_the_records_of_a_file_are_those_of_its_bytes(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content, "_SEGMENT_BYTES", 64)
+    monkeypatch.setattr(file_text, "_SEGMENT_BYTES", 64)
     data = file.read_bytes()
-    with Content(file) as found:
+    with FileText(file) as found:
         items = list(scan(found, 0, len(found), 1, COMMAS))
     assert items == list(scan(data, 0, len(data), 1, COMMAS))
 
 
 def test_a_file_that_is_cut_short_while_it_is_read_is_an_error(file: Path) -> None:
-    with Content(file) as found:
+    with FileText(file) as found:
         file.write_bytes(b"1,a\n")
         with pytest.raises(OSError, match="was cut short while it was read"):
             list(scan(found, 0, len(found), 1, COMMAS))

@@ -11,7 +11,7 @@ from pathlib import Path
 _SEGMENT_BYTES = 8 << 20
 
 
-class Content:
+class FileText:
     """A file of a fixed length, to be sliced like bytes; OSError if it has become shorter since it was opened."""
 
     def __init__(self, path: Path) -> None:
@@ -20,7 +20,7 @@ class Content:
         self._size = os.fstat(self._descriptor).st_size
         self._segment, self._base = b"", 0
 
-    def __enter__(self) -> Content:
+    def __enter__(self) -> FileText:
         return self
 
     def __exit__(self, *error: object) -> None:
