@@ -8,7 +8,7 @@ from etl import contract, sources
 from etl.contract import sql_check
 from etl.errors import EtlError
 from etl.project.unreadable import stopped
-from etl.sources import Source
+from etl.sources import Files, Source
 
 try:
     from etl.tasks.graph import (
@@ -41,6 +41,7 @@ __all__ = [
     "DeliveredSample",
     "EtlError",
     "Excel",
+    "Files",
     "FixedWidth",
     "Json",
     "JsonLines",

@@ -44,6 +44,8 @@ def _show(found: dict[str, Any]) -> None:
     for name in found["removed"]:
         echo(f"{name}: not a source any more, but the lake or quarantine holds it: etl clear {name}")
     for source in found["sources"]:
+        if source["place"] and not source["partitions"]:
+            echo(f"{source['source']}: no delivery yet: {source['place']}")
         if source["late_since"]:
             echo(f"{source['source']}: late since {source['late_since']} ({source['rhythm']})")
         if source["lost"]:

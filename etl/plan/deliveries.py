@@ -101,7 +101,7 @@ class Deliveries:
             held, lost = self._with_earlier(source, held)
         given_up = frozenset(day for day in lost if known[day].details.get("given_up"))
         again = repeats.by_day(held)
-        if source.same_content == "refuse":
+        if source.connector.same_content == "refuse":
             held |= {day: replace(held[day], problem=text) for day, text in again.items()}
         decided = corrections_hash(self._project, source, held)
         self._check_decided(source, held, decided)

@@ -101,7 +101,9 @@ class _Walk:
             parts: dict[Day, Part] = {day: Part("", version) for day, version in versions.items()}
             self.state.put_raw(source.table, plan.fingerprints[load_key(name)], parts)
         if is_made and not days:
-            return Expected(source.table, "no delivery yet: an empty table", is_built=True)
+            return Expected(
+                source.table, f"no delivery yet ({source.connector.place}): an empty table", is_built=True
+            )
         if not days and not gone:
             return Expected(source.table, "loaded already" if load_key(name) in plan.stale else "nothing new")
         kinds: dict[str, list[date]] = {}

@@ -34,7 +34,7 @@ class Repeats:
 
     def by_day(self, held: Mapping[date, Delivery]) -> dict[date, str]:
         """Return the partitions, in order, that hold the content of an earlier one: which file of which."""
-        if self.source.same_content == "allow" or not self.source.is_dated:
+        if self.source.connector.same_content == "allow" or not self.source.is_dated:
             return {}
         first: dict[str, File] = {}
         found: dict[date, str] = {}
@@ -54,7 +54,7 @@ class Repeats:
         return files
 
     def _distinct(self, delivery: Delivery, files: tuple[File, ...]) -> tuple[File, ...]:
-        if self.source.same_content != "warn" or len(files) == 1:
+        if self.source.connector.same_content != "warn" or len(files) == 1:
             return files
         first: dict[str, File] = {}
         for file in files:

@@ -135,6 +135,8 @@ def _source(
     expected = newest - timedelta(source.lag_days) if source and newest else None
     holes = find_holes(days, expected, source.every) if source and source.is_dated else Holes()
     return {
+        "connector": type(source.connector).__name__ if source else None,
+        "place": source.connector.place if source else None,
         "newest": str(days[-1]) if days else None,
         "partitions": len(days),
         "rows": sum(receipt.details["rows"] for receipt in receipts),

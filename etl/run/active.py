@@ -27,7 +27,6 @@ from etl.project.files import private
 from etl.project.git import commit_of
 from etl.reports.summary import all_notes, summary
 from etl.run.workers import batch_size, end_with_parent, end_without_workers, memory_share, ready_to_fork
-from etl.sources.files import file_pattern
 from etl.stages.lake import forget_refused
 from etl.stages.published import current, note_missed, sweep
 from etl.stages.warehouse import close_build, keep_build_open
@@ -101,7 +100,7 @@ class ActiveRun:
         """Return the files of a delivery, which need not be there any more; or where they would be looked for."""
         if delivery := self.plan.held[source].get(day):
             return [file.path for file in delivery.files]
-        return [self.project.raw / file_pattern(self.plan.catalog.sources[source].files).path(day)]
+        return [self.project.raw / self.plan.catalog.sources[source].connector.where(day)]
 
     def watch_parent(self) -> None:
         """In a forked child: end this process, in whatever it does, when the parent that holds the run ends."""

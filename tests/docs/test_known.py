@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from itertools import chain
 
 import click
 import duckdb
@@ -22,8 +23,9 @@ from etl.models import header
 from etl.models.header import read_audits
 from etl.models.model import MATERIALIZED
 from etl.project.settings import Settings
-from etl.sources import source
+from etl.sources.connectors.files import SAME
 from etl.sources.formats import FORMATS, format_class
+from etl.sources.source import CHOICES
 from etl.stages.warehouse import define_own
 from etl.tasks import setup as luigi_setup
 from tests.support.pages import PAGES, ROOT, TEXT, of, page, rows, section
@@ -117,7 +119,7 @@ def test_every_option_of_a_format_is_explained(name):
 def test_every_option_of_a_source_is_explained():
     options = set(inspect.signature(Source).parameters)
     assert options - rows(page("sources.md")) == set()
-    choices = {*source.EMPTY, *source.SAME, *source.EXTRAS, *source.DUPLICATES, *source.SKIPPED} - {"auto"}
+    choices = {*SAME, *chain(*CHOICES.values())} - {"auto"}
     assert {choice for choice in choices if f"`{choice}`" not in page("sources.md")} == set()
 
 

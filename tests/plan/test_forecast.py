@@ -87,7 +87,7 @@ def test_at_first_everything_is_built_and_nothing_is_known_of_its_size(tmp_path:
     assert of(found, "raw.sales").why == "new delivery 2024-03-01 to 2024-03-05 (5)"
     daily = of(found, "marts.daily")
     assert (daily.why, daily.partitions, daily.rows, daily.seconds) == ("never built", None, None, None)
-    assert of(found, "raw.sites").why == "no delivery yet: an empty table"
+    assert of(found, "raw.sites").why == "no delivery yet (sites.csv): an empty table"
 
 
 def test_when_nothing_is_new_everything_is_left_as_it_is(shop: Project) -> None:

@@ -32,7 +32,7 @@ def read_lineage(catalog: Catalog, models: Models, raw: str = "data/raw") -> Lin
 
 def _source(source: Source, raw: str) -> Traced:
     """Return raw.<source>; a column that the files do not have is made of their path."""
-    path = f"{raw}/{source.files}"
+    path = f"{raw}/{source.connector.place}"
     names = {column.name: " or ".join([column.name, *column.aliases]) for column in source.contract.columns}
     return Traced({name: Made((Origin(path, names.get(name, "")),)) for name in source.columns})
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from etl.errors import ConfigError, counted
+from etl.sources.columns import is_own_column
 from etl.sources.formats.totals import is_total
 from etl.sources.sniff import names
 from etl.sources.sniff.columns import column
@@ -16,7 +17,6 @@ from etl.sources.sniff.notation import Cells, Notation, cells_of, find_notation
 from etl.sources.sniff.records import NULL, Row
 from etl.sources.sniff.render import Proposal, call, render
 from etl.sources.sniff.sample import SAMPLE_RECORDS, Sample, Text, decode
-from etl.sources.source import is_own_column
 
 _MOST_HEADER = 3
 _MOST_FOOTER = 5

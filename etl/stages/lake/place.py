@@ -46,8 +46,7 @@ _WITHOUT_EFFECT = (
     "lag_days",
     "every",
     "max_withdrawn",
-    "marker",
-    "settle_seconds",
+    "connector",
     "history",
     "contract",
     "variants",
@@ -58,6 +57,7 @@ def definition(source: Source, timezone: str) -> str:
     """Return the fingerprint of what decides, beside a file's content, what becomes of it."""
     # of what holds since when, only what holds on the day at hand
     options = {name: option for name, option in source.to_dict().items() if name not in _WITHOUT_EFFECT}
+    options |= source.connector.definition
     if source.min_rows_ratio is None:
         # it came later: what says nothing of it has the fingerprint of before
         del options["min_rows_ratio"]

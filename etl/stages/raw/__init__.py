@@ -1,6 +1,7 @@
 """raw: the deliveries as they were sent. Nothing here writes, renames or deletes."""
 
-from etl.stages.raw.find import Delivery, File, Found, find, look, state, state_of
+from etl.sources.connectors.connector import File, state_of
+from etl.stages.raw.find import Delivery, Found, find, look, state
 
 __all__ = [
     "Delivery",

@@ -1,0 +1,160 @@
+"""What holds for every way in which deliveries come: each connector is taken through the same laws."""
+
+import json
+from dataclasses import FrozenInstanceError, fields, is_dataclass
+from datetime import date
+from inspect import Parameter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import etl
+from etl.errors import ContractError
+from etl.ledger import Ledger
+from etl.plan.forecast import forecast
+from etl.reports.status import project_status
+from etl.sources import Source
+from etl.sources.connectors import CONNECTORS, Connector, File, connector_class, connector_from, connector_to
+from etl.sources.source import CHOICES
+from tests.support import options, tiny
+from tests.support.pages import page, section
+
+DAY = date(2024, 3, 1)
+#: As a contract file writes it: one with dates and one without, each with an option that is not the default.
+EXAMPLES = {
+    "Files": ('Files("sales/{date}.csv", marker="{file}.done")', 'Files("sites.csv", settle_seconds=0.001)')
+}
+
+
+def made(text: str) -> Any:
+    return eval(text, vars(etl))
+
+
+CONNECTED = [made(text) for texts in EXAMPLES.values() for text in texts]
+
+
+def test_every_connector_is_tried() -> None:
+    assert set(EXAMPLES) == set(CONNECTORS), "Add an example of the new connector above."
+
+
+@pytest.mark.parametrize("name", CONNECTORS)
+def test_its_options_are_fields_by_name_with_a_comment_each(name: str) -> None:
+    kind = connector_class(name)
+    assert is_dataclass(kind)
+    said = options.comments(kind)
+    given = options.options(kind)
+    assert list(given) == [field.name for field in fields(kind)]
+    assert set(given) - set(said) == set(), "Write a comment above each option."
+    assert all(text.endswith(".") for text in said.values())
+    by_place = [one for one in given.values() if one.kind is not Parameter.KEYWORD_ONLY]
+    assert [one.name for one in by_place if one.default is not Parameter.empty] == []
+    assert len(by_place) <= 2
+
+
+@pytest.mark.parametrize("name", CONNECTORS)
+def test_it_is_written_in_a_contract_and_explained(name: str) -> None:
+    assert getattr(etl, name) is connector_class(name)
+    assert name in etl.__all__
+    own = section(page("sources.md"), name)
+    for option in options.options(connector_class(name)):
+        assert options.row(connector_class(name), option) in own
+
+
+@pytest.mark.parametrize("connector", CONNECTED, ids=repr)
+def test_it_keeps_the_protocol_and_survives_json(connector: Connector) -> None:
+    for name in (name for name in vars(Connector) if not name.startswith("_")):
+        assert hasattr(connector, name), f"{type(connector).__name__} has no {name}"
+    assert connector_from(json.loads(json.dumps(connector_to(connector)))) == connector
+    assert connector_from(connector) is connector
+    with pytest.raises(FrozenInstanceError):
+        setattr(connector, fields(connector)[0].name, "x")  # type: ignore[arg-type]
+    assert json.loads(json.dumps(dict(connector.definition))) == dict(connector.definition)
+    assert connector.place in connector.named
+
+
+@pytest.mark.parametrize("connector", CONNECTED, ids=repr)
+def test_a_source_has_what_it_says_in_its_fingerprint_and_in_its_cache(connector: Connector) -> None:
+    source = Source(tiny.CONTRACT, connector, name="sales")
+    again = Source.from_dict(json.loads(json.dumps(source.to_dict())))
+    assert again.connector == connector
+    assert (again.is_dated, again.partition) == (source.is_dated, source.partition)
+
+
+@pytest.mark.parametrize("texts", EXAMPLES.values(), ids=EXAMPLES)
+def test_nothing_is_found_in_no_folder_and_where_it_would_be_is_told(
+    texts: tuple[str, str], tmp_path: Path
+) -> None:
+    dated, snapshot = map(made, texts)
+    assert (dated.is_dated, snapshot.is_dated) == (True, False)
+    for connector in (dated, snapshot):
+        assert list(connector.look(tmp_path / "none", "sales", DAY, 0)) == []
+        assert connector.where(DAY)
+    assert dated.where(DAY) != dated.where(date(2024, 3, 2))
+
+
+@pytest.mark.parametrize("texts", EXAMPLES.values(), ids=EXAMPLES)
+def test_what_lies_where_it_is_looked_for_is_found(texts: tuple[str, str], tmp_path: Path) -> None:
+    for connector in map(made, texts):
+        path = tmp_path / connector.where(DAY)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("id\n1\n")
+        path.with_name(f"{path.name}.done").touch()
+        ((day, file, problem),) = list(connector.look(tmp_path, "sales", DAY, 2**62))
+        assert (day, problem) == (DAY, "")
+        assert isinstance(file, File)
+        assert (file.path, file.size) == (path, 5)
+
+
+@pytest.mark.parametrize("texts", EXAMPLES.values(), ids=EXAMPLES)
+def test_plan_and_status_list_its_sources_and_where_they_come_from(
+    texts: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["dated", "snapshot"]
+    declared = "\n".join(f"{name} = Source(Sales, {text})" for name, text in zip(names, texts, strict=True))
+    start = tiny.CONTRACTS.split("sales =")[0].replace("import Source", "import *")
+    project = tiny.project(tmp_path, start + declared, sql={}, raw={})
+    monkeypatch.setenv("ETL_PROJECT", str(tmp_path))
+
+    told = {table.name: table.why for table in forecast(tiny.plan(project), Ledger(project.ledger)).tables}
+    status = {source["source"]: source for source in project_status()["sources"]}
+
+    for name, text in zip(names, texts, strict=True):
+        assert made(text).place in told[f"raw.{name}"]
+        assert status[name]["place"] == made(text).place
+        assert status[name]["connector"] == type(made(text)).__name__
+
+
+def test_a_path_is_short_for_files() -> None:
+    short = tiny.sales(marker="{file}.done", settle_seconds=3, same_content="refuse")
+    long = Source(
+        tiny.CONTRACT,
+        etl.Files("sales/{date}.csv", marker="{file}.done", settle_seconds=3, same_content="refuse"),
+        name="sales",
+    )
+    by_place = Source(tiny.CONTRACT, "sales/{date}.csv", name="sales")
+    assert short.to_dict() == long.to_dict()
+    assert by_place.to_dict() == tiny.sales().to_dict()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "message"),
+    [
+        ((), {}, "does not say how deliveries come"),
+        ((etl.Files("a.csv"),), {"files": "b.csv"}, "says twice how deliveries come"),
+        ((etl.Files("a.csv"),), {"marker": "{file}.done"}, r"Source\(marker\): with Files\(...\) write it there"),
+        ((7,), {}, r"Source\(..., 7\) does not say how deliveries come. Write a path"),
+    ],
+)
+def test_how_deliveries_come_is_said_once(arguments: tuple[Any, ...], given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        Source(tiny.CONTRACT, *arguments, **given)
+
+
+def test_every_option_of_a_source_has_a_comment_and_a_row_of_it() -> None:
+    said, own = options.comments(Source), section(page("sources.md"), "Options of a source")
+    assert set(options.options(Source)) - set(said) == set()
+    for option in options.options(Source):
+        assert options.row(Source, option) in own
+    for name, words in CHOICES.items():
+        assert [word for word in words if f"`{word}`" not in said[name]] == []
