@@ -1,11 +1,13 @@
 """The project's SQL as data: models and audits, their dependencies from DuckDB's own parser, their order."""
 
 from etl.contract.audit_kinds import Audit
+from etl.models.asked import ABSENT, Columns, Header
 from etl.models.code import Code, read_code
 from etl.models.context import Context, Promised
 from etl.models.header import place_of
+from etl.models.kinds import HISTORY, KINDS, Kind
 from etl.models.log import CLOCKS, LOG, LOG_NAMES, PARTITIONS
-from etl.models.model import ABSENT, BY_PARTITION, DELIVERED, HISTORY, Columns, Given, Header, Macro, Model, Models
+from etl.models.model import DELIVERED, Given, Macro, Model, Models
 from etl.models.over import models_over
 from etl.models.read import is_test, models_key, read_models
 from etl.models.select import select
@@ -14,10 +16,10 @@ from etl.models.variables import with_values
 
 __all__ = [
     "ABSENT",
-    "BY_PARTITION",
     "CLOCKS",
     "DELIVERED",
     "HISTORY",
+    "KINDS",
     "LOG",
     "LOG_NAMES",
     "PARTITIONS",
@@ -27,6 +29,7 @@ __all__ = [
     "Context",
     "Given",
     "Header",
+    "Kind",
     "Macro",
     "Model",
     "Models",

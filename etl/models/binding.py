@@ -10,7 +10,9 @@ from etl.contract.audit_kinds import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS, Audi
 from etl.contract.audit_types import type_problems
 from etl.engine.quoting import identifier, qualified
 from etl.errors import ModelError, closest
-from etl.models.model import ABSENT, HISTORY, HISTORY_OWN, Columns, Given, Model
+from etl.models.asked import ABSENT, Columns
+from etl.models.kinds import Kind
+from etl.models.model import Given, Model
 from etl.models.query import Query, explained, message_of
 
 if TYPE_CHECKING:
@@ -40,15 +42,15 @@ class Bound:
         text = ", ".join(f"{identifier(column)} {type}" for column, type in columns)
         self.con.execute(f"create or replace table {qualified(name)} ({text})")
 
-    def bind(self, name: str, query: Query, materialized: str) -> None:
+    def bind(self, name: str, query: Query, kind: Kind) -> None:
         """Make the view, or the empty table, of a SELECT. Raises ModelError for what DuckDB cannot bind."""
         self._schema(name)
         self.distinct_on |= {name} if query.has_distinct_on() else set()
         with explained(query.file, 2):
-            if materialized == "view":
-                self.con.execute(f"create view {qualified(name)} as\n{query.sql}")
-            else:
+            if kind.is_stored:
                 self.con.execute(f"create table {qualified(name)} as from (\n{query.sql}\n) limit 0")
+            else:
+                self.con.execute(f"create view {qualified(name)} as\n{query.sql}")
 
     def check(self, query: Query) -> None:
         """Raise ModelError for a SELECT that DuckDB cannot bind."""
@@ -117,7 +119,11 @@ def with_columns(model: Model, lines: Mapping[str, int]) -> Model:
     types = dict(model.columns)
     if header.deletes not in ("", ABSENT) and types[header.deletes] != "BOOLEAN":
         raise _error(model, lines["deletes"], f"deletes: {header.deletes} is {types[header.deletes]}, not BOOLEAN")
-    _check_partition(model, lines, types)
+    if header.partition and types[header.partition] != "DATE":
+        what = f"partition: {header.partition} is {types[header.partition]}, not DATE"
+        raise _error(model, lines["partition"], f"{what}; cast it")
+    for key, what in model.kind.faults(model):
+        raise _error(model, lines[key], what)
     _check_versions(model, lines)
     return model
 
@@ -130,29 +136,6 @@ def _check_versions(model: Model, lines: Mapping[str, int]) -> None:
         if wrong := [name for name in getattr(header, key) if name in fixed]:
             what = f"{key}: {wrong[0]} names the row or its time, so it is not part of what a version says"
             raise _error(model, lines[key], f"{what}; take it out")
-
-
-def _check_partition(model: Model, lines: Mapping[str, int], types: Mapping[str, str]) -> None:
-    header = model.header
-    if header.partition and types[header.partition] != "DATE":
-        what = f"partition: {header.partition} is {types[header.partition]}, not DATE"
-        raise _error(model, lines["partition"], f"{what}; cast it")
-    if header.materialized != "scd2":
-        return
-    since = header.valid_from or header.partition
-    if types[since] not in ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"):
-        raise _error(
-            model,
-            lines.get("valid_from", lines["partition"]),
-            f"valid_from: {since} is {types[since]}, not a date or timestamp",
-        )
-    for name in types:
-        if name.lower() in HISTORY and name != since:
-            what = f"scd2 adds a column named {name.lower()}. Rename {name} in the SELECT"
-            raise _error(model, lines["materialized"], what)
-        if name.lower().startswith(HISTORY_OWN):
-            what = f"scd2 keeps names that begin with {HISTORY_OWN} for itself. Rename {name} in the SELECT"
-            raise _error(model, lines["materialized"], what)
 
 
 def _error(model: Model, line: int, what: str) -> ModelError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from etl.models.model import Columns
+from etl.models.asked import Columns
 
 
 @dataclass(frozen=True)

@@ -11,29 +11,15 @@ from typing import Any
 
 from etl.contract.audit_kinds import AUDIT_KEYS, Audit, HeaderAudit, audits_of
 from etl.errors import ModelError, closest
-from etl.models.model import ABSENT, MATERIALIZED, Header, Model
+from etl.models.asked import ABSENT, Header
+from etl.models.kinds import KINDS, MATERIALIZED, kinds_with
+from etl.models.model import Model
 
 _LINE = re.compile(r"--+\s*(?:[*•-]\s+)?(?:(warn)\s+)?([a-z][a-z_-]*)\s*([:=])(?!//)\s*(.*?)\s*", re.IGNORECASE)
 _DOCSTRING = re.compile(r"\s*[rRuU]?(\"{3}|'{3}|\"|').*?\1", re.DOTALL)
 # so close to a key must a comment be that is not written as one
 _LIKE = 0.8
 _EXPORTS = ("parquet",)
-
-# key -> the ways of building that it goes with; any, if it is not here
-_GOES_WITH = {
-    "partition": ("incremental", "merge", "scd2"),
-    "lookback": ("incremental",),
-    "key": ("merge", "scd2"),
-    "order": ("merge", "scd2"),
-    "deletes": ("merge", "scd2"),
-    "valid_from": ("scd2",),
-    "versions": ("scd2",),
-    "ignores": ("scd2",),
-    "tolerates": ("incremental", "merge", "scd2"),
-    "export": ("table", "incremental", "merge", "scd2"),
-    "optional": ("table", "incremental", "merge", "scd2"),
-}
-_NEEDS = {"incremental": ("partition",), "merge": ("key", "order"), "scd2": ("key", "partition")}
 
 
 @dataclass(frozen=True)
@@ -146,15 +132,15 @@ def place_of(folder: Path, model: Model, key: str) -> str:
 
 
 def _check(file: str, header: Header, lines: Mapping[str, Line]) -> None:
-    kind = header.materialized
-    for key in _NEEDS.get(kind, ()):
+    kind = KINDS[header.materialized]
+    for key in kind.needs:
         if key not in lines:
             number = lines["materialized"].number
-            raise ModelError(f"{file}:{number}: materialized: {kind} needs a line `-- {key}: ...`.")
-    for key, kinds in _GOES_WITH.items():
-        if key in lines and kind not in kinds:
-            what = f"'{key}' goes with materialized: {' or '.join(kinds)}, and not with {kind}"
-            raise _error(file, lines[key], what)
+            raise ModelError(f"{file}:{number}: materialized: {kind.name} needs a line `-- {key}: ...`.")
+    for key, line in lines.items():
+        if kind.name not in (kinds := kinds_with(key)):
+            what = f"'{key}' goes with materialized: {' or '.join(kinds)}, and not with {kind.name}"
+            raise _error(file, line, what)
     if header.versions and header.ignores:
         raise _error(file, lines["ignores"], "ignores: versions says already which columns count. Take one out")
     if header.deletes == ABSENT and not header.partition:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from etl.engine.quoting import qualified
 from etl.errors import ModelError, closest
+from etl.models.asked import ABSENT
 from etl.models.binding import Bound
 from etl.models.independence import by_date
-from etl.models.model import ABSENT, Model
+from etl.models.model import Model
 
 
 def with_inputs(
@@ -85,7 +86,7 @@ def _everything_under(reads: Iterable[str], known: Mapping[str, Model]) -> set[s
 
 
 def _is_view(name: str, known: Mapping[str, Model]) -> bool:
-    return name in known and known[name].materialized == "view"
+    return name in known and not known[name].kind.is_stored
 
 
 def _by_date(model: Model, bound: Bound, dated: Mapping[str, str]) -> set[str]:

@@ -9,26 +9,11 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from etl.contract.audit_kinds import Audit
-
-#: How a model can be built; what a header may say.
-MATERIALIZED = ("view", "table", "incremental", "merge", "scd2")
-
-#: Whether a table's rows are replaced by partition of a date, if the model has one.
-BY_PARTITION = ("incremental", "merge", "scd2")
-
-#: What `deletes:` says if a key is deleted by not being in a snapshot.
-ABSENT = "absent"
-
-#: The columns that history adds to those of its SELECT, with their types; None is that of `valid_from`.
-HISTORY = {"valid_from": None, "valid_to": None, "is_current": "BOOLEAN", "version_number": "BIGINT"}
-
-#: What the SQL of a history calls columns of its own begins like this.
-HISTORY_OWN = "_etl_"
+from etl.models.asked import Columns, Header
+from etl.models.kinds import KINDS, Kind
 
 #: The columns that every raw table has beside those of its contract and its partition.
 DELIVERED = ("_file", "_loaded_at")
-
-Columns = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -42,48 +27,6 @@ class Given:
     added: tuple[str, ...] = DELIVERED
 
 
-@dataclass(frozen=True, kw_only=True)
-class Header:
-    """What the comment lines `-- name: value` at the top of a model say; see header.read_header()."""
-
-    materialized: str = "table"
-    # The DATE column that tells which partition a row belongs to.
-    partition: str = ""
-    # So many days before a partition are looked at too, on the author's word.
-    lookback: int = 0
-    # The columns that name a row of a merge or of a history.
-    key: tuple[str, ...] = ()
-    # Of several rows with one key, the greatest in these columns counts.
-    order: tuple[str, ...] = ()
-    # The boolean column that says a row is deleted, or ABSENT.
-    deletes: str = ""
-    # In a history, the column that tells since when a row holds; by default the partition.
-    valid_from: str = ""
-    # In a history, the only columns of which a new value is a new version; or those of which none is.
-    versions: tuple[str, ...] = ()
-    ignores: tuple[str, ...] = ()
-    # Tables whose changes alone build nothing anew, on the author's word.
-    tolerates: tuple[str, ...] = ()
-    # The class name of the contract, if it does not name the table itself.
-    contract: str = ""
-    owner: str = ""
-    tags: tuple[str, ...] = ()
-    # The units of columns, as (column, unit).
-    unit: tuple[tuple[str, str], ...] = ()
-    # `parquet`: the table goes to the lake too.
-    export: str = ""
-    # Whether the rest is published with what it held before, if it fails.
-    optional: bool = False
-
-    def building(self) -> tuple[object, ...]:
-        """Return what decides on the content of the table, for its fingerprint."""
-        names = (
-            *("materialized", "partition", "lookback", "key", "order", "deletes", "valid_from", "tolerates"),
-            *("versions", "ignores"),
-        )
-        return tuple(getattr(self, name) for name in names)
-
-
 @dataclass(frozen=True)
 class Model:
     """One SELECT in sql/<schema>/<table>.sql; `normal` is its text without comments, spacing and case."""
@@ -94,7 +37,7 @@ class Model:
     normal: str
     _: KW_ONLY
     reads: tuple[str, ...]
-    header: Header = Header()
+    header: Header = field(default_factory=Header)
     # What the SELECT yields; the table of a history or a merge has others, see table_columns.
     columns: Columns = ()
     # The stored tables of which a partition needs the same partition only (with `lookback`, and those before).
@@ -115,6 +58,11 @@ class Model:
         return self.header.materialized
 
     @property
+    def kind(self) -> Kind:
+        """How it is built, and what that makes of its SELECT."""
+        return KINDS[self.header.materialized]
+
+    @property
     def place(self) -> str:
         """What messages call it: its name, its file, and whom to ask."""
         return self.place_at(self.file)
@@ -125,16 +73,6 @@ class Model:
         return f"{self.name} ({where}{owner})"
 
     @property
-    def versioned(self) -> tuple[str, ...]:
-        """The columns of a history of which a new value is a new version."""
-        header = self.header
-        if header.versions:
-            return header.versions
-        times = (header.partition, header.valid_from, header.deletes)
-        others = {*header.key, *header.order, *times, *header.ignores, *self.added}
-        return tuple(name for name, _ in self.columns if name not in others)
-
-    @property
     def ranked(self) -> tuple[str, ...]:
         """The columns in the order in which they decide between rows that are alike in what the header names."""
         names = [name for name, _ in self.columns]
@@ -143,15 +81,7 @@ class Model:
     @property
     def stored(self) -> Columns:
         """The columns of the table that the model makes, with their types."""
-        header = self.header
-        if header.materialized == "merge":
-            return tuple((name, type) for name, type in self.columns if name != header.deletes)
-        if header.materialized != "scd2":
-            return self.columns
-        since = header.valid_from or header.partition
-        gone = {header.partition, since, header.deletes}
-        kept = tuple((name, type) for name, type in self.columns if name not in gone)
-        return kept + tuple((name, type or dict(self.columns)[since]) for name, type in HISTORY.items())
+        return self.kind.stored(self)
 
 
 @dataclass(frozen=True)
@@ -204,7 +134,7 @@ class Models:
         return frozenset(name for model in self.models.values() for name in model.reads)
 
     def _is_view(self, name: str) -> bool:
-        return name in self.models and self.models[name].materialized == "view"
+        return name in self.models and not self.models[name].kind.is_stored
 
 
 def _made(kind: type[_Item], row: Mapping[str, Any]) -> _Item:

@@ -34,17 +34,17 @@ def models_over(
 def _bound(bound: Bound, models: Iterable[Model], dated: dict[str, str]) -> dict[str, Model]:
     found: dict[str, Model] = {}
     for model in models:
-        if model.materialized == "python":
+        if not model.kind.is_select:
             bound.define(model.name, model.columns)
             found[model.name] = replace(model, whole=tuple(sorted(stored(model.reads, found))))
             continue
         for _, statement in model.macros:
             bound.con.execute(statement)
         (query,) = parse(bound.con, {model.file: model.sql}).values()
-        bound.bind(model.name, query, model.materialized)
-        found[model.name] = model if model.materialized == "view" else with_inputs(model, {}, bound, dated, found)
+        bound.bind(model.name, query, model.kind)
+        found[model.name] = with_inputs(model, {}, bound, dated, found) if model.kind.is_stored else model
         if model.stored != model.columns:
             bound.define(model.name, model.stored)
-        if model.materialized == "incremental":
+        if model.kind.is_partitioned:
             dated[model.name] = model.header.partition
     return found

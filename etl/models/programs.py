@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etl.errors import ModelError, closest
+from etl.models.asked import Columns, Header
 from etl.models.code import parse_code, read_code
 from etl.models.context import Context
 from etl.models.header import as_sql, read_header
-from etl.models.model import Columns, Header
 from etl.models.names import table_name
 from etl.project.files import project_files
 

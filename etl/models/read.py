@@ -18,6 +18,7 @@ from etl.models.binding import Bound, with_columns
 from etl.models.context import NOTHING, Context
 from etl.models.header import read_audits, read_header
 from etl.models.inputs import stored, with_added, with_inputs
+from etl.models.kinds import KINDS, PYTHON
 from etl.models.log import LOG_NAMES
 from etl.models.macros import FOLDER as MACROS
 from etl.models.macros import MacroText, make_macro, read_macros, used
@@ -194,19 +195,20 @@ def _model(name: str, query: Query, bound: Bound, dated: dict[str, str], known: 
     """Bind a model whose upstream tables are there already; add it to them, and to `dated` if it is."""
     header, lines = read_header(query.file, query.text)
     check_misplaced(query.file, query.text)
-    bound.bind(name, query, header.materialized)
+    kind = KINDS[header.materialized]
+    bound.bind(name, query, kind)
     model = Model(
         name, query.file, query.sql, query.normal, reads=query.reads(), header=header, macros=query.macros
     )
-    if header.partition or header.key or header.unit:
+    if header.partition or header.key or header.unit or not kind.is_plain:
         model = with_columns(replace(model, columns=bound.columns(name)), lines)
-    if header.materialized == "view":
+    if not kind.is_stored:
         return model
     header = model.header
     model = with_inputs(with_added(model, bound, known), lines, bound, dated, known)
     if model.stored != model.columns:
         bound.define(name, model.stored)
-    if header.materialized == "incremental":
+    if kind.is_partitioned:
         dated[name] = header.partition
     return model
 
@@ -266,7 +268,7 @@ def _program(program: Program, known: set[str], bound: Bound, models: Mapping[st
     program.check_tables(known)
     bound.define(program.name, program.columns)
     whole = tuple(sorted(stored(program.reads, models)))
-    header = replace(program.header, materialized="python")
+    header = replace(program.header, materialized=PYTHON.name)
     return Model(
         program.name,
         program.file,

@@ -180,7 +180,7 @@ class _Walk:
         views = self.plan.models.views_under[model.name]
         reads = {*model.reads, *(read for view in views for read in self.plan.models.models[view].reads)}
         changing = reads & {*self.loaded, *self.built} - {*model.by_date, *model.whole}
-        if model.materialized == "view":
+        if not model.kind.is_stored:
             return "a view: it shows what is below it"
         if changing:
             return f"tolerated: {', '.join(sorted(changing))}"
@@ -195,7 +195,7 @@ def _build(state: State, build: Build, todo: Work) -> None:
     """Note in `state` that a model is built, with content that is not known yet."""
     model, version = build.model, f"made of {build.content}"
     inputs = date_inputs(model, state)
-    if model.materialized == "incremental" and not model.by_date:
+    if model.kind.is_partitioned and not model.by_date:
         there = {day for table in (model.name, *model.whole) for day in state.parts(table)}
         inputs = dict.fromkeys(there, version)
     parts = {} if todo.full else dict(state.parts(model.name))

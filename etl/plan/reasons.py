@@ -72,7 +72,7 @@ def about_checks(plan: Plan, ledger: Ledger) -> Mapping[str, str]:
 
 def _changed(state: State, model: Model, before: str) -> list[str]:
     """Return what changed in a text, apart from comments and spaces."""
-    if model.materialized == "python":
+    if not model.kind.is_select:
         return ["changed code"]
     if model.file.endswith(".csv"):
         return ["changed rows"]

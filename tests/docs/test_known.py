@@ -21,7 +21,7 @@ from etl.contract.clocks import AMBIGUOUS, NONEXISTENT
 from etl.contract.masking import MASKS
 from etl.models import header
 from etl.models.header import read_audits
-from etl.models.model import MATERIALIZED
+from etl.models.kinds import MATERIALIZED
 from etl.project.settings import Settings
 from etl.sources.connectors.files import SAME
 from etl.sources.formats import FORMATS, format_class

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from etl.models import LOG, Audit, Model, Models
+from etl.models.kinds import Derived
 from etl.models.lineage.columns import Expression, Made, Origin, Origins, Traced, Untraceable, unique
 from etl.models.lineage.graph import Lineage
 from etl.models.lineage.macros import read_macros
 from etl.models.lineage.parser import Parser
 from etl.models.lineage.select import trace
-from etl.models.model import BY_PARTITION
 from etl.sources import Catalog, Source
 
 
@@ -96,22 +96,17 @@ def _model(model: Model, found: Traced) -> Traced:
     if [name.lower() for name in names] != [name.lower() for name in found.columns]:
         raise Untraceable("DuckDB finds other columns in it")
     columns = dict(zip(names, found.columns.values(), strict=True))
-    header = model.header
-    rows = list(found.rows)
-    if header.materialized in BY_PARTITION[1:]:
-        named = {*header.key, *header.order, header.deletes, header.valid_from, header.partition}
-        named |= set(model.versioned) if header.materialized == "scd2" else set()
-        rows += [value for name in columns if name in named for value in columns[name].values]
-    stored = {name: columns.get(name) or _of_history(model, columns) for name, _ in model.stored}
+    kind = model.kind
+    deciding, derived = kind.deciding(model), kind.derived(model)
+    rows = [*found.rows, *(value for name in columns if name in deciding for value in columns[name].values)]
+    stored = {name: columns.get(name) or _derived(derived[name], columns) for name, _ in model.stored}
     return Traced(stored, unique(rows), found.reads)
 
 
-def _of_history(model: Model, columns: Mapping[str, Made]) -> Made:
-    """Return what a column is made of that a history adds: of the time at which a row changed."""
-    header = model.header
-    times = [columns[name] for name in (header.valid_from or header.partition, header.deletes) if name in columns]
-    values = unique(value for made in times for value in made.values)
-    return Made(values, (Expression("when the row changed", 1),))
+def _derived(derived: Derived, columns: Mapping[str, Made]) -> Made:
+    """Return what a column is made of that is not the SELECT's, but of the model's kind."""
+    values = unique(value for name in derived.of for value in columns[name].values)
+    return Made(values, (Expression(derived.how, 1),))
 
 
 def _opaque(item: Model | Audit, known: Mapping[str, list[str]], reason: str) -> Traced:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal, qualified
 from etl.models import Given
+from etl.models.kinds import TABLE
 from etl.operations.model_tests.cases import Block, Night
 from etl.operations.model_tests.rows import put_rows
 from etl.stages.warehouse.work import Day
@@ -54,7 +55,7 @@ def _note(con: duckdb.DuckDBPyConnection, name: str, days: Sequence[Day], versio
     for table in ("models", "_builds"):
         con.execute(f"delete from etl.{table} where name = $1", [name])
     rows = {
-        "models (name, materialized, fingerprint)": "$1, 'table', $2",
+        "models (name, materialized, fingerprint)": f"$1, {literal(TABLE.name)}, $2",
         "_builds (name, definition, inputs, version)": "$1, '', '{}', $2",
     }
     for columns, values in rows.items():

@@ -40,9 +40,9 @@ class Definitions:
         if name in self.raw:
             return self.raw[name].partition
         model = self.models.models[name]
-        if model.materialized == "incremental":
+        if model.kind.is_partitioned:
             return model.header.partition
-        if model.materialized != "view":
+        if model.kind.is_stored:
             return ""
         below = [self.partition(read) for read in model.reads]
         return next((column for column in below if (column, "DATE") in model.stored), "")

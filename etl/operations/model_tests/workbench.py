@@ -107,8 +107,7 @@ class Workbench:
         names = put_rows(con, case.file, block, Given(target, model.stored), _EXPECTED)
         expected = con.execute(f"from {_EXPECTED}").fetchall()
         got = con.execute(f"select {', '.join(map(identifier, names))} from {qualified(target)}").fetchall()
-        key = [*model.header.key, *(["valid_from"] if model.materialized == "scd2" else [])]
-        text = difference(names, expected, got, key)
+        text = difference(names, expected, got, model.kind.key(model))
         return f"{case.file}:{block.line}: {target} is not as expected: {text}" if text else ""
 
     def _models(self, scene: Scene) -> tuple[Models, Mapping[str, str]]:

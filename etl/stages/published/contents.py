@@ -6,13 +6,13 @@ The hash of a partition stays good for as long as what it was loaded or built fr
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etl.engine.quoting import identifier, literal, qualified
 from etl.ledger import digest
-from etl.models import Columns, meanings_of_views
+from etl.models import KINDS, Columns, Kind, meanings_of_views
 from etl.stages.published.record import Contents
 from etl.stages.warehouse import HASHED, Day, columns_print, on_days, row_hashes, transaction
 
@@ -26,14 +26,20 @@ _FORM = "exact-"
 #: What the hash of no rows begins with.
 _NO_ROWS = "0-"
 
-_PARTS = """
+
+def _named(is_meant: Callable[[Kind], bool]) -> str:
+    """Return a list of kinds of models, as SQL."""
+    return literal([name for name, kind in KINDS.items() if is_meant(kind)])
+
+
+_PARTS = f"""
 select 'raw.' || source, date, fingerprint, '' from etl._loaded
 union all
 select name, date, version, version from etl._partitions join etl.models using (name)
-where materialized = 'incremental' and _partitions.rows > 0
+where list_contains({_named(lambda kind: kind.is_partitioned)}, materialized) and _partitions.rows > 0
 union all
 select name, null, version || ' ' || built_at, version from etl.models join etl._builds using (name)
-where materialized not in ('view', 'incremental')
+where list_contains({_named(lambda kind: kind.is_stored and not kind.is_partitioned)}, materialized)
 """
 _TABLES = (
     "select schema_name || '.' || table_name from duckdb_tables() "

@@ -54,7 +54,7 @@ class Export:
     @property
     def partition(self) -> str:
         """The column that its files are divided by; empty if it is one file."""
-        return self.model.header.partition if self.model.materialized == "incremental" else ""
+        return self.model.header.partition if self.model.kind.is_partitioned else ""
 
     @property
     def metadata(self) -> str:

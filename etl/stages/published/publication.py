@@ -33,7 +33,7 @@ class Publication:
     @property
     def partitions(self) -> dict[str, str]:
         """The partition column of each table that is replaced by partition."""
-        models = {m.name: m.header.partition for m in self.models if m.materialized == "incremental"}
+        models = {m.name: m.header.partition for m in self.models if m.kind.is_partitioned}
         return models | {source.table: source.partition for source in self.sources}
 
     @property
@@ -43,19 +43,12 @@ class Publication:
         for model in self.models:
             promised = self.contracts[model.name].uniques if model.name in self.contracts else ()
             unique = next((item.columns for item in promised if item.severity == "error"), ())
-            found[model.name] = _key(model) or unique or self.unique.get(model.name, ())
+            found[model.name] = model.kind.key(model) or unique or self.unique.get(model.name, ())
         return {table: key for table, key in found.items() if key}
 
     def exports(self, notes: Mapping[str, Notes]) -> list[Export]:
         """Return the models that go to the lake too."""
         return [Export(model, notes.get(model.name, Notes())) for model in self.models if model.header.export]
-
-
-def _key(model: Model) -> Sequence[str]:
-    header = model.header
-    if model.materialized == "scd2":
-        return (*header.key, "valid_from")
-    return header.key
 
 
 def _raw_key(source: Source) -> Sequence[str]:

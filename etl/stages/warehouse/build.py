@@ -136,9 +136,9 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def remove_obsolete(con: duckdb.DuckDBPyConnection, sources: Sequence[str], models: Sequence[str]) -> None:
     """Drop the tables and views that no source and no model of the project makes any more."""
-    query = "select name, materialized from etl.models where not list_contains(?, name)"
-    for name, materialized in con.execute(query, [list(models)]).fetchall():
-        drop_model(con, name, materialized)
+    query = "select name from etl.models where not list_contains(?, name)"
+    for (name,) in con.execute(query, [list(models)]).fetchall():
+        drop_model(con, name)
     query = "select source from etl._tables where not list_contains(?, source)"
     for (name,) in con.execute(query, [list(sources)]).fetchall():
         con.execute(f"drop table if exists raw.{identifier(name)}")
@@ -148,9 +148,15 @@ def remove_obsolete(con: duckdb.DuckDBPyConnection, sources: Sequence[str], mode
         con.execute(f"insert into {NOTED} values (?, false)", [name])
 
 
-def drop_model(con: duckdb.DuckDBPyConnection, name: str, materialized: str) -> None:
-    """Drop the table or view of a model, and what the schema etl knows of it."""
-    con.execute(f"drop {'view' if materialized == 'view' else 'table'} if exists {qualified(name)}")
+def drop_model(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Drop the table or view of a model, if there is one, and what the schema etl knows of it."""
+    query = " union all ".join(
+        f"select '{what}' from duckdb_{what}s() where database_name = current_database() "
+        f"and schema_name || '.' || {what}_name = $1"
+        for what in ("table", "view")
+    )
+    for (what,) in con.execute(query, [name]).fetchall():
+        con.execute(f"drop {what} {qualified(name)}")
     con.execute(f"drop table if exists {deleted_rows(name)}")
     for table in ("models", "_builds", "_partitions", "_hashes"):
         con.execute(f"delete from etl.{table} where name = ?", [name])

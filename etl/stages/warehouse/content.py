@@ -31,7 +31,7 @@ def version(
     model = build.model
     if not is_hashed(build, built.rows, limit):
         return f"of {build.content}"
-    if parts and model.materialized == "incremental":
+    if parts and model.kind.is_partitioned:
         days = sorted((str(day), part.version) for day, part in parts.items() if part.rows)
         return digest(columns_print(model.stored), days)
     return str(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from etl.contract.clocks import is_doubtful
 from etl.engine.quoting import identifier, literal, qualified
 from etl.models import ABSENT, HISTORY, Model
+from etl.models.kinds import since_of, versioned
 from etl.stages.warehouse.incremental import on_days
 from etl.stages.warehouse.keyed import delete_keys, names, newest, with_key_in
 from etl.stages.warehouse.work import Build, State, Work
@@ -50,12 +51,12 @@ def versions(model: Model, sql: str, snapshots: Sequence[date]) -> str:
     Dates in `snapshots` are those of a snapshot even if the model has no row of them.
     """
     header = model.header
-    since = identifier(header.valid_from or header.partition)
-    values = names(model.versioned) or "true"
+    since = identifier(since_of(model))
+    values = names(versioned(model)) or "true"
     gone = f"coalesce({identifier(header.deletes)}, false)" if header.deletes not in ("", ABSENT) else "_etl_gone"
     rows = newest(
         _events(model, sql, snapshots),
-        (*header.key, header.valid_from or header.partition),
+        (*header.key, since_of(model)),
         _ranks(model),
         model.ranked,
     )
@@ -113,7 +114,7 @@ def _days(name: str, days: Sequence[date]) -> str:
 
 
 def _present(since: str, model: Model) -> str:
-    column = model.header.valid_from or model.header.partition
+    column = since_of(model)
     what = f"{model.name}: a row has no {column}, so it has no place in time"
     present = f"coalesce({since}, error({literal(what)}))"
     if dict(model.columns)[column] != "TIMESTAMP":
@@ -158,7 +159,7 @@ def _touched_by_snapshots(model: Model, todo: Work, snapshots: Sequence[date]) -
     """
     header, table = model.header, qualified(model.name)
     key, day = names(header.key), identifier(header.partition)
-    values = names(model.versioned) or "true"
+    values = names(versioned(model)) or "true"
     wheres = on_days(header.partition, [day for day in todo.days if day])
     rows = newest(
         f"select * from (\n{model.sql}\n) where {' or '.join(wheres) or 'false'}",

@@ -43,7 +43,7 @@ def parts(
     model, now = build.model, date_inputs(build.model, state)
     found = {} if days is None else dict(state.parts(model.name))
     changed = set(now) if days is None else set(days)
-    measured = _measured(con, build, days, limit) if model.materialized == "incremental" else {}
+    measured = _measured(con, build, days, limit) if model.kind.is_partitioned else {}
     for day in changed | set(measured):
         version, rows = measured.get(day, ("", 0))
         if day in now or rows:

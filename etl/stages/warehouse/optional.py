@@ -43,14 +43,13 @@ class Failures:
         if not model.header.optional or self.sources_of is None or is_damage(TransformError(problem)):
             self.problems[model.name] = problem
             return None
-        query = (
-            "select fingerprint, materialized, rows, seconds, built_at::varchar from etl.models where name = $1"
-        )
+        query = "select fingerprint, rows, seconds, built_at::varchar from etl.models where name = $1"
         held = self.con.execute(query, [model.name]).fetchall()
-        if not held or held[0][1] == "view":
-            self._drop(model.name)
+        if not held or held[0][1] is None:  # a view has no rows to keep
+            with transaction(self.con):
+                drop_model(self.con, model.name)
             return self._receipt(build, problem, "", "", None, 0.0)
-        content, _, rows, seconds, since = held[0]
+        content, rows, seconds, since = held[0]
         if personal := self._removed(model.name):
             self.problems[model.name] = (
                 f"{problem}\n    It is optional, but what it holds since {since[:10]} may be personal data of "
@@ -90,12 +89,3 @@ class Failures:
         loaded = {row[0] for row in self.con.execute("select source from etl._tables").fetchall()}
         known = {source for sources in sources_of.values() for source in sources}
         return sorted(noted & {*sources_of[name]} | (noted | loaded) - known)
-
-    def _drop(self, name: str) -> None:
-        """Drop what is there by a model's name, of which build.duckdb does not say how it was made."""
-        query = "select 1 from duckdb_views() where schema_name || '.' || view_name = $1"
-        is_view = self.con.execute(query, [name]).fetchall()
-        schema = "select 1 from duckdb_schemas() where schema_name = $1"
-        if self.con.execute(schema, [name.split(".")[0]]).fetchall():
-            with transaction(self.con):
-                drop_model(self.con, name, "view" if is_view else "table")

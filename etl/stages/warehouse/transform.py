@@ -14,12 +14,12 @@ from etl.engine.quoting import identifier, qualified
 from etl.errors import TransformError
 from etl.ledger import Ledger, Receipt
 from etl.ledger.keys import transform_key
-from etl.models import with_values
 from etl.project import Project
-from etl.stages.warehouse import history, incremental, merge, program
+from etl.stages.warehouse import incremental
 from etl.stages.warehouse.build import drop_model, open_build, transaction, write_row_counts
 from etl.stages.warehouse.content import version
 from etl.stages.warehouse.macros import define_macros
+from etl.stages.warehouse.makers import MAKERS
 from etl.stages.warehouse.optional import Failures
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, whole_inputs, work
 
@@ -131,8 +131,8 @@ def _transaction(con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id
         with transaction(con):
             state = State(con)
             for build in builds:
-                if done and build.model.materialized == "python":
-                    break  # it reads what is committed
+                if done and build.model.kind.reads_committed:
+                    break
                 done.append(_one(con, state, build, limit))
                 if perf_counter() - started > _COMMIT_SECONDS:
                     break
@@ -154,17 +154,17 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
         return _Done(build, replace(before, content=build.content), todo, {})
     schema = model.name.split(".")[0]
     con.execute(f"create schema if not exists {identifier(schema)}")
-    if before and (before.materialized == "view") != (model.materialized == "view"):
-        drop_model(con, model.name, before.materialized)
+    if before and before.materialized != model.materialized:
+        drop_model(con, model.name)
     if model.macros:
         define_macros(con, model.macros, build.variables)
-    rows = _MAKERS[model.materialized](con, build, todo, state)
+    rows = MAKERS[model.materialized](con, build, todo, state)
     days = None if todo.full else todo.looked_at
     # models above may need its partitions one by one, though it is built as a whole itself
-    has_parts = model.by_date or model.materialized == "incremental"
+    has_parts = model.by_date or model.kind.is_partitioned
     parts = incremental.parts(con, build, state, days, limit) if has_parts else {}
-    inputs = {} if model.materialized == "view" else whole_inputs(model, state)
-    if rows is None and model.materialized != "view":
+    inputs = whole_inputs(model, state) if model.kind.is_stored else {}
+    if rows is None and model.kind.is_stored:
         rows = int(con.execute(f"select count(*) from {qualified(model.name)}").fetchall()[0][0])
     seconds = perf_counter() - started
     whole = seconds if todo.full or not before else before.full_seconds
@@ -182,26 +182,6 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
     built = replace(built, version=version(con, build, built, parts, limit))
     state.put(model.name, built, parts)
     return _Done(build, built, todo, parts)
-
-
-def _view(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> None:
-    sql = with_values(build.model.sql, build.variables)
-    con.execute(f"create or replace view {qualified(build.model.name)} as\n{sql}")
-
-
-def _table(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> int:
-    found = con.execute(f"create or replace table {qualified(build.model.name)} as\n{build.model.sql}").fetchall()
-    return int(found[0][0])
-
-
-_MAKERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, Build, Work, State], int | None]] = {
-    "view": _view,
-    "table": _table,
-    "incremental": incremental.make,
-    "merge": merge.make,
-    "scd2": history.make,
-    "python": program.make,
-}
 
 
 def _write(con: duckdb.DuckDBPyConnection, done: Sequence[_Done], run_id: str) -> None:

@@ -55,8 +55,8 @@ class Build:
     @property
     def text(self) -> str:
         """The model's SELECT; the file of a Python model."""
-        is_python = self.model.materialized == "python"
-        return (self.folder / self.model.file).read_text(encoding="utf-8-sig") if is_python else self.model.sql
+        model = self.model
+        return model.sql if model.kind.is_select else (self.folder / model.file).read_text(encoding="utf-8-sig")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,54 @@
+"""What the header of a model asks for, as plain data: how its table is built, and for whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: What `deletes:` says if a key is deleted by not being in a snapshot.
+ABSENT = "absent"
+
+#: Names and types, in order.
+Columns = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What the comment lines `-- name: value` at the top of a model say; see header.read_header()."""
+
+    # The name of its kind; see kinds.KINDS.
+    materialized: str = "table"
+    # The DATE column that tells which partition a row belongs to.
+    partition: str = ""
+    # So many days before a partition are looked at too, on the author's word.
+    lookback: int = 0
+    # The columns that name a row of a merge or of a history.
+    key: tuple[str, ...] = ()
+    # Of several rows with one key, the greatest in these columns counts.
+    order: tuple[str, ...] = ()
+    # The boolean column that says a row is deleted, or ABSENT.
+    deletes: str = ""
+    # In a history, the column that tells since when a row holds; by default the partition.
+    valid_from: str = ""
+    # In a history, the only columns of which a new value is a new version; or those of which none is.
+    versions: tuple[str, ...] = ()
+    ignores: tuple[str, ...] = ()
+    # Tables whose changes alone do not build it again, on the author's word.
+    tolerates: tuple[str, ...] = ()
+    # The class name of the contract, if it does not name the table itself.
+    contract: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+    # The units of columns, as (column, unit).
+    unit: tuple[tuple[str, str], ...] = ()
+    # `parquet`: the table goes to the lake too.
+    export: str = ""
+    # Whether the rest is published with what it held before, if it fails.
+    optional: bool = False
+
+    def building(self) -> tuple[object, ...]:
+        """Return what decides on the content of the table, for its fingerprint."""
+        names = (
+            *("materialized", "partition", "lookback", "key", "order", "deletes", "valid_from", "tolerates"),
+            *("versions", "ignores"),
+        )
+        return tuple(getattr(self, name) for name in names)
