@@ -3,8 +3,9 @@ PYTHON ?= python3
 UNTIL ?= 2013-01-31
 DATE ?=
 BIN := .venv/bin
+INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: nightly test lint clean
+.PHONY: nightly test lint newest constraints clean
 
 # the batch date is in no file: the orders sample is of 2018, so the default takes every delivery
 nightly: .venv/installed
@@ -23,15 +24,26 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# the suite, lint and types with the newest release of everything, past the bounds of setup.cfg too
+newest:
+	$(PYTHON) .ci/newest.py
+
+# after the suite has passed: the versions that it passed on
+constraints: .venv/installed
+	{ sed '/^[^#]/d' constraints.txt; $(BIN)/python -m pip freeze --all --exclude-editable --exclude pip; } > .venv/constraints
+	mv .venv/constraints constraints.txt
+
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-newest build *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 # the oldest DuckDB that opens what is published, for the tests; there may be no build of it for a newer Python
 .venv/oldest-client: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --target $@ duckdb==1.2.0 \
+	$(BIN)/python $(INSTALL) --only-binary :all: --target $@ duckdb==1.2.0 \
 		|| echo "no duckdb 1.2.0 for this Python: its tests are skipped"
 
-.venv/installed: setup.cfg pyproject.toml
+.venv/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[sample,test,dev]'
+	$(BIN)/python $(INSTALL) --constraint constraints.txt --editable '.[sample,test,dev]' || { \
+		echo "A version in constraints.txt cannot be installed here: taking what setup.cfg allows."; \
+		$(BIN)/python $(INSTALL) --editable '.[sample,test,dev]'; }
 	@touch $@
