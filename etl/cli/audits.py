@@ -29,7 +29,7 @@ def audits(name: str, failed: bool, as_json: bool) -> None:
     _, ledger = opened()
     checks = ledger.checks()
     if not as_json and (earlier := _earlier(ledger, checks.values())):
-        echo(earlier)
+        echo(earlier, err=True)
     if name in checks:
         return show(_details(ledger, checks[name]), as_json, _show_check)
     found = [check for check in checks.values() if name in ("", check.table_name)]

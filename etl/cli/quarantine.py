@@ -107,7 +107,7 @@ def _show_records(records: list[dict[str, Any]], limit: int) -> None:
     names = ["date", "file", "line", "rule", *own, "message", "text", *given_up]
     show_table(names, [[str(record[name] or "") for name in names] for record in records[:limit]])
     if len(records) > limit:
-        echo(f"... and {len(records) - limit:,} more; --json prints all")
+        echo(f"... and {len(records) - limit:,} more; --json prints all", err=True)
 
 
 @quarantine.command()

@@ -10,11 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from etl.errors import cut, few, printable, printable_lines
+from etl.reports.terminal import AMBER, RED, colour_of, has_colours, painted
 
 _Found = TypeVar("_Found")
-
-#: Wider than any table; its cells are cut.
-_ENDLESS = 1_000_000
 
 
 def shown(value: Any) -> str:
@@ -26,7 +24,16 @@ def shown(value: Any) -> str:
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     """Print a text, whoever wrote parts of it; every command prints by this or by show_table()."""
-    click.echo(printable_lines(str(text)), err=err, nl=nl)
+    stream = sys.stderr if err else sys.stdout
+    safe = printable_lines(str(text))
+    click.echo(painted(safe) if has_colours(stream) else safe, stream, nl=nl)
+
+
+def print_code(text: str) -> None:
+    """Print Python, which is UTF-8 in the file that it is written to, whatever a terminal has."""
+    if sys.stdout.isatty():
+        return echo(text, nl=False)
+    click.echo(printable_lines(text).encode("utf-8", "backslashreplace"), sys.stdout, nl=False)
 
 
 def show(
@@ -40,24 +47,33 @@ def show(
 
 def print_json(value: Any, indent: int | None = 2) -> None:
     """Print plain data as JSON, whole and exact: JSON escapes by itself what is not ASCII."""
-    click.echo(json.dumps(value, indent=indent, default=str))
+    click.echo(json.dumps(value, indent=indent, default=str), sys.stdout)
 
 
-def show_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows below their names, each cell on one line; into a pipe or a file in whole lines."""
+def show_table(names: Sequence[str], rows: Sequence[Sequence[str]], *, is_data: bool = False) -> None:
+    """Print rows below their names, each on one line: in columns on a terminal, elsewhere with tabs between cells.
+
+    What is `is_data` is somebody's own, in which no word is red or amber.
+    """
+    if not sys.stdout.isatty():
+        # what is padded, cut or folded cannot be searched
+        lines = ["\t".join(printable(cut(cell)) for cell in row) for row in (names, *rows)]
+        return click.echo("\n".join(lines), sys.stdout)
+    if not rows:
+        return echo("nothing to show")
     from rich.console import Console
-    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
-    if not rows:
-        return echo("nothing to show")
+    is_coloured = has_colours(sys.stdout)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
         table.add_column(Text(printable(name)), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(printable(cut(cell))) for cell in row))
-    # what is cut or folded cannot be searched
-    endless = Console(width=_ENDLESS)
-    width = None if sys.stdout.isatty() else Measurement.get(endless, endless.options, table).maximum
-    Console(width=width, soft_wrap=width is not None).print(table)
+        cells = zip(names, row, strict=True)
+        table.add_row(*(Text(printable(cut(cell)), "" if is_data else _style(name, cell)) for name, cell in cells))
+    Console(color_system="auto" if is_coloured else None).print(table)
+
+
+def _style(column: str, cell: str) -> str:
+    return {RED: "red", AMBER: "yellow"}.get(colour_of(column, cell), "")

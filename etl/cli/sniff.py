@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from etl.cli.registry import DEVELOP, under
-from etl.cli.screen import echo
+from etl.cli.screen import print_code
 
 
 @under(DEVELOP)
@@ -21,4 +21,4 @@ def sniff(file: Path, delimiter: str) -> None:
     """
     from etl.sources.sniff import propose
 
-    echo(propose(file, delimiter), nl=False)
+    print_code(propose(file, delimiter))

@@ -38,6 +38,7 @@ def sql(query: str, at: date | None, generation: str, candidate: bool, as_json: 
     names, rows = ask(query, file)
     if as_json:
         return print_json([dict(zip(names, row, strict=True)) for row in rows], indent=None)
-    show_table(names, [["" if value is None else str(value) for value in row] for row in rows[:_SHOWN_ROWS]])
+    shown = [["" if value is None else str(value) for value in row] for row in rows[:_SHOWN_ROWS]]
+    show_table(names, shown, is_data=True)
     if len(rows) > _SHOWN_ROWS:
-        echo(f"... and {len(rows) - _SHOWN_ROWS:,} more rows; --json prints all")
+        echo(f"... and {len(rows) - _SHOWN_ROWS:,} more rows; --json prints all", err=True)

@@ -14,6 +14,11 @@ from etl.project.settings import parse
 _COMMANDS = ("etl", "luigi", "__main__.py", "-m")
 
 
+def is_command() -> bool:
+    """Return whether this process is a command, and not somebody's own program that imports etl."""
+    return Path(sys.argv[0]).name in _COMMANDS
+
+
 def stopped(error: Exception) -> BaseException:
     """Return the error of a luigi.cfg that Luigi cannot read; an exit with its message, if a command is run."""
     told = ConfigError(f"luigi.cfg cannot be read: {sentence(str(error))}")
@@ -24,7 +29,7 @@ def stopped(error: Exception) -> BaseException:
         except ConfigError as found:
             told = found
             break
-    if Path(sys.argv[0]).name not in _COMMANDS:
+    if not is_command():
         return told
     print(indented(printable_lines(f"Error: {told}")), file=sys.stderr)
     return SystemExit(told.exit_code)

@@ -13,6 +13,9 @@ from typing import Any, Protocol
 
 from etl.errors import AlreadyRunning, EtlError, indented, printable_lines
 from etl.project import CONFIG, find_root, has_option, load_project
+from etl.project.unreadable import is_command
+from etl.reports.output import keep_output
+from etl.reports.terminal import has_colours, painted
 
 log = logging.getLogger("etl")
 
@@ -39,6 +42,8 @@ class Config(Protocol):
 
 def configure(config: Config, add_config_path: Callable[[str], object]) -> None:
     """Set exit codes, completeness checks and logging; read the project's luigi.cfg from any cwd."""
+    if is_command():
+        keep_output()
     _read_project_config(add_config_path)
     for name, code in EXIT_CODES.items():
         config.set("retcode", name, str(code))
@@ -140,6 +145,14 @@ class _Printable(logging.Formatter):
         return indented(printable_lines(super().format(record)))
 
 
+class _Painting(logging.StreamHandler):  # type: ignore[type-arg]
+    """To standard error, with red and amber words if it is a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return painted(text) if has_colours(self.stream) else text
+
+
 def _is_news(record: logging.LogRecord) -> bool:
     """Return False for what the step that failed has said already, without a traceback; all else is printable."""
     if record.exc_info and isinstance(record.exc_info[1], EtlError):
@@ -153,7 +166,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 def _log_to_stderr() -> None:
     log = logging.getLogger("etl")
     if not log.handlers:
-        handler = logging.StreamHandler()
+        handler = _Painting()
         handler.setFormatter(_Printable("%(asctime)s %(message)s", "%H:%M:%S"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)

@@ -55,7 +55,7 @@ def test_only_failed_ones_and_those_of_a_table_can_be_asked_for(shop: Project) -
         ("marts.items.accepted_values.item", "warn", False, 1)
     ]
     assert [check["name"] for check in json.loads(answer("raw.sales", "--json"))] == ["raw.sales.nothing_lost"]
-    assert answer("raw.sales", "--failed") == "nothing to show\n"
+    assert answer("raw.sales", "--failed") == "name\tseverity\tresult\tfailing\n"
 
 
 def test_a_check_shows_its_select_and_the_rows_that_it_found(shop: Project) -> None:

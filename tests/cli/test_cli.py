@@ -63,7 +63,7 @@ def test_status_tells_how_fresh_and_how_clean_each_source_is(shop):
 def test_status_shows_the_last_run_and_the_generation_as_text(shop):
     text = answer("status")
     assert f"project     {shop.root}" in text
-    assert "sales   2024-03-04  3           4     2                  2024-03-03" in text
+    assert "sales\t2024-03-04\t3\t4\t2\t\t2024-03-03" in text
 
 
 def test_status_of_a_project_that_never_ran_is_no_error(tmp_path, monkeypatch):
@@ -200,7 +200,7 @@ def test_status_prints_why_the_last_run_could_not_begin(shop):
     text = answer("status")
     assert "            plan: " in text
     assert text.count("did you mean item?") == 2
-    assert "sales   2024-03-04  3           4     2" in text
+    assert "sales\t2024-03-04\t3\t4\t2" in text
     (shop.sql / "marts/last.sql").unlink()
     assert answer("status").count("did you mean item?") == 1
 

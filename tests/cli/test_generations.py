@@ -52,9 +52,9 @@ def test_diff_says_which_tables_differ_and_how(shop: Project) -> None:
 
     assert result.exit_code == 1
     assert [line.rstrip() for line in result.output.splitlines()] == [
-        "table        before  after  added  removed  changed",
-        "marts.items  2       3      1      0        2        sales (2)",
-        "raw.sales    3       4      1      0        1        item (1)",
+        "table\tbefore\tafter\tadded\tremoved\tchanged",
+        "marts.items\t2\t3\t1\t0\t2\tsales (2)",
+        "raw.sales\t3\t4\t1\t0\t1\titem (1)",
         "1 table the same",
         "",
         "marts.items by item",

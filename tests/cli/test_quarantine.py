@@ -54,7 +54,7 @@ def test_of_a_source_it_shows_line_rule_reason_and_text(shop, arguments):
 
 def test_show_takes_a_date_a_rule_and_a_limit(shop):
     assert [row["line"] for row in json.loads(answer("show", "sales", "--rule", "record", "--json"))] == [4]
-    assert answer("show", "sales", "--date", "2024-03-01") == "nothing to show\n"
+    assert answer("show", "sales", "--date", "2024-03-01") == "date\tfile\tline\trule\tmessage\ttext\n"
     assert answer("show", "sales", "--limit", "1").endswith("... and 1 more; --json prints all\n")
 
 
