@@ -91,12 +91,27 @@ def test_a_file_cut_off_is_refused(tmp_path, table, damage):
         table(Parquet(), damage(path.read_bytes()), ["a"])
 
 
-def test_damage_in_the_middle_is_found_when_the_file_is_opened(tmp_path, table):
-    path = written(tmp_path / "a.parquet", {"a": [str(n) * 9 for n in range(5000)]}, compression="zstd")
+@pytest.mark.parametrize(
+    "values",
+    [
+        [str(n) * 9 for n in range(5000)],
+        list(range(5000)),
+        [n / 7 for n in range(5000)],
+        [Decimal(n) / 4 for n in range(5000)],
+        [dt.date(2024, 1, 1) + dt.timedelta(n) for n in range(5000)],
+        [dt.datetime(2024, 1, 1) + dt.timedelta(n) for n in range(5000)],
+        [[n] for n in range(5000)],
+        [{"b": n} for n in range(5000)],
+    ],
+    ids=lambda values: type(values[0]).__name__,
+)
+def test_damage_in_the_middle_is_found_when_the_file_is_opened(tmp_path, values):
+    path = written(tmp_path / "a.parquet", {"a": values}, compression="zstd")
     content = bytearray(path.read_bytes())
     content[4:40] = bytes(36)
+    path.write_bytes(content)
     with pytest.raises(UnreadableError, match="not a sound Parquet file"):
-        table(Parquet(), bytes(content), ["a"])
+        Parquet().open(path, ["a"], tmp_path / "scratch")
 
 
 def test_a_row_is_read_again_from_its_text(tmp_path, table):
