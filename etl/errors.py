@@ -91,11 +91,17 @@ def closest(name: str, known: Iterable[str]) -> list[str]:
 
     Where the two only look equal, or differ in letters beyond ASCII, their code points are shown beside.
     """
+    near = nearest(name, known)
+    return [] if near is None else [f"{printable(near)}{_codes(name, near)}"]
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like another one; None if none is."""
     looks = {_look(other): other for other in known}
     own = _look(name)
-    found = [look for look in looks if look == own] or [look for look in looks if _may_look(own, look)][:1]
+    found = [look for look in looks if look == own] or [look for look in looks if _may_look(own, look)]
     found = found or get_close_matches(own, looks, n=1)
-    return [f"{printable(looks[look])}{_codes(name, looks[look])}" for look in found]
+    return looks[found[0]] if found else None
 
 
 def unknown(said: str, name: str, known: Iterable[str], instead: str = "") -> str:

@@ -106,6 +106,10 @@ class CsvFile:
                 for record in self._records(content, item) if isinstance(item, Stretch) else [item]:
                     yield self._fault(content, record)
 
+    def blank(self) -> Sequence[str]:
+        """Return no column: the file names them in one place."""
+        return ()
+
     def skips(self, headers: bool = True) -> Sequence[Skipped]:
         """Return the lines that are skipped by their number alone."""
         wanted = [skip for skip in self._body.skips if headers or skip.role != "names"]

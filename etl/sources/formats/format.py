@@ -92,6 +92,9 @@ class Opened(Protocol):
         Without `headers`, the header that names the columns is left out too.
         """
 
+    def blank(self) -> Sequence[str]:
+        """Return the columns of which no sound record has a cell, where each record names its own; else none."""
+
     def close(self) -> None:
         """Delete what was written to take the file apart."""
 

@@ -165,6 +165,10 @@ class ParquetFile:
         """Yield all rows."""
         return (Fault(place, "") for place in self._places(""))
 
+    def blank(self) -> Sequence[str]:
+        """Return no column: the file names them in one place."""
+        return ()
+
     def skips(self, headers: bool = True) -> Sequence[Skipped]:
         """Return nothing: every row is a record."""
         return ()

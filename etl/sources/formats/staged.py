@@ -107,6 +107,23 @@ class Staged:
         """Return the lines that are skipped by their number alone."""
         return [skip for skip in self.by_number if headers or skip.role != "names"]
 
+    def blank(self) -> Sequence[str]:
+        """Return the columns of which no sound record has a cell, where each record names its own; else none."""
+        import pyarrow.parquet as pq
+
+        if not self.extras:
+            return ()
+        with pq.ParquetFile(self.file) as file:
+            groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+            first = file.schema_arrow.get_field_index("_text_0")
+        filled = {
+            column
+            for group in groups
+            for column in range(len(self.columns))
+            if group.column(first + column).statistics.null_count < group.num_rows
+        }
+        return [name for column, name in enumerate(self.columns) if column not in filled]
+
     def close(self) -> None:
         """Delete the staged files."""
         self.file.unlink(missing_ok=True)

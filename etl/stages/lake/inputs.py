@@ -9,22 +9,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from etl.engine.quoting import identifier, literal
-from etl.errors import UnreadableError, closest, printable
+from etl.errors import UnreadableError, printable
 from etl.project import Project
 from etl.project.files import private
 from etl.sources import Source
 from etl.sources.formats import Opened
 from etl.stages.lake.empty import needs_no_header
 from etl.stages.lake.pinned import Pinned
+from etl.stages.lake.renamed import renamed
 from etl.stages.raw import Delivery, File
 
 #: The column of cells that the contract does not know, if the source keeps them.
 EXTRA = "_extra"
 _MOST_SHOWN = 1000
-#: And so many names that are nearly those of the contract.
-_MOST_ALIKE = 3
-#: Among more names than these nobody looks for one.
-_MOST_COMPARED = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,13 +81,15 @@ class Input:
         extra = list(map(repr, unknown))
         extra += [f"{name!r} (first on line {line})" for name, line in self.opened.extras.items()]
         if missing:
-            near = _alike(missing, [name for name in unknown if name in shown])
-            return f"column {_short(map(repr, missing))} of the contract is missing: {header}{near}"
+            new = [name for name in unknown if name in shown]
+            expected = [column.name for column in contract.columns]
+            said = f"column {_short(map(repr, missing))} of the contract is missing: {header}"
+            return said + renamed(missing, new, expected=expected, found=self.names)
         if extra and self.source.extra == "refuse" and not contract.drops_extra:
             seen = "" if self.opened.extras else f": {header}"
             return (
                 f"column {_short(extra)} is not in the contract{seen}; if it may be there, say extra='ignore' or "
-                "extra='keep' in the Source"
+                f"extra='keep' in the Source{self._renamed_in_records()}"
             )
         if len(set(self.names)) < len(self.names):
             return f"a column is there twice: {header}"
@@ -99,6 +98,13 @@ class Input:
         ]:
             return f"the columns are not in the contract's order: {header}"
         return ""
+
+    def _renamed_in_records(self) -> str:
+        """Return which extra cell may be a column that no record has, where each names its own cells."""
+        names = dict(zip(self.opened.columns, self.names, strict=True))
+        missing = [names[name] for name in self.opened.blank()]
+        option = "fields" if hasattr(self.source.format, "fields") else "paths"
+        return renamed(missing, list(self.opened.extras), option=option)
 
 
 class Lines(NamedTuple):
@@ -172,14 +178,6 @@ def _short(names: Iterable[str]) -> str:
     """Return names as a list that fits into a message, which every record of a refused file repeats."""
     text = ", ".join(map(printable, names))
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]} ..."
-
-
-def _alike(missing: Sequence[str], unknown: Sequence[str]) -> str:
-    """Return which names of the file are nearly those that are missing; they may look the same."""
-    if len(unknown) > _MOST_COMPARED:
-        return ""
-    pairs = [(name, near) for name in missing[:_MOST_ALIKE] for near in closest(name, unknown)]
-    return "".join(f"; in the place of {printable(name)} there may be {near}" for name, near in pairs)
 
 
 def select_list(names: Sequence[str]) -> str:

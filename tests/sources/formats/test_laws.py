@@ -1,7 +1,9 @@
 """The laws that every raw format keeps, over all of them: a new one is judged as soon as it is in FORMATS."""
 
+import ast
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -259,6 +261,29 @@ def test_a_column_that_is_missing(tmp_path: Path, maker: Maker) -> None:
     assert "'id' of the contract is missing" in outcome or outcome == (3, 0, 3, 0)
     assert {rule for _, rule, _ in tiny.rejects_of(project)} <= {"partition.refused", "id.not_nullable"}
     assert len(tiny.rejects_of(project)) == 3
+
+
+@pytest.mark.parametrize("name", ["item_id", "Id", "sku"])
+def test_a_renamed_column_is_answered_with_what_takes_it(tmp_path: Path, maker: Maker, name: str) -> None:
+    columns = [name, *COLUMNS[1:]]
+    _, refusal = day(tmp_path / "a", maker, ROWS, columns)
+    if name == "sku" and "(first on line" in refusal:
+        return  # records that name their own cells have no first column
+    answer = re.search(rf"New: {name}. If it is `id`, add (\w+)=(.*?) to (its Field|the format)\.", refusal)
+    assert answer
+    known, format = contract(), maker.fmt(columns)
+    if answer[3] == "its Field":
+        first = replace(known.columns[0], **ast.literal_eval(answer[2]))
+        known = replace(known, columns=(first, *known.columns[1:]))
+    else:
+        format = replace(format, **{answer[1]: ast.literal_eval(answer[2])})
+    assert day(tmp_path / "b", maker, ROWS, columns, contract=known, format=format)[1] == (3, 3, 0, 0)
+
+
+def test_a_column_that_is_there_is_not_taken_for_renamed(tmp_path: Path, maker: Maker) -> None:
+    _, refusal = day(tmp_path, maker, [[*row, 7] for row in ROWS], [*COLUMNS, "item_id"])
+    assert "'item_id'" in refusal
+    assert "New:" not in refusal
 
 
 @pytest.mark.parametrize(("ids", "kept"), [(["7", "8"], 2), (["x", "8"], 1), ([1.5, 2.0], None)])

@@ -455,7 +455,7 @@ def test_a_long_value_is_cut_and_a_masked_one_is_not_told(tmp_path: Path) -> Non
 
 def test_a_name_in_the_header_that_only_looks_right_is_shown_with_its_code_points(tmp_path: Path) -> None:
     contract = Contract("Sales", (Column("id", "BIGINT", False), Column("K\u00f6ln", "BIGINT", True)))
-    said = "in the place of Köln there may be Ko\u0308ln (it is Ko<U+0308>ln, not K<U+00F6>ln)"
+    said = "New: Ko\u0308ln (it is Ko<U+0308>ln, not K<U+00F6>ln). If it is `Köln`, add metadata={'aliases': ["
     refused(tmp_path, "id,Ko\u0308ln\n1,2\n", re.escape(said), contract=contract)
 
 
