@@ -87,6 +87,10 @@ class Rescued:
         """Return the lines that are skipped by their number alone."""
         return self.opened.skips(headers)
 
+    def blank(self) -> Sequence[str]:
+        """Return the columns of which no sound record has a cell."""
+        return self.opened.blank()
+
     def close(self) -> None:
         """Delete what was written to take the file apart."""
         self.opened.close()
