@@ -29,6 +29,7 @@ from etl.project.git import check_out
 from etl.run import steps
 from etl.run.active import ActiveRun, new_run_id
 from etl.sources import Source
+from etl.sources.connectors import connector_from, connector_to
 from etl.stages import lake, published, raw
 from etl.stages.lake.corrections import corrections_file, read_corrections
 from etl.stages.published import Contents, Generation, Input
@@ -189,7 +190,7 @@ def _complete(copy: Project) -> None:
     ledger, key = Ledger(copy.ledger), catalog_key(copy.contracts)
     catalog = json.loads(ledger.cached("catalog", key) or "")
     for source in catalog["sources"]:
-        source |= {"marker": "", "settle_seconds": 0}
+        source["connector"] = connector_to(connector_from(source["connector"]).at_once())
     ledger.cache("catalog", key, json.dumps(catalog))
 
 

@@ -45,6 +45,8 @@ def test_status_tells_how_fresh_and_how_clean_each_source_is(shop):
     (sales,) = json.loads(answer("status", "--json"))["sources"]
     assert sales == {
         "source": "sales",
+        "connector": "Files",
+        "place": "sales/{date}.csv",
         "newest": "2024-03-04",
         "partitions": 3,
         "rows": 4,

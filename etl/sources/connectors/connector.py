@@ -74,6 +74,9 @@ class Connector(Protocol):
     def definition(self) -> Mapping[str, Any]:
         """What decides, beside a delivery's content, what becomes of it: if it changes, all is taken again."""
 
+    def at_once(self) -> Connector:
+        """Return the same without anything that a delivery has to wait for: all that lies there counts."""
+
     def where(self, day: date) -> str:
         """Return the path below data/raw at which a delivery of a date would be looked for."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,10 @@ class Files:
     def definition(self) -> Mapping[str, Any]:
         """What decides what becomes of a file; when it counts is no part of it."""
         return {"files": self.path, "same_content": self.same_content}
+
+    def at_once(self) -> Files:
+        """Return the same without marker, and however young a file is."""
+        return replace(self, marker="", settle_seconds=0)
 
     def where(self, day: date) -> str:
         """Return the path of one date; with the wildcards, if there are any."""

@@ -71,6 +71,7 @@ def test_it_keeps_the_protocol_and_survives_json(connector: Connector) -> None:
         setattr(connector, fields(connector)[0].name, "x")  # type: ignore[arg-type]
     assert json.loads(json.dumps(dict(connector.definition))) == dict(connector.definition)
     assert connector.place in connector.named
+    assert connector.at_once().definition == connector.definition
 
 
 @pytest.mark.parametrize("connector", CONNECTED, ids=repr)
@@ -99,6 +100,7 @@ def test_what_lies_where_it_is_looked_for_is_found(texts: tuple[str, str], tmp_p
         path = tmp_path / connector.where(DAY)
         path.parent.mkdir(exist_ok=True)
         path.write_text("id\n1\n")
+        assert [seen.problem for seen in connector.at_once().look(tmp_path, "sales", DAY, 0)] == [""]
         path.with_name(f"{path.name}.done").touch()
         ((day, file, problem),) = list(connector.look(tmp_path, "sales", DAY, 2**62))
         assert (day, problem) == (DAY, "")
