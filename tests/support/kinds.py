@@ -1,0 +1,68 @@
+"""A sample of every kind of model over the same feed, so that laws take each kind through the same nights."""
+
+from collections.abc import Mapping
+
+from etl.models import Context, Given, Promised
+from etl.models.kinds import KINDS
+
+#: The feed: `seq` orders what is said of an id, `note` is a remark that no sample but the view shows as a value.
+FEED = Given(
+    "raw.feed",
+    (
+        *(("day", "DATE"), ("id", "BIGINT"), ("seq", "BIGINT"), ("city", "VARCHAR"), ("gone", "BOOLEAN")),
+        ("note", "VARCHAR"),
+    ),
+    "day",
+    added=(),
+)
+
+_PYTHON = '''# not_null: id
+READS = ["raw.feed"]
+
+
+def model(inputs, ctx):
+    """How often each id was delivered."""
+    return inputs["raw.feed"].aggregate("id, count(*) as times")
+'''
+
+#: By kind, the file of its sample below sql/, and the text of it. Each promises that its id is not null.
+SAMPLES: Mapping[str, tuple[str, str]] = {
+    "view": (
+        "marts/view.sql",
+        "-- materialized: view\n-- not_null: id\nselect id, note from raw.feed where not coalesce(gone, false)",
+    ),
+    "table": (
+        "marts/table.sql",
+        "-- materialized: table\n-- not_null: id\nselect id, max(city) as city from raw.feed group by id",
+    ),
+    "incremental": (
+        "marts/incremental.sql",
+        "-- materialized: incremental\n-- partition: day\n-- not_null: id\n"
+        "select day, id, count(*) as times from raw.feed group by all",
+    ),
+    "merge": (
+        "marts/merge.sql",
+        "-- materialized: merge\n-- key: id\n-- order: seq\n-- partition: day\n-- deletes: gone\n-- not_null: id\n"
+        "select day, id, seq, city, gone, note from raw.feed",
+    ),
+    "scd2": (
+        "marts/scd2.sql",
+        "-- materialized: scd2\n-- key: id\n-- partition: day\n-- order: seq\n-- deletes: gone\n-- ignores: note\n"
+        "-- not_null: id\nselect day, id, seq, city, gone, note from raw.feed",
+    ),
+    "python": ("marts/python.py", _PYTHON),
+}
+
+#: What contracts promise of the samples that need it.
+CONTEXT = Context(promised={"marts.python": Promised((("id", "BIGINT"), ("times", "BIGINT")))})
+
+
+def sample(kind: str) -> tuple[str, str]:
+    """Return file and text of the sample of a kind."""
+    assert kind in SAMPLES, f"the kind {kind} has no sample; add a model of it to tests/support/kinds.py"
+    return SAMPLES[kind]
+
+
+def every_sample() -> dict[str, str]:
+    """Return the files of all kinds."""
+    return dict(sample(kind) for kind in KINDS)
