@@ -3,13 +3,13 @@
 ETL_TEST_KILLS sets how many kills each of the four random tests makes (default 1).
 """
 
+import ast
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -17,19 +17,22 @@ KILLS = int(os.environ.get("ETL_TEST_KILLS", "1"))
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 READER = """
 import pathlib, sys, duckdb
-warehouse, seen = pathlib.Path(sys.argv[1]), set()
-polls = 0
-while not pathlib.Path(sys.argv[2]).exists():
-    with duckdb.connect(str(warehouse), read_only=True) as con:
-        seen.add(con.execute(
+
+def look():
+    with duckdb.connect(sys.argv[1], read_only=True) as con:
+        return con.execute(
             "select (select count(*) from raw.orders), (select count(*) from marts.orders), "
             "(select sum(rows)::int from etl.partitions where source = 'orders'), "
             "(select bool_or(outcome = 'published') from etl.runs), "
             "(select bool_and(passed) from etl.checks where severity = 'error')"
-        ).fetchone())
-    polls += 1
-assert polls > 10, polls
-print(sorted(seen))
+        ).fetchone()
+
+seen, is_last = {look()}, False
+print("looking", flush=True)
+while not is_last:
+    is_last = pathlib.Path(sys.argv[2]).exists()
+    seen.add(look())
+print(seen)
 """
 
 
@@ -66,6 +69,7 @@ def test_readers_see_whole_generations_while_nights_with_corrections_are_killed(
         [sys.executable, "-c", READER, str(shop.warehouse), str(tmp_path / "stop")],
         env=tools.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    assert reader.stdout.readline() == "looking\n"
     for n in range(1, KILLS + 1):
         shop.deliver("orders/2018-05-25.psv", versions[n % 2])
         moment = killed_at_random(shop, undisturbed.seconds(flights=False) * 0.7, tools, "--workers", workers)
@@ -75,9 +79,10 @@ def test_readers_see_whole_generations_while_nights_with_corrections_are_killed(
         assert shop.content() == contents[n % 2], f"killed after {moment:.3f} s"
         assert shop.leftovers() == []
     (tmp_path / "stop").touch()
-    seen, problems = reader.communicate(timeout=20)
+    said, problems = reader.communicate()
     assert reader.returncode == 0, problems
-    assert seen.strip() == str(sorted(counts))
+    # between the first and the last a reader that had no turn may have missed one
+    assert {counts[0], counts[KILLS % 2]} <= ast.literal_eval(said) <= set(counts)
 
 
 def killed_at_random(project, seconds: float, tools, *arguments: str) -> float:
@@ -93,14 +98,14 @@ def killed_at_random(project, seconds: float, tools, *arguments: str) -> float:
 def test_children_end_with_their_parent_and_the_lock_is_free(slow_project, undisturbed, tools, how) -> None:
     process = slow_project.start("Nightly", "--date", tools.DATE, "--workers", "2")
     tools.wait_for(lambda: slow_project.data.joinpath("warehouse", "build.duckdb").exists())
-    children = tools.wait_for(lambda: children_of(process.pid))
+    children = tools.wait_for(lambda: tools.children_of(process.pid))
 
     os.kill(process.pid, how)
-    process.communicate(timeout=20)
+    process.communicate()
 
     assert process.returncode != 0
-    tools.wait_for(lambda: not any(map(is_alive, children)))
-    slow_project.edit("sql/marts/slow.sql", "20000000000", "2")
+    tools.wait_for(lambda: not any(map(tools.is_alive, children)))
+    slow_project.edit("sql/marts/slow.sql", "2000000000000", "2")
     slow_project.published()
     assert slow_project.sql("select count(*) from marts.orders") == [(len(undisturbed.orders["marts.orders"]),)]
     assert slow_project.leftovers() == []
@@ -115,11 +120,11 @@ def test_a_night_that_is_asked_to_stop_is_not_green(slow_project, tools, how) ->
         tools.wait_for(lambda: slow_project.receipts("load").keys() >= {"orders"})
 
     process.send_signal(how)
-    process.communicate(timeout=20)
+    process.communicate()
 
     assert process.returncode != 0
     assert not slow_project.warehouse.exists()
-    slow_project.edit("sql/marts/slow.sql", "20000000000", "2")
+    slow_project.edit("sql/marts/slow.sql", "2000000000000", "2")
     slow_project.published()
     assert slow_project.sql("select outcome from etl.runs order by started_at")[-1:] == [("published",)]
     assert slow_project.sql("select outcome from etl.runs order by started_at")[0] != ("",)
@@ -127,21 +132,8 @@ def test_a_night_that_is_asked_to_stop_is_not_green(slow_project, tools, how) ->
 
 @pytest.fixture
 def slow_project(project):
-    """A project of which one model takes minutes."""
+    """A project of which one model never ends."""
     (project.root / "sql" / "marts" / "slow.sql").write_text(
-        "-- One row.\nselect sum(hash(n)) as n from range(20000000000) as t(n)\n"
+        "-- One row.\nselect sum(hash(n)) as n from range(2000000000000) as t(n)\n"
     )
     return project
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes whose parent is `pid`."""
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether a process is there and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False

@@ -1,7 +1,5 @@
 """Workers and a central scheduler change how long a night takes, never what it publishes."""
 
-import time
-
 import pytest
 
 
@@ -21,7 +19,7 @@ def test_two_projects_at_once_share_a_central_scheduler(
         for each in projects
     ]
 
-    outputs = [night.communicate(timeout=60)[0] for night in nights]
+    outputs = [night.communicate()[0] for night in nights]
 
     assert [night.returncode for night in nights] == [0, 0], "\n".join(outputs)
     assert [each.content() for each in projects] == [undisturbed.flights, undisturbed.orders]
@@ -33,16 +31,17 @@ def test_after_a_kill_on_a_central_scheduler_the_next_run_need_not_wait(
     project, undisturbed, scheduler, tools
 ) -> None:
     slow = project.root / "sql" / "marts" / "slow.sql"
-    slow.write_text("-- One row.\nselect sum(hash(n)) as n from range(20000000000) as t(n)\n")
+    slow.write_text("-- One row.\nselect sum(hash(n)) as n from range(2000000000000) as t(n)\n")
     night = project.start("Nightly", "--date", tools.DATE, *scheduler.arguments)
     tools.wait_for(lambda: "orders" in project.receipts("load"))
-    time.sleep(0.2)  # into the model that takes minutes, which holds the scheduler's resource
+    # into the model that never ends, which holds the scheduler's resource
+    tools.wait_until_busy(lambda: [night.pid])
     tools.kill(night)
     slow.unlink()
 
-    again = project.published(*scheduler.arguments)
+    # a night that had to wait for the dead one would hang, as the scheduler does not give it up
+    project.published(*scheduler.arguments)
 
-    assert again.seconds < 30
     assert project.content() == undisturbed.orders
 
 
@@ -65,6 +64,5 @@ def test_failures_have_their_exit_codes_on_a_central_scheduler_too(project, sche
     failed = project.nightly(*scheduler.arguments)
 
     assert failed.exit_code == 30, str(failed)
-    assert failed.seconds < 30
     project.deliver("items.csv", sound)
     project.published(*scheduler.arguments)

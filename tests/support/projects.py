@@ -142,7 +142,7 @@ class Project:
             done = subprocess.run(
                 [sys.executable, *command],
                 cwd=cwd or self.root, env=environment(**self.env, **env),
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=warm.PATIENCE,
             )  # fmt: skip
         else:
             done = warm.run(command, cwd or self.root, environment(**self.env, **env))
@@ -224,13 +224,41 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 20) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = warm.PATIENCE) -> Any:
     """Return the condition's value as soon as it is true; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.01)
     return value
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes whose parent is `pid`."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process is there and is no zombie."""
+    return _stat(pid)[:1] not in ([], ["Z"])
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU that a process has used, without its children; 0 if it is gone."""
+    return sum(map(int, _stat(pid)[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_until_busy(pids: Callable[[], list[int]], seconds: float = 0.5) -> None:
+    """Return when one of the processes has used so much CPU from now on: it is in a model that never ends."""
+    before: dict[int, float] = {}
+    wait_for(lambda: any(cpu_seconds(pid) - before.setdefault(pid, cpu_seconds(pid)) > seconds for pid in pids()))
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def kill(process: warm.Process) -> None:
@@ -391,10 +419,13 @@ class Scheduler:
     def start(self) -> None:
         """Start it, and return when it answers."""
         options = ["--address", "127.0.0.1", "--port", str(self.port), "--state-path", str(self.state)]
+        # what has to wait for a worker that is dead hangs
+        config = self.state.with_name("luigid.cfg")
+        config.write_text(f"[scheduler]\nworker_disconnect_delay = {10 * warm.PATIENCE}\n")
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from luigi.cmdline import luigid; luigid()", *options],
             cwd=self.state.parent,
-            env=environment(),
+            env=environment(LUIGI_CONFIG_PATH=str(config)),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

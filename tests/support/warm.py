@@ -33,6 +33,8 @@ LIBRARIES = (
     "etl.cli.main",
     "etl.run.steps",
 )
+#: After so many seconds a process hangs, on however busy a machine.
+PATIENCE = 300.0
 #: What reads the configuration of the folder that it is imported in: each process imports it for itself.
 CONFIGURED = re.compile(r"luigi(\..*)?|etl(\.tasks(\..*)?)?")
 
@@ -63,7 +65,7 @@ class Process:
         except subprocess.TimeoutExpired:
             return None
 
-    def communicate(self, timeout: float = 60) -> tuple[str, None]:
+    def communicate(self, timeout: float = PATIENCE) -> tuple[str, None]:
         """Return its output when all that have it have ended."""
         end, found = time.monotonic() + timeout, []
         while select.select([self.stdout], [], [], max(end - time.monotonic(), 0))[0]:
