@@ -21,7 +21,7 @@ from etl.contract.clocks import AMBIGUOUS, NONEXISTENT
 from etl.contract.masking import MASKS
 from etl.models import header
 from etl.models.header import read_audits
-from etl.models.kinds import MATERIALIZED
+from etl.models.kinds import KINDS, MATERIALIZED, kinds_with
 from etl.project.settings import Settings
 from etl.sources.connectors.files import SAME
 from etl.sources.formats import FORMATS, format_class
@@ -126,6 +126,14 @@ def test_every_option_of_a_source_is_explained():
 def test_every_key_of_a_header_is_explained():
     assert set(header._PARSERS) - rows(page("models.md")) == set()
     assert {kind for kind in MATERIALIZED if f"**`{kind}`**" not in page("models.md")} == set()
+
+
+@pytest.mark.parametrize("key", sorted({key for kind in KINDS.values() for key in kind.keys}))
+def test_every_key_of_a_kind_is_explained_with_the_kinds_that_it_goes_with(key):
+    (cell,) = [line.split(" | ")[2] for line in page("models.md").splitlines() if key in rows(line)]
+    named = set(re.findall(r"`(\w+)`", cell))
+    shown = set(MATERIALIZED) - named if cell.startswith("all but") else named
+    assert shown == set(kinds_with(key)), f"docs/models.md says of {key}: {cell}"
 
 
 def test_every_kind_of_audit_is_explained():
