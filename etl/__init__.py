@@ -9,19 +9,11 @@ from etl.contract import sql_check
 from etl.errors import EtlError
 from etl.project.unreadable import stopped
 from etl.sources import Files, Source
+from etl.sources.formats import known
 
 try:
-    from etl.tasks.graph import (
-        AuditedWarehouse,
-        Backfill,
-        BuiltModel,
-        LakePartition,
-        LoadedTable,
-        Nightly,
-        PublishedWarehouse,
-        RawFile,
-    )
-    from etl.tasks.sample import DeliveredSample
+    from etl import tasks
+    from etl.tasks import *  # noqa: F403
 except (ConfigFileError, UnicodeDecodeError) as error:
     # Luigi reads its configuration when it is imported
     raise stopped(error) from None
@@ -31,30 +23,11 @@ contract.__dict__.setdefault("Source", Source)
 sys.modules.setdefault("etl.formats", sources.formats)
 
 if TYPE_CHECKING:
-    from etl.sources.formats import Csv, Excel, FixedWidth, Json, JsonLines, Parquet, Xml
+    from etl.sources.formats.known import *  # noqa: F403
 
-__all__ = [
-    "AuditedWarehouse",
-    "Backfill",
-    "BuiltModel",
-    "Csv",
-    "DeliveredSample",
-    "EtlError",
-    "Excel",
-    "Files",
-    "FixedWidth",
-    "Json",
-    "JsonLines",
-    "LakePartition",
-    "LoadedTable",
-    "Nightly",
-    "Parquet",
-    "PublishedWarehouse",
-    "RawFile",
-    "Source",
-    "Xml",
-    "sql_check",
-]
+__all__ = ["EtlError", "Files", "Source", "sql_check"]
+__all__ += tasks.__all__
+__all__ += known.__all__
 
 
 def __getattr__(name: str) -> object:

@@ -7,55 +7,28 @@ with nothing new needs neither.
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from etl.contract.values import Values
+from etl.sources.formats import known
 from etl.sources.formats.format import Fault, Format, Opened, Place
+from etl.sources.formats.known import FORMATS, format_class
 
 if TYPE_CHECKING:
-    from etl.sources.formats.csv import Csv
-    from etl.sources.formats.excel import Excel
-    from etl.sources.formats.fixed_width import FixedWidth
-    from etl.sources.formats.json import Json, JsonLines
-    from etl.sources.formats.parquet import Parquet
-    from etl.sources.formats.xml import Xml
+    from etl.sources.formats.known import *  # noqa: F403
 
 __all__ = [
-    "Csv",
-    "Excel",
+    "FORMATS",
     "Fault",
-    "FixedWidth",
     "Format",
-    "Json",
-    "JsonLines",
     "Opened",
-    "Parquet",
     "Place",
     "Values",
-    "Xml",
     "format_class",
     "format_from",
     "format_to",
 ]
-
-#: The module of each format.
-FORMATS = {
-    "Csv": "csv",
-    "Excel": "excel",
-    "FixedWidth": "fixed_width",
-    "Json": "json",
-    "JsonLines": "json",
-    "Parquet": "parquet",
-    "Xml": "xml",
-}
-
-
-def format_class(name: str) -> Any:
-    """Return the class of a format. AttributeError if there is none of that name."""
-    if name not in FORMATS:
-        raise AttributeError(f"there is no format {name!r}; there are: {', '.join(FORMATS)}")
-    return getattr(import_module(f"etl.sources.formats.{FORMATS[name]}"), name)
+__all__ += known.__all__
 
 
 def format_to(fmt: Format) -> dict[str, Any]:

@@ -1,0 +1,38 @@
+"""The formats by name, for whoever imports one from etl: a class and its module are all that is written here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from etl.sources.formats.csv import Csv
+    from etl.sources.formats.excel import Excel
+    from etl.sources.formats.fixed_width import FixedWidth
+    from etl.sources.formats.json import Json, JsonLines
+    from etl.sources.formats.parquet import Parquet
+    from etl.sources.formats.xml import Xml
+
+__all__ = ["Csv", "Excel", "FixedWidth", "Json", "JsonLines", "Parquet", "Xml"]
+
+#: The module of each format.
+FORMATS = {
+    "Csv": "csv",
+    "Excel": "excel",
+    "FixedWidth": "fixed_width",
+    "Json": "json",
+    "JsonLines": "json",
+    "Parquet": "parquet",
+    "Xml": "xml",
+}
+
+
+def format_class(name: str) -> Any:
+    """Return the class of a format. AttributeError if there is none of that name."""
+    if name not in FORMATS:
+        raise AttributeError(f"there is no format {name!r}; there are: {', '.join(FORMATS)}")
+    return getattr(import_module(f"etl.sources.formats.{FORMATS[name]}"), name)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = format_class
