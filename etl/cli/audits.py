@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from etl.cli.options import json_option, opened
+from etl.cli.options import json_option, named, opened
 from etl.cli.registry import LOOK, under
 from etl.cli.screen import echo, show, show_table
 from etl.contract.audit_kinds import BATCH_DATE
@@ -18,7 +18,7 @@ from etl.ledger import KEPT_ROWS, Check, Ledger
 
 @under(LOOK)
 @click.command()
-@click.argument("name", required=False, default="")
+@click.argument("name", required=False, default="", shell_complete=named("table"))
 @click.option("--failed", is_flag=True, help="Show only checks that found offending rows.")
 @json_option
 def audits(name: str, failed: bool, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from etl.cli.options import yes_option
+from etl.cli.options import named, yes_option
 from etl.cli.registry import REPAIR, under
 from etl.cli.screen import echo
 from etl.errors import counted
@@ -12,7 +12,7 @@ from etl.errors import counted
 
 @under(REPAIR)
 @click.command()
-@click.argument("source")
+@click.argument("source", shell_complete=named("source"))
 @yes_option
 def clear(source: str, yes: bool) -> None:
     """Delete what is left of a source that was removed.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etl.cli.options import json_option
+from etl.cli.options import json_option, named
 from etl.cli.registry import LOOK, under
 from etl.cli.screen import echo, show, show_table
 from etl.errors import ConfigError, counted
@@ -26,9 +26,9 @@ _MARKS = {"changed": "~", "added": "+", "removed": "-"}
 
 @under(LOOK)
 @click.command()
-@click.argument("a", default="previous")
-@click.argument("b", default="current")
-@click.argument("table", default="")
+@click.argument("a", default="previous", shell_complete=named("generation"))
+@click.argument("b", default="current", shell_complete=named("generation"))
+@click.argument("table", default="", shell_complete=named("table"))
 @click.option(
     "--key", default="", metavar="COLUMNS", help="Columns that name a row of TABLE, separated by commas."
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from etl.cli.options import json_option, yes_option
+from etl.cli.options import json_option, named, yes_option
 from etl.cli.registry import ENVIRONMENTS, Group, under
 from etl.cli.screen import echo, show, show_table
 from etl.errors import counted
@@ -24,7 +24,12 @@ def env() -> None:
 @env.command("create")
 @click.argument("name")
 @click.option(
-    "--from", "source", default="", metavar="ENV", help="Environment to copy. Default: the one described by [etl]."
+    "--from",
+    "source",
+    default="",
+    metavar="ENV",
+    shell_complete=named("environment"),
+    help="Environment to copy. Default: the one described by [etl].",
 )
 def create(name: str, source: str) -> None:
     """Make the environment NAME, as another one is now."""
@@ -53,7 +58,7 @@ def _show(found: list[dict[str, Any]]) -> None:
 
 
 @env.command("drop")
-@click.argument("name")
+@click.argument("name", shell_complete=named("environment"))
 @yes_option
 def drop(name: str, yes: bool) -> None:
     """Delete the data of the environment NAME.
@@ -71,7 +76,7 @@ def drop(name: str, yes: bool) -> None:
 
 @under(ENVIRONMENTS)
 @click.command()
-@click.argument("generation")
+@click.argument("generation", shell_complete=named("generation"))
 @click.option("--by", required=True, metavar="NAME", help="Who approves.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why, or what was checked.")
 def approve(generation: str, by: str, reason: str) -> None:

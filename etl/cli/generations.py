@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.cli.options import json_option, opened
+from etl.cli.options import json_option, named, opened
 from etl.cli.registry import LOOK, REPAIR, under
 from etl.cli.screen import echo, show, show_table
 from etl.errors import NotReproduced, counted, few
@@ -42,7 +42,7 @@ def _show(found: list[dict[str, Any]]) -> None:
 
 @under(REPAIR)
 @click.command()
-@click.argument("generation", required=False, default="")
+@click.argument("generation", required=False, default="", shell_complete=named("generation"))
 @click.option("--by", default="", metavar="NAME", help="Who goes back. Default: the user of this process.")
 @click.option("--reason", default="", metavar="TEXT", help="Why. It is shown until the hold ends.")
 def rollback(generation: str, by: str, reason: str) -> None:
@@ -73,7 +73,7 @@ def _show_first(rebuilt: Reproduced) -> None:
 
 @under(REPAIR)
 @click.command()
-@click.argument("generation", required=False, default="")
+@click.argument("generation", required=False, default="", shell_complete=named("generation"))
 def reproduce(generation: str) -> None:
     """Rebuild a generation from raw files, and compare.
 

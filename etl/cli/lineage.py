@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 import click
 
-from etl.cli.options import json_option, opened
+from etl.cli.options import json_option, named, opened
 from etl.cli.registry import LOOK, under
 from etl.cli.screen import echo, show
 
 
 @under(LOOK)
 @click.command()
-@click.argument("name", metavar="TABLE[.COLUMN]")
+@click.argument("name", metavar="TABLE[.COLUMN]", shell_complete=named("table"))
 @click.option(
     "--downstream", "is_down", is_flag=True, help="Show what it ends up in, instead of what it is made of."
 )

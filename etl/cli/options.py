@@ -32,6 +32,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
+def named(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return what completes a name of a kind that NAMES of etl/reports/known_names.py knows."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        from etl.errors import EtlError
+        from etl.project import load_project
+        from etl.reports.known_names import NAMES
+
+        try:
+            return [name for name in NAMES[kind](load_project()) if name.startswith(incomplete)]
+        except (EtlError, OSError, ValueError):
+            # a shell has no place for a message
+            return []
+
+    return complete
+
+
 def day_option(name: str, help: str) -> Callable[[_Command], _Command]:
     """Return an option that takes a date."""
     return click.option(name, type=Day(), help=help)

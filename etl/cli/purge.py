@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etl.cli.options import day_option, yes_option
+from etl.cli.options import day_option, named, yes_option
 from etl.cli.registry import REPAIR, under
 from etl.cli.screen import echo
 from etl.errors import PublishHeld, counted, few
@@ -22,7 +22,7 @@ _SHOWN = 20
 
 @under(REPAIR)
 @click.command()
-@click.argument("source")
+@click.argument("source", shell_complete=named("source"))
 @day_option("--date", help="Delete only this date of it.")
 @yes_option
 def purge(source: str, date: date | None, yes: bool) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from etl.cli.options import day_option, json_option
+from etl.cli.options import day_option, json_option, named
 from etl.cli.registry import REPAIR, Group, under
 from etl.cli.screen import echo, show, show_table, shown
 from etl.errors import counted
@@ -26,11 +27,17 @@ class _Quarantine(Group):
     """A group that lists without a command, and shows a source that is named in the place of one."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = ["list", *args]
         elif args[0] not in self.commands and args[0] not in ctx.help_option_names:
             args = ["show", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = named("source")(ctx, self.params[0] if self.params else click.Argument(["source"]), incomplete)
+        return [*super().shell_complete(ctx, incomplete), *map(CompletionItem, found)]
 
 
 @under(REPAIR)
@@ -50,7 +57,7 @@ def _selecting(command: _Command) -> _Command:
 
 
 @quarantine.command(name="list")
-@click.argument("source", required=False, default="")
+@click.argument("source", required=False, default="", shell_complete=named("source"))
 @json_option
 def list_(source: str, as_json: bool) -> None:
     """Count rejected records by source, date and rule.
@@ -73,7 +80,7 @@ def _show_counts(found: dict[str, list[dict[str, Any]]]) -> None:
 
 
 @quarantine.command(name="show")
-@click.argument("source")
+@click.argument("source", shell_complete=named("source"))
 @_selecting
 @click.option(
     "--limit",
@@ -111,7 +118,7 @@ def _show_records(records: list[dict[str, Any]], limit: int) -> None:
 
 
 @quarantine.command()
-@click.argument("source")
+@click.argument("source", shell_complete=named("source"))
 @click.argument("file", type=click.Path(path_type=Path))
 @_selecting
 def export(source: str, file: Path, date: date | None, rule: str) -> None:
@@ -128,7 +135,7 @@ def export(source: str, file: Path, date: date | None, rule: str) -> None:
 
 
 @quarantine.command()
-@click.argument("source")
+@click.argument("source", shell_complete=named("source"))
 @_selecting
 @click.option(
     "--from",
@@ -155,7 +162,7 @@ def replay(source: str, date: date | None, rule: str, edited: Path | None) -> No
 
 
 @quarantine.command()
-@click.argument("source")
+@click.argument("source", shell_complete=named("source"))
 @click.option("--reason", required=True, help="Why. It stays beside the records.")
 @_selecting
 @click.option(

@@ -6,7 +6,7 @@ from datetime import date
 
 import click
 
-from etl.cli.options import day_option, json_option
+from etl.cli.options import day_option, json_option, named
 from etl.cli.registry import LOOK, under
 from etl.cli.screen import echo, print_json, show_table
 
@@ -18,7 +18,11 @@ _SHOWN_ROWS = 100
 @click.argument("query", default="")
 @day_option("--at", help="Query the last generation up to this batch date.")
 @click.option(
-    "--generation", default="", metavar="NAME", help="Query this generation. The beginning of its name will do."
+    "--generation",
+    default="",
+    metavar="NAME",
+    shell_complete=named("generation"),
+    help="Query this generation. The beginning of its name will do.",
 )
 @click.option("--candidate", is_flag=True, help="Query the candidate that was not published.")
 @json_option

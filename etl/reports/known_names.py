@@ -1,0 +1,65 @@
+"""The names that a project has, as fast as its files tell them: for completion, without pandas and DuckDB."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from etl.errors import ModelError
+from etl.models.names import table_name
+from etl.models.read import is_test
+from etl.project import Project, environments
+from etl.project.files import project_files
+
+#: Folders under sql/ whose files make no table.
+_NO_TABLES = ("audits", "macros")
+
+
+def source_names(project: Project) -> list[str]:
+    """Return the sources that the contracts assign to a name; a file that is being edited may hide its own."""
+    texts = [path.read_text("utf-8", "replace") for path in project_files(project.contracts, ".py")]
+    return sorted({name for text in texts for name in _assigned(text)})
+
+
+def model_names(project: Project) -> list[str]:
+    """Return the tables that files under sql/ make."""
+    found = set()
+    for path in project_files(project.sql, ".sql", ".py", ".csv"):
+        inner = path.relative_to(project.sql)
+        if inner.parts[0] not in _NO_TABLES and not is_test(path):
+            # what is not called like a table makes none
+            with suppress(ModelError):
+                found.add(table_name(inner, str(inner)))
+    return sorted(found)
+
+
+def table_names(project: Project) -> list[str]:
+    """Return the tables that sources are loaded into, and those that models make."""
+    return [*(f"raw.{name}" for name in source_names(project)), *model_names(project)]
+
+
+def generation_names(project: Project) -> list[str]:
+    """Return the generations on disk, the newest first."""
+    made = project.generations.iterdir() if project.generations.is_dir() else ()
+    return sorted((path.name for path in made if path.name[0] != "."), reverse=True)
+
+
+NAMES: dict[str, Callable[[Project], list[str]]] = {
+    "source": source_names,
+    "model": model_names,
+    "table": table_names,
+    "generation": generation_names,
+    "environment": environments,
+}
+
+
+def _assigned(text: str) -> Iterator[str]:
+    """Yield the names that Python gives to what `Source(...)` returns."""
+    with suppress(SyntaxError, ValueError):
+        for node in ast.parse(text).body:
+            if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.Call):
+                continue
+            if ast.unparse(node.value.func).split(".")[-1] == "Source":
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                yield from (target.id for target in targets if isinstance(target, ast.Name))
