@@ -11,7 +11,7 @@ import click
 
 from etl.cli.options import day_option, json_option, named, opened
 from etl.cli.registry import RUN, under
-from etl.cli.screen import echo, print_json, show_table, shown
+from etl.cli.screen import NO_SOURCE, echo, print_json, show_table, shown
 from etl.errors import counted
 
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ def _notes(found: Forecast, made: Plan) -> Iterator[str]:
     from etl.plan.rhythm import Holes
     from etl.reports.summary import notes, told_holes
 
+    if not made.catalog.sources:
+        yield NO_SOURCE
     yield from found.notes
     for name, taken in made.taken.items():
         yield from (f"{name}: {note}" for note in notes(taken))

@@ -15,6 +15,10 @@ from etl.reports.terminal import AMBER, RED, colour_of, has_colours, painted
 _Found = TypeVar("_Found")
 
 
+#: What a project without a source is told.
+NO_SOURCE = "No contract declares a source yet. To propose one: etl sniff FILE > contracts/NAME.py"
+
+
 def shown(value: Any) -> str:
     """Return a value as people read it: 1,204; the first three of a list."""
     if isinstance(value, list):

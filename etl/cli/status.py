@@ -8,7 +8,7 @@ import click
 
 from etl.cli.options import json_option
 from etl.cli.registry import LOOK, under
-from etl.cli.screen import echo, show, show_table, shown
+from etl.cli.screen import NO_SOURCE, echo, show, show_table, shown
 from etl.errors import few
 
 _SHOWN_LINES = 20
@@ -41,6 +41,8 @@ def _show(found: dict[str, Any]) -> None:
     names = ("source", "newest", "partitions", "rows", "rejected", "refused", "holes")
     rows = [{**source, "holes": _newest(source["holes"])} for source in found["sources"]]
     show_table(names, [[shown(row[name]) for name in names] for row in rows])
+    if not found["sources"]:
+        echo(NO_SOURCE)
     for name in found["removed"]:
         echo(f"{name}: not a source any more, but the lake or quarantine holds it: etl clear {name}")
     for source in found["sources"]:

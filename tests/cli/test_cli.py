@@ -126,6 +126,19 @@ def test_init_makes_a_project_that_runs_as_it_is(tmp_path):
     assert "sales: 2 partitions taken, 5 rows, 1 rejected" in night.stderr
 
 
+def test_an_empty_project_is_sound_and_says_what_to_do_next(tmp_path, monkeypatch):
+    root = tmp_path / "new"
+    (root / ".git").mkdir(parents=True)
+    assert f"cd {root} && etl sniff" in answer("init", "--empty", str(root))
+    assert sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()) == ["luigi.cfg"]
+    monkeypatch.setenv("ETL_PROJECT", str(root))
+    assert answer("check").startswith("All is sound: 0 sources")
+    assert "To propose one: etl sniff FILE" in answer("plan")
+    assert "To propose one: etl sniff FILE" in answer("status")
+    with pytest.raises(ConfigError, match="is not empty"):
+        answer("init", "--empty", str(root))
+
+
 def test_init_leaves_a_folder_that_is_in_use_alone(shop):
     with pytest.raises(ConfigError, match="is not empty"):
         answer("init", str(shop.root))

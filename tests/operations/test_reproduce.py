@@ -145,7 +145,7 @@ def test_a_generation_without_a_commit_or_with_an_unknown_one_says_so(project: P
     tiny.night(other, git_commit="0" * 40, publish_held=True)
     tiny.deliver(other, {"sales/2024-03-03.csv": "id,item\n4,cup\n"})
     tiny.night(other, git_commit="0" * 40)
-    with pytest.raises(ConfigError, match="git does not have the commit 000"):
+    with pytest.raises(ConfigError, match="The commit 000"):
         different(other)
 
 
