@@ -53,7 +53,7 @@ def con() -> duckdb.DuckDBPyConnection:
 
 
 def test_every_kind_is_tried() -> None:
-    assert LINES.keys() == set(AUDIT_KEYS)
+    assert [f"LINES has no line of the kind {kind}." for kind in AUDIT_KEYS if kind not in LINES] == []
 
 
 @pytest.mark.parametrize("kind", AUDIT_KEYS)
