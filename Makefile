@@ -3,9 +3,11 @@ PYTHON ?= python3
 UNTIL ?= 2013-01-31
 DATE ?=
 BIN := .venv/bin
+COG := PYTHONPATH=docs:. $(BIN)/cog
+PAGES := README.md docs/*.md
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: nightly test lint newest constraints clean
+.PHONY: nightly test lint docs newest constraints clean
 
 # the batch date is in no file: the orders sample is of 2018, so the default takes every delivery
 nightly: .venv/installed
@@ -23,6 +25,11 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(COG) --check --diff $(PAGES)
+
+# the tables in the pages that the code knows
+docs: .venv/installed
+	$(COG) -r $(PAGES)
 
 # the suite, lint and types with the newest release of everything, past the bounds of setup.cfg too
 newest:

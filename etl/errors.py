@@ -153,37 +153,39 @@ class EtlError(Exception):
 
 
 class ConfigError(EtlError):
-    """Raised when the project cannot be found, or one of its settings is wrong."""
+    """Raised when the project cannot be found, or a key of `[etl]` is wrong (30 if only DuckDB can tell)."""
 
     exit_code = 35
 
 
 class ContractError(EtlError):
-    """Raised when a contract or a source cannot be loaded or compiled to SQL."""
+    """Raised when a contract or a source cannot be compiled."""
 
     exit_code = 35
 
 
 class ModelError(EtlError):
-    """Raised when a file under sql/ is not exactly one SELECT (or a test), or what it names is not there."""
+    """Raised when a file under sql/ is not exactly one SELECT, or reads a table that nobody makes; or when a test
+    of a model cannot be run.
+    """
 
     exit_code = 35
 
 
 class QueryError(EtlError):
-    """Raised when DuckDB does not understand the query that a command was given."""
+    """Raised when the query of `etl sql` is wrong."""
 
     exit_code = 2
 
 
 class AlreadyRunning(EtlError):
-    """Raised when another run of the same project is under way."""
+    """Raised when another run holds the project."""
 
     exit_code = 10
 
 
 class NoRoom(EtlError):
-    """Raised before a run begins whose candidate, or whose generation, would not fit on the disk."""
+    """Raised when the disk cannot hold what the run would write; nothing was begun."""
 
     exit_code = 35
 
@@ -198,23 +200,23 @@ class Crash(EtlError):
 
 
 class StepError(EtlError):
-    """Raised when a step of the run fails for a reason that its message explains."""
+    """Raised when a step of the run failed: one of the following."""
 
 
 class DeliveryError(StepError):
-    """Raised when a raw file cannot be accepted as a partition."""
+    """Raised when a raw file is refused, or changed while it was read."""
 
 
 class UnreadableError(DeliveryError):
-    """Raised when a raw file is not of its format at all, such as a damaged archive."""
+    """Raised when a raw file is not of its format at all: a damaged archive, a bomb, no such sheet."""
 
 
 class RecordsLost(StepError):
-    """Raised when the records of a file do not equal the rows in the lake plus those in quarantine."""
+    """Raised when records of a file are unaccounted for; nothing of it is taken."""
 
 
 class WithdrawnError(StepError):
-    """Raised when more published partitions of a source vanished from raw/ than the source allows."""
+    """Raised when more published partitions vanished than `max_withdrawn` allows: an unmounted folder?"""
 
 
 class TransformError(StepError):
@@ -222,7 +224,9 @@ class TransformError(StepError):
 
 
 class LedgerError(StepError):
-    """Raised when the ledger is not a SQLite file any more, or the disk that holds it is full."""
+    """Raised when the ledger cannot be read or written, or a newer etl wrote it (35 at the start of a run). A
+    damaged one is set aside, and made again from the lake.
+    """
 
 
 class AuditError(StepError):
@@ -230,16 +234,16 @@ class AuditError(StepError):
 
 
 class NotReproduced(StepError):
-    """Raised when a generation cannot be rebuilt from what there is, or holds something else then."""
+    """Raised when a generation cannot be rebuilt from what there is, or comes out different."""
 
 
 class PromotionRefused(StepError):
-    """Raised when a generation may not be promoted: not audited, older inputs, or without approval."""
+    """Raised when a generation may not be promoted; the message says why, and what to do."""
 
 
 class PublishError(StepError):
-    """Raised when a generation cannot be written, found or made the current one."""
+    """Raised when a generation cannot be written, found or switched to."""
 
 
 class PublishHeld(StepError):
-    """Raised when a candidate waits, since the project is rolled back and what was wrong has not changed."""
+    """Raised when the project is rolled back, and nothing of what was wrong has changed."""

@@ -19,37 +19,42 @@ _BATCH_DATE = "batch_date"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The keys of [etl]; a comment above each says what it does and when to change it."""
+    """The keys of [etl]; the comment above each is its line in docs/settings.md."""
 
-    # Folder of the contracts (.py files), relative to the root.
+    # Folder of the contracts, relative to the project.
     contracts: str = "contracts"
-    # Folder of the models and audits, relative to the root.
+    # Folder of the models and audits, relative to the project; a project need not have one. What editors leave
+    # there (`.#a.sql`, `a.sql~`, `.ipynb_checkpoints/`) is passed over, `check.SQL` is an error.
     sql: str = "sql"
-    # Folder of raw/, lake/, quarantine/, warehouse/; absolute, or relative to the root.
+    # Folder of the data, absolute or relative to the project.
     data: str = "data"
-    # Folder of the deliveries; empty: raw/ in that folder, and of another environment that of [etl].
+    # Folder of the deliveries, absolute or relative to the project. Empty: `raw` in the folder of the data, and in
+    # another environment that of `[etl]`.
     raw: str = ""
-    # What the environment is called that [etl] itself describes.
+    # What the environment is called that `[etl]` describes.
     environment: str = "prod"
-    # How many people must approve a generation before it is promoted to this environment.
+    # How many different people must approve what is promoted to this environment.
     approvals: int = 0
-    # Time zone of every DuckDB connection and of the default batch date; an IANA name.
+    # Zone of timestamps without an offset, and of the default batch date, such as `Europe/Oslo`.
     timezone: str = "UTC"
-    # How many published generations stay on disk, the current one included.
+    # How many published files stay on disk, the current one included.
     keep_generations: int = 5
-    # Generations younger than so many days stay beyond that; 0: none.
+    # Published files younger than so many days stay beyond that. The current one always does, and so do those that
+    # a rollback names.
     keep_days: int = 0
-    # How much of build.duckdb may be dead space, in percent, before it is written anew; 100: any.
+    # `build.duckdb` is rewritten, and so published without it, when more percent of it are dead space. 100: never.
     compact_percent: int = 50
-    # What is taken from the permissions of files that etl makes: 027 lets the group read, and others nothing.
+    # What is taken from the permissions of files that etl makes, beside its own umask: `027` lets the group read
+    # and others nothing. Who can write to the folder `data` can replace the link in it: mind its permissions.
     umask: str = "022"
-    # Oldest DuckDB whose clients can open the published file.
+    # The oldest DuckDB whose clients can open the published file, such as `v1.4.0`; or `latest`.
     storage_version: str = "v1.2.0"
-    # Tables of up to so many rows are compared with what they were, to spare what depends on them; 0: none.
+    # A built table of up to so many rows is compared with what it was: if it is the same, nothing that reads it is
+    # built. 0: never.
     cutoff_rows: int = 5_000_000
-    # DuckDB's memory limit per process, such as 4GB; empty: DuckDB's own default.
+    # DuckDB's memory limit per process, such as `4GB`. Empty: DuckDB's own, which workers that extract share.
     memory_limit: str = ""
-    # DuckDB's threads per process; 0: one per core.
+    # DuckDB's threads per process. 0: one per core.
     threads: int = 0
 
     @property

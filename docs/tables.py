@@ -1,0 +1,86 @@
+"""The tables of the pages that the code knows, as Markdown. `make docs` writes them, `make lint` compares them."""
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+
+import click
+
+from etl import errors
+from etl.cli.main import cli
+from etl.cli.registry import PURPOSES, summary
+from etl.project.settings import Settings
+
+
+def front() -> str:
+    """Return the commands of `etl`, one line each, by what they are for."""
+    rows = [
+        (f"`etl {name}`", summary(cli.commands[name])) for purpose in PURPOSES for name in sorted(cli.of(purpose))
+    ]
+    return _table(("command", "what it does"), rows)
+
+
+def commands() -> str:
+    """Return every command below a heading for each purpose, with its help and its options."""
+    parts = []
+    for purpose in PURPOSES:
+        parts.append(f"## {purpose}")
+        for name in sorted(cli.of(purpose)):
+            parts += _command(f"etl {name}", cli.commands[name])
+    return "\n\n".join(parts)
+
+
+def settings() -> str:
+    """Return the keys of [etl], with their defaults and the comments above them."""
+    found = re.findall(r"((?:    # .*\n)+)    (\w+): ", inspect.getsource(Settings))
+    said = {name: " ".join(line.strip(" #") for line in text.splitlines()) for text, name in found}
+    rows = [
+        (f"`{one.name}`", f"`{one.default}`" if one.default != "" else "", said[one.name])
+        for one in fields(Settings)
+    ]
+    return _table(("key", "default", "what it says"), rows)
+
+
+def failures() -> str:
+    """Return the errors, when each is raised, and the exit code of a command or a night that it ends."""
+    kinds = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.EtlError)
+    ]
+    rows = [
+        (
+            f"`{kind.__name__}`",
+            _joined(kind.__doc__ or "").removeprefix("Raised ").rstrip("."),
+            str(kind.exit_code),
+        )
+        for kind in kinds
+        if kind is not errors.EtlError
+    ]
+    return _table(("error", "raised", "exit code"), rows)
+
+
+def _command(typed: str, command: click.Command) -> Iterator[str]:
+    """Yield the paragraphs about a command, and about those in it."""
+    context = click.Context(command, info_name=typed)
+    arguments = " ".join(part for part in command.collect_usage_pieces(context) if part != "[OPTIONS]")
+    yield f"### {typed}"
+    if not isinstance(command, click.Group):
+        yield f"`{f'{typed} {arguments}'.strip()}`"
+    yield from (_joined(paragraph) for paragraph in (command.help or "").split("\n\n"))
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    records = [option.get_help_record(context) for option in options]
+    if records:
+        yield _table(("option", ""), [(f"`{record[0]}`", _joined(record[1])) for record in records if record])
+    if isinstance(command, click.Group):
+        for name in sorted(command.commands):
+            yield from _command(f"{typed} {name}", command.commands[name])
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _table(names: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    names = list(names)
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

@@ -1,0 +1,27 @@
+"""The tables in the pages that the code knows are those that it knows now."""
+
+import re
+
+import pytest
+
+from docs import tables
+from tests.support.pages import PAGES
+
+BLOCK = re.compile(
+    r"<!-- \[\[\[cog import cog, tables; cog.outl\(tables.(\w+)\(\)\) \]\]\] -->\n(.*?)<!-- \[\[\[end", re.DOTALL
+)
+FOUND = [(page.name, name, text) for page in PAGES for name, text in BLOCK.findall(page.read_text())]
+
+
+@pytest.mark.parametrize(("page", "name", "text"), FOUND, ids=[name for _, name, _ in FOUND])
+def test_a_table_is_as_the_code_says(page, name, text):
+    assert text == getattr(tables, name)() + "\n", f"{page} is not what the code says; run `make docs`"
+
+
+def test_every_table_is_on_a_page():
+    made = {name for name, one in vars(tables).items() if getattr(one, "__module__", "") == tables.__name__}
+    assert {name for name in made if name[0] != "_"} == {name for _, name, _ in FOUND}
+
+
+def test_what_a_table_says_is_said_in_the_code():
+    assert not re.search(r"\| +\|$", tables.settings() + tables.failures() + tables.front(), re.MULTILINE)
