@@ -79,7 +79,7 @@ def climbing(path: Path) -> Iterator[str]:
         if parts[0] != "etl" or parts[1] not in FLOORS:
             continue
         if FLOORS.index(parts[1]) > FLOORS.index(own):
-            yield f"etl/{where}:{line} imports {name}, and {parts[1]} stands above {own}; move one of the two."
+            yield f"etl/{where}:{line} imports {name}, and {parts[1]} stands above {own}. Move one of the two."
         if own == parts[1] == "stages" and len(where.parts) > 2 and parts[2] in STAGES:
             stage = where.parts[1]
             if STAGES.index(parts[2]) > STAGES.index(stage):

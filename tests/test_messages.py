@@ -29,13 +29,13 @@ ODD = {
     r"\btwo things of\b": "two values for",
 }
 _COMMAND = re.compile(r"(?:[:] |\n *|`)(?:[A-Z_]+=\S+ )?(?:etl|luigi|pip|fuser|ETL_ENV)\b[^.]*`?$")
-_START = re.compile(rf"[A-Z{HOLE}'\"`(0-9]|[\w./-]*[.=_(][\w.]|\n")
+_START = re.compile(rf"[A-Z{HOLE}'\"`(0-9]|[\w./-]*[.=_(]|\n")
 _VERBS = "is|are|has|have|says|needs|does|names|may|must|matches|imports|holds|cannot|can|gives|makes|wants"
 _NO_SUBJECT = re.compile(rf"{HOLE}(?::{HOLE})?: (?:{_VERBS})\b")
 
 
 #: The rooms that are judged.
-ROOMS = ("errors", "project", "ledger", "engine")
+ROOMS = ("errors", "project", "ledger", "engine", "contract", "models")
 
 
 def judged(messages: Iterable[Message]) -> Iterator[Message]:

@@ -57,7 +57,7 @@ def test_tests_of_models_pass_fail_and_err_with_their_place(run, pytester: pytes
             "*sql/marts/test_items.sql:10: marts.items is not as expected: 0 rows expected, 1 got; 1 unexpected",
             "              item  sales",
             "  unexpected  pen   1",
-            "*sql/marts/test_items.sql:13: raw.sales has no column itm; did you mean item[?]",
+            "*sql/marts/test_items.sql:13: raw.sales has no column itm. Did you mean item[?]",
         ]
     )
     assert not any("Traceback" in line for line in result.outlines)
@@ -86,7 +86,7 @@ def test_wrong_settings_are_said_without_a_traceback(run, pytester: pytest.Pytes
     result = run("sql")
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*luigi.cfg: [[]etl[]] has no key 'thread'. Did you mean 'threads'[?]"])
+    result.stdout.fnmatch_lines(["*luigi.cfg: [[]etl[]] has no key 'thread'. Did you mean threads[?]"])
 
 
 def test_nothing_is_collected_outside_of_a_project_or_of_its_models(

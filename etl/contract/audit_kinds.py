@@ -10,7 +10,7 @@ from typing import Any
 
 from etl.contract.audit_sql import odd_partitions, seldom_filled, stale_or_thin, sums_that_differ
 from etl.engine.quoting import identifier, literal, qualified
-from etl.errors import ModelError, closest
+from etl.errors import ModelError, unknown
 
 #: How each kind is written after `-- <kind>: ` or `-- warn <kind>: `.
 GRAMMARS = {
@@ -127,9 +127,8 @@ def check_tables(audits: Iterable[Audit], known: Iterable[str]) -> None:
     for audit in audits:
         for name in audit.reads:
             if name not in tables:
-                close = closest(name, tables)
-                hint = f"did you mean {close[0]}?" if close else "tables are raw.<source> or <schema>.<model>."
-                raise ModelError(f"{audit.place}: {audit.why}: there is no table {name}; {hint}")
+                said = f"{audit.place}: {audit.why}: there is no table {name}"
+                raise ModelError(unknown(said, name, tables, "Tables are raw.<source> or <schema>.<model>"))
 
 
 def _by_column(line: HeaderAudit, partition: str) -> str:
@@ -137,7 +136,7 @@ def _by_column(line: HeaderAudit, partition: str) -> str:
     if line.kind not in _BY_PARTITION or not (match := _PARTITION.search(line.text)):
         return line.text
     if not partition:
-        raise ValueError(f"{line.kind}: the table has no partition; name a date column: by sale_date")
+        raise ValueError(f"{line.kind}: the table has no partition. Name a date column: by sale_date")
     return f"{line.text[: match.start()]} by {identifier(partition)}"
 
 
@@ -150,11 +149,11 @@ def parsed(kind: str, text: str) -> Iterator[_Asked]:
     pattern, make = _KINDS[kind]
     match = re.fullmatch(pattern, text.strip())
     if match is None:
-        raise ValueError(f"{kind}: {text!r} is not understood; write it like this: {kind}: {GRAMMARS[kind]}")
+        raise ValueError(f"{kind}: {text!r} is not understood. Write it like this: {kind}: {GRAMMARS[kind]}")
     try:
         yield from make(match)
     except ValueError as error:
-        raise ValueError(f"{kind}: {error}; write it like this: {kind}: {GRAMMARS[kind]}") from None
+        raise ValueError(f"{kind}: {error}. Write it like this: {kind}: {GRAMMARS[kind]}") from None
 
 
 def _audit(kind: str, table: str, sql: str, columns: Sequence[str] = (), key: str = "", **more: Any) -> Audit:
@@ -193,7 +192,7 @@ def _not_null(match: re.Match[str]) -> Iterator[_Asked]:
 def _filled(match: re.Match[str]) -> _Asked:
     columns, percent, by = _names(match[1]), match[2], _names(match[3] or "")
     if len(columns) > 1 or Decimal(percent) > 100:
-        raise ValueError("a share is one of one column, and at most 100%")
+        raise ValueError("a share is of one column, and at most 100%")
 
     def one(table: str) -> Audit:
         typed = tuple(("any", table, name) for name in (*columns, *by))
@@ -252,7 +251,7 @@ def _row_count(match: re.Match[str]) -> Iterator[_Asked]:
         return
     number = int(last or 1)
     if not 1 <= number <= MOST_COUNTS:
-        raise ValueError(f"the last {number} are not 1 to {MOST_COUNTS} earlier counts")
+        raise ValueError(f"the last {number} is outside 1 to {MOST_COUNTS} earlier counts")
     share, key = _share(percent), f"last_{number}" if last else "yesterday"
     if by := _names(match[4] or ""):
 

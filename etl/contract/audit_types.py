@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +9,7 @@ from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 
 from etl.contract.audit_kinds import Audit
+from etl.errors import unknown
 
 #: Of each table, its columns with their types.
 Tables = Mapping[str, Mapping[str, str]]
@@ -42,19 +42,17 @@ def _found(table: str, column: str, tables: Tables) -> tuple[str, str]:
     known = {name.lower(): type for name, type in tables[table].items()}
     if column.lower() in known:
         return "", known[column.lower()]
-    close = difflib.get_close_matches(column.lower(), known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
-    return f"{table} has no column {column}; {hint}", ""
+    return unknown(f"{table} has no column {column}", column.lower(), known), ""
 
 
 def _moment(names: list[str], types: list[str]) -> Iterator[str]:
     if not _TIMES.fullmatch(types[0]):
-        yield f"{names[1]} is {types[0]}, and not a date or timestamp"
+        yield f"{names[1]} is {types[0]}, not a date or timestamp"
 
 
 def _number(names: list[str], types: list[str]) -> Iterator[str]:
     if _family(types[0]) not in ("number", "BOOLEAN"):
-        yield f"{names[0]}.{names[1]} is {types[0]}, and not a number"
+        yield f"{names[0]}.{names[1]} is {types[0]}, not a number"
 
 
 def _alike(names: list[str], types: list[str]) -> Iterator[str]:

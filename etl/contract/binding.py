@@ -18,7 +18,7 @@ def check_expression(sql: object, contract: Contract) -> None:
     if not isinstance(sql, str) or not sql.strip():
         raise ValueError(f"{sql!r} is not an SQL expression")
     if any(kind == duckdb.token_type.comment for _, kind in duckdb.tokenize(sql)):
-        raise ValueError(f"`{sql}` holds a comment, which would hide what follows it")
+        raise ValueError(f"`{sql}` holds a comment, which would hide the text after it")
     try:
         duckdb.SQLExpression(sql)  # refuses unbalanced text, several expressions and several statements
         with _empty_table(contract) as con:
@@ -70,7 +70,7 @@ def default_text(default: Any, column: Column) -> str:
     except (duckdb.Error, ValueError) as error:
         raise ValueError(f"default={default!r}: {_brief(error)}") from error
     if not fits:
-        raise ValueError(f"default={default!r} is no value of type {column.type}")
+        raise ValueError(f"default={default!r} is not a value of type {column.type}")
     return text
 
 
@@ -80,7 +80,7 @@ def _raw_text(default: Any, column: Column) -> str:
     if column.format and isinstance(default, dt.date):
         until = column.two_digit_years_until
         if until and has_two_digit_years(column.format) and not until - 100 < default.year <= until:
-            raise ValueError(f"default={default!r} is not one of the hundred years until {until}")
+            raise ValueError(f"default={default!r} is outside the hundred years until {until}")
         return default.strftime(column.format)
     if isinstance(default, bool):
         return str(default).lower()

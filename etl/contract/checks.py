@@ -44,7 +44,9 @@ def _expression(kind: str, arguments: Mapping[str, Any], column: str, type: str)
             raise ValueError(f"it works on text, and the column is {type}")
         return _OTHERS[kind](column, type, **arguments)
     if kind == "unique_values_eq":
-        raise ValueError("it judges a whole column, not a row; use isin, and an audit for what must occur")
+        raise ValueError(
+            "it judges a whole column, not a row. Use isin here, and an audit for values that must occur"
+        )
     raise ValueError("only pandera's built-in checks can be compiled to SQL")
 
 
@@ -84,7 +86,7 @@ def _str_length(
     length = f"length({column})"
     parts = [compare(length, "BIGINT", operator, value) for operator, value in bounds if value is not None]
     if not parts:
-        raise ValueError("it has no bound; give min_value, max_value or exact_value")
+        raise ValueError("it has no bound. Give min_value, max_value or exact_value")
     return "(" + " and ".join(parts) + ")"
 
 

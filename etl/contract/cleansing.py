@@ -12,7 +12,7 @@ from typing import Any
 
 from etl.contract.scale import factor_text, read_type, scaled_sql
 from etl.engine.quoting import literal
-from etl.errors import closest
+from etl.errors import unknown
 
 # Unicode's white space, which is what Python's str.strip() takes off; escaped, so that the SQL can be read.
 # By regular expression: DuckDB's trim() with a set of characters is five times slower.
@@ -63,12 +63,10 @@ def clean_of(metadata: Mapping[str, Any] | None, type: str) -> Clean:
     if given is None:
         return NOTHING
     if not isinstance(given, Mapping):
-        raise ValueError(f'metadata "clean" is {given!r}; write {{"clean": {{"trim": True}}}}')
+        raise ValueError(f'metadata "clean" is {given!r}. Write {{"clean": {{"trim": True}}}}')
     for step in given:
         if step not in _STEPS:
-            close = closest(str(step), _STEPS)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(_STEPS)}"
-            raise ValueError(f'metadata "clean" has no step {step!r}; {hint}')
+            raise ValueError(unknown(f'metadata "clean" has no step {step!r}', str(step), _STEPS))
     clean = Clean(
         trim=_switch(given, "trim"), empty_to_null=_switch(given, "empty_to_null"), case=_case(given.get("case"))
     )
@@ -142,7 +140,7 @@ def _words(clean: Clean) -> Iterator[str]:
 def _switch(given: Mapping[str, Any], step: str) -> bool:
     value = given.get(step, False)
     if not isinstance(value, bool):
-        raise ValueError(f'metadata "clean": {step} is {value!r}; it is True or False')
+        raise ValueError(f'metadata "clean": {step} is {value!r}. Write True or False')
     return value
 
 
@@ -150,22 +148,29 @@ def _case(value: object) -> str:
     if value is None:
         return ""
     if value not in _CASES:
-        raise ValueError(f'metadata "clean": case is {value!r}; it is "upper" or "lower"')
+        raise ValueError(f'metadata "clean": case is {value!r}. Write "upper" or "lower"')
     return str(value)
 
 
 def _spellings(given: object, clean: Clean) -> Iterator[tuple[str, str | None]]:
     if not isinstance(given, Mapping):
-        raise ValueError(f'metadata "clean": map is {given!r}; write {{"map": {{"spelling": "value"}}}}')
+        raise ValueError(f'metadata "clean": map is {given!r}. Write {{"map": {{"spelling": "value"}}}}')
     for spelling, value in given.items():
         if not isinstance(spelling, str) or not isinstance(value, str | None):
-            raise ValueError(f'metadata "clean": map has {spelling!r}: {value!r}; text becomes text or None')
+            raise ValueError(
+                f'metadata "clean": map has {spelling!r}: {value!r}. A text can become a text or None'
+            )
     found: dict[str, str | None] = {}
     for spelling, after in zip(given, _after_steps(list(given), clean), strict=True):
         if after is None:
-            raise ValueError(f'metadata "clean": map has {spelling!r}, which empty_to_null makes null before it')
+            raise ValueError(
+                f'metadata "clean": map has {spelling!r}, but empty_to_null has made that null before'
+            )
         if found.setdefault(after, given[spelling]) != given[spelling]:
-            raise ValueError(f'metadata "clean": map says two things of {after!r}, as which {spelling!r} comes')
+            raise ValueError(
+                f'metadata "clean": map gives two values for {after!r} ({spelling!r} becomes {after!r} after the '
+                "earlier steps)"
+            )
     yield from found.items()
 
 

@@ -23,22 +23,22 @@ from etl.contract.metadata import (
 from etl.contract.python_checks import Subject, compile_python
 from etl.contract.types import categories, duckdb_type
 from etl.engine.quoting import identifier
-from etl.errors import ContractError
+from etl.errors import ContractError, sentence
 
-_REMEDY = 'write it as an sql rule: metadata={"sql": {"rule_name": "a boolean expression"}}'
-_CLEAN = 'declare it as cleansing: metadata={"clean": ...}'
+_REMEDY = 'Write it as an sql rule: metadata={"sql": {"rule_name": "a boolean expression"}}'
+_CLEAN = 'Declare it as cleansing: metadata={"clean": ...}'
 # Settings that would change rows or results: the values that do no harm beside None, and what to do instead.
 _SCHEMA_SETTINGS: dict[str, tuple[tuple[Any, ...], str]] = {
-    "dtype": ((), "give each column its own type"),
-    "index": ((), "a table has none; make it a column"),
+    "dtype": ((), "Give each column its own type"),
+    "index": ((), "A table has no index. Make it a column"),
     "parsers": (([],), _CLEAN),
-    "drop_invalid_rows": ((False,), "rows that break a rule go to quarantine; take it out"),
-    "on_missing_columns": ((), "a column that may be absent is `X | None`; take it out"),
+    "drop_invalid_rows": ((False,), "rows that break a rule go to quarantine anyway. Remove it"),
+    "on_missing_columns": ((), "a column that may be absent is written `X | None`. Remove it"),
 }
 _COLUMN_SETTINGS: dict[str, tuple[tuple[Any, ...], str]] = {
     "parsers": (([],), _CLEAN),
-    "drop_invalid_rows": ((False,), "rows that break a rule go to quarantine; take it out"),
-    "on_missing": ((), "a column that may be absent is `X | None`; take it out"),
+    "drop_invalid_rows": ((False,), "rows that break a rule go to quarantine anyway. Remove it"),
+    "on_missing": ((), "a column that may be absent is written `X | None`. Remove it"),
 }
 
 
@@ -55,9 +55,9 @@ def compile_contract(model: Any, name: str | None = None) -> Contract:
         _check_attached(model, schema)
         metadata = checked_metadata(_metadata(model), MODEL_KEYS)
         if schema.strict not in (True, False, None, "filter"):
-            raise ValueError(f"strict={schema.strict!r} is none of True, False, 'filter'")
+            raise ValueError(f"strict={schema.strict!r} is not one of True, False, 'filter'")
         if not schema.columns:
-            raise ValueError("it has no columns; a table has at least one")
+            raise ValueError("it has no columns. A table has at least one")
     contract = Contract(
         name=name,
         columns=tuple(_columns(schema, name)),
@@ -86,11 +86,11 @@ def _schema(model: Any, name: str | None) -> Any:
     try:
         schema = model.to_schema() if hasattr(model, "to_schema") else model
     except (SchemaInitError, TypeError, ValueError) as error:
-        raise ContractError(f"contract {where}: pandera refuses the model: {error}; correct it") from error
+        raise ContractError(f"Contract {where}: pandera refuses the model: {sentence(str(error))}") from error
     if not isinstance(schema, DataFrameSchema):
         raise ContractError(
-            f"contract {where}: {type(schema).__name__} is not a pandera.pandas model; "
-            "derive the class from pandera.pandas.DataFrameModel"
+            f"Contract {where}: {type(schema).__name__} is not a pandera.pandas model. "
+            "Derive the class from pandera.pandas.DataFrameModel."
         )
     return schema
 
@@ -105,7 +105,7 @@ def _check_attached(model: Any, schema: Any) -> None:
         if info.regex and not any(re.match(p, str(name)) for p in patterns for name in schema.columns):
             name = getattr(info.check_fn, "__name__", "without a name")
             raise ValueError(
-                f"check {name} is for columns like {patterns}, and there is none; correct the pattern"
+                f"check {name} is for columns like {patterns}, and there are none. Correct the pattern"
             )
 
 
@@ -114,15 +114,18 @@ def _columns(schema: Any, contract: str) -> Iterator[Column]:
     for name, spec in schema.columns.items():
         with _place(contract, name):
             if not isinstance(name, str) or not identifier(name):
-                raise ValueError("its name is not text; DuckDB's columns are named by text")
+                raise ValueError("its name is not text. DuckDB names columns by text")
             if name.lower() in seen:
-                raise ValueError(f"DuckDB cannot tell it from {seen[name.lower()]!r}: names ignore case")
+                raise ValueError(
+                    f"DuckDB cannot tell it from {seen[name.lower()]!r}, since upper and lower case are the same "
+                    "in names"
+                )
             seen[name.lower()] = name
             _refuse_settings(spec, _COLUMN_SETTINGS)
             yield _column(schema, spec, name)
     aliases = [alias for spec in schema.columns.values() for alias in (spec.metadata or {}).get("aliases", ())]
     if doubled := [alias for alias in aliases if aliases.count(alias) > 1 or alias in schema.columns]:
-        raise ContractError(f"contract {contract}: the alias {doubled[0]!r} names two columns")
+        raise ContractError(f"Contract {contract}: the alias {doubled[0]!r} names two columns.")
 
 
 def _column(schema: Any, spec: Any, name: str) -> Column:
@@ -155,7 +158,10 @@ def _uniques(schema: Any, contract: Contract) -> Iterator[Unique]:
     for columns in [lists] if all(isinstance(item, str) for item in lists) else lists:
         unknown = [c for c in columns if c not in schema.columns or schema.columns[c].regex]
         if unknown:
-            raise ContractError(f"contract {contract.name}: unique names {unknown}; name columns that it has")
+            raise ContractError(
+                f"Contract {contract.name}: unique names {unknown}, which it does not have. Name columns of the "
+                "contract."
+            )
         if columns:
             names = tuple(columns)
             yield Unique(f"unique({', '.join(columns)})", names, report=schema.report_duplicates)
@@ -167,7 +173,7 @@ def _audits(schema: Any, contract: str, metadata: Any) -> tuple[HeaderAudit, ...
         with _place(contract, name):
             asked = list(column_audits(spec.metadata or {}, name))
             if asked and spec.regex:
-                raise ValueError("an audit of a pattern cannot name one column; write an audit in sql/audits")
+                raise ValueError("an audit of a pattern cannot name one column. Write an audit in sql/audits")
             found += asked
     with _place(contract):
         return (*found, *table_audits(metadata))
@@ -185,14 +191,14 @@ def _rules(model: Any, schema: Any, contract: Contract, metadata: Any) -> Iterat
             yield _not_nullable(column)
         if (allowed := categories(spec.dtype)) is not None:
             sql = check_sql("isin", {"allowed_values": allowed}, column.sql, column.type)
-            yield Rule(f"{column.name}.categories", sql, column.name, f"is none of {allowed}")
+            yield Rule(f"{column.name}.categories", sql, column.name, f"is not one of {allowed}")
         for position, check in enumerate(spec.checks):
             with _place(contract.name, column.name, str(check.name or "without a name")):
                 yield _rule(_subject(model, schema, contract, column, check, position))
         if column.regex and any(key in (spec.metadata or {}) for key in SQL_KEYS):
             raise ContractError(
-                f"contract {contract.name}, column {column.name!r}: an sql rule cannot name the columns of a "
-                "pattern; write a pandera check"
+                f"Contract {contract.name}, column {column.name!r}: an sql rule cannot name the columns of a "
+                "pattern. Write a pandera check."
             )
         yield from _sql_rules(spec.metadata, contract, column.name)
     for position, check in enumerate(schema.checks):
@@ -228,7 +234,7 @@ def _rule(subject: Subject) -> Rule | PythonRule:
     if not isinstance(function, Dispatcher):
         return compile_python(subject)
     if check.groupby is not None or check.element_wise:
-        raise ValueError("a built-in check with groupby or element_wise=True is another one; take that out")
+        raise ValueError("built-in checks do not support groupby or element_wise=True here. Remove it")
     # A check that its author renamed keeps its kind in its function's name only.
     kind = str(function.__name__)
     sql = check_sql(kind, check.statistics or {}, column.sql, column.type, check.ignore_na)
@@ -251,9 +257,9 @@ def _sql_rules(metadata: Any, contract: Contract, column: str | None) -> Iterato
         rules = (metadata or {}).get(key) or {}
         with _place(contract.name, column):
             if not isinstance(rules, dict):
-                raise ValueError(f'metadata "{key}" is not a dict; write {{"{key}": {{"rule_name": "sql"}}}}')
+                raise ValueError(f'metadata "{key}" is not a dict. Write {{"{key}": {{"rule_name": "sql"}}}}')
         for name, sql in rules.items():
-            with _place(contract.name, column, f"{name} ({key} rule)", remedy="correct the expression"):
+            with _place(contract.name, column, f"{name} ({key} rule)", remedy="Correct the expression"):
                 check_expression(sql, contract)
             yield Rule(f"{column}.{name}" if column else name, f"({sql})", column, sql, severity=severity)
 
@@ -270,7 +276,7 @@ def _refuse_settings(spec: Any, settings: dict[str, tuple[tuple[Any, ...], str]]
     for setting, (harmless, instead) in settings.items():
         value = getattr(spec, setting, None)
         if value is not None and value not in harmless:
-            raise ValueError(f"{setting} is not supported for a table in SQL; {instead}")
+            raise ValueError(f"{setting} is not supported for a table in SQL. {instead}")
 
 
 @contextmanager
@@ -281,9 +287,10 @@ def _place(
     try:
         yield
     except (ValueError, TypeError) as error:
-        place = f"contract {contract}" + (f", column {column!r}" if column is not None else "")
-        advice = f"; {remedy}" if check else ""
-        raise ContractError(f"{place}{f', check {check}' if check else ''}: {error}{advice}") from error
+        place = f"Contract {contract}" + (f", column {column!r}" if column is not None else "")
+        if not check:
+            raise ContractError(f"{place}: {sentence(str(error))}") from error
+        raise ContractError(f"{place}, check {check}: {sentence(str(error))} {sentence(remedy)}") from error
 
 
 def _first_line(text: Any) -> str:

@@ -17,7 +17,7 @@ from etl.contract.cleansing import NOTHING
 from etl.contract.contract import Contract, PythonRule
 from etl.contract.functions import FOLDERS, code_digest
 from etl.contract.metadata import RAW_KEYS
-from etl.errors import ContractError, EtlError, closest
+from etl.errors import ContractError, EtlError, sentence, unknown
 from etl.project.files import project_files
 
 #: What is imported, by contracts folder: its catalog_key().
@@ -61,19 +61,18 @@ def _named(
     from etl.contract.compiler import compile_contract
 
     if not found:
-        close = closest(name, known)
-        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known)) or 'none'}."
-        raise ContractError(f"{place}: contract: {folder} has no pandera model {name}; {hint}")
+        said = f"{place}: contract: {folder} has no pandera model {name}"
+        raise ContractError(unknown(said, name, known))
     if len(found) > 1:
         files = " and ".join(path.name for path, _ in found)
-        raise ContractError(f"{place}: contract: {name} is in {files} of {folder}; rename one of them.")
+        raise ContractError(f"{place}: contract: {name} is in {files} of {folder}. Rename one of them.")
     path, model = found[0]
     try:
         contract = compile_contract(model, table)
         check_table(contract)
         check_python(folder, contract)
     except ContractError as error:
-        raise ContractError(f"{place}: contract: {name} ({path}): {error}") from error
+        raise ContractError(f"{place}: contract: {name} ({path}): {sentence(str(error))}") from error
     return contract
 
 
@@ -90,11 +89,11 @@ def load_model(folder: Path, rule: PythonRule) -> Any:
             found = getattr(found, name)
     except (ImportError, AttributeError) as error:
         raise ContractError(
-            "it is Python, and its model cannot be found again by name when it is to run; write the model as a "
-            "class at the top of a file in the contracts folder"
+            "It is Python, and its model cannot be found by name. Write the model as a class at the top of a file "
+            "in the contracts folder."
         ) from error
     if code_digest(module) != rule.code:
-        raise ContractError("its file changed since the contract was read; run again to read it anew")
+        raise ContractError("Its file changed since the contract was read. Run again.")
     return found
 
 
@@ -104,7 +103,7 @@ def check_python(folder: Path, contract: Contract) -> None:
         try:
             load_model(folder, rule)
         except ContractError as error:
-            raise ContractError(f"contract {contract.name}, check {rule.name}: {error}") from error
+            raise ContractError(f"Contract {contract.name}, check {rule.name}: {sentence(str(error))}") from error
 
 
 def package_of(folder: Path) -> str:
@@ -114,18 +113,21 @@ def package_of(folder: Path) -> str:
 
 def check_table(contract: Contract) -> None:
     """Raise ContractError for what has a meaning in a raw file only."""
-    where = f"contract {contract.name}"
+    where = f"Contract {contract.name}"
     if contract.drops_extra:
-        raise ContractError(f"{where}: strict='filter' would drop columns of a table that is built; use True")
+        raise ContractError(
+            f"{where}: strict='filter' is for raw files: here it would drop columns of a table. Use strict=True."
+        )
     for column in contract.columns:
         if column.default is not None:
             raise ContractError(
-                f"{where}, column {column.name!r}: default= fills no table; use coalesce() in its model"
+                f"{where}, column {column.name!r}: default= is for raw files. Use coalesce() in the table's "
+                "SELECT."
             )
         if given := [key for key in RAW_KEYS if getattr(column, key) not in ("", (), None, NOTHING)]:
             raise ContractError(
                 f"{where}, column {column.name!r}: metadata {given[0]!r} is for raw files, and this is the "
-                "contract of a published table; do it in the table's SELECT"
+                "contract of a published table. Do it in the table's SELECT."
             )
 
 
@@ -185,12 +187,12 @@ def _import(path: Path, name: str) -> ModuleType:
         spec.loader.exec_module(module)
     except EtlError as error:
         del sys.modules[name]
-        raise ContractError(f"{path}: {error}") from error
+        raise ContractError(f"{path}: {sentence(str(error))}") from error
     except Exception as error:
         del sys.modules[name]
         lines = [
             frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
         ]
         line = lines[-1] if lines else getattr(error, "lineno", "?")
-        raise ContractError(f"{path}:{line}: {type(error).__name__}: {error}") from error
+        raise ContractError(f"{path}:{line}: {type(error).__name__}: {sentence(str(error))}") from error
     return module

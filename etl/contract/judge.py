@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from etl.errors import sentence
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-_REMEDY = "write an audit (sql/audits) for what a whole table must be"
+_REMEDY = "Write an audit (sql/audits) for what a whole table must be"
 _SHARE = 2000
 
 
@@ -31,9 +33,9 @@ def verdicts(check: Any, data: pd.Series[Any] | pd.DataFrame) -> np.ndarray[Any,
             answer = answer | data.isna()
         answer = answer.all(axis="columns")
     if not isinstance(answer, pd.Series):
-        raise NotRowWise(f"it answers {type(answer).__name__}, not one answer for each row")
+        raise NotRowWise(f"it returns {type(answer).__name__}, not one answer for each row")
     if not answer.index.equals(data.index):
-        raise NotRowWise("its answer has other rows than it was given")
+        raise NotRowWise("its answer has other rows than the data it was given")
     return _booleans(answer)
 
 
@@ -71,11 +73,11 @@ def check_row_wise(check: Any, data: pd.Series[Any] | pd.DataFrame, single: Sequ
         except Exception as error:
             raise NotRowWise(f"it fails on several values: {type(error).__name__}: {error}") from error
         if together.tolist() != [single[number] for number in group]:
-            raise NotRowWise("it answers otherwise for a value when others come with it")
+            raise NotRowWise("its answer for a value changes when other values stand beside it")
 
 
 def check_parts(check: Any, data: pd.Series[Any] | pd.DataFrame) -> None:
-    """Raise NotRowWise if the check answers otherwise for some rows of `data` when it gets them in two parts."""
+    """Raise NotRowWise if its answer for some rows of `data` changes when it gets them in two parts."""
     import numpy as np
 
     data = data.head(_SHARE)
@@ -83,7 +85,7 @@ def check_parts(check: Any, data: pd.Series[Any] | pd.DataFrame) -> None:
     if half and not check.element_wise:
         parts = [verdicts(check, data.iloc[:half]), verdicts(check, data.iloc[half:])]
         if not np.array_equal(verdicts(check, data), np.concatenate(parts)):
-            raise NotRowWise("it answers otherwise for the same values when they come in two parts")
+            raise NotRowWise("its answer for the same values changes when they come in two parts")
 
 
 def culprit(check: Any, data: pd.Series[Any] | pd.DataFrame) -> pd.Series[Any] | pd.DataFrame:
@@ -97,7 +99,7 @@ def culprit(check: Any, data: pd.Series[Any] | pd.DataFrame) -> pd.Series[Any] |
 
 def explained(error: NotRowWise) -> str:
     """Return what is wrong with a check that is not row-wise, and what to do."""
-    return f"it judges a whole column rather than a row: {error}; {_REMEDY}"
+    return f"it judges a whole column, not a row: {sentence(str(error))} {_REMEDY}."
 
 
 def _alone(check: Any, row: pd.Series[Any] | pd.DataFrame) -> bool | Exception:
@@ -108,6 +110,6 @@ def _alone(check: Any, row: pd.Series[Any] | pd.DataFrame) -> bool | Exception:
     except Exception as error:
         if isinstance(error, ValueError) and re.search("truth value of a (Series|DataFrame)", str(error)):
             raise NotRowWise(
-                "it branches on a whole column; element_wise=True gives it one value at a time"
+                "it branches on a whole column. With element_wise=True it gets one value at a time"
             ) from error
         return error

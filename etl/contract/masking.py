@@ -44,13 +44,15 @@ def mask_problem(column: Column, is_partition: bool = False) -> str:
     if not column.pii:
         return ""
     if is_partition:
-        return "names the partition, which cannot be masked; give the source another partition= than personal data"
+        return (
+            "names the partition, which cannot be masked. Give the source a partition= that is not personal data"
+        )
     if column.pii == "hash" and column.type != "VARCHAR":
-        return f'is {column.type}, and a hash is text; declare it as str, or use "pii": "partial" or "drop"'
+        return f'is {column.type}, and a hash is text. Declare it as str, or use "pii": "partial" or "drop"'
     if column.pii == "partial" and column.type not in ("VARCHAR", *_YEAR_TYPES):
-        return f'is {column.type}, of which no part can be shown; declare it as str, or use "pii": "drop"'
+        return f'is {column.type}, and no part of that can be shown. Declare it as str, or use "pii": "drop"'
     if column.pii == "drop" and not column.nullable:
-        return "is dropped as personal data, so it is null in the lake; declare it with nullable=True"
+        return "is dropped as personal data, so it is null in the lake. Declare it with nullable=True"
     return ""
 
 
@@ -64,10 +66,10 @@ def require_key(contract: Contract, environment: Mapping[str, str] = os.environ)
     if key and len(key) < _LEAST_KEY_CHARACTERS:
         state = f"has fewer than {_LEAST_KEY_CHARACTERS} characters"
     elif key and len(set(key)) < _LEAST_KEY_KINDS:
-        state = f"is made of fewer than {_LEAST_KEY_KINDS} different characters, and easy to guess"
+        state = f"has fewer than {_LEAST_KEY_KINDS} different characters, so it is easy to guess"
     if state:
         raise ConfigError(
-            f"the environment variable {KEY_VARIABLE} {state}, but contract {contract.name} masks "
+            f"The environment variable {KEY_VARIABLE} {state}, but the contract {contract.name} masks "
             f"{', '.join(hashed)} with it. Nothing was written. Set it to a secret text of at least "
             f"{_LEAST_KEY_CHARACTERS} characters, the same every night, where the batch is started."
         )
@@ -147,8 +149,8 @@ def withheld(contract: Contract, error: BaseException) -> str:
         return str(error)
     columns = ", ".join(repr(column.name) for column in contract.columns if column.pii)
     return (
-        f"{type(error).__name__}; its text is withheld, since it may quote the personal data of {columns}. "
-        "Check the rules in SQL, which may not cast what is not sure to be a value"
+        f"{type(error).__name__}. Its text is withheld, since it may quote the personal data of {columns}. "
+        "Check the rules in SQL: use try_cast where a text may not be a value"
     )
 
 

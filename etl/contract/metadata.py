@@ -11,7 +11,7 @@ from etl.contract.clocks import AMBIGUOUS, NONEXISTENT, ZONED
 from etl.contract.spelling import NUMBERS, format_problem
 from etl.contract.values import is_mark, is_year
 from etl.engine.quoting import identifier
-from etl.errors import closest
+from etl.errors import unknown
 
 #: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
 COLUMN_KEYS = (
@@ -43,13 +43,11 @@ def checked_metadata(metadata: Any, keys: Sequence[str]) -> Mapping[str, Any]:
         raise ValueError(f"metadata {metadata!r} is not a dict")
     for key, value in metadata.items():
         if key not in keys:
-            close = closest(str(key), keys)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(keys)}"
-            raise ValueError(f"metadata has no key {key!r}; {hint}")
+            raise ValueError(unknown(f"metadata has no key {key!r}", str(key), keys))
         try:
             json.dumps(value)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"metadata {key!r}: {value!r} is no plain data: {error}; write text") from error
+            raise ValueError(f"metadata {key!r}: {value!r} is not plain data: {error}. Write text") from error
     return metadata
 
 
@@ -66,7 +64,9 @@ def column_facts(metadata: Mapping[str, Any], name: str, type: str) -> dict[str,
         found["format"] = _format(_text(metadata, "format"), type)
     if (year := metadata.get("two_digit_years_until")) is not None:
         if type not in ("DATE", *_MOMENTS):
-            raise ValueError(f"metadata 'two_digit_years_until' is for dates and timestamps; the column is {type}")
+            raise ValueError(
+                f"metadata 'two_digit_years_until' is for dates and timestamps, and the column is {type}"
+            )
         if not is_year(year):
             raise ValueError(f"metadata 'two_digit_years_until': {year!r} is not a year, such as 2049")
         found["two_digit_years_until"] = year
@@ -110,14 +110,14 @@ def _pii(value: object) -> str:
         return "hash"
     if value in _PII:
         return str(value)
-    raise ValueError(f"metadata 'pii': {value!r} is none of True, {', '.join(map(repr, _PII))}")
+    raise ValueError(f"metadata 'pii': {value!r} is not one of True, {', '.join(map(repr, _PII))}")
 
 
 def _aliases(value: object, name: str) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(alias, str) and alias for alias in value):
         raise ValueError(f"metadata 'aliases': {value!r} is not a list of names")
     if name in value or len(set(value)) < len(value):
-        raise ValueError(f"metadata 'aliases': {value!r} holds the column's own name, or a name twice")
+        raise ValueError(f"metadata 'aliases': {value!r} holds the column's own name, or one name twice")
     return tuple(value)
 
 
@@ -127,7 +127,7 @@ def _marks(metadata: Mapping[str, Any], type: str) -> dict[str, str]:
     if found and not type.startswith(NUMBERS):
         raise ValueError(f"metadata {next(iter(found))!r} is for numbers, and the column is {type}")
     if "decimal" in found and not found["decimal"]:
-        raise ValueError("metadata 'decimal' is empty; write the decimal mark, such as '.'")
+        raise ValueError("metadata 'decimal' is empty. Write the decimal mark, such as '.'")
     for key, mark in found.items():
         if mark and not is_mark(mark):
             raise ValueError(f"metadata {key!r}: {mark!r} is not one mark, such as '.' or ','")
@@ -145,7 +145,7 @@ def _clocks(metadata: Mapping[str, Any], type: str) -> dict[str, str]:
         if type != ZONED:
             raise ValueError(f"metadata {key!r} is for timestamps with a time zone, and the column is {type}")
         if metadata[key] not in choices:
-            raise ValueError(f"metadata {key!r}: {metadata[key]!r} is none of {', '.join(map(repr, choices))}")
+            raise ValueError(f"metadata {key!r}: {metadata[key]!r} is not one of {', '.join(map(repr, choices))}")
         found[key] = str(metadata[key])
     return found
 
@@ -158,7 +158,7 @@ def _format(value: str, type: str) -> str:
     if problem := format_problem(value, type):
         raise ValueError(f"metadata 'format': {problem}")
     if type == "DATE" and (lost := [code for code in _TIME_CODES if code in value.replace("%%", "")]):
-        raise ValueError(f"metadata 'format': {value!r} has {lost[0]}, a time of day, which a DATE would lose")
+        raise ValueError(f"metadata 'format': {value!r} has {lost[0]}, a time of day. A DATE would lose it")
     try:
         with duckdb.connect(":memory:", config={"threads": "1"}) as con:
             con.execute("select try_strptime('', ?), strftime(timestamp '2013-01-31', ?)", [value, value])

@@ -50,7 +50,7 @@ def compile_python(subject: Subject) -> Rule | PythonRule:
     """Return the rule of a check that its author wrote; ValueError says why it can be none."""
     check = subject.check
     if check.groupby is not None:
-        raise ValueError("groupby compares rows with one another; write an audit (sql/audits) for that")
+        raise ValueError("groupby compares rows with one another. Write an audit (sql/audits) for that")
     columns = [subject.column] if subject.column else list(_read(subject))
     with _Samples(subject, columns) as samples:
         try:
@@ -184,7 +184,7 @@ def _rendered(subject: Subject, samples: _Samples) -> str | None:
         raise ValueError(f"its SQL is {sql!r}, not text")
     guarded = _guarded(subject, f"({sql})")
     if difference := samples.difference(guarded, is_total=False):
-        raise ValueError(f"its SQL `{sql}` is not what its Python is: {difference}")
+        raise ValueError(f"its SQL `{sql}` differs from its Python: {difference}")
     return guarded
 
 

@@ -104,12 +104,12 @@ class _Run:
         except Exception as error:
             example = judge.culprit(self.check, data).head(1)
             shown = example.to_dict("records")[0] if self.python.column is None else example.tolist()[0]
-            said = f"{type(error).__name__}: {error}; for example on {shown!r}"
+            said = f"{type(error).__name__}: {error} (on {shown!r})"
             if any(column.pii for column in self.columns):
-                said = f"{type(error).__name__}; on what is not shown, since it is personal"
+                said = f"{type(error).__name__} (the value is personal, so it is not shown)"
             raise StepError(
-                f"{self._where()}: its Python function raised {said}. Nothing was judged by it: correct the "
-                "function in the contract"
+                f"{self._where()}: its Python function raised {said}. Nothing was judged by it. Correct the "
+                "function in the contract."
             ) from error
 
     def _write(self, table: str, failing: Iterator[pa.Table]) -> int:
@@ -131,4 +131,4 @@ class _Run:
 
     def _where(self) -> str:
         place = f", column {self.python.column!r}" if self.python.column else ""
-        return f"contract {self.contract.name}{place}, check {self.python.name}"
+        return f"Contract {self.contract.name}{place}, check {self.python.name}"

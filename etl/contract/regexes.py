@@ -83,10 +83,10 @@ def _position(at: Any, flags: int, tail: bool) -> str:
     if at is ops.AT_END and tail:
         return r"\n?\z"  # Python's `$` also matches before a newline that ends the text
     if at is ops.AT_END:
-        raise ValueError(r"`$` before the pattern's end differs in RE2; write \Z, or (?m)$ for a line")
+        raise ValueError(r"`$` before the pattern's end differs in RE2. Write \Z, or (?m)$ for a line")
     if flags & re.A:
         return r"\b" if at is ops.AT_BOUNDARY else r"\B"
-    raise ValueError(r"\b and \B know only ASCII letters in RE2; begin with (?a) if that is meant")
+    raise ValueError(r"\b and \B know only ASCII letters in RE2. Begin with (?a) if that is meant")
 
 
 def _set(items: list[tuple[Any, Any]], flags: int) -> str:
@@ -103,7 +103,7 @@ def _member(op: Any, arg: Any, flags: int) -> str:
     if not flags & re.I:
         return _span(low, high)
     if high > 127:
-        raise ValueError("RE2 folds the case of non-ASCII letters differently; list both cases, without (?i)")
+        raise ValueError("RE2 folds the case of non-ASCII letters differently. List both cases, without (?i)")
     cases = {case for code in range(low, high + 1) for case in _cases(code, flags)}
     return "".join(_char(ord(case)) for case in sorted(cases))
 
@@ -127,7 +127,7 @@ def _category(category: Any, ascii_only: bool) -> str:
         return "0-9A-Za-z_" if ascii_only else r"\p{L}\p{N}_"
     if ascii_only:
         return r"\W"
-    raise ValueError(r"\W knows only ASCII letters in RE2; write [^\w], or begin the pattern with (?a)")
+    raise ValueError(r"\W knows only ASCII letters in RE2. Write [^\w], or begin the pattern with (?a)")
 
 
 def _complement(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -31,15 +31,15 @@ def factor_text(value: Any, type: str) -> str:
     ValueError if it is none, or if a column of `type` has no numbers.
     """
     if type not in _FLOATS and _exact(type) is None:
-        raise ValueError(f'metadata "clean": scale is for numbers, and the column is {type}; take it out')
+        raise ValueError(f'metadata "clean": scale is for numbers, and the column is {type}. Remove it')
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
-        raise ValueError(f'metadata "clean": scale is {value!r}; it is a number, such as 0.001')
+        raise ValueError(f'metadata "clean": scale is {value!r}. Write a number, such as 0.001')
     try:
         factor = Decimal(repr(value) if isinstance(value, float) else value).normalize()
     except InvalidOperation as error:
-        raise ValueError(f'metadata "clean": scale is {value!r}; it is a number, such as 0.001') from error
+        raise ValueError(f'metadata "clean": scale is {value!r}. Write a number, such as 0.001') from error
     if not factor.is_finite() or not factor:
-        raise ValueError(f'metadata "clean": scale is {value!r}; it is a number other than 0')
+        raise ValueError(f'metadata "clean": scale is {value!r}. Write a number other than 0')
     text = format(factor, "f")
     if type not in _FLOATS:
         _factor_type(factor)

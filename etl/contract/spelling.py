@@ -78,11 +78,12 @@ def format_problem(format: str, type: str) -> str:
     codes = set(_CODE.findall(format))
     if "Z" in codes:
         return (
-            f"{format!r} has %Z, names of time zones, of which some are of several (BST, CST); use %z, an offset"
+            f"{format!r} has %Z, the name of a time zone. Some names mean several zones (BST, CST). Use %z, an "
+            "offset"
         )
     if type == "TIMESTAMP" and (codes & {"z"} or _UTC_END.search(format)):
         return (
-            f"{format!r} says the time zone, which a TIMESTAMP without one would lose; give the column a type "
+            f"{format!r} says the time zone, which a TIMESTAMP without one would lose. Give the column a type "
             'with one, such as Annotated[pd.DatetimeTZDtype, "us", "UTC"]'
         )
     return ""

@@ -84,7 +84,7 @@ class Traced:
 
     def isin(self, values: Iterable[Any]) -> Traced:
         if isinstance(values, Traced | str | Mapping):
-            raise Untraceable("isin of no plain list")
+            raise Untraceable("isin with something that is not a plain list")
         listed = list(values)
         if self.type == "BOOLEAN" or any(value is None or value != value for value in listed):
             raise Untraceable("isin with a null, or of booleans")
@@ -174,7 +174,7 @@ def _number(value: Any, type: str) -> Traced:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         if type in _BITS and not -(2 ** (_BITS[type] - 1)) <= value < 2 ** (_BITS[type] - 1):
-            raise Untraceable(f"{value} is no {type}")
+            raise Untraceable(f"{value} is not a {type}")
         if type in _BITS:
             return Traced(f"({value})", type, False)
         value = float(value) if abs(value) <= 2**53 else math.nan

@@ -20,7 +20,7 @@ def duckdb_type(dtype: Any) -> str:
     from pandera import dtypes
 
     if dtype is None:
-        raise ValueError("it has no type; give it one")
+        raise ValueError("it has no type. Give it one")
     native = getattr(dtype, "type", None)
     if isinstance(native, pd.ArrowDtype):
         return _arrow_type(native.pyarrow_dtype)
@@ -49,13 +49,13 @@ def _category(values: Sequence[Any] | None) -> str:
     for kind, name in _CATEGORIES:
         if values and all(type(value) is kind or (kind is str and isinstance(value, str)) for value in values):
             return name
-    raise ValueError(f"its categories {values!r} are not all text, or all whole numbers; give them one type")
+    raise ValueError(f"its categories {values!r} are not all text, or all whole numbers. Give them one type")
 
 
 def _numpy_type(native: Any, dtype: Any) -> str:
     code = f"{getattr(native, 'kind', '?')}{getattr(native, 'itemsize', '')}"
     if code not in _NUMPY:
-        raise ValueError(f"type {dtype} has no DuckDB type here; use one that has")
+        raise ValueError(f"type {dtype} has no DuckDB type here. Use one that has")
     return _NUMPY[code]
 
 
@@ -80,7 +80,7 @@ def _arrow_type(native: Any) -> str:
         return _decimal(native.precision, native.scale)
     if getattr(native, "unit", "") == "ns":
         raise ValueError(
-            f"type {native} has nine digits of a second, and DuckDB keeps six here; declare it in 'us', which "
+            f"type {native} has nine digits of a second, and DuckDB keeps six here. Declare it in 'us', which "
             "takes no more than those, or as text"
         )
     if kinds.is_timestamp(native):
@@ -99,7 +99,7 @@ def _arrow_type(native: Any) -> str:
         import numpy as np
 
         return _numpy_type(np.dtype(native.to_pandas_dtype()), native)
-    raise ValueError(f"type {native} has no DuckDB type here; use one that has")
+    raise ValueError(f"type {native} has no DuckDB type here. Use one that has")
 
 
 def _nested_type(native: Any) -> str:
@@ -114,10 +114,10 @@ def _nested_type(native: Any) -> str:
         return "STRUCT(" + ", ".join(f"{identifier(f.name)} {_arrow_type(f.type)}" for f in fields) + ")"
     if pa.types.is_map(native):
         return f"MAP({_arrow_type(native.key_type)}, {_arrow_type(native.item_type)})"
-    raise ValueError(f"type {native} has no DuckDB type here; use a list, a struct with fields, or a map")
+    raise ValueError(f"type {native} has no DuckDB type here. Use a list, a struct with fields, or a map")
 
 
 def _decimal(precision: int, scale: int) -> str:
     if not 0 <= scale <= precision <= 38:
-        raise ValueError(f"DECIMAL({precision},{scale}) is not in DuckDB: 0 <= scale <= precision <= 38")
+        raise ValueError(f"DuckDB has no DECIMAL({precision},{scale}): it needs 0 <= scale <= precision <= 38")
     return f"DECIMAL({precision},{scale})"

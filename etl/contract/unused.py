@@ -42,9 +42,9 @@ def check_used(unused: Sequence[Unused], named: Collection[str]) -> None:
     for model in unused:
         if not {model.name, *model.derived}.intersection(named):
             raise ContractError(
-                f"{model.place}: nothing uses the contract {model.name}, so nothing it promises is checked. "
-                f'Name its table in the class (Config.name = "schema.table"), or name the class in the header of '
-                f"the table's SQL (-- contract: {model.name}), or give it to a Source; otherwise delete it."
+                f"{model.place}: nothing uses the contract {model.name}, so its promises are not checked. "
+                'Name its table in the class (Config.name = "schema.table"), or name the class in the header of '
+                f"the table's SQL (-- contract: {model.name}), or give it to a Source. Else delete the class."
             )
 
 

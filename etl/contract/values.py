@@ -47,11 +47,11 @@ class Values:
         if self.thousands and not is_mark(self.thousands):
             raise ContractError(f"thousands={self.thousands!r} is not one mark, such as a point.")
         if self.decimal == self.thousands:
-            raise ContractError(f"decimal and thousands are both {self.decimal!r}; a number would be ambiguous.")
+            raise ContractError(f"decimal= and thousands= are both {self.decimal!r}. A number would be ambiguous.")
         if (year := self.two_digit_years_until) is not None and not is_year(year):
             raise ContractError(f"two_digit_years_until={year!r} is not a year, such as 2049.")
         if type(self.max_expansion) is not int or self.max_expansion < 1:
-            raise ContractError(f"max_expansion={self.max_expansion!r} is not a number of times from 1.")
+            raise ContractError(f"max_expansion={self.max_expansion!r} is not a number of 1 or more.")
         for name in ("date_format", "timestamp_format"):
             if (text := getattr(self, name)) and "%" not in text:
                 raise ContractError(f"{name}={text!r} is not a strptime format, such as %d.%m.%Y.")

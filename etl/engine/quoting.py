@@ -78,7 +78,7 @@ def _moment(value: dt.date | dt.time | dt.timedelta) -> str:
         return f"to_microseconds({value // dt.timedelta(microseconds=1)})"
     if isinstance(value, dt.time):
         if value.tzinfo:
-            raise ValueError(f"{value} is a time of day in a time zone; give a time without one")
+            raise ValueError(f"{value} is a time of day in a time zone. Give a time without one")
         return f"time '{value.isoformat()}'"
     if not isinstance(value, dt.datetime):
         return f"date '{value.isoformat()}'"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from etl.contract.audit_kinds import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS, Audit
 from etl.contract.audit_types import type_problems
 from etl.engine.quoting import identifier, qualified
-from etl.errors import ModelError, closest
+from etl.errors import ModelError, sentence, unknown
 from etl.models.asked import ABSENT, Columns
 from etl.models.kinds import Kind
 from etl.models.model import Given, Model
@@ -66,14 +66,12 @@ class Bound:
         self.con.execute(f"set variable {BATCH_DATE} = date '2000-01-01'")
         for audit in audits:
             for what in type_problems(audit, types):
-                raise ModelError(f"{audit.place}: {audit.why}: {what}{'' if what.endswith('?') else '.'}")
+                raise ModelError(f"{audit.place}: {audit.why}: {sentence(what)}")
             try:
                 self.con.execute(f"explain\n{audit.sql}")
             except duckdb.Error as error:
                 what = message_of(error)
-                raise ModelError(
-                    f"{audit.place}: {audit.why}: {what}{'' if what.endswith('?') else '.'}"
-                ) from error
+                raise ModelError(f"{audit.place}: {audit.why}: {sentence(what)}") from error
 
     def columns(self, name: str) -> Columns:
         """Return the columns of one table or view, with their types."""
@@ -104,9 +102,8 @@ def with_columns(model: Model, lines: Mapping[str, int]) -> Model:
 
     def spelled(key: str, name: str) -> str:
         if name.lower() not in spelling:
-            close = closest(name, spelling.values())
-            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(spelling.values())}"
-            raise _error(model, lines[key], f"{key}: the SELECT has no column {name}; {hint}")
+            what = unknown(f"{key}: the SELECT has no column {name}", name, spelling.values())
+            raise _error(model, lines[key], what)
         return spelling[name.lower()]
 
     ones = {key: getattr(header, key) for key in ("partition", "deletes", "valid_from")}
@@ -121,7 +118,7 @@ def with_columns(model: Model, lines: Mapping[str, int]) -> Model:
         raise _error(model, lines["deletes"], f"deletes: {header.deletes} is {types[header.deletes]}, not BOOLEAN")
     if header.partition and types[header.partition] != "DATE":
         what = f"partition: {header.partition} is {types[header.partition]}, not DATE"
-        raise _error(model, lines["partition"], f"{what}; cast it")
+        raise _error(model, lines["partition"], f"{what}. Cast it")
     for key, what in model.kind.faults(model):
         raise _error(model, lines[key], what)
     _check_versions(model, lines)
@@ -134,9 +131,9 @@ def _check_versions(model: Model, lines: Mapping[str, int]) -> None:
     fixed = {*header.key, header.partition, header.valid_from, header.deletes}
     for key in ("versions", "ignores"):
         if wrong := [name for name in getattr(header, key) if name in fixed]:
-            what = f"{key}: {wrong[0]} names the row or its time, so it is not part of what a version says"
-            raise _error(model, lines[key], f"{what}; take it out")
+            what = f"{key}: {wrong[0]} names the row or its time, so it cannot count as a change"
+            raise _error(model, lines[key], f"{what}. Remove it")
 
 
 def _error(model: Model, line: int, what: str) -> ModelError:
-    return ModelError(f"{model.file}:{line}: {what}{'' if what.endswith('?') else '.'}")
+    return ModelError(f"{model.file}:{line}: {sentence(what)}")

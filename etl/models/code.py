@@ -56,11 +56,11 @@ def read_code(folder: Path, module: str) -> Code:
 
 
 def parse_code(path: Path, file: str) -> ast.Module:
-    """Return a Python file, parsed. Raises ModelError naming `file` and line for what is none."""
+    """Return a Python file, parsed. Raises ModelError naming `file` and line if it is not Python."""
     try:
         return ast.parse(path.read_bytes())
     except SyntaxError as error:
-        raise ModelError(f"{file}:{error.lineno or 1}: is not Python: {error.msg}.") from error
+        raise ModelError(f"{file}:{error.lineno or 1}: the file is not Python: {error.msg}.") from error
 
 
 def _place(folder: Path, module: str, line: int = 0) -> str:
@@ -74,7 +74,10 @@ def _imports(folder: Path, module: str, tree: ast.Module) -> Iterator[tuple[int,
             continue
         parts = module.split(".")
         if node.level > len(parts):
-            raise ModelError(f"{_place(folder, module, node.lineno)}: imports from outside of {folder.name}/.")
+            raise ModelError(
+                f"{_place(folder, module, node.lineno)}: the import leads out of {folder.name}/. Move the module "
+                "into it."
+            )
         base = [*parts[: -node.level], *(node.module.split(".") if node.module else [])]
         if folder.joinpath(*base).is_dir():
             for alias in node.names:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.contract.audit_kinds import AUDIT_KEYS, Audit, HeaderAudit, audits_of
-from etl.errors import ModelError, closest
+from etl.errors import ModelError, sentence, unknown
 from etl.models.asked import ABSENT, Header
 from etl.models.kinds import KINDS, MATERIALIZED, kinds_with
 from etl.models.model import Model
@@ -104,13 +104,13 @@ def _is_meant(key: str, mark: str) -> bool:
 
 
 def closest_key(word: str) -> str:
-    """Return the key that a word is, or is nearly; nothing if it is like none."""
+    """Return the key that a word is, or is nearly; nothing if it is like no key."""
     found = difflib.get_close_matches(word.lower().replace("-", "_"), [*_PARSERS, *AUDIT_KEYS], 1, _LIKE)
     return found[0] if found else ""
 
 
 def parse_value(key: str, value: str) -> Any:
-    """Return what a value says for a key that is none of an audit's; ValueError if it is not one of its kind."""
+    """Return what a value says for a key that is not an audit's; ValueError if it is not one of its kind."""
     return _PARSERS[key](value)
 
 
@@ -142,22 +142,23 @@ def _check(file: str, header: Header, lines: Mapping[str, Line]) -> None:
             what = f"'{key}' goes with materialized: {' or '.join(kinds)}, and not with {kind.name}"
             raise _error(file, line, what)
     if header.versions and header.ignores:
-        raise _error(file, lines["ignores"], "ignores: versions says already which columns count. Take one out")
+        raise _error(
+            file, lines["ignores"], "ignores: versions already says which columns count. Remove one of the two"
+        )
     if header.deletes == ABSENT and not header.partition:
         raise _error(file, lines["deletes"], "deletes: absent needs a line `-- partition: ...`")
     if header.deletes == ABSENT and header.valid_from:
-        raise _error(file, lines["valid_from"], "valid_from is the snapshot's own date with deletes: absent")
+        raise _error(
+            file, lines["valid_from"], "valid_from: with deletes: absent it is the snapshot's own date. Remove it"
+        )
 
 
 def _unknown(key: str) -> str:
-    known = [*_PARSERS, *AUDIT_KEYS]
-    close = closest(key, known)
-    hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
-    return f"no header key '{key}'; {hint}"
+    return unknown(f"there is no header key '{key}'", key, [*_PARSERS, *AUDIT_KEYS])
 
 
 def _error(file: str, line: Line, what: str) -> ModelError:
-    return ModelError(f"{file}:{line.number}: {what}{'' if what.endswith('?') else '.'}")
+    return ModelError(f"{file}:{line.number}: {sentence(what)}")
 
 
 def _names(value: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from etl.engine.quoting import qualified
-from etl.errors import ModelError, closest
+from etl.errors import ModelError, unknown
 from etl.models.asked import ABSENT
 from etl.models.binding import Bound
 from etl.models.independence import by_date
@@ -110,7 +110,7 @@ def _why_full(model: Model, dated: Mapping[str, str], daily: set[str], tables: s
         return ""
     if picks:
         instead = f"qualify row_number() over (partition by {partition}, ...)"
-        return f"`distinct on` in {', '.join(sorted(picks))} may choose between dates; write {instead}"
+        return f"`distinct on` in {', '.join(sorted(picks))} may choose between dates. Write {instead}"
     if daily:
         return ""
     needed = ", ".join(sorted(tables & dated.keys()))
@@ -123,9 +123,8 @@ def _tolerated(model: Model, lines: Mapping[str, int], known: Mapping[str, Model
     for name in model.header.tolerates:
         match = [read for read in model.reads if name.lower() in (read, read.split(".")[1])]
         if len(match) != 1:
-            close = closest(name, [read.split(".")[1] for read in model.reads])
-            hint = f"did you mean {close[0]}?" if close else f"it reads {', '.join(model.reads)}."
-            line = lines["tolerates"]
-            raise ModelError(f"{model.file}:{line}: tolerates: the SELECT reads no table {name}; {hint}")
+            said = f"{model.file}:{lines['tolerates']}: tolerates: the SELECT reads no table {name}"
+            tables = [read.split(".")[1] for read in model.reads]
+            raise ModelError(unknown(said, name, tables, f"It reads {', '.join(model.reads)}"))
         tolerated.add(match[0])
     return stored(tolerated, known) - stored(set(model.reads) - tolerated, known)

@@ -47,7 +47,7 @@ class MacroText:
 def read_macros(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, MacroText]:
     """Return the macros of a project by name, each after those that it uses. None is made yet.
 
-    Raises ModelError naming file and line for what is no `create macro`, for the name of one that is there
+    Raises ModelError naming file and line for a text that is not `create macro`, for a name that is there
     already or is DuckDB's own, for a circle, and for what no model may do.
     """
     found: dict[str, MacroText] = {}
@@ -55,7 +55,9 @@ def read_macros(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Macro
         file = f"{folder.name}/{FOLDER}/{path.name}"
         for macro in _read(con, file, _text(path, file)):
             if macro.name in found:
-                raise _error(macro, f"there is a macro {macro.name} in {found[macro.name].body.file} already")
+                raise _error(
+                    macro, f"{found[macro.name].body.file} already makes a macro {macro.name}. Rename one of them"
+                )
             found[macro.name] = macro
     _check_names(con, found)
     return _ordered(found)
@@ -82,7 +84,7 @@ def _text(path: Path, file: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ModelError(f"{file}: is not UTF-8 text: {error}.") from error
+        raise ModelError(f"{file}: the file is not UTF-8 text: {error}.") from error
 
 
 def _read(con: duckdb.DuckDBPyConnection, file: str, text: str) -> Iterator[MacroText]:
@@ -120,14 +122,14 @@ def _macro(con: duckdb.DuckDBPyConnection, file: str, text: str, tokens: list[tu
     body = _BODY.match(text, closed, end) if closed else None
     if head is None or body is None:
         raise ModelError(
-            f"{file}:{line}: is not `create macro name(...) as ...`, nor `... as table select ...`, with a name "
-            "in lower case and without a schema."
+            f"{file}:{line}: the statement is not a macro. Write `create macro name(...) as ...` or `create macro "
+            "name(...) as table select ...`, with a name in lower case and without a schema."
         )
     at = body.end()
     parts = [text[a:b] for a, b in tokens if a >= head.end()]
     (query,) = parse(con, {file: _in_place(text, at, end, "" if body[1] else "select ")}).values()
     if not body[1] and len(query.tree.get("select_list", [])) != 1:
-        raise ModelError(f"{file}:{line}: has several forms; give each of them a name of its own.")
+        raise ModelError(f"{file}:{line}: the macro has several forms. Give each of them its own name.")
     defaults = _defaults(con, file, text, [token for token in tokens if head.end() < token[0] < closed - 1])
     normal = f"macro {head[1].lower()}{' '.join(parts[: _count(tokens, head.end(), at)])} {query.normal}"
     sql = f"create or replace macro {head[1].lower()}{text[head.end() : end]}"
@@ -175,7 +177,7 @@ def _check_names(con: duckdb.DuckDBPyConnection, macros: Mapping[str, MacroText]
     if macros:
         query = "select function_name from duckdb_functions() where internal and list_contains($1, function_name)"
         for (name,) in con.execute(query, [list(macros)]).fetchall():
-            raise _error(macros[name], f"{name}() is a function of DuckDB's own; give the macro another name")
+            raise _error(macros[name], f"DuckDB has a function {name}() already. Rename the macro")
 
 
 def _ordered(macros: Mapping[str, MacroText]) -> dict[str, MacroText]:

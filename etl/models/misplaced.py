@@ -24,13 +24,13 @@ def check_misplaced(file: str, text: str) -> None:
     for number, key, line in _in_blocks(text):
         raise ModelError(
             f"{file}:{number}: `{line}` is between /* and */, where no header is read. Write it as a line "
-            f"`-- {key}: ...` of its own; if it is a comment, word it otherwise."
+            f"`-- {key}: ...`. If it is only a comment, change its words."
         )
     for number, key, line in _below(text):
         hint = "" if key in line.lower() else f" as `-- {key}: ...`"
         raise ModelError(
             f"{file}:{number}: `{line}` is below the first word of the SELECT, where no header is read. "
-            f"Move it above the SELECT{hint}; if it is a comment, word it otherwise."
+            f"Move it above the SELECT{hint}. If it is only a comment, change its words."
         )
 
 

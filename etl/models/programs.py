@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from etl.errors import ModelError, closest
+from etl.errors import ModelError, unknown
 from etl.models.asked import Columns, Header
 from etl.models.code import parse_code, read_code
 from etl.models.context import Context
@@ -18,7 +18,7 @@ from etl.models.header import as_sql, read_header
 from etl.models.names import table_name
 from etl.project.files import project_files
 
-# where files make no tables of their own, or are no Python
+# where files make no tables of their own, or are not Python
 _NO_SCHEMAS = ("audits", "macros", "seeds")
 
 
@@ -39,7 +39,7 @@ class Program:
     def check_tables(self, known: set[str]) -> None:
         """Raise ModelError for a table that is neither raw nor made by a model."""
         place = f"{self.file}:{self.reads_line}: READS"
-        _check("table", self.reads, known, place, "tables are raw.<source> or <schema>.<model>.")
+        _check("table", self.reads, known, place, "Tables are raw.<source> or <schema>.<model>.")
 
 
 def read_programs(folder: Path, context: Context) -> dict[str, Program]:
@@ -60,28 +60,28 @@ def _program(path: Path, folder: Path, context: Context) -> Program:
     file = f"{folder.name}/{path.relative_to(folder).as_posix()}"
     name = table_name(path.relative_to(folder), file)
     if path.parent.name in _NO_SCHEMAS:
-        raise ModelError(f"{file}: no model is in {path.parent.name}/; choose another folder.")
+        raise ModelError(f"{file}: a Python model cannot stand in {path.parent.name}/. Move it to another folder.")
     tree = parse_code(path, file)
     code = read_code(folder, name)
     text = code.texts[name]
     if not any(isinstance(node, ast.FunctionDef) and node.name == "model" for node in tree.body):
-        raise ModelError(f"{file}: has no function `def model(inputs, ctx)`.")
+        raise ModelError(f"{file}: the file has no function `def model(inputs, ctx)`. Add it.")
     if name not in context.promised:
         raise ModelError(
-            f"{file}: a Python model needs a contract, which says what columns it makes: a pandera model in the "
+            f"{file}: a Python model needs a contract with its columns. Write a pandera model in the "
             f'contracts folder with `class Config: name = "{name}"`.'
         )
     variables, line = _names(tree, "VARIABLES", file, default=())
     place = f"{file}:{line}: VARIABLES"
-    _check("variable", variables, context.variables, place, "set it in [etl.vars] of luigi.cfg.")
+    _check("variable", variables, context.variables, place, "Set it in [etl.vars] of luigi.cfg.")
     values = {variable: context.variables[variable] for variable in variables}
     normal = f"{code.digest} {values}"
     header_text = as_sql(text)
     header, _ = read_header(file, header_text)
     if header.building() != Header().building():
         raise ModelError(
-            f"{file}: a Python model makes a table, all of it; its header may say who owns it, its tags, units, "
-            "export and audits, and that it is optional."
+            f"{file}: a Python model always makes a whole table. Its header can say owner, tags, unit, export, "
+            "optional and audits only. Remove the other keys."
         )
     reads, line = _names(tree, "READS", file)
     reads = tuple(sorted(set(reads)))
@@ -109,9 +109,12 @@ def _names(
                 value = None
             if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
                 return tuple(value), node.lineno
-            raise ModelError(f"{file}:{node.lineno}: {name} is no list of names in quotes.")
+            raise ModelError(f"{file}:{node.lineno}: {name} is not a list of names in quotes.")
     if default is None:
-        raise ModelError(f'{file}: says not what it reads: {name} = ["raw.orders", "staging.items"].')
+        raise ModelError(
+            f"{file}: the model does not say what it reads. "
+            f'Add a line such as {name} = ["raw.orders", "staging.items"].'
+        )
     return tuple(default), 1
 
 
@@ -124,6 +127,4 @@ def _assigned(node: ast.Assign | ast.AnnAssign) -> str:
 def _check(kind: str, names: Sequence[str], known: Collection[str], place: str, otherwise: str) -> None:
     for name in names:
         if name not in known:
-            close = closest(name, known)
-            hint = f"did you mean {close[0]}?" if close else otherwise
-            raise ModelError(f"{place}: there is no {kind} {name}; {hint}")
+            raise ModelError(unknown(f"{place}: there is no {kind} {name}", name, known, otherwise))

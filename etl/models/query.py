@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from etl.errors import ModelError, closest
+from etl.errors import ModelError, sentence, unknown
 from etl.models.trees import in_order
 from etl.models.variables import READ
 
@@ -39,7 +39,9 @@ class Query:
         if tree["error"]:
             raise self.error(self._parse_error(tree), int(tree.get("position") or 0))
         if len(tree["statements"]) != 1:
-            raise self.error(f"has {len(tree['statements'])} statements; a model or audit is exactly one SELECT")
+            raise self.error(
+                f"the file has {len(tree['statements'])} statements. A model or audit is exactly one SELECT"
+            )
         self.tree = tree["statements"][0]["node"]
         self.tables = list(_tables(self.tree, frozenset()))
         #: The functions that are called, macros among them, and the project's variables that are read.
@@ -68,7 +70,7 @@ class Query:
             if given.get("kind") != "STRING" or not isinstance(value, str):
                 raise self.error("getvariable() takes the name of a variable in quotes", _location(node))
             if not READ.match(self.text.encode()[_location(node) :].decode()):
-                raise self.error(f"write getvariable('{value}'), with no other mark in it", _location(node))
+                raise self.error(f"write getvariable('{value}'), without other characters in it", _location(node))
             self.variables[value] = _location(node)
         if node.get("type") == "TABLE_FUNCTION":
             function = str(node["function"]["function_name"]).lower()
@@ -76,18 +78,17 @@ class Query:
                 self.table_functions[function] = _location(node)
 
     def check_functions(self, macros: set[str]) -> None:
-        """Raise for a table function that is no macro: it hides what the SELECT depends on."""
+        """Raise for a table function that is not a macro: it hides what the SELECT depends on."""
         for name, position in self.table_functions.items():
             if name not in macros:
-                raise self.error(f"{name}() hides what a model depends on; read a raw table or a model", position)
+                raise self.error(f"{name}() hides what a model depends on. Read a raw table or a model", position)
 
     def check_variables(self, known: Mapping[str, str]) -> None:
         """Raise for a variable that [etl.vars] does not have."""
         for name, position in self.variables.items():
             if name not in known:
-                close = closest(name, known)
-                hint = f"did you mean {close[0]}?" if close else "set it in [etl.vars] of luigi.cfg"
-                raise self.error(f"there is no variable {name}; {hint}", position)
+                what = unknown(f"there is no variable {name}", name, known, "Set it in [etl.vars] of luigi.cfg")
+                raise self.error(what, position)
 
     def reads(self) -> tuple[str, ...]:
         """Return the names of the tables that it reads, through macros too."""
@@ -97,9 +98,8 @@ class Query:
         """Raise for a table that is neither raw nor made by a model."""
         for name, position in self.tables:
             if name not in known:
-                close = closest(name, known)
-                hint = f"did you mean {close[0]}?" if close else "tables are raw.<source> or <schema>.<model>"
-                raise self.error(f"there is no table {name}; {hint}", position)
+                instead = "Tables are raw.<source> or <schema>.<model>"
+                raise self.error(unknown(f"there is no table {name}", name, known, instead), position)
 
     def error(self, what: str, position: int = 0) -> ModelError:
         """Return what is wrong at a place of the text, in bytes."""
@@ -107,7 +107,7 @@ class Query:
 
     def error_at(self, line: int, what: str) -> ModelError:
         """Return what is wrong in a line."""
-        return ModelError(f"{self.file}:{line}: {what}{'' if what.endswith('?') else '.'}")
+        return ModelError(f"{self.file}:{line}: {sentence(what)}")
 
     def has_distinct_on(self) -> bool:
         """Return whether some `distinct on` picks one row of several."""
@@ -115,7 +115,7 @@ class Query:
 
     def _parse_error(self, tree: dict[str, Any]) -> str:
         if tree["error_type"] == "not implemented":
-            return "is not a SELECT; a model or audit is exactly one SELECT"
+            return "the text is not a SELECT. A model or audit is exactly one SELECT"
         return str(tree["error_message"])
 
 
@@ -147,7 +147,7 @@ def explained(file: str, first_line: int = 1) -> Iterator[None]:
         number = re.match(r"\d+", str(error).partition("\n\nLINE ")[2])
         line = int(number[0]) - first_line + 1 if number else 1
         message = message_of(error)
-        raise ModelError(f"{file}:{line}: {message}{'' if message.endswith('?') else '.'}") from error
+        raise ModelError(f"{file}:{line}: {sentence(message)}") from error
 
 
 def message_of(error: Exception) -> str:
@@ -155,7 +155,7 @@ def message_of(error: Exception) -> str:
     message = str(error).partition("\n\nLINE ")[0]
     message = re.sub(r"^[A-Z][A-Za-z ]+ Error: ", "", message).replace("\n", " ").rstrip(".")
     hint = re.search(r'Candidate bindings:[ :]*"([^"]+)"', message)
-    return f"{message[: hint.start()].rstrip(' !')}; did you mean {hint[1].split('.')[-1]}?" if hint else message
+    return f"{message[: hint.start()].rstrip(' !')}. Did you mean {hint[1].split('.')[-1]}?" if hint else message
 
 
 def _statement(text: str) -> str:
@@ -198,16 +198,16 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 def _refused(node: Mapping[str, Any]) -> str:
     if node.get("type") == "SHOW_REF":
-        return "describe, summarize and show hide what a model depends on; select from a raw table or a model"
+        return "describe, summarize and show hide what a model depends on. Select from a raw table or a model"
     name = str(node.get("function_name", "")).lower()
     # age() of one timestamp is that until today
     if name in _VOLATILE or (name == "age" and len(node.get("arguments", [])) == 1):
-        return f"{node['function_name']}() gives another result each night; take the value from the data"
+        return f"{node['function_name']}() gives another result each night. Take the value from the data"
     names = node.get("column_names") or [""]
     if node.get("type") == "COLUMN_REF" and len(names) == 1 and names[0].lower() in _VOLATILE_WORDS:
-        return f"{names[0]} gives another result each night; take the value from the data"
+        return f"{names[0]} gives another result each night. Take the value from the data"
     if node.get("sample"):
-        return "a sample gives another result each night; select the rows by a condition"
+        return "a sample gives another result each night. Select the rows by a condition"
     return ""
 
 

@@ -67,10 +67,10 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
     import duckdb
 
     if not folder.is_dir() and folder.name != _USUAL:
-        raise ModelError(f"the folder of the models, {folder}, does not exist; see [etl] sql in luigi.cfg.")
+        raise ModelError(f"The folder of the models, {folder}, does not exist. Set [etl] sql in luigi.cfg.")
     for path in (path for path in project_files(folder, *_SUFFIXES) if path.suffix not in _SUFFIXES):
         file, suffix = f"{folder.name}/{path.relative_to(folder).as_posix()}", path.suffix
-        raise ModelError(f"{file}: nothing reads a file with the suffix {suffix}; call it {suffix.lower()}.")
+        raise ModelError(f"{file}: nothing reads a file with the suffix {suffix}. Rename it to {suffix.lower()}.")
     with duckdb.connect(":memory:", config={"threads": 1}) as con:
         for variable, value in context.variables.items():
             con.execute(set_variable(variable, value))
@@ -157,7 +157,7 @@ def _queries(con: duckdb.DuckDBPyConnection, folder: Path, context: Context) -> 
     first: dict[str, str] = {}
     for file, name in names.items():
         if (other := first.setdefault(name, file)) != file:
-            raise ModelError(f"{file}: {other} makes {name} already.")
+            raise ModelError(f"{file}: {other} already makes {name}. Remove one of them.")
     queries = {names[file]: query for file, query in parse(con, texts).items()}
     for name, query in queries.items():
         query.is_audit = _is_audit(name)
@@ -168,15 +168,16 @@ def _check_once(queries: Mapping[str, Query], programs: Mapping[str, Program]) -
     """Raise for a table that is made twice."""
     for name, program in programs.items():
         if name in queries:
-            raise ModelError(f"{program.file}: {queries[name].file} makes {name} already.")
+            raise ModelError(f"{program.file}: {queries[name].file} already makes {name}. Remove one of them.")
 
 
 def _check_test(path: Path, file: str) -> None:
-    """Raise for a file that is no test, and would be left out of the night without a word."""
+    """Raise for a file that is not a test and would silently be left out of the night."""
     if not re.search(r"^\s*--\s*test:", _text(path, file), re.MULTILINE):
         raise ModelError(
-            f"{file}:1: files called {_TESTS}*.sql hold tests of models, and this one has no line `-- test: ...`; "
-            "if it is a model, call it another."
+            f"{file}:1: a file called {_TESTS}*.sql holds tests of models, and this one has no line `-- test: "
+            "...`. "
+            "If it is a model, rename the file."
         )
 
 
@@ -184,7 +185,7 @@ def _text(path: Path, file: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ModelError(f"{file}: is not UTF-8 text: {error}.") from error
+        raise ModelError(f"{file}: the file is not UTF-8 text: {error}.") from error
 
 
 def _is_audit(name: str) -> bool:
@@ -216,9 +217,11 @@ def _model(name: str, query: Query, bound: Bound, dated: dict[str, str], known: 
 def _audit(name: str, query: Query, bound: Bound) -> Audit:
     match = re.match(r"-- (fail|warn): (\S.*)", query.text)
     if not match:
-        raise query.error("an audit's first line is `-- fail: why it matters` or `-- warn: why it matters`")
+        raise query.error(
+            "the first line of an audit must be `-- fail: why it matters` or `-- warn: why it matters`"
+        )
     if not query.tables:
-        raise query.error("reads no table; an audit is a SELECT of offending rows")
+        raise query.error("the audit reads no table. An audit is a SELECT of offending rows")
     bound.check(query)
     severity = "error" if match[1] == "fail" else "warn"
     why = match[2].strip()

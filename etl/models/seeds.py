@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal
-from etl.errors import ModelError, closest
+from etl.errors import ModelError, unknown
 from etl.models.context import Context, Promised
 from etl.models.names import table_name
 from etl.project.files import project_files
@@ -26,18 +26,18 @@ def read_seeds(con: duckdb.DuckDBPyConnection, folder: Path, context: Context) -
     """Yield file, table and SELECT of each seed. An empty cell is null.
 
     Raises ModelError naming file and line for a seed without a contract, a header that is not the contract's, a
-    row of another width, and a cell that is no value of its column.
+    row of another width, and a cell that is not a value of its column.
     """
     for path in project_files(folder / FOLDER, ".csv", below=False):
         file = f"{folder.name}/{FOLDER}/{path.name}"
         name = table_name(path.relative_to(folder), file)
         if name not in context.promised:
             raise ModelError(
-                f"{file}: a seed needs a contract, which gives its columns their types: a pandera model in the "
+                f"{file}: a seed needs a contract with the types of its columns. Write a pandera model in the "
                 f'contracts folder with `class Config: name = "{name}"`.'
             )
         if path.stat().st_size > _MOST_BYTES:
-            raise ModelError(f"{file}: is larger than a seed should be; deliver it to data/raw, as a source.")
+            raise ModelError(f"{file}: the file is too large for a seed. Deliver it to data/raw as a source.")
         yield file, name, _select(con, file, path, context.promised[name])
 
 
@@ -47,17 +47,16 @@ def _select(con: duckdb.DuckDBPyConnection, file: str, path: Path, promised: Pro
             reader = csv.reader(lines, strict=True)
             rows = [(reader.line_num, row) for row in reader]
     except (csv.Error, UnicodeDecodeError) as error:
-        raise ModelError(f"{file}: is not CSV in UTF-8: {error}.") from error
+        raise ModelError(f"{file}: the file is not CSV in UTF-8: {error}.") from error
     header = rows[0][1] if rows else []
     names = [name for name, _ in promised.columns]
     if sorted(header) != sorted(names):
         wrong = next((name for name in header if name not in names), "")
-        close = closest(wrong, names)
-        hint = f"did you mean {close[0]}?" if close else f"the contract has {', '.join(names)}."
-        raise ModelError(f"{file}:1: the header is {', '.join(header) or 'empty'}; {hint}")
+        said = f"{file}:1: the header is {', '.join(header) or 'empty'}"
+        raise ModelError(unknown(said, wrong, names, f"The contract has {', '.join(names)}"))
     for line, row in rows[1:]:
         if len(row) != len(header):
-            raise ModelError(f"{file}:{line}: has {len(row)} cells; the header has {len(header)}.")
+            raise ModelError(f"{file}:{line}: the row has {len(row)} cells, and the header {len(header)}.")
     values = [[cell or None for cell in row] for _, row in rows[1:]]
     _check_cells(con, file, header, rows[1:], promised)
     parsed = dict(promised.parsed)
@@ -83,7 +82,7 @@ def _check_cells(
     rows: Sequence[tuple[int, list[str]]],
     promised: Promised,
 ) -> None:
-    """Raise for the first cell that is no value of its column."""
+    """Raise for the first cell that is not a value of its column."""
     types = dict(promised.columns)
     for name, parsed in promised.parsed:
         position = header.index(name)
@@ -95,4 +94,4 @@ def _check_cells(
         bad = con.execute(query, [[line for line, _ in cells], [cell for _, cell in cells]]).fetchall()
         if bad:
             line, cell = bad[0]
-            raise ModelError(f"{file}:{line}: column {name}: {cell!r} is no {types[name]}.")
+            raise ModelError(f"{file}:{line}: column {name}: {cell!r} is not a {types[name]}.")

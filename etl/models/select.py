@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import NoReturn
 
-from etl.errors import ConfigError, closest
+from etl.errors import ConfigError, unknown
 from etl.models.model import Models
 
 _TAG = "tag:"
@@ -18,7 +18,7 @@ def select(models: Models, text: str) -> list[str]:
 
     Between spaces or commas stand names (`marts.flights`), patterns (`marts.*`) and tags (`tag:nightly`). A `+`
     before one adds all that it is built from, a `+` behind it all that is built from it: `+marts.flights`,
-    `raw.weather+`. Raises ConfigError for what is nobody's name, with the closest that is.
+    `raw.weather+`. Raises ConfigError for an unknown name, with the closest known one.
     """
     chosen: set[str] = set()
     for word in text.replace(",", " ").split():
@@ -27,10 +27,10 @@ def select(models: Models, text: str) -> list[str]:
         below = _downstream(models, named) if word.endswith("+") else set()
         found = (named | above | below) & models.models.keys()
         if not found:
-            raise ConfigError(f"{word} is no model; {word}+ selects the models that are built from it.")
+            raise ConfigError(f"{word} is not a model. Write {word}+ to select the models that are built from it.")
         chosen |= found
     if not chosen:
-        raise ConfigError("no model is selected: give a name, a pattern such as 'marts.*', or tag:<tag>.")
+        raise ConfigError("No model is selected. Give a name, a pattern such as 'marts.*', or tag:<tag>.")
     return [name for name in models.models if name in chosen]
 
 
@@ -41,16 +41,13 @@ def _named(models: Models, word: str) -> set[str]:
         tags = {tag for model in models.models.values() for tag in model.header.tags}
         tag = word.removeprefix(_TAG)
         found = {name for name, model in models.models.items() if tag in model.header.tags}
-        return found or _unknown(f"no model has the tag {tag}", tag, tags)
+        return found or _unknown(f"No model has the tag {tag}", tag, tags)
     found = {name for name in models.models if fnmatchcase(name, word)} if set(word) & _WILD else set()
-    return found or _unknown(f"there is no model {word}", word, models.models.keys() | models.read)
+    return found or _unknown(f"There is no model {word}", word, models.models.keys() | models.read)
 
 
 def _unknown(what: str, word: str, known: Iterable[str]) -> NoReturn:
-    names = sorted(known)
-    close = closest(word, names)
-    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names) or 'none'}."
-    raise ConfigError(f"{what}; {hint}")
+    raise ConfigError(unknown(what, word, known))
 
 
 def _upstream(models: Models, names: set[str]) -> set[str]:

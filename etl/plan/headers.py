@@ -26,7 +26,7 @@ def with_named_contracts(project: Project, ledger: Ledger, catalog: Catalog, key
     for name in names.keys() & catalog.tables.keys():
         place = place_of(project.sql, models.models[name], "contract")
         raise ModelError(
-            f"{place}: contract: {name} has a contract already, whose Config.name names the table; remove one."
+            f"{place}: contract: {name} has a contract already, whose Config.name names the table. Remove one."
         )
     key = fingerprint(key, names)
     if text := ledger.cached("contracts", key):
@@ -46,7 +46,7 @@ def check_exports(project: Project, catalog: Catalog, models: Models) -> None:
         if model.header.export and schema in catalog.sources:
             raise ConfigError(
                 f"{place_of(project.sql, model, 'export')}: export: {model.name} would go to lake/{schema}, where "
-                f"the partitions of the source {schema} are; give the source or the schema another name."
+                f"the partitions of the source {schema} are. Give the source or the schema another name."
             )
         for name, type in model.stored if model.header.export else ():
             if what := refused(type):

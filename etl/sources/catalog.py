@@ -53,9 +53,9 @@ def load_catalog(folder: Path) -> Catalog:
     from etl.contract.compiler import compile_contract
 
     if not folder.is_dir():
-        raise ContractError(f"the contracts folder {folder} does not exist; see [etl] contracts in luigi.cfg.")
+        raise ContractError(f"the contracts folder {folder} does not exist. See [etl] contracts in luigi.cfg.")
     for path in (path for path in project_files(folder, ".py") if path.suffix != ".py"):
-        raise ContractError(f"{path}: nothing reads a file with the suffix {path.suffix}; call it .py.")
+        raise ContractError(f"{path}: nothing reads a file with the suffix {path.suffix}. Call it .py.")
     sources: dict[str, Source] = {}
     tables: dict[str, Contract] = {}
     used: list[Any] = []

@@ -25,10 +25,10 @@ def is_own_column(name: str) -> bool:
 def check_column(where: str, column: Column, partition: str, values: Values) -> None:
     """Raise ContractError, which begins with `where`, if files cannot have the column as its contract says."""
     if is_own_column(column.name):
-        raise ContractError(f"{where} has a name that etl needs for itself; rename the column.")
+        raise ContractError(f"{where} has a name that etl needs for itself. Rename the column.")
     if column.regex:
         raise ContractError(
-            f"{where} is a pattern (regex=True): the columns of a raw file are to be known; name each of them."
+            f"{where} is a pattern (regex=True): the columns of a raw file are to be known. Name each of them."
         )
     is_partition = column.name.lower() == partition.lower()
     if is_partition and (column.name, column.type) != (partition, "DATE"):

@@ -190,7 +190,7 @@ class Source:
         if self.history and self.is_dated:
             raise ContractError(
                 f"{where}: history is of snapshots, and this source is dated: its table "
-                "holds every date anyway; take history out."
+                "holds every date anyway. Take history out."
             )
         if self.every not in EVERY:
             raise ContractError(

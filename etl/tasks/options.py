@@ -25,7 +25,7 @@ class Asked(luigi.Task):
                 name for name, item in params if name not in kwargs and not item.has_task_value(cls.__name__, name)
             ]
             options = ", ".join(f"--{name.replace('_', '-')}" for name in needed)
-            log.error("%s needs %s; see luigi --module etl %s --help", cls.__name__, options, cls.__name__)
+            log.error("%s needs %s. See luigi --module etl %s --help", cls.__name__, options, cls.__name__)
             raise SystemExit(2) from None
 
 
@@ -36,7 +36,7 @@ class DateParameter(luigi.DateParameter):
         try:
             return super().parse(s)  # type: ignore[no-untyped-call, no-any-return]
         except ValueError:
-            log.error("%r is not a date; write it as YYYY-MM-DD, such as 2018-05-24.", s)
+            log.error("%r is not a date. Write it as YYYY-MM-DD, such as 2018-05-24.", s)
             raise SystemExit(2) from None
 
 

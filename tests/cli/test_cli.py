@@ -91,7 +91,7 @@ def test_sql_neither_writes_nor_reads_files_and_says_why(shop, query):
 
 def test_sql_before_the_first_publish_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("ETL_PROJECT", str(tiny.project(tmp_path).root))
-    with pytest.raises(PublishError, match="nothing is published yet; run"):
+    with pytest.raises(PublishError, match=r"nothing is published yet. Run"):
         answer("sql", "select 1")
 
 

@@ -185,4 +185,4 @@ def test_reproduce_shows_the_first_table_that_comes_out_otherwise(shop: Project)
 def test_reproduce_says_that_nothing_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ETL_PROJECT", str(tiny.project(tmp_path).root))
 
-    assert failed(PublishError, "reproduce").startswith("nothing is published yet; run ")
+    assert failed(PublishError, "reproduce").startswith("nothing is published yet. Run ")

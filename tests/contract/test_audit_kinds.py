@@ -196,7 +196,7 @@ def test_by_partition_is_by_the_column_that_the_table_is_partitioned_by() -> Non
         (audit,) = audits_of("marts.sales", "x.sql", [line], "the day")
         assert 'group by "the day"' in audit.sql or '"the day"::date' in audit.sql
         assert audit.why == f"{kind}: {text}"
-        with pytest.raises(ModelError, match=r"x.sql:3: .* has no partition; name a date column: by sale_date"):
+        with pytest.raises(ModelError, match=r"x.sql:3: .* has no partition. Name a date column: by sale_date"):
             audits_of("marts.sales", "x.sql", [line])
 
 
@@ -233,17 +233,17 @@ def test_a_text_that_is_not_of_its_kind_is_refused_with_the_grammar(kind: str) -
         audits_of("marts.flights", "sql/marts/flights.sql", [HeaderAudit(kind, "= ?", "error", 3)])
 
     assert str(error.value) == (
-        f"sql/marts/flights.sql:3: {kind}: '= ?' is not understood; write it like this: {kind}: {GRAMMARS[kind]}."
+        f"sql/marts/flights.sql:3: {kind}: '= ?' is not understood. Write it like this: {kind}: {GRAMMARS[kind]}."
     )
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "said"),
     [
-        ("unique", "origin, Origin", "unique: origin, Origin names a column twice; write it like this: unique: "),
+        ("unique", "origin, Origin", "unique: origin, Origin names a column twice. Write it like this: unique: "),
         ("accepted_values", "origin = 'JFK", "the values 'JFK are not understood from \"'JFK\" on"),
         ("accepted_values", "origin = JFK,,LGA", "are not understood from ',LGA' on"),
-        ("row_count", "within 5% of the last 900", "the last 900 are not 1 to 366 earlier counts"),
+        ("row_count", "within 5% of the last 900", "the last 900 is outside 1 to 366 earlier counts"),
         ("references", "carrier = airlines.carrier", "'carrier = airlines.carrier' is not understood"),
         ("freshness", "flight_date within 2 weeks", "'flight_date within 2 weeks' is not understood"),
     ],
@@ -270,6 +270,6 @@ def test_a_table_that_nobody_makes_is_named_with_the_closest_one() -> None:
         check_tables([audit], ["marts.flights", "marts.airlines"])
 
     assert str(error.value) == (
-        "sql/marts/flights.sql:3: references: carrier = marts.airline.carrier: there is no table marts.airline; "
-        "did you mean marts.airlines?"
+        "sql/marts/flights.sql:3: references: carrier = marts.airline.carrier: there is no table marts.airline. "
+        "Did you mean marts.airlines?"
     )

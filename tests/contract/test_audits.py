@@ -64,20 +64,20 @@ def model(
 @pytest.mark.parametrize(
     ("metadata", "column", "said"),
     [
-        ({"freshnes": "n within 2 days"}, {}, "metadata has no key 'freshnes'; did you mean 'freshness'?"),
-        ({}, {"reference": "a.b.c"}, "column 'n': metadata has no key 'reference'; did you mean 'references'?"),
-        ({"references": "n = a.b.c"}, {}, "metadata has no key 'references'; "),
+        ({"freshnes": "n within 2 days"}, {}, "metadata has no key 'freshnes'. Did you mean freshness?"),
+        ({}, {"reference": "a.b.c"}, "column 'n': metadata has no key 'reference'. Did you mean references?"),
+        ({"references": "n = a.b.c"}, {}, "metadata has no key 'references'. There are: "),
         (
             {"row_count": "many"},
             {},
-            "contract marts.made: row_count: 'many' is not understood; write it like this: ",
+            "Contract marts.made: row_count: 'many' is not understood. Write it like this: ",
         ),
         ({"row_count": 3}, {}, "metadata 'row_count': 3 is neither a text nor a list of texts"),
         ({"row_count": [3]}, {}, "metadata 'row_count': [3] is neither a text nor a list of texts"),
         (
             {},
             {"references": "b.c"},
-            "contract marts.made, column 'n': references: '\"n\" = b.c' is not understood",
+            "Contract marts.made, column 'n': references: '\"n\" = b.c' is not understood",
         ),
     ],
 )

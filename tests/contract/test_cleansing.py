@@ -82,17 +82,20 @@ def test_trim_knows_every_white_space_of_unicode() -> None:
 @pytest.mark.parametrize(
     ("steps", "said"),
     [
-        ({"trimm": True}, "has no step 'trimm'; did you mean 'trim'?"),
-        ({"xyz": True}, "there are trim, empty_to_null, case, map, scale"),
-        ({"trim": "yes"}, "trim is 'yes'; it is True or False"),
-        ({"case": "title"}, 'case is \'title\'; it is "upper" or "lower"'),
+        ({"trimm": True}, "has no step 'trimm'. Did you mean trim?"),
+        ({"xyz": True}, "There are: case, empty_to_null, map, scale, trim"),
+        ({"trim": "yes"}, "trim is 'yes'. Write True or False"),
+        ({"case": "title"}, 'case is \'title\'. Write "upper" or "lower"'),
         ({"map": ["a"]}, "map is ['a']"),
-        ({"map": {"a": 1}}, "map has 'a': 1; text becomes text or None"),
-        ({"map": {None: "a"}}, "map has None: 'a'; text becomes text or None"),
-        ({"map": {" ": "a"}, "trim": True, "empty_to_null": True}, "which empty_to_null makes null before it"),
-        ({"map": {"A": "1", "a": "2"}, "case": "lower"}, "map says two things of 'a', as which 'a' comes"),
+        ({"map": {"a": 1}}, "map has 'a': 1. A text can become a text or None"),
+        ({"map": {None: "a"}}, "map has None: 'a'. A text can become a text or None"),
+        ({"map": {" ": "a"}, "trim": True, "empty_to_null": True}, "but empty_to_null has made that null before"),
+        (
+            {"map": {"A": "1", "a": "2"}, "case": "lower"},
+            "map gives two values for 'a' ('a' becomes 'a' after the earlier",
+        ),
         ({"scale": 2}, "scale is for numbers, and the column is VARCHAR"),
-        ("trim", "metadata \"clean\" is 'trim'; write"),
+        ("trim", "metadata \"clean\" is 'trim'. Write"),
     ],
 )
 def test_a_wrong_declaration_is_refused_with_the_right_one(steps: Any, said: str) -> None:
@@ -126,7 +129,7 @@ def test_the_steps_are_part_of_the_compiled_contract_and_survive_json() -> None:
 
 def test_a_wrong_step_is_refused_where_it_stands() -> None:
     schema = pa.DataFrameSchema({"n": pa.Column(str, metadata={"clean": {"tirm": True}})}, name="t")
-    with pytest.raises(ContractError, match="contract t, column 'n': metadata \"clean\" has no step 'tirm'"):
+    with pytest.raises(ContractError, match="Contract t, column 'n': metadata \"clean\" has no step 'tirm'"):
         compile_contract(schema)
 
 
@@ -136,7 +139,7 @@ def test_a_published_table_cannot_be_cleansed(tmp_path: Path) -> None:
         '    n: str = pa.Field(metadata={"clean": {"trim": True}})\n\n'
         '    class Config:\n        name = "marts.t"\n'
     )
-    with pytest.raises(ContractError, match=r"contract marts\.t, column 'n': metadata 'clean' is for raw files"):
+    with pytest.raises(ContractError, match=r"Contract marts\.t, column 'n': metadata 'clean' is for raw files"):
         load_catalog(tmp_path)
 
 

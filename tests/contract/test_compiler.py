@@ -195,16 +195,16 @@ def test_rules_of_one_name_are_numbered_and_a_name_of_the_author_is_kept() -> No
 
 def test_a_refusal_says_contract_column_check_why_and_what_to_do() -> None:
     assert refusal(table(int, pa.Check(lambda n: n.max() > 0, name="positive"))) == (
-        "contract t, column 'n', check positive: it judges a whole column rather than a row: it answers bool, "
-        "not one answer for each row; write an audit (sql/audits) for what a whole table must be; write it as an "
-        'sql rule: metadata={"sql": {"rule_name": "a boolean expression"}}'
+        "Contract t, column 'n', check positive: it judges a whole column, not a row: it returns bool, "
+        "not one answer for each row. Write an audit (sql/audits) for what a whole table must be. Write it as an "
+        'sql rule: metadata={"sql": {"rule_name": "a boolean expression"}}.'
     )
 
 
 @pytest.mark.parametrize(
     ("dtype", "check", "why"),
     [
-        (int, pa.Check.gt(0, groupby="n"), "groupby or element_wise=True is another one"),
+        (int, pa.Check.gt(0, groupby="n"), "do not support groupby or element_wise=True here"),
         (int, pa.Check(lambda groups: True, groupby="n"), "groupby compares rows with one another"),
         (int, pa.Check.unique_values_eq([1]), "a whole column, not a row"),
         (int, pa.Check.gt("1"), "'1' (str) is not an exact value of type BIGINT"),
@@ -241,10 +241,10 @@ def test_a_check_that_would_mean_something_else_in_sql_is_refused(dtype: Any, ch
         (r"(a)?(?(1)b|c)", "RE2 has no groupref_exists"),
         ("a++", "RE2 has no possessive_repeat"),
         ("(?>a)", "RE2 has no atomic_group"),
-        (r"\bJFK", "begin with (?a)"),
-        (r"\W", r"write [^\w]"),
+        (r"\bJFK", "Begin with (?a)"),
+        (r"\W", r"Write [^\w]"),
         ("a$b", "`$` before the pattern's end"),
-        ("(?i)é", "list both cases"),
+        ("(?i)é", "List both cases"),
         ("a{1001}", "more than 1000"),
         ("(a{100}){100}", "DuckDB refuses it"),
         (re.compile(b"a"), "is not text"),
@@ -252,7 +252,7 @@ def test_a_check_that_would_mean_something_else_in_sql_is_refused(dtype: Any, ch
 )
 def test_a_pattern_that_duckdb_would_match_otherwise_is_refused(pattern: Any, why: str) -> None:
     message = refusal(table(str, pa.Check.str_contains(pattern)))
-    assert message.startswith("contract t") and why in message
+    assert message.startswith("Contract t") and why in message
 
 
 def indexed() -> pa.DataFrameSchema:
@@ -262,36 +262,36 @@ def indexed() -> pa.DataFrameSchema:
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        (table(None), "contract t, column 'n': it has no type; give it one"),
-        (table(object), "contract t, column 'n': type object has no DuckDB type here"),
+        (table(None), "Contract t, column 'n': it has no type. Give it one"),
+        (table(object), "Contract t, column 'n': type object has no DuckDB type here"),
         (table(complex), "type complex128 has no DuckDB type"),
         (table(pd.CategoricalDtype(["a", 1])), "its categories ['a', 1] are not all text"),
         (table(pd.PeriodDtype("D")), "has no DuckDB type"),
         (table(pd.ArrowDtype(pyarrow.list_(pyarrow.null()))), "type null has no DuckDB type"),
         (table(pd.ArrowDtype(pyarrow.struct([]))), "a struct with fields"),
-        (table(int, default="x"), "contract t, column 'n': default='x' is no value of type BIGINT"),
-        (table(int, default=1.5), "default=1.5 is no value"),
+        (table(int, default="x"), "Contract t, column 'n': default='x' is not a value of type BIGINT"),
+        (table(int, default=1.5), "default=1.5 is not a value"),
         (
             table(int, parsers=pa.Parser(abs)),
-            "column 'n': parsers is not supported for a table in SQL; declare it as "
+            "column 'n': parsers is not supported for a table in SQL. Declare it as "
             'cleansing: metadata={"clean": ...}',
         ),
-        (table(int, metadata={"units": "m"}), "column 'n': metadata has no key 'units'; did you mean 'unit'?"),
+        (table(int, metadata={"units": "m"}), "column 'n': metadata has no key 'units'. Did you mean unit?"),
         (
             table(int, metadata={"x": 1}),
-            "metadata has no key 'x'; known are aliases, ambiguous, clean, decimal, ",
+            "metadata has no key 'x'. There are: aliases, ambiguous, clean, decimal, ",
         ),
-        (table(int, metadata={"unit": {1}}), "metadata 'unit': {1} is no plain data"),
+        (table(int, metadata={"unit": {1}}), "metadata 'unit': {1} is not plain data"),
         (table(int, metadata={"unit": 3}), "metadata 'unit': 3 is not a text"),
-        (table(int, metadata={"pii": "yes"}), "'yes' is none of True, 'hash', 'partial', 'drop'"),
+        (table(int, metadata={"pii": "yes"}), "'yes' is not one of True, 'hash', 'partial', 'drop'"),
         (table(int, metadata={"aliases": "m"}), "'m' is not a list of names"),
         (table(int, metadata={"aliases": ["n"]}), "holds the column's own name"),
         (table(int, metadata={"format": "%d"}), "is for dates and timestamps, and the column is BIGINT"),
-        (table(dt.date, metadata={"format": "%d.%m.%Y %H"}), "a time of day, which a DATE would lose"),
+        (table(dt.date, metadata={"format": "%d.%m.%Y %H"}), "a time of day. A DATE would lose it"),
         (table(dt.date, metadata={"format": "%Q"}), "DuckDB refuses '%Q'"),
         (
             pa.DataFrameSchema({"n": pa.Column(int), "m": pa.Column(int, metadata={"aliases": ["n"]})}, name="t"),
-            "contract t: the alias 'n' names two columns",
+            "Contract t: the alias 'n' names two columns",
         ),
         (
             pa.DataFrameSchema({"n": pa.Column(int)}, add_missing_columns=True, name="t"),
@@ -301,12 +301,12 @@ def indexed() -> pa.DataFrameSchema:
             pa.DataFrameSchema({"n.*": pa.Column(int, regex=True, metadata={"sql": {"a": "true"}})}, name="t"),
             "an sql rule cannot name the columns of a pattern",
         ),
-        (indexed(), "contract t: index is not supported"),
+        (indexed(), "Contract t: index is not supported"),
         (
             pa.DataFrameSchema({"n": pa.Column(int)}, drop_invalid_rows=True, name="t"),
             "drop_invalid_rows is not",
         ),
-        (pa.DataFrameSchema({"n": pa.Column()}, dtype=int, name="t"), "contract t: dtype is not supported"),
+        (pa.DataFrameSchema({"n": pa.Column()}, dtype=int, name="t"), "Contract t: dtype is not supported"),
         (
             pa.DataFrameSchema({"n": pa.Column(int), "N": pa.Column(int)}, name="t"),
             "DuckDB cannot tell it from 'n'",
@@ -315,10 +315,10 @@ def indexed() -> pa.DataFrameSchema:
         (pa.DataFrameSchema({"n": pa.Column(int)}, unique=["m"], name="t"), "unique names ['m']"),
         (
             pa.DataFrameSchema({"n": pa.Column(int)}, pa.Check(lambda t: len(t) > 0, name="all"), name="t"),
-            "contract t, check all: it judges a whole column rather than a row: it answers bool",
+            "Contract t, check all: it judges a whole column, not a row: it returns bool",
         ),
-        (pa.DataFrameSchema({}, name="t"), "contract t: it has no columns"),
-        (int, "contract int: type is not a pandera.pandas model"),
+        (pa.DataFrameSchema({}, name="t"), "Contract t: it has no columns"),
+        (int, "Contract int: type is not a pandera.pandas model"),
     ],
 )
 def test_what_has_no_meaning_for_a_table_is_refused(schema: Any, message: str) -> None:
@@ -333,7 +333,7 @@ def test_a_check_for_columns_like_none_is_refused() -> None:
         def positive(cls, n: Any) -> Any:
             return n > 0
 
-    assert "contract Model: check positive is for columns like ['m.*'], and there is none" in refusal(Model)
+    assert "Contract Model: check positive is for columns like ['m.*'], and there are none" in refusal(Model)
 
 
 def test_what_an_author_says_beside_types_and_checks_is_data() -> None:
@@ -414,8 +414,8 @@ def test_an_sql_rule_may_be_any_boolean_expression(expression: str) -> None:
 )
 def test_an_sql_rule_that_is_not_one_boolean_expression_is_refused(expression: Any, why: str) -> None:
     message = refusal(table(metadata={"sql": {"mine": expression}}))
-    assert message.startswith("contract t, column 'n', check mine (sql rule): ")
-    assert why in message and message.endswith("correct the expression")
+    assert message.startswith("Contract t, column 'n', check mine (sql rule): ")
+    assert why in message and message.endswith("Correct the expression.")
 
 
 def test_a_set_of_values_gives_the_same_sql_in_every_process() -> None:

@@ -161,13 +161,13 @@ def test_the_id_of_a_key_changes_with_it_and_is_the_hash_of_no_text() -> None:
 @pytest.mark.parametrize(
     ("pii", "type", "nullable", "said"),
     [
-        ("hash", "BIGINT", True, "BIGINT, and a hash is text; declare it as str"),
-        ("partial", "BIGINT", True, "BIGINT, of which no part can be shown"),
+        ("hash", "BIGINT", True, "BIGINT, and a hash is text. Declare it as str"),
+        ("partial", "BIGINT", True, "BIGINT, and no part of that can be shown"),
         (
             "drop",
             "VARCHAR",
             False,
-            "dropped as personal data, so it is null in the lake; declare it with nullable=True",
+            "dropped as personal data, so it is null in the lake. Declare it with nullable=True",
         ),
     ],
 )
@@ -198,5 +198,5 @@ def test_an_error_that_could_quote_a_value_is_told_by_its_kind_only() -> None:
         con.execute("select '123-45-6789'::int").fetchall()
     assert "123-45-6789" in withheld(contract(""), error.value)
     said = withheld(contract("hash"), error.value)
-    assert "123-45-6789" not in said and said.startswith("ConversionException; its text is withheld")
+    assert "123-45-6789" not in said and said.startswith("ConversionException. Its text is withheld")
     assert withheld(contract("hash"), StepError("a file changed")) == "a file changed"

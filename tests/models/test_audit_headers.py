@@ -47,14 +47,14 @@ def test_each_line_is_an_audit_and_may_come_again(tmp_path: Path) -> None:
     [
         (
             "-- referenced: site = raw.sites.site",
-            "sql/marts/items.sql:2: no header key 'referenced'; did you mean",
+            "sql/marts/items.sql:2: there is no header key 'referenced'. Did you mean",
         ),
-        ("-- unique:", "sql/marts/items.sql:2: unique: '' is not understood; write it like this: unique: "),
+        ("-- unique:", "sql/marts/items.sql:2: unique: '' is not understood. Write it like this: unique: "),
         ("-- warn materialized: view", "sql/marts/items.sql:2: only audits can warn: unique, not_null, "),
-        ("-- references: site = raw.site.site", "there is no table raw.site; did you mean raw.sites?"),
+        ("-- references: site = raw.site.site", "there is no table raw.site. Did you mean raw.sites?"),
         (
             "-- unique: ids",
-            "sql/marts/items.sql:2: unique: ids: marts.items has no column ids; did you mean id?",
+            "sql/marts/items.sql:2: unique: ids: marts.items has no column ids. Did you mean id?",
         ),
     ],
 )

@@ -50,7 +50,7 @@ def test_a_line_that_was_meant_to_be_a_header_is_an_error_with_the_key(line: str
     with pytest.raises(ModelError) as error:
         read_header("sql/marts/x.sql", f"/* x */\n{line}\nselect 1 as x")
 
-    assert str(error.value).startswith(f"sql/marts/x.sql:2: no header key '{key}'; did you mean '{meant}'")
+    assert str(error.value).startswith(f"sql/marts/x.sql:2: there is no header key '{key}'. Did you mean {meant}")
 
 
 @pytest.mark.parametrize("line", ["-- Copyright: us", "-- Grain: id", "-- x = 1", "-- https://example.org"])

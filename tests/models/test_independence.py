@@ -114,5 +114,5 @@ def test_there_are_many_shapes() -> None:
 
 
 def test_a_partition_that_is_no_date_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"sql/marts/x.sql:2: partition: p is TIMESTAMP, not DATE; cast it\."):
+    with pytest.raises(ModelError, match=r"sql/marts/x.sql:2: partition: p is TIMESTAMP, not DATE. Cast it\."):
         read(tmp_path, "select day::timestamp as p from raw.sales")

@@ -33,7 +33,7 @@ def test_any_key_below_the_first_word_is_an_error(key: str, text: str) -> None:
     if text == "{}":
         return check_misplaced("sql/marts/x.sql", f"{line}\nselect 1 as x")
 
-    with pytest.raises(ModelError, match=r"^sql/marts/x.sql:2: `-- .*Move it above the SELECT; if"):
+    with pytest.raises(ModelError, match=r"^sql/marts/x.sql:2: `-- .*Move it above the SELECT. If"):
         check_misplaced("sql/marts/x.sql", text.replace("{}", line))
 
 

@@ -85,17 +85,17 @@ def test_a_cte_hides_a_table_only_where_it_is_seen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        ("", ":1: has 0 statements; a model or audit is exactly one SELECT."),
-        ("-- only a comment", ":1: has 0 statements; a model or audit is exactly one SELECT."),
-        ("select 1; select 2", ":1: has 2 statements; a model or audit is exactly one SELECT."),
-        ("create table x as select 1", ":1: is not a SELECT; a model or audit is exactly one SELECT."),
-        ("delete from raw.sales", ":1: is not a SELECT; a model or audit is exactly one SELECT."),
+        ("", ":1: the file has 0 statements. A model or audit is exactly one SELECT."),
+        ("-- only a comment", ":1: the file has 0 statements. A model or audit is exactly one SELECT."),
+        ("select 1; select 2", ":1: the file has 2 statements. A model or audit is exactly one SELECT."),
+        ("create table x as select 1", ":1: the text is not a SELECT. A model or audit is exactly one SELECT."),
+        ("delete from raw.sales", ":1: the text is not a SELECT. A model or audit is exactly one SELECT."),
         ("-- é\nselect 1\nfrom raw.sales\nwhere and", ':4: syntax error at or near "and".'),
-        ("select 1\nfrom raw.sale", ":2: there is no table raw.sale; did you mean raw.sales?"),
-        ("from nothing.like", ":1: there is no table nothing.like; tables are raw.<source> or <schema>.<model>."),
-        ("from sales", ":1: there is no table sales; did you mean raw.sales?"),
-        ("from 'sales.csv'", ":1: there is no table sales.csv; "),
-        ("from warehouse.raw.sales", ":1: there is no table warehouse.raw.sales; did you mean raw.sales?"),
+        ("select 1\nfrom raw.sale", ":2: there is no table raw.sale. Did you mean raw.sales?"),
+        ("from nothing.like", ":1: there is no table nothing.like. Tables are raw.<source> or <schema>.<model>."),
+        ("from sales", ":1: there is no table sales. Did you mean raw.sales?"),
+        ("from 'sales.csv'", ":1: there is no table sales.csv. "),
+        ("from warehouse.raw.sales", ":1: there is no table warehouse.raw.sales. Did you mean raw.sales?"),
         ("select *\nfrom read_csv('x.csv')", ":2: read_csv() hides what a model depends on"),
         ("from query('from raw.sales')", ":1: query() hides what a model depends on"),
         ("from query_table('raw.sales')", ":1: query_table() hides what a model depends on"),
@@ -109,7 +109,7 @@ def test_a_cte_hides_a_table_only_where_it_is_seen(tmp_path: Path) -> None:
         ("from raw.sales using sample 10%", ":1: a sample gives another result each night"),
         ("from raw.sales tablesample 10%", ":1: a sample gives another result each night"),
         ("-- materialized: vue\nselect 1 as x", ":1: materialized: vue is not one of view, table, incremental, "),
-        ("-- Items.\n-- materialised: view\nselect 1 as x", ":2: no header key 'materialised'; did you mean '"),
+        ("-- Items.\n-- materialised: view\nselect 1 as x", ":2: there is no header key 'materialised'. Did you"),
         ("from marts.items", ":1: models read each other in a circle: marts.items -> marts.items."),
     ],
 )  # fmt: skip
@@ -167,13 +167,15 @@ def test_an_audit_says_in_its_first_line_how_grave_it_is_and_why(tmp_path: Path)
 
 @pytest.mark.parametrize("text", ["from raw.sales", "-- error: x\nfrom raw.sales", "-- fail:\nfrom raw.sales"])
 def test_an_audit_without_its_first_line_is_refused(tmp_path: Path, text: str) -> None:
-    assert refusal(tmp_path, audits__a=text).startswith("sql/audits/a.sql:1: an audit's first line is `-- fail: ")
+    assert refusal(tmp_path, audits__a=text).startswith(
+        "sql/audits/a.sql:1: the first line of an audit must be `-- fail: "
+    )
 
 
 def test_an_audit_that_reads_no_table_is_refused(tmp_path: Path) -> None:
     message = refusal(tmp_path, audits__a="-- fail: x\nselect 1 as x")
 
-    assert message.startswith("sql/audits/a.sql:1: reads no table")
+    assert message.startswith("sql/audits/a.sql:1: the audit reads no table")
 
 
 def test_an_audit_cannot_be_read(tmp_path: Path) -> None:
@@ -221,7 +223,7 @@ def test_tests_of_models_are_no_models(tmp_path: Path) -> None:
 
 def test_a_model_that_is_called_like_a_test_is_not_left_out_without_a_word(tmp_path: Path) -> None:
     assert refusal(tmp_path, marts__test_results="select id from raw.sales").startswith(
-        "sql/marts/test_results.sql:1: files called test_*.sql hold tests of models"
+        "sql/marts/test_results.sql:1: a file called test_*.sql holds tests of models"
     )
 
 
@@ -242,7 +244,7 @@ def test_a_header_may_spell_columns_in_any_case(tmp_path: Path) -> None:
 
 
 def test_a_column_that_is_not_there_is_told_whatever_its_case(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="key: the SELECT has no column ITE; did you mean site"):
+    with pytest.raises(ModelError, match=r"key: the SELECT has no column ITE. Did you mean site"):
         history(tmp_path, key="ITE")
 
 
@@ -266,7 +268,7 @@ def test_a_name_that_the_sql_of_a_history_needs_is_refused(tmp_path: Path) -> No
     [
         ("-- versions: id, a\n", ":4: versions: id names the row or its time"),
         ("-- ignores: Day\n", ":4: ignores: day names the row or its time"),
-        ("-- versions: a\n-- ignores: b\n", ":5: ignores: versions says already which columns count"),
+        ("-- versions: a\n-- ignores: b\n", ":5: ignores: versions already says which columns count"),
         ("-- versions: a, A\n", ":4: versions: a, A is not a list of different names"),
         ("-- ignores: c\n", ":4: ignores: the SELECT has no column c"),
     ],

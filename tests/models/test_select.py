@@ -49,12 +49,12 @@ def test_what_is_selected_comes_in_the_order_of_building(text: str, selected: li
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("marts.flihgts", r"there is no model marts.flihgts; did you mean marts.flights\?"),
-        ("marts.flights nope", "there is no model nope; there are: marts.best_routes, "),
-        ("shop.*", r"there is no model shop.\*; there are: "),
-        ("tag:nigtly", r"no model has the tag nigtly; did you mean nightly\?"),
-        ("marts.flights raw.flights", r"raw.flights is no model; raw.flights\+ selects the models that"),
-        (" , ", "no model is selected: give a name"),
+        ("marts.flihgts", r"There is no model marts.flihgts. Did you mean marts.flights\?"),
+        ("marts.flights nope", "There is no model nope. There are: marts.best_routes, "),
+        ("shop.*", r"There is no model shop.\*. There are: "),
+        ("tag:nigtly", r"No model has the tag nigtly. Did you mean nightly\?"),
+        ("marts.flights raw.flights", r"raw.flights is not a model. Write raw.flights\+ to select the models"),
+        (" , ", "No model is selected. Give a name"),
     ],
 )
 def test_what_is_nobodys_name_is_an_error_with_the_closest(text: str, message: str) -> None:

@@ -89,7 +89,7 @@ def test_an_environment_that_is_not_there_is_a_typo(prod: Any, tools: Any) -> No
     made(tools, prod, "staging")
     night = prod.nightly(ETL_ENV="stagign")
     assert night.exit_code == 35
-    assert "there is no environment stagign; did you mean staging?" in night.output
+    assert "there is no environment stagign. Did you mean staging?" in night.output
     assert not (prod.data / "environments" / "stagign").exists()
 
 

@@ -108,7 +108,7 @@ def test_a_broken_sql_file_is_35_with_file_and_line(shop) -> None:
 @pytest.mark.parametrize(
     ("sql", "problem"),
     [
-        ("select 1 as one; select 2 as two", "sql/marts/new.sql:1: has 2 statements"),
+        ("select 1 as one; select 2 as two", "sql/marts/new.sql:1: the file has 2 statements"),
         ("-- Grain: one.\ndelete from marts.orders", "is not a SELECT"),
         (
             "-- Grain: one.\nselect order_nb\nfrom marts.order",
@@ -180,7 +180,7 @@ def test_a_date_that_is_none_is_2_and_a_message(project) -> None:
     night = project.nightly(date="2018-05-32")
 
     assert night.exit_code == 2, str(night)
-    assert "'2018-05-32' is not a date; write it as YYYY-MM-DD, such as 2018-05-24." in night.output
+    assert "'2018-05-32' is not a date. Write it as YYYY-MM-DD, such as 2018-05-24." in night.output
     assert "Traceback" not in night.output
 
 
@@ -189,7 +189,7 @@ def test_dates_that_are_none_are_2_and_a_message(project, dates) -> None:
     night = project.run("LakePartition", "--source", "orders", "--dates", dates)
 
     assert night.exit_code == 2, str(night)
-    assert f"{dates.split(',')[-1]!r} is not a date; write it as YYYY-MM-DD" in night.output
+    assert f"{dates.split(',')[-1]!r} is not a date. Write it as YYYY-MM-DD" in night.output
     assert "Traceback" not in night.output
 
 

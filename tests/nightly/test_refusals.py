@@ -211,7 +211,7 @@ def test_a_column_that_does_not_exist_stops_the_run_before_it_begins(shop) -> No
 
     assert night.exit_code == 35
     assert (
-        'orders.sql:6: Table "newest" does not have a column named "order_day"; did you mean order_date?'
+        'orders.sql:6: Table "newest" does not have a column named "order_day". Did you mean order_date?'
         in night.output
     )
 

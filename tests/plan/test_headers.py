@@ -81,7 +81,7 @@ def test_compiled_contracts_are_kept_until_something_changes(
 def test_a_class_that_is_not_there_is_an_error_with_file_line_and_the_closest(tmp_path: Path) -> None:
     made = project(tmp_path, "-- All items.\n" + ITEMS.replace("Counted", "Countd"))
     with pytest.raises(
-        ContractError, match=r"sql/marts/items.sql:2: .* no pandera model Countd; did you mean Counted\?"
+        ContractError, match=r"sql/marts/items.sql:2: .* no pandera model Countd. Did you mean Counted\?"
     ):
         tiny.plan(made)
 

@@ -102,4 +102,4 @@ def test_an_audit_that_a_contract_asks_for_is_held_to_the_types(tmp_path: Path, 
 
     message = refusal(tmp_path, SELECT, "" if on_raw else built, raw if on_raw else tiny.CONTRACTS)
 
-    assert message.endswith("freshness: item within 2 days: item is VARCHAR, and not a date or timestamp.")
+    assert message.endswith("freshness: item within 2 days: item is VARCHAR, not a date or timestamp.")

@@ -87,10 +87,10 @@ def test_two_projects_may_have_files_of_the_same_name(tmp_path: Path) -> None:
         (SALES.replace("sales/{date}", "/{date}"), r"sales\.py.*is not a relative path"),
         (SALES.replace("sales =", "Sales2 ="), r"sales\.py: the source 'Sales2' needs a lower-case name"),
         (SALES.replace("id: int", "id: object"), r"sales\.py.*column 'id'"),
-        (SALES.replace("int", "int = pa.Field(regex=True)"), r"sales\.py.*'id'.*is a pattern.*name each of them"),
-        (ITEMS.replace("str", 'str = pa.Field(default="")'), r"sales\.py: .*marts\.items.*use coalesce"),
+        (SALES.replace("int", "int = pa.Field(regex=True)"), r"sales\.py.*'id'.*is a pattern.*Name each of them"),
+        (ITEMS.replace("str", 'str = pa.Field(default="")'), r"sales\.py: .*marts\.items.*Use coalesce"),
         (ITEMS.replace("str", 'str = pa.Field(metadata={"aliases": ["x"]})'), r"'aliases' is for raw files"),
-        (ITEMS + '        strict = "filter"\n', r"marts\.items: strict='filter' would drop columns"),
+        (ITEMS + '        strict = "filter"\n', r"marts\.items: strict='filter' is for raw files"),
     ],
 )
 def test_an_error_names_the_file(tmp_path: Path, text: str, message: str) -> None:
@@ -107,7 +107,7 @@ def test_a_name_can_be_declared_once(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_an_error_that_names_the_setting(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"contracts folder .*none does not exist; see \[etl\] contracts"):
+    with pytest.raises(ContractError, match=r"contracts folder .*none does not exist. See \[etl\] contracts"):
         load_catalog(tmp_path / "none")
 
 

@@ -37,7 +37,7 @@ def test_an_option_that_lacks_is_said_in_a_line(name: str, options: str, monkeyp
     monkeypatch.setattr("etl.tasks.options.log.error", lambda text, *values: said.append(text % values))
     with pytest.raises(SystemExit) as stop:
         getattr(tasks, name)()
-    assert (stop.value.code, said) == (2, [f"{name} needs {options}; see luigi --module etl {name} --help"])
+    assert (stop.value.code, said) == (2, [f"{name} needs {options}. See luigi --module etl {name} --help"])
 
 
 @pytest.mark.parametrize(

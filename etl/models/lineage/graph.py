@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from etl.errors import ConfigError, closest
+from etl.errors import ConfigError, closest, unknown
 from etl.models.lineage.columns import Made, Origin, Origins, Traced, unique
 
 _One = TypeVar("_One")
@@ -35,10 +35,10 @@ class Lineage:
         if found := [Origin(table, column) for column in there if column.lower() == last]:
             return found
         known = [f"{table}.{column}" for column in there] or outer
-        # a wrong table may come with a column
-        close = closest(name, known) or closest(table, known)
-        hint = f"did you mean {close[0]}?" if close else "name it as schema.table or schema.table.column."
-        raise ConfigError(f"there is no table or column {name}; {hint}")
+        # a wrong table may have a column behind it
+        meant = name if closest(name, known) else table
+        instead = "Name it as schema.table or schema.table.column"
+        raise ConfigError(unknown(f"There is no table or column {name}", meant, known, instead))
 
     def tables_named(self, name: str) -> list[str]:
         """Return the table that a name means as a whole, if it means no single column."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
-from etl.errors import ModelError
+from etl.errors import ModelError, sentence
 
 _LINE = re.compile(r"\s*--\s*([a-z_]+):(?:\s+(.*?))?\s*")
 _GIVEN = re.compile(r"([a-z_]\w*\.[a-z_]\w*)\s*(?:\((.*)\)|(no rows))?")
@@ -59,7 +59,7 @@ class Case:
 
 
 def read_cases(file: str, text: str) -> list[Case]:
-    """Return the cases of a test file's text. Raises ModelError naming file and line for what is none."""
+    """Return the cases of a test file's text. Raises ModelError naming file and line if it is not a test."""
     reader = _Reader(file)
     for number, line, value in _lines(text):
         match = _LINE.fullmatch(line)
@@ -110,18 +110,18 @@ class _Reader:
             self._close()
             self._keys[key](number, value)
         elif key and (close := difflib.get_close_matches(key, self._keys, n=1, cutoff=0.75)):
-            raise ValueError(f"there is no `-- {key}:`; did you mean `-- {close[0]}:`?")
+            raise ValueError(f"there is no `-- {key}:`. Did you mean `-- {close[0]}:`?")
         elif self._open:
             self._body.append(line)
         elif line.strip() and not line.lstrip().startswith("--"):
-            raise ValueError("SQL stands below `-- given: schema.table (columns)` or `-- expect: (columns)`")
+            raise ValueError("SQL must stand below `-- given: schema.table (columns)` or `-- expect: (columns)`")
 
     def end(self) -> None:
         """Close the last case."""
         self._close()
         if self.cases and self.cases[-1].nights[-1].expect is None:
             case = self.cases[-1]
-            raise error_at(self.file, case.line, f"the test '{case.name}' does not end with what it expects")
+            raise error_at(self.file, case.line, f"the test '{case.name}' has no `-- expect:` at its end")
 
     def _close(self) -> None:
         block, body = self._open, self._body
@@ -130,7 +130,7 @@ class _Reader:
             return
         if not any(line.strip() and not line.lstrip().startswith("--") for line in body):
             what = f"given: {block.table} no rows" if block.table else "expect: no rows"
-            raise error_at(self.file, block.line, f"no SQL stands below it; for no rows, write `-- {what}`")
+            raise error_at(self.file, block.line, f"there is no SQL below it. For no rows, write `-- {what}`")
         block.sql = "\n" * block.line + "\n".join(body)
 
     def _test(self, number: int, name: str) -> None:
@@ -139,7 +139,7 @@ class _Reader:
             raise ValueError("a test needs a name without `::`, such as `-- test: a cancelled flight is counted`")
         for case in self.cases:
             if case.name == name:
-                raise ValueError(f"another test has this name, in line {case.line}")
+                raise ValueError(f"the test in line {case.line} has the same name")
         self.cases.append(
             Case(name=name, file=self.file, line=number, nights=[Night()], variables=dict(self._variables))
         )
@@ -147,9 +147,9 @@ class _Reader:
     def _set(self, number: int, value: str) -> None:
         match = _SET.fullmatch(value)
         if not match:
-            raise ValueError(f"set: {value} is not such as `-- set: late_minutes = 15`")
+            raise ValueError(f"set: {value} is not understood. Write it like `-- set: late_minutes = 15`")
         if self.cases and self._is_begun():
-            raise ValueError("`-- set:` stands at the top of a file or of a test")
+            raise ValueError("`-- set:` must stand at the top of the file or of a test")
         variables = self.cases[-1].variables if self.cases else self._variables
         variables[match[1]] = (number, match[2])
 
@@ -158,33 +158,35 @@ class _Reader:
         if not self._is_begun():
             case.nights.clear()
         elif not case.nights[0].date:
-            raise ValueError("the first `-- night:` stands above all that is given and expected")
+            raise ValueError("the first `-- night:` must stand above everything given and expected")
         case.nights.append(Night(day))
 
     def _given(self, number: int, value: str) -> None:
         night, match = self._case("given").nights[-1], _GIVEN.fullmatch(value)
         if not match:
-            raise ValueError(f"given: {value} is not such as `-- given: raw.sales (sale_date, amount)`")
+            raise ValueError(
+                f"given: {value} is not understood. Write it like `-- given: raw.sales (sale_date, amount)`"
+            )
         if night.expect:
-            raise ValueError("what is given stands above what is expected; another step begins with `-- night:`")
+            raise ValueError("`-- given:` must stand above `-- expect:`. Begin another step with `-- night:`")
         for block in night.given:
             if block.table == match[1]:
-                raise ValueError(f"{match[1]} is given in line {block.line} already")
+                raise ValueError(f"line {block.line} already gives {match[1]}")
         night.given.append(Block(number, match[1], _columns(match[2])))
         self._open = None if match[3] else night.given[-1]
 
     def _expect(self, number: int, value: str) -> None:
         night, match = self._case("expect").nights[-1], _EXPECT.fullmatch(value)
         if not match:
-            raise ValueError(f"expect: {value} is not such as `-- expect: (sale_date, amount)`")
+            raise ValueError(f"expect: {value} is not understood. Write it like `-- expect: (sale_date, amount)`")
         if night.expect:
-            raise ValueError(f"something is expected in line {night.expect.line} already")
+            raise ValueError(f"line {night.expect.line} already has what is expected")
         night.expect = Block(number, "", _columns(match[1]))
         self._open = None if match[2] else night.expect
 
     def _case(self, key: str) -> Case:
         if not self.cases:
-            raise ValueError(f"`-- {key}:` belongs to a test; begin one with `-- test: what it shows`")
+            raise ValueError(f"`-- {key}:` belongs to a test. Begin one with `-- test: what it shows`")
         return self.cases[-1]
 
     def _is_begun(self) -> bool:
@@ -215,4 +217,4 @@ def _date(key: str, text: str) -> date:
 
 def error_at(file: str, line: int, what: str) -> ModelError:
     """Return what is wrong in a line of a file."""
-    return ModelError(f"{file}:{line}: {what}{'' if what.endswith('?') else '.'}")
+    return ModelError(f"{file}:{line}: {sentence(what)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.contract.casts import exact_cast
 from etl.engine.quoting import identifier
-from etl.errors import ModelError, closest
+from etl.errors import ModelError, sentence, unknown
 from etl.models import Given
 from etl.models.query import Query, parse
 from etl.operations.model_tests.cases import Block, error_at
@@ -79,7 +79,7 @@ def _parsed(con: duckdb.DuckDBPyConnection, file: str, block: Block) -> Query:
     except ModelError as error:
         # what has no place in the text has that of the block
         message = str(error).replace(f"{file}:1:", f"{file}:{block.line}:", 1)
-        raise ModelError(message.replace("a model or audit is exactly", "rows are exactly")) from None
+        raise ModelError(sentence(message.replace("A model or audit is exactly", "Rows are exactly"))) from None
     return query
 
 
@@ -89,9 +89,7 @@ def _known(file: str, block: Block, name: str, table: Given) -> str:
     for column in types:
         if column.lower() == name.lower():
             return column
-    close = closest(name, types)
-    hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(types)}"
-    raise error_at(file, block.line, f"{table.name} has no column {name}; {hint}")
+    raise error_at(file, block.line, unknown(f"{table.name} has no column {name}", name, types))
 
 
 def _said(error: Exception) -> str:

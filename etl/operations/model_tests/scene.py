@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from etl.errors import closest
+from etl.errors import unknown
 from etl.ledger import Ledger
 from etl.models import Columns, Given, Models
 from etl.operations.model_tests.cases import Case, error_at
@@ -79,7 +79,7 @@ def set_scene(definitions: Definitions, case: Case, target: str) -> Scene:
     given = {block.table: block.line for night in case.nights for block in night.given}
     for name, line in given.items():
         if name not in definitions.names:
-            raise case.error(line, f"there is no table {name}; {_hint(name, definitions.names)}")
+            raise case.error(line, unknown(f"there is no table {name}", name, definitions.names))
     tables, built = _below(definitions, target, given)
     for name, line in given.items():
         if name not in tables:
@@ -93,8 +93,8 @@ def set_scene(definitions: Definitions, case: Case, target: str) -> Scene:
 def known_model(definitions: Definitions, file: str, name: str) -> None:
     """Raise ModelError for a test file of a model that is not there."""
     if name not in definitions.models.models:
-        hint = _hint(name, definitions.models.models)
-        raise error_at(file, 1, f"its name says that it tests {name}, and there is no such model; {hint}")
+        said = f"the file's name says that it tests {name}, but there is no such model"
+        raise error_at(file, 1, unknown(said, name, definitions.models.models))
 
 
 def _below(definitions: Definitions, target: str, given: Collection[str]) -> tuple[list[str], set[str]]:
@@ -129,12 +129,7 @@ def _depending(definitions: Definitions, tables: Collection[str]) -> set[str]:
 
 def _not_read(definitions: Definitions, target: str, name: str) -> str:
     if name == target:
-        return f"{name} is what is tested; give what it reads: {', '.join(definitions.reads(target))}"
+        return f"{name} is the model under test. Give what it reads: {', '.join(definitions.reads(target))}"
     if target in _depending(definitions, [name]):
-        return f"{name} is not looked at, since all that reads it is given too"
-    return f"{target} does not depend on {name}; it reads {', '.join(definitions.reads(target))}"
-
-
-def _hint(name: str, known: Collection[str]) -> str:
-    close = closest(name, known)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
+        return f"{name} is never read: all models that read it are given too"
+    return f"{target} does not depend on {name}. It reads {', '.join(definitions.reads(target))}"

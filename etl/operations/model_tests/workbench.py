@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from etl import engine
 from etl.engine.quoting import identifier, qualified, set_variable
-from etl.errors import closest
+from etl.errors import unknown
 from etl.ledger import fingerprint
 from etl.models import Given, Models, models_over
 from etl.operations.model_tests.cases import Block, Case, Night, error_at
@@ -67,9 +67,8 @@ class Workbench:
         known = self.project.variables
         for name, (line, _) in case.variables.items():
             if name not in known:
-                close = closest(name, known)
-                hint = f"did you mean {close[0]}?" if close else "set it in [etl.vars] of luigi.cfg"
-                raise error_at(case.file, line, f"there is no variable {name}; {hint}")
+                what = unknown(f"there is no variable {name}", name, known, "Set it in [etl.vars] of luigi.cfg")
+                raise error_at(case.file, line, what)
         return {**known, **{name: value for name, (_, value) in case.variables.items()}}
 
     def _step(

@@ -121,7 +121,7 @@ def _unfit_name(name: str) -> str:
     """Return why a name cannot be that of a delivery: it ends up in logs, tables and JSON."""
     if name.isprintable() or not _UNFIT.search(name):
         return ""
-    return f"{name!r} is a name with a character that is no text; have it named otherwise"
+    return f"{name!r} is a name with a character that is no text. Have it named otherwise"
 
 
 def _kind(mode: int) -> str:

@@ -168,7 +168,7 @@ def _workbook(path: Path) -> CalamineWorkbook:
     try:
         import python_calamine
     except ImportError as error:
-        raise ContractError("Excel() needs python-calamine; install it with: pip install 'etl[excel]'") from error
+        raise ContractError("Excel() needs python-calamine. Install it with: pip install 'etl[excel]'") from error
     return python_calamine.load_workbook(path)
 
 

@@ -50,7 +50,7 @@ class FixedWidth(plain.TextFile):
         self._keep("null", (self.null,) if isinstance(self.null, str) else tuple(self.null))
         self._keep("ignored", tuple(self.ignored))
         if not self.columns:
-            raise ContractError("FixedWidth(columns=...) is empty; say where each column is: {'id': (1, 8)}.")
+            raise ContractError("FixedWidth(columns=...) is empty. Say where each column is: {'id': (1, 8)}.")
         end = max(end for _, end in self.columns.values())
         self._keep("length", (self.length or end) if isinstance(self.length, int) else tuple(self.length))
         self._keep("trimmed", self.trimmed if isinstance(self.trimmed, bool) else tuple(self.trimmed))
@@ -162,7 +162,7 @@ class FixedWidth(plain.TextFile):
         if not (count.isascii() and count.isdigit() and int(count) == details):
             raise UnreadableError(
                 f"{path}: the trailer in line {number} counts {count or 'no'} records, but {details} were found. "
-                "Records are missing or surplus; ask for the file again."
+                "Records are missing or surplus. Ask for the file again."
             )
 
     def _reader(self) -> FixedWidthReader:

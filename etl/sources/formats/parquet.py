@@ -79,7 +79,7 @@ class Parquet(Values):
     def _check(self, path: Path, reader: ParquetReader, expected: Sequence[str]) -> None:
         for name, kind in reader.columns:
             if name.lower() in _OWN_COLUMNS:
-                raise UnreadableError(f"{path}: column {name!r} has a name that etl needs for itself; rename it.")
+                raise UnreadableError(f"{path}: column {name!r} has a name that etl needs for itself. Rename it.")
             if kind == "BLOB" and name in expected and name not in self.binary:
                 raise UnreadableError(
                     f"{path}: column {name!r} holds bytes, not text. If it is text, let its sender say so; "

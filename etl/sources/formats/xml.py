@@ -231,7 +231,7 @@ def _declared(text: Path) -> str:
     try:
         plain.check_encoding(encoding)
     except ContractError as error:
-        raise UnreadableError(f"{text.name} says that it is in {encoding}; say which encoding= it has.") from error
+        raise UnreadableError(f"{text.name} says that it is in {encoding}. Say which encoding= it has.") from error
     return encoding
 
 

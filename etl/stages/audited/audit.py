@@ -111,7 +111,7 @@ def _check_complete(con: duckdb.DuckDBPyConnection, candidate: Candidate, ledger
         ledger.forget(load_key(name.removeprefix("raw.")) for name in wrong)
         ledger.forget(transform_key(name) for name in wrong)
         names = ", ".join(wrong)
-        raise AuditError(f"build.duckdb does not hold {names} as planned; run again to build them anew.")
+        raise AuditError(f"build.duckdb does not hold {names} as planned. Run again to build them anew.")
 
 
 def _store(con: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> None:

@@ -24,13 +24,13 @@ def find(project: Project, name: str) -> Path:
         return _candidate(project)
     there, now = generations(project), current(project)
     if now is None:
-        raise PublishError("nothing is published yet; run `luigi --module etl Nightly` first.")
+        raise PublishError("nothing is published yet. Run `luigi --module etl Nightly` first.")
     if name == CURRENT:
         return project.generations / now / FILE
     if name == PREVIOUS:
         older = there[: there.index(now)]
         if not older:
-            raise PublishError(f"there is no generation before {now}; see `etl generations`.")
+            raise PublishError(f"there is no generation before {now}. See `etl generations`.")
         return project.generations / older[-1] / FILE
     matches = [known for known in there if known == name] or [known for known in there if known.startswith(name)]
     if len(matches) != 1:

@@ -44,5 +44,5 @@ def _before(there: list[str], now_current: str | None) -> str:
         raise PublishError("nothing is published yet.")
     older = there[: there.index(now_current)] if now_current in there else there
     if not older:
-        raise PublishError(f"there is no generation before {now_current}; see `etl generations`.")
+        raise PublishError(f"there is no generation before {now_current}. See `etl generations`.")
     return older[-1]

@@ -126,7 +126,7 @@ def _planned(build: Build) -> Code:
     except (ModelError, OSError) as error:
         raise TransformError(f"{model.place} changed since the run was planned: {error}") from error
     if model.normal.split()[0] != code.digest:
-        raise TransformError(f"{model.place} changed since the run was planned; run again to build it.")
+        raise TransformError(f"{model.place} changed since the run was planned. Run again to build it.")
     return code
 
 

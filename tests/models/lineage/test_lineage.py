@@ -172,16 +172,16 @@ def test_a_merge_chooses_rows_by_its_key_and_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("marts.item", r"did you mean marts\.items\?"),
-        ("marts.item.n", r"did you mean marts\.items\?"),
-        ("raw.sales.itm", r"did you mean raw\.sales\.item\?"),
-        ("nothing", r"name it as schema\.table or schema\.table\.column"),
+        ("marts.item", r"Did you mean marts\.items\?"),
+        ("marts.item.n", r"Did you mean marts\.items\?"),
+        ("raw.sales.itm", r"Did you mean raw\.sales\.item\?"),
+        ("nothing", r"Name it as schema\.table or schema\.table\.column"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_closest(tmp_path: Path, name: str, hint: str) -> None:
     found = lineage_of(tmp_path, {"marts.items": "select item, count(*) as n from raw.sales group by item"})
 
-    with pytest.raises(ConfigError, match=rf"there is no table or column {name}; {hint}"):
+    with pytest.raises(ConfigError, match=rf"There is no table or column {name}. {hint}"):
         list(upstream(found, name))
 
 

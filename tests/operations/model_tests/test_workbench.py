@@ -230,16 +230,16 @@ EXPECT = "-- test: a\n-- given: raw.sales (item, quantity)\nvalues ('pen', 1);\n
 @pytest.mark.parametrize(
     ("test", "line", "message"),
     [
-        (f"-- set: dear_form = 1\n{GIVEN.format('raw.sales no rows')}", 1, "did you mean dear_from?"),
-        (GIVEN.format("raw.sale no rows"), 2, "there is no table raw.sale; did you mean raw.sales?"),
+        (f"-- set: dear_form = 1\n{GIVEN.format('raw.sales no rows')}", 1, "Did you mean dear_from?"),
+        (GIVEN.format("raw.sale no rows"), 2, "there is no table raw.sale. Did you mean raw.sales?"),
         (
             GIVEN.format("marts.items no rows"),
             2,
-            "is what is tested; give what it reads: staging.items, staging.s",
+            "is the model under test. Give what it reads: staging.items, staging.s",
         ),
         (GIVEN.format("marts.other no rows"), 2, "marts.items does not depend on marts.other"),
-        (GIVEN.format("staging.sales no rows\n-- given: raw.sales no rows"), 3, "raw.sales is not looked at"),
-        (GIVEN.format("raw.sales (itm)\nvalues ('pen');"), 2, "raw.sales has no column itm; did you mean item?"),
+        (GIVEN.format("staging.sales no rows\n-- given: raw.sales no rows"), 3, "raw.sales is never read"),
+        (GIVEN.format("raw.sales (itm)\nvalues ('pen');"), 2, "raw.sales has no column itm. Did you mean item?"),
         (
             GIVEN.format("raw.sales (item, price)\nvalues ('pen');"),
             2,
@@ -251,12 +251,12 @@ EXPECT = "-- test: a\n-- given: raw.sales (item, quantity)\nvalues ('pen', 1);\n
         (
             GIVEN.format("raw.sales (item)\nvalues (1); values (2);"),
             2,
-            "has 2 statements; rows are exactly one SELECT",
+            "the file has 2 statements. Rows are exactly one SELECT",
         ),
         (GIVEN.format("raw.sales (sale_date)\nvalues (current_date);"), 3, "another result each night"),
         (GIVEN.format("raw.sales (sale_date)\nvalues ('March');"), 2, "column sale_date: March is not a DATE"),
         (GIVEN.format("raw.sales (quantity)\nvalues (2.5);"), 2, "column quantity: 2.5 is not a BIGINT"),
-        (EXPECT.format("(itm)\nvalues ('pen');"), 4, "marts.items has no column itm; did you mean item?"),
+        (EXPECT.format("(itm)\nvalues ('pen');"), 4, "marts.items has no column itm. Did you mean item?"),
         (EXPECT.format("(quantity)\nvalues (1), (2.5);"), 4, "column quantity: 2.5 is not a HUGEINT"),
     ],
 )
@@ -279,6 +279,6 @@ def test_a_model_that_fails_on_what_is_given_says_so(tmp_path: Path) -> None:
 
 def test_a_test_of_no_model_says_which_may_be_meant(tmp_path: Path) -> None:
     with pytest.raises(
-        ModelError, match=r"it tests marts\.item, and there is no such model; did you mean marts\.it"
+        ModelError, match=r"it tests marts\.item, but there is no such model. Did you mean marts\.it"
     ):
         run(tmp_path, "-- test: a\n-- expect: no rows", "marts.item")

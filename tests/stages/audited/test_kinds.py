@@ -178,7 +178,7 @@ def test_an_audit_of_a_table_that_nobody_makes_stops_the_audit_with_a_hint(proje
     contract = replace(tiny.CONTRACT, audits=(HeaderAudit("references", "item = raw.sale.item"),))
 
     with pytest.raises(
-        ModelError, match=r"contract Sales: .* there is no table raw.sale; did you mean raw.sales\?"
+        ModelError, match=r"contract Sales: .* there is no table raw.sale. Did you mean raw.sales\?"
     ):
         check(project, sources=[tiny.sales(contract=contract)])
 
@@ -259,7 +259,7 @@ def test_personal_data_is_neither_in_messages_nor_in_the_ledger(project: Project
 
     assert "    item = ***, n = -1" in message
     assert "    item = ***, rows = 1" in message
-    assert "it cannot be run: ConversionException; its text is withheld, since it may quote item" in message
+    assert "it cannot be run: ConversionException. Its text is withheld, since it may quote item" in message
     checks = str(tiny.ask(project.build, "from etl.checks"))
     ledger = b"".join(path.read_bytes() for path in project.ledger.parent.glob("ledger.sqlite*"))
     assert "zoe" not in message + checks

@@ -51,12 +51,12 @@ def test_a_candidate_only_if_one_was_left(project: Project) -> None:
 
 
 def test_before_the_first_publish_there_is_nothing(tmp_path: Path) -> None:
-    with pytest.raises(PublishError, match="nothing is published yet; run"):
+    with pytest.raises(PublishError, match=r"nothing is published yet. Run"):
         published.find(tiny.project(tmp_path), "current")
 
 
 def test_without_an_earlier_one_there_is_no_previous(tmp_path: Path) -> None:
     project = tiny.project(tmp_path)
     tiny.night(project)
-    with pytest.raises(PublishError, match="there is no generation before run"):
+    with pytest.raises(PublishError, match=r"there is no generation before run"):
         published.find(project, "previous")

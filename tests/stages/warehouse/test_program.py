@@ -190,12 +190,12 @@ def test_what_fails_is_named_with_its_line(tmp_path: Path, result: str, message:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("def model(inputs, ctx): ...", r"sql/marts/x.py: says not what it reads"),
-        ("READS = ['raw.sale']\ndef model(inputs, ctx): ...", r"x.py:1: READS: there is no table raw.sale; did"),
+        ("def model(inputs, ctx): ...", r"sql/marts/x.py: the model does not say what it reads"),
+        ("READS = ['raw.sale']\ndef model(inputs, ctx): ...", r"x.py:1: READS: there is no table raw.sale. Did"),
         ("READS = ['raw.sales']", r"has no function `def model\(inputs, ctx\)`"),
-        ("READS = [", r"sql/marts/x.py:1: is not Python"),
+        ("READS = [", r"sql/marts/x.py:1: the file is not Python"),
         ("READS = []\nVARIABLES = ['nope']\ndef model(a, b): ...", r"x.py:2: VARIABLES: there is no"),
-        ("# materialized: view\nREADS = []\ndef model(inputs, ctx): ...", r"a Python model makes a table"),
+        ("# materialized: view\nREADS = []\ndef model(inputs, ctx): ...", r"a Python model always makes"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_python_model_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -227,7 +227,7 @@ def test_a_file_that_changed_since_the_plan_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "sql" / "marts" / "x.py").write_text("READS = [\n")
 
     with pytest.raises(
-        AssertionError, match=r"changed since the run was planned: sql/marts/x.py:1: is not Python"
+        AssertionError, match=r"changed since the run was planned: sql/marts/x.py:1: the file is not Python"
     ):
         made.build()
 
@@ -237,11 +237,11 @@ def test_a_file_that_changed_since_the_plan_is_not_run(tmp_path: Path) -> None:
     [
         ({"marts/x.py": "\nfrom ._b import c"}, "sql/marts/x.py:2: there is no sql/marts/_b.py"),
         ({"marts/_a.py": "from ._a import b", "marts/x.py": "from . import _a"}, "sql/marts/_a.py:1: modules"),
-        ({"marts/x.py": "from ...etl import b"}, "sql/marts/x.py:1: imports from outside of sql/"),
-        ({"marts.x": "select 1 as x", "marts/x.py": ""}, "sql/marts/x.py: sql/marts/x.sql makes marts.x already"),
-        ({"raw/x.py": ""}, "sql/raw/x.py: the schema 'raw' is not for models"),
-        ({"audits/x.py": ""}, "sql/audits/x.py: no model is in audits/"),
-        ({"x.py": ""}, "sql/x.py: a model is sql/<schema>/<table>.py"),
+        ({"marts/x.py": "from ...etl import b"}, "sql/marts/x.py:1: the import leads out of sql/"),
+        ({"marts.x": "select 1 as x", "marts/x.py": ""}, "sql/marts/x.py: sql/marts/x.sql already makes marts.x"),
+        ({"raw/x.py": ""}, "sql/raw/x.py: the schema raw is not for models"),
+        ({"audits/x.py": ""}, "sql/audits/x.py: a Python model cannot stand in audits/"),
+        ({"x.py": ""}, "sql/x.py: the path of a model is sql/<schema>/<table>.py"),
     ],
 )  # fmt: skip
 def test_a_file_in_the_way_of_another_or_of_itself_is_refused(
