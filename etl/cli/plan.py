@@ -48,6 +48,10 @@ def plan(date: date | None, selection: str, is_all: bool, as_json: bool) -> None
     project, ledger = opened()
     run = under_way(project, ledger)
     made = make_plan(project, ledger, Scope(date or project.today()))
+    if any(source.task for source in made.catalog.sources.values()):
+        from etl.tasks import upstream
+
+        upstream.check(made)
     found = forecast(made, ledger, is_under_way=run is not None)
     found = _selected(found, made, selection) if selection else found
     if as_json:

@@ -28,3 +28,7 @@ def load_key(source: str) -> Key:
 def transform_key(model: str) -> Key:
     """Return the key of a model's receipt."""
     return Key("transform", model)
+
+
+#: What a problem is noted for when the task that a source names did not make a delivery.
+UNDELIVERED = "RawFile"

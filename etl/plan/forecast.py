@@ -248,6 +248,8 @@ def _seconds(plan: Plan, key: Key) -> float | None:
 
 
 def _notes(plan: Plan) -> Iterator[str]:
+    for name, days in plan.awaited.items():
+        yield f"{name}: the run first has {plan.catalog.sources[name].task} make the delivery of {few(days)}"
     allowed = plan.scope.allow_withdrawn.split(",")
     for name, days in plan.withdrawn.items():
         limit = plan.catalog.sources[name].max_withdrawn

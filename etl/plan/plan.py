@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -18,9 +18,9 @@ from etl.models import (
 )
 from etl.plan.definitions import definitions
 from etl.plan.deliveries import Deliveries, Scope, Taken
-from etl.plan.rhythm import Holes, find_holes, newest_due
+from etl.plan.rhythm import Holes, due_since, find_holes, newest_due
 from etl.plan.stale import Held, Staleness, definitions_of, fingerprints
-from etl.project import Project
+from etl.project import Project, environments, load_project
 from etl.sources import Catalog, Source
 from etl.stages import lake
 from etl.stages.raw import Delivery
@@ -126,6 +126,28 @@ class Plan:
         }
 
     @cached_property
+    def awaited(self) -> Mapping[str, Sequence[date]]:
+        """The deliveries that are not there, by source, which the task that a source names should make.
+
+        Whether that of a snapshot is up to date only its task knows.
+        """
+        made = {name: source for name, source in self.catalog.sources.items() if source.task}
+        if made and not _has_own_raw(self.project):
+            return {}
+        return {name: days for name, source in made.items() if (days := list(self._awaited(source)))}
+
+    def _awaited(self, source: Source) -> Iterator[date]:
+        scope, held = self.scope, self.held[source.name]
+        if not source.is_dated:
+            days = [scope.last]
+        elif scope.first > date.min:
+            days = [scope.first + timedelta(n) for n in range((scope.last - scope.first).days + 1)]
+        else:
+            days = due_since(held, _expected(source, scope), source.every)
+        takes_it = scope.source in ("", source.name)
+        yield from (day for day in days if takes_it and not (source.is_dated and day in held))
+
+    @cached_property
     def code(self) -> Mapping[str, str]:
         """The fingerprint of each source, model, contract and audit, by the name that messages use."""
         timezone = self.project.settings.timezone
@@ -203,6 +225,12 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str = "") 
         missing=missing,
         lost=lost,
     )
+
+
+def _has_own_raw(project: Project) -> bool:
+    """Return whether deliveries may be made in raw/: those of another environment are only read."""
+    usual = environments(project)[0]
+    return not project.environment or load_project(project.root, usual).raw != project.raw
 
 
 def _check_scope(scope: Scope, catalog: Catalog) -> None:

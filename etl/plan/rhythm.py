@@ -119,6 +119,18 @@ def newest_due(days: Iterable[date], expected: date, every: str) -> date:
     return max(rhythm.due(known[-1], expected), default=known[-1])
 
 
+def due_since(days: Iterable[date], expected: date, every: str) -> list[date]:
+    """Return the days after the newest delivery, up to `expected`, on which a source has to deliver.
+
+    Without a delivery that is the expected day alone. A source that declares no rhythm has to deliver every day.
+    """
+    known = sorted(day for day in set(days) if day <= expected)
+    if not known:
+        return [expected]
+    rhythm = _declared(every, known[-_MOST:]) or Rhythm("daily")
+    return rhythm.due(known[-1], expected)
+
+
 def _between(days: Sequence[date], every: str, now: Rhythm | None) -> Iterator[date]:
     """Yield the holes between deliveries: by the sparser one of the rhythms before and after each gap.
 

@@ -137,6 +137,7 @@ def _source(
     return {
         "connector": type(source.connector).__name__ if source else None,
         "place": source.connector.place if source else None,
+        "task": (source.task or None) if source else None,
         "newest": str(days[-1]) if days else None,
         "partitions": len(days),
         "rows": sum(receipt.details["rows"] for receipt in receipts),

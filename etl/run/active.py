@@ -9,8 +9,9 @@ import secrets
 import shutil
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +20,7 @@ from typing import Any
 
 from etl.errors import Crash, LedgerError, StepError
 from etl.ledger import FAILED, Key, Ledger, Receipt, Run, now
-from etl.ledger.keys import BUILD, PUBLISH, extract_key
+from etl.ledger.keys import BUILD, PUBLISH, UNDELIVERED, extract_key
 from etl.ledger.lock import take_lock
 from etl.plan import Plan, Scope, check_room, make_plan
 from etl.project import Project, load_project
@@ -66,6 +67,22 @@ class ActiveRun:
     #: How many processes do its steps.
     workers: int = 1
     finished: bool = False
+    #: The deliveries that a task is to make and that were not asked for yet, by source.
+    awaited: dict[str, Sequence[date]] = field(default_factory=dict)
+    #: Whether they are asked for now.
+    is_delivering: bool = False
+    #: Why deliveries were not made, by source and date.
+    undelivered: dict[tuple[str, date], str] = field(default_factory=dict)
+
+    def awaits(self, source: str, day: date) -> bool:
+        """Return whether a task is still to be asked for a delivery."""
+        return day in self.awaited.get(source, ())
+
+    def replan(self) -> None:
+        """Fix the plan again, with the deliveries that were made since the run began."""
+        self.plan = _planned(self.project, self.ledger, self.plan.scope, self.row.run_id)
+        for name in ("batch_size", "extracting"):
+            self.__dict__.pop(name, None)
 
     def is_done(self, *keys: Key) -> bool:
         """Return whether every one of the steps has its receipt, without opening anything but the ledger."""
@@ -220,16 +237,7 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     )
     ledger.write_run(row)
     try:
-        plan = make_plan(project, ledger, scope, run_id)
-        check_room(plan)
-        _forget_refused(plan)
-        if not plan.is_build_intact:
-            ledger.forget([BUILD])
-        # or, if this run ends halfway, the next one would believe them of a build.duckdb that began anew;
-        # what does not speak of build.duckdb stays: the lake has stamps, and a generation is never written again
-        # that an optional model failed must be known until it is built
-        failed = {key for key, receipt in plan.receipts.items() if receipt.outcome == FAILED}
-        ledger.forget(key for key in plan.stale if key.step not in ("extract", "publish") and key not in failed)
+        plan = _planned(project, ledger, scope, run_id)
     except BaseException as error:
         ledger.write_run(replace(row, outcome="failed", finished_at=now()))
         with suppress(LedgerError):
@@ -239,8 +247,24 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     run = ActiveRun(
         project=project, ledger=ledger, plan=plan, row=row, lock=lock, pid=os.getpid(), is_whole=is_whole
     )
+    run.awaited = dict(plan.awaited)
     atexit.register(run.finish)
     return run
+
+
+def _planned(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Plan:
+    """Return the plan of a run, with room for it; what it does again has no receipt any more."""
+    plan = make_plan(project, ledger, scope, run_id)
+    check_room(plan)
+    _forget_refused(plan)
+    if not plan.is_build_intact:
+        ledger.forget([BUILD])
+    # or, if this run ends halfway, the next one would believe them of a build.duckdb that began anew;
+    # what does not speak of build.duckdb stays: the lake has stamps, and a generation is never written again
+    # that an optional model failed must be known until it is built
+    failed = {key for key, receipt in plan.receipts.items() if receipt.outcome == FAILED}
+    ledger.forget(key for key in plan.stale if key.step not in ("extract", "publish") and key not in failed)
+    return plan
 
 
 def _forget_refused(plan: Plan) -> None:
@@ -264,10 +288,11 @@ def _versions() -> dict[str, str]:
 
 def _outcome(run: ActiveRun, receipts: dict[Key, Receipt]) -> str:
     plan = run.plan
-    if plan.missing and not run.ledger.problems(plan.run_id):
+    problems = [step for step, _ in run.ledger.problems(plan.run_id) if step != UNDELIVERED]
+    if plan.missing and not problems:
         return "missing data"
     if not all(plan.is_done(key, receipts.get(key)) for key in plan.stale):
-        is_partial = not run.is_whole and not run.ledger.problems(plan.run_id)
+        is_partial = not run.is_whole and not problems
         return "partial" if is_partial else "failed"
     is_new = PUBLISH in plan.stale and receipts[PUBLISH].details["is_new"]
     return "published" if is_new else "unchanged"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sys
@@ -86,7 +87,17 @@ def _add_source(sources: dict[str, Source], name: str, source: Source, path: Pat
     if not _NAME.fullmatch(name):
         raise ContractError(f"the source '{name}' needs a lower-case name: it becomes the table raw.{name}.")
     source.name = name
+    source.declared = f"{path}:{_line(path, name)}" if source.task else str(path)
     _add_once(sources, name, source, path)
+
+
+def _line(path: Path, name: str) -> int:
+    """Return the line of a file that gives a variable its value."""
+    for node in ast.parse(path.read_bytes()).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            return node.lineno
+    return 1
 
 
 def _add_once(items: dict[str, Any], name: str, value: Any, path: Path) -> None:

@@ -16,6 +16,7 @@ from etl.sources.connectors import Connector, connector_from, connector_to
 from etl.sources.connectors.files import Files
 from etl.sources.formats import Format, Values, format_from, format_to
 from etl.sources.formats.csv import Csv
+from etl.sources.maker import Maker, read_maker
 from etl.sources.variants import Variant, by_day, check_same_table, of_day
 
 #: How often a dated source delivers, by the words for it.
@@ -64,6 +65,9 @@ class Source:
     settle_seconds: InitVar[float | None] = None
     # Short for the option of `Files`.
     same_content: InitVar[str | None] = None
+    # Luigi task that makes the delivery, such as `crm.Export` or `crm.Export(region="eu")`. It runs in the night,
+    # with the delivery's date if it has a parameter `date`.
+    task: str = ""
     # Without its newest expected day nothing is published, and the night ends with 20.
     required: bool = False
     # A refused partition is left out, and does not stop the publish.
@@ -97,6 +101,8 @@ class Source:
     history: bool = False
     # What the source is called: `raw.<name>` is its table. The default is the variable's name.
     name: str = ""
+    #: File and line of the declaration, for messages.
+    declared: str = field(init=False)
     #: The pandera models of the contracts that did not come compiled.
     models: list[Any] = field(init=False)
     #: What holds since when, if that is not always the same.
@@ -110,6 +116,7 @@ class Source:
         same_content: str | None,
     ) -> None:
         short = {"marker": marker, "settle_seconds": settle_seconds, "same_content": same_content}
+        self.declared = ""
         self.connector = _connector(self.connector, files, {k: v for k, v in short.items() if v is not None})
         self.every = EVERY.get(self.every, self.every)
         self.partition = self.partition or ("delivery_date" if self.is_dated else "snapshot_date")
@@ -151,14 +158,21 @@ class Source:
         variants = data.get("variants", [("", data["contract"], data["format"])])
         contracts = {since or None: Contract.from_dict(contract) for since, contract, _ in variants}
         formats = {since or None: format_from(fmt) for since, _, fmt in variants}
-        options = {name: value for name, value in data.items() if name != "variants"}
+        options = {name: value for name, value in data.items() if name not in ("variants", "declared")}
         made = {"connector": connector_from(data["connector"]), "contract": contracts, "format": formats}
-        return cls(**{**options, **made})
+        source = cls(**{**options, **made})
+        source.declared = data["declared"]
+        return source
 
     @property
     def is_dated(self) -> bool:
         """Whether each delivery is that of a date."""
         return bool(self.connector.is_dated)
+
+    @property
+    def maker(self) -> Maker | None:
+        """The Luigi task that makes its deliveries, if it names one."""
+        return read_maker(self.task) if self.task else None
 
     @property
     def table(self) -> str:
@@ -187,6 +201,7 @@ class Source:
         where = f"Source({self.connector.named})"
         if self.required and self.optional:
             raise ContractError(f"{where} cannot be both required and optional.")
+        self._check_task(where)
         if self.history and self.is_dated:
             raise ContractError(
                 f"{where}: history is of snapshots, and this source is dated: its table "
@@ -218,6 +233,17 @@ class Source:
         for column in self.contract.columns:
             of = f"{where}: column {column.name!r} of contract {self.contract.name}"
             check_column(of, column, self.partition, self.format.values)
+
+    def _check_task(self, where: str) -> None:
+        try:
+            is_made = self.maker is not None
+        except ValueError as error:
+            raise ContractError(f"{where}: task={self.task!r} {error}") from None
+        if is_made and self.connector.at_once() != self.connector:
+            raise ContractError(
+                f"{where}: a delivery that a task makes is complete when the task is. Take its marker and "
+                "settle_seconds out."
+            )
 
     @staticmethod
     def _variant(since: str, contracts: Mapping[str, Contract], formats: Mapping[str, Format | None]) -> Variant:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import luigi
 from luigi.retcodes import run_with_retcodes
 
+from etl.errors import DeliveryError
 from etl.ledger import Key
 from etl.ledger.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.models import select
@@ -19,24 +20,50 @@ from etl.plan import Plan, Scope
 from etl.run.active import ActiveRun
 from etl.stages.lake import partition_file
 from etl.tasks import options as luigi_options
-from etl.tasks import setup, targets
+from etl.tasks import setup, targets, upstream
 from etl.tasks.step import Step, WarehouseStep
 
 _Target = TypeVar("_Target", bound=luigi.Target)
 
 
-class RawFile(luigi.ExternalTask, Step):  # type: ignore[misc]
-    """A delivery; missing only if its source requires it."""
+class RawFile(luigi.ExternalTask, Step):
+    """A delivery; missing only if its source requires it, or names a task that did not make it."""
 
     source = luigi.Parameter()
     date = luigi_options.DateParameter()
 
+    @property
+    def sources(self) -> list[str]:
+        return [self.source]
+
+    @property
+    def run(self) -> Callable[[], None] | None:  # type: ignore[override]
+        """What Luigi runs after the task that makes the delivery; none of one that only a sender can bring."""
+        return self._look if self.active.awaits(self.source, self.date) else None
+
+    def requires(self) -> Iterator[luigi.Task]:
+        """Yield the task that makes it, if its source names one."""
+        source = self.active.plan.catalog.sources[self.source]
+        if source.task and (self.source, self.date) not in self.active.undelivered:
+            yield upstream.maker_of(self.place, source, self.date)
+
+    def _look(self) -> None:
+        self.active.watch_parent()
+        if not self.complete():
+            raise DeliveryError(f"{self.source} {self.date} is not in {self.place.raw}.")
+
     def complete(self) -> bool:
         """Return whether the file was there when the run was planned."""
-        return self.date in self.active.plan.held[self.source]
+        run = self.active
+        if run.awaits(self.source, self.date):
+            return upstream.is_made(run, self.source, self.date)
+        return (self.source, self.date) not in run.undelivered and self.date in run.plan.held[self.source]
 
     def output(self) -> targets.DeliveredFiles:
         return targets.DeliveredFiles(self.active.files_of(self.source, self.date), self.complete)
+
+
+Step.delivery = RawFile
 
 
 class LakePartition(Step):
@@ -51,6 +78,10 @@ class LakePartition(Step):
     def max_batch_size(self) -> float:  # type: ignore[override]
         """How many partitions of a source one process takes; Luigi asks once for all sources."""
         return self.active.batch_size
+
+    @property
+    def sources(self) -> list[str]:
+        return [self.source]
 
     @property
     def days(self) -> list[date]:
@@ -82,11 +113,16 @@ class LoadedTable(WarehouseStep):
     source = luigi.Parameter(batch_method=",".join)
 
     @property
+    def sources(self) -> list[str]:
+        return self.source.split(",")  # type: ignore[no-any-return]
+
+    @property
     def keys(self) -> list[Key]:
-        return [load_key(source) for source in self.source.split(",")]
+        return [load_key(source) for source in self.sources]
 
     def requires(self) -> Iterator[Step]:
-        for source in self.source.split(","):
+        yield from _awaited(self)
+        for source in self.sources:
             for delivery in self.active.plan.stale_partitions(source):
                 yield self.other(LakePartition, source=source, dates=str(delivery.date))
 
@@ -109,6 +145,11 @@ class BuiltModel(WarehouseStep):
         return Scope(values["date"]) if values["date"] else None
 
     @property
+    def sources(self) -> set[str]:
+        plan = self.active.plan
+        return {source for name in select(plan.models, self.name) for source in plan.sources_of[name]}
+
+    @property
     def names(self) -> list[str]:
         """The models, and the stale ones that they read, each after those that it reads."""
         return self.active.plan.selected(self.name)
@@ -119,7 +160,8 @@ class BuiltModel(WarehouseStep):
 
     def requires(self) -> Iterator[Step]:
         sources = {source for name in self.names for source in self.active.plan.sources_of[name]}
-        return _loads(self.active.plan, self.other, sources)
+        yield from _awaited(self)
+        yield from _loads(self.active.plan, self.other, sources)
 
     def output(self) -> targets.PublishedTable | list[targets.PublishedTable]:
         """Return the tables that `name` selects; what they read is done before them."""
@@ -142,6 +184,7 @@ class AuditedWarehouse(WarehouseStep):
 
     def requires(self) -> Iterator[Step]:
         plan = self.active.plan
+        yield from _awaited(self)
         yield from _loads(plan, self.other, plan.catalog.sources)
         if names := plan.with_stale_models():
             yield self.other(BuiltModel, name=",".join(names))
@@ -181,8 +224,8 @@ class Batch(Step):
         return list(self.active.plan.stale)
 
     def complete(self) -> bool:
-        """Return whether nothing is stale and nothing required is missing."""
-        return super().complete() and not self.active.plan.missing
+        """Return whether nothing is stale, nothing required is missing, and each task made its delivery."""
+        return super().complete() and not self.active.plan.missing and not self.active.undelivered
 
     def output(self) -> targets.PublishedFile:
         return targets.PublishedFile(self.place, self.complete)
@@ -195,6 +238,7 @@ class Batch(Step):
         yield self.other(AuditedWarehouse)
         # also when what is published is complete without them
         yield from _missing(self)
+        yield from (self.other(RawFile, source=name, date=day) for name, day in self.active.undelivered)
         yield from _loads(plan, self.other, plan.catalog.sources)
         # of the others, LoadedTable asks for the partitions
         for source in (name for name in plan.held if load_key(name) not in plan.stale):
@@ -244,6 +288,12 @@ def run_luigi(arguments: Sequence[str]) -> None:
 def _missing(task: Step) -> Iterator[Step]:
     """Yield the required deliveries that are not there."""
     return (task.other(RawFile, source=name, date=day) for name, day in task.active.plan.missing.items())
+
+
+def _awaited(task: Step) -> Iterator[Step]:
+    """Yield the deliveries that a task is still to make: who only looks at the graph sees them."""
+    due = ((name, day) for name, days in task.active.awaited.items() if name in task.sources for day in days)
+    return (task.other(RawFile, source=name, date=day) for name, day in due)
 
 
 def _one_or_all(found: list[_Target]) -> _Target | list[_Target]:

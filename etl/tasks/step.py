@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache, partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import luigi
 from luigi.configuration import add_config_path, get_config
@@ -14,7 +14,7 @@ from etl.ledger import Key
 from etl.plan import Scope
 from etl.project import Project, load_project
 from etl.run.active import ActiveRun, active_run, has_crashed
-from etl.tasks import executions, setup, targets
+from etl.tasks import executions, setup, targets, upstream
 from etl.tasks import options as luigi_options
 
 setup.configure(get_config(), add_config_path)
@@ -30,6 +30,8 @@ class Step(luigi_options.Asked):
     run_id = luigi.Parameter(positional=False, description="set by etl")
     #: Whether everything that is stale is asked for.
     is_whole = False
+    #: The kind of task that stands for a delivery, set where it is defined.
+    delivery: ClassVar[type[luigi.Task]]
 
     @classmethod
     @cache
@@ -71,10 +73,18 @@ class Step(luigi_options.Asked):
         executions.join(self.project, run.plan.scope, self.run_id)
         return run
 
+    @property
+    def sources(self) -> Collection[str]:
+        """The sources that this task stands on; by default all of them."""
+        return self.active.plan.catalog.sources
+
     def complete(self) -> bool:
-        """Compare the ledger with the plan; nothing else is opened."""
+        """Compare the ledger with the plan; nothing else is opened. What is still to be delivered is not done."""
         with saying():
-            return self.active.is_done(*self.keys)
+            run = self.active
+            if run.awaited and not run.awaited.keys().isdisjoint(self.sources):
+                return False
+            return run.is_done(*self.keys)
 
     def output(self) -> Any:
         """Return what there is when the task is done, to be read; see targets."""
@@ -85,14 +95,20 @@ class Step(luigi_options.Asked):
         return lambda: self.active.is_done(*keys)
 
     def deps(self) -> Any:
-        """Return what Luigi must have done before."""
+        """Return what Luigi must have done before. Who asks is about to do it: deliveries are made first."""
         with saying():
+            run = self.active
+            if run.awaited:
+                upstream.deliver(run, self.delivery, self.sources)
             return super().deps()  # type: ignore[no-untyped-call]
 
     def run(self) -> None:
         """Do the step; a failure is said and noted before Luigi hears of it."""
         run = self.active
         run.watch_parent()
+        if run.plan.awaited and self.complete():
+            # it seemed to have work when it was asked for, before the deliveries were made
+            return
         try:
             self.do(run)
         except Exception as error:

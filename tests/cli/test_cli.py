@@ -47,6 +47,7 @@ def test_status_tells_how_fresh_and_how_clean_each_source_is(shop):
         "source": "sales",
         "connector": "Files",
         "place": "sales/{date}.csv",
+        "task": None,
         "newest": "2024-03-04",
         "partitions": 3,
         "rows": 4,

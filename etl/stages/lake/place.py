@@ -47,6 +47,8 @@ _WITHOUT_EFFECT = (
     "every",
     "max_withdrawn",
     "connector",
+    "task",
+    "declared",
     "history",
     "contract",
     "variants",
