@@ -16,7 +16,9 @@ _COMMANDS = ("etl", "luigi", "__main__.py", "-m")
 
 def is_command() -> bool:
     """Return whether this process is a command, and not somebody's own program that imports etl."""
-    return Path(sys.argv[0]).name in _COMMANDS
+    name = Path(sys.argv[0]).name
+    # luigi-deps, luigi-grep and the like
+    return name in _COMMANDS or name.startswith("luigi-")
 
 
 def stopped(error: Exception) -> BaseException:

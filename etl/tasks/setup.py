@@ -145,7 +145,7 @@ class _Printable(logging.Formatter):
         return indented(printable_lines(super().format(record)))
 
 
-class _Painting(logging.StreamHandler):  # type: ignore[type-arg]
+class Painting(logging.StreamHandler):  # type: ignore[type-arg]
     """To standard error, with red and amber words if it is a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -166,7 +166,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 def _log_to_stderr() -> None:
     log = logging.getLogger("etl")
     if not log.handlers:
-        handler = _Painting()
+        handler = Painting()
         handler.setFormatter(_Printable("%(asctime)s %(message)s", "%H:%M:%S"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)

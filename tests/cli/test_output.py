@@ -1,6 +1,7 @@
 """Where commands print to: old encodings, pipes that nobody reads, full disks, terminals of all kinds."""
 
 import io
+import logging
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from etl.cli.main import main
 from etl.cli.screen import echo, show_table
 from etl.reports.terminal import painted
+from etl.tasks.setup import Painting
 from tests.support import calls, tiny
 from tests.support.calls import CALLS, IN_A_PROCESS
 from tests.support.projects import environment
@@ -173,6 +175,14 @@ def test_who_wants_no_colours_gets_none(env):
         echo("failed")
         show_table(NAMES, ROWS)
     assert "failed" in told.getvalue() and "\x1b" not in told.getvalue()
+
+
+def test_the_log_of_a_night_has_colours_on_a_terminal_only():
+    log = logging.LogRecord("etl", logging.ERROR, "", 0, "failed: %s", ("sales",), None)
+    for stream, expected in ((Terminal(), "\x1b[31mfailed\x1b[0m: sales\n"), (io.StringIO(), "failed: sales\n")):
+        with terminal():
+            Painting(stream).emit(log)
+        assert stream.getvalue() == expected
 
 
 @given(st.text())
