@@ -23,9 +23,8 @@ from pathlib import Path
 from statistics import median
 
 from flights_dbt import write_project
-from processes import VERSIONS, Measurement, environment, forget_runs, measure, python
+from processes import DELIVER_FLIGHTS, REPOSITORY, VERSIONS, Measurement, environment, forget_runs, measure, python
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 OTHER_DOMAIN = shutil.ignore_patterns("*orders*", "*items*", "*sites*", "__pycache__")
 LAST_DAY, FLIGHTS_OF_THE_YEAR = date(2013, 12, 31), 336_776
 
@@ -44,10 +43,6 @@ GOALS = (
     (NOTHING, DBT, "1/8", 1 / 8),
 )
 
-_DELIVER = """
-import sys; from datetime import date; from pathlib import Path; from etl.operations.sample_flights import deliver
-deliver(Path(sys.argv[1]), date.fromisoformat(sys.argv[2]))
-"""
 _TOTALS = """
 import sys, json, duckdb
 con = duckdb.connect(sys.argv[1], read_only=True)
@@ -95,7 +90,7 @@ def benchmark(work: Path, rounds: int, until: date) -> str:
         shutil.rmtree(work / name, ignore_errors=True)
     raw = _project(work / "project")
     dbt = environment(work / "dbt-environment", DBT_PACKAGES, "dbt")
-    python(_DELIVER, str(raw), str(until))
+    python(DELIVER_FLIGHTS, str(raw), str(until))
     contestants = [
         _product(work / "project", until),
         _script(work / "script", work / "project"),
@@ -125,7 +120,7 @@ def _round(contestants: list[Contestant], raw: Path, until: date) -> Iterator[Ru
     for contestant in contestants:
         contestant.forget(False)
         _measured(contestant)
-    python(_DELIVER, str(raw), str(until))
+    python(DELIVER_FLIGHTS, str(raw), str(until))
     for workload in (DAY, NOTHING):
         for contestant in contestants:
             yield workload, contestant, _measured(contestant)

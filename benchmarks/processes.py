@@ -17,6 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+REPOSITORY = Path(__file__).resolve().parent.parent
+#: Delivers the flights of the sample to a folder, up to a day.
+DELIVER_FLIGHTS = """
+import sys; from datetime import date; from pathlib import Path; from etl.operations.sample_flights import deliver
+deliver(Path(sys.argv[1]), date.fromisoformat(sys.argv[2]))
+"""
 VERSIONS = """
 import sys; from importlib.metadata import version
 print(', '.join(f'{name} {version(name)}' for name in sys.argv[1:]))
@@ -68,6 +74,18 @@ def python(code: str, *arguments: str, interpreter: str = sys.executable) -> str
     """Run a piece of Python and return what it prints."""
     done = subprocess.run([interpreter, "-c", code, *arguments], stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.strip()
+
+
+def default_project(root: Path, settings: str) -> None:
+    """Write the project that this repository is, with its orders but without flights, and settings of its own."""
+    shutil.copytree(REPOSITORY / "contracts", root / "contracts", ignore=shutil.ignore_patterns("__*"))
+    shutil.copytree(REPOSITORY / "sql", root / "sql")
+    (root / "luigi.cfg").write_text(f"[etl]\n{settings}")
+    raw = REPOSITORY / "data/raw"
+    for path in [raw / "items.csv", raw / "sites.csv", *raw.glob("orders/*")]:
+        target = root / "data/raw" / path.relative_to(raw)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
 
 
 def empty_ledger(ledger: Path) -> None:

@@ -28,7 +28,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from processes import REPOSITORY, default_project
+
 DATE = "2018-05-27"
 #: The deliveries that change: each is one of two texts, so there are four states.
 CHANGING = ("flights/2013-01-15.csv", "orders/2018-05-25.psv")
@@ -221,14 +222,7 @@ def prepare(folder: Path, count: int, seed: int) -> tuple[dict[str, dict[str, li
     from etl.operations.sample_flights import deliver
 
     first = folder / "undisturbed"
-    shutil.copytree(REPOSITORY / "contracts", first / "contracts", ignore=shutil.ignore_patterns("__*"))
-    shutil.copytree(REPOSITORY / "sql", first / "sql")
-    (first / "luigi.cfg").write_text("[etl]\nkeep_generations = 3\n")
-    raw = REPOSITORY / "data/raw"
-    names = [*(path.name for path in raw.glob("*.csv")), *(f"orders/{path.name}" for path in raw.glob("orders/*"))]
-    for name in names:
-        (first / "data/raw" / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(raw / name, first / "data/raw" / name)
+    default_project(first, "keep_generations = 3\n")
     deliver(first / "data/raw", date(2013, 1, 31))
     texts = {name: variants((first / "data/raw" / name).read_bytes()) for name in CHANGING}
     lane = Lane(first, texts, random.Random(seed))
