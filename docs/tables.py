@@ -1,7 +1,5 @@
 """The tables of the pages that the code knows, as Markdown. `make docs` writes them, `make lint` compares them."""
 
-import inspect
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
@@ -11,6 +9,23 @@ from etl import errors
 from etl.cli.main import cli
 from etl.cli.registry import PURPOSES, summary
 from etl.project.settings import Settings
+from etl.sources import Source
+from etl.sources.connectors import connector_class
+from tests.support.options import comments, default, options
+
+#: Where the page tells more about an option than its row.
+SEE = {
+    "Source": {
+        "contract": "[A sender who changes](#a-sender-who-changes)",
+        "connector": "[Files](#files)",
+        "format": "[Formats](formats.md)",
+        "task": "[A Luigi task that makes the delivery](#a-luigi-task-that-makes-the-delivery)",
+        "required": "[A feed that must come](#a-feed-that-must-come)",
+        "min_rows_ratio": "[Deliveries that replace others](#deliveries-that-replace-others)",
+        "history": "[The history of a snapshot](#the-history-of-a-snapshot)",
+    },
+    "Files": {"marker": "[Wait until a delivery is complete](#wait-until-a-delivery-is-complete)"},
+}
 
 
 def front() -> str:
@@ -33,13 +48,22 @@ def commands() -> str:
 
 def settings() -> str:
     """Return the keys of [etl], with their defaults and the comments above them."""
-    found = re.findall(r"((?:    # .*\n)+)    (\w+): ", inspect.getsource(Settings))
-    said = {name: " ".join(line.strip(" #") for line in text.splitlines()) for text, name in found}
+    said = comments(Settings)
     rows = [
         (f"`{one.name}`", f"`{one.default}`" if one.default != "" else "", said[one.name])
         for one in fields(Settings)
     ]
     return _table(("key", "default", "what it says"), rows)
+
+
+def source() -> str:
+    """Return the options of a source."""
+    return _options(Source)
+
+
+def connector(name: str) -> str:
+    """Return the options of a way in which deliveries come."""
+    return _options(connector_class(name))
 
 
 def failures() -> str:
@@ -76,6 +100,15 @@ def _command(typed: str, command: click.Command) -> Iterator[str]:
             yield from _command(f"{typed} {name}", command.commands[name])
 
 
+def _options(kind: type) -> str:
+    said, see = comments(kind), SEE.get(kind.__name__, {})
+    rows = [
+        (f"`{name}`", default(kind, name), f"{said[name]} See {see[name]}." if name in see else said[name])
+        for name in options(kind)
+    ]
+    return _table((f"`{kind.__name__}(...)`", "default", ""), rows)
+
+
 def _joined(text: str) -> str:
     return " ".join(text.split())
 
@@ -83,4 +116,9 @@ def _joined(text: str) -> str:
 def _table(names: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     names = list(names)
     lines = [names, ["---"] * len(names), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return "\n".join(_row(line) for line in lines)
+
+
+def _row(cells: Iterable[str]) -> str:
+    shown = (cell.replace("|", "\\|") for cell in cells)
+    return "".join(f"| {cell} " if cell else "| " for cell in shown) + "|"

@@ -5,22 +5,26 @@ import re
 import pytest
 
 from docs import tables
+from etl.sources.connectors import CONNECTORS
 from tests.support.pages import PAGES
 
 BLOCK = re.compile(
-    r"<!-- \[\[\[cog import cog, tables; cog.outl\(tables.(\w+)\(\)\) \]\]\] -->\n(.*?)<!-- \[\[\[end", re.DOTALL
+    r"<!-- \[\[\[cog import cog, tables; cog.outl\(tables\.(\w+)\((.*?)\)\) \]\]\] -->\n(.*?)<!-- \[\[\[end",
+    re.DOTALL,
 )
-FOUND = [(page.name, name, text) for page in PAGES for name, text in BLOCK.findall(page.read_text())]
+FOUND = [(page.name, *block) for page in PAGES for block in BLOCK.findall(page.read_text())]
 
 
-@pytest.mark.parametrize(("page", "name", "text"), FOUND, ids=[name for _, name, _ in FOUND])
-def test_a_table_is_as_the_code_says(page, name, text):
-    assert text == getattr(tables, name)() + "\n", f"{page} is not what the code says; run `make docs`"
+@pytest.mark.parametrize(("page", "name", "of", "text"), FOUND, ids=[f"{name} {of}" for _, name, of, _ in FOUND])
+def test_a_table_is_as_the_code_says(page, name, of, text):
+    said = getattr(tables, name)(*([of.strip('"')] if of else []))
+    assert text == f"{said}\n", f"{page} is not what the code says; run `make docs`"
 
 
 def test_every_table_is_on_a_page():
     made = {name for name, one in vars(tables).items() if getattr(one, "__module__", "") == tables.__name__}
-    assert {name for name in made if name[0] != "_"} == {name for _, name, _ in FOUND}
+    assert {name for name in made if name[0] != "_"} == {name for _, name, _, _ in FOUND}
+    assert {of.strip('"') for _, name, of, _ in FOUND if name == "connector"} == set(CONNECTORS)
 
 
 def test_what_a_table_says_is_said_in_the_code():
