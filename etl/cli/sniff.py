@@ -7,18 +7,39 @@ from pathlib import Path
 import click
 
 from etl.cli.registry import DEVELOP, under
-from etl.cli.screen import print_code
+from etl.cli.screen import echo, print_code
+from etl.errors import ConfigError
 
 
 @under(DEVELOP)
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--delimiter", default="", metavar="TEXT", help="What separates the cells. Default: a guess.")
-def sniff(file: Path, delimiter: str) -> None:
+@click.option("--out", type=click.Path(path_type=Path), help="File to write it to, such as contracts/sales.py.")
+def sniff(file: Path, delimiter: str, out: Path | None) -> None:
     """Propose a source and its contract for files like FILE.
 
-    It is Python, to be corrected and saved in the folder of the contracts.
+    It is Python, to be corrected and saved in the folder of the contracts. It was tried on FILE: comments say how
+    many of its records are rows, and which are rejected.
     """
-    from etl.sources.sniff import propose
+    from etl.operations.sniffing import propose
 
-    print_code(propose(file, delimiter))
+    if out is None:
+        return print_code(propose(file, delimiter))
+    if not out.absolute().parent.is_dir():
+        raise ConfigError(
+            f"The folder {out.absolute().parent} does not exist. Name a file in the contracts folder."
+        )
+    if out.exists():
+        raise _exists(out)
+    proposed = propose(file, delimiter)
+    try:
+        with out.open("x", encoding="utf-8") as written:
+            written.write(proposed)
+    except FileExistsError:
+        raise _exists(out) from None
+    echo(f"Written to {out}. Correct it, then run `etl plan`.")
+
+
+def _exists(out: Path) -> ConfigError:
+    return ConfigError(f"{out} already exists, and nothing is written over it. Name another file, or delete it.")

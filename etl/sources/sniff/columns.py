@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from etl.errors import counted, cut, printable
 from etl.sources.sniff.notation import Cells, Notation
 
 #: Annotations by type: of a column without nulls, and with.
@@ -24,19 +25,40 @@ _MOST_IN_SET = 12
 # a set is proposed if every value came so often on average
 _ROWS_PER_VALUE = 5
 _LONGEST_KEY = 64
+_LONGEST_VALUE = 30
 _KEY = re.compile(r"(^|[_\W])(id|key|nb|no|nr|num|number|code|uuid|guid|sku|isbn)$", re.IGNORECASE)
 # of the values, so many must be of a narrower type to say so
 _NEARLY = 0.9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of the proposed model: its name in the file, its annotation, Field's arguments, comments."""
+    """A column of the proposed model: its name in the file, its annotation without nulls and with, comments."""
 
     name: str
-    annotation: str
-    arguments: tuple[str, ...] = ()
+    annotations: tuple[str, str]
+    is_nullable: bool = False
+    is_unique: bool = False
     comments: tuple[str, ...] = ()
+
+    @property
+    def annotation(self) -> str:
+        """The annotation as it is."""
+        return self.annotations[self.is_nullable]
+
+    @property
+    def arguments(self) -> list[str]:
+        """What Field says beside an alias."""
+        return ["nullable=True"] * self.is_nullable + ["unique=True"] * self.is_unique
+
+    def loosened(self, rule: str) -> Column:
+        """Return the column without what a rule of it says; the same if that is not the column's word."""
+        if rule == "dtype" and self.annotations != ANNOTATIONS["str"]:
+            said = (*self.comments, f"not every value is {self.annotations[0]}")
+            return replace(self, annotations=ANNOTATIONS["str"], comments=said)
+        if rule == "not_nullable":
+            return replace(self, is_nullable=True)
+        return replace(self, is_unique=False) if rule == "unique" else self
 
 
 def column(name: str, cells: Cells, notation: Notation, is_first: bool) -> Column:
@@ -59,37 +81,42 @@ def describe(
     is_first: bool,
     comments: Sequence[str] = (),
 ) -> Column:
-    """Return the proposal for a column of `type`, with these values and so many nulls."""
-    is_key = not nulls and _is_key(name, type, values, is_first)
-    arguments = ["nullable=True"] if nulls or not values else []
-    arguments += ["unique=True"] if is_key else []
-    found = list(comments) if values else [*comments, "no value was seen"]
-    if type in ("int", "float") and values:
-        low, high = min(values), max(values)
-        if is_key and type == "int":
-            # tomorrow's keys are beyond today's
-            arguments += [f"ge={min(low, 1)}"] if low >= 0 else []
-            found.append(f"{low} to {high} seen")
-        else:
-            arguments += [f"ge={low!r}", f"le={high!r}"]
-    elif type in ("date", "timestamp", "zoned") and values:
-        found.append(f"{min(values):%Y-%m-%d} to {max(values):%Y-%m-%d} seen" if min(values).year > 999 else "")
-    elif type == "str" and values:
-        arguments.append(_set_or_length(values))
-    return Column(name, annotations[bool(nulls or not values)], tuple(arguments), tuple(filter(None, found)))
+    """Return the proposal for a column of `type`, with these values and so many nulls.
+
+    What was seen beyond the type is a comment: tomorrow's values are others.
+    """
+    said = [*comments, _seen(type, values)]
+    return Column(
+        name=name,
+        annotations=annotations,
+        is_nullable=bool(nulls or not values),
+        is_unique=not nulls and _is_key(name, type, values, is_first),
+        comments=tuple(filter(None, said)),
+    )
+
+
+def _seen(type: str, values: Counter[Any]) -> str:
+    if not values:
+        return "no value was seen"
+    low: Any
+    low, high = min(values), max(values)
+    if type in ("int", "float"):
+        return f"{low!r} to {high!r} seen"
+    if type in ("date", "timestamp", "zoned"):
+        return f"{low:%Y-%m-%d} to {high:%Y-%m-%d} seen" if low.year > 999 else ""
+    if type != "str":
+        return ""
+    if len(values) <= _MOST_IN_SET and values.total() >= _ROWS_PER_VALUE * len(values):
+        shown = ", ".join(text_literal(printable(cut(value, _LONGEST_VALUE))) for value in sorted(values))
+        return f"one of {shown} seen"
+    short, long = min(map(len, values)), max(map(len, values))
+    return f"{counted(short, 'character')} seen" if short == long else f"{short:,} to {long:,} characters seen"
 
 
 def text_literal(text: str) -> str:
     """Return a text as Python source, in double quotes where that needs no escape."""
     plain = repr(str(text))
     return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in plain else plain
-
-
-def _set_or_length(values: Counter[str]) -> str:
-    if len(values) <= _MOST_IN_SET and values.total() >= _ROWS_PER_VALUE * len(values):
-        return f"isin=[{', '.join(text_literal(value) for value in sorted(values))}]"
-    low, high = min(map(len, values)), max(map(len, values))
-    return f"str_length={low}" if low == high else f'str_length={{"min_value": {low}, "max_value": {high}}}'
 
 
 def _is_key(name: str, type: str, values: Counter[Any], is_first: bool) -> bool:

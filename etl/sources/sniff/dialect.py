@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etl.errors import ConfigError
@@ -21,6 +21,8 @@ from etl.sources.formats.splitter import Dialect
 from etl.sources.sniff.records import NULL, Quoted, Row, marks, split
 
 _USUAL = (",", ";", "\t", "|")
+#: The line by which a sender tells a spreadsheet what separates the cells.
+SEPARATOR = re.compile(r"\ufeff?sep=(.)(?:\r\n|\r|\n)", re.IGNORECASE)
 _HEAD_CHARACTERS = 50_000
 _HEAD_LINES = 500
 _MOST_PREAMBLE = 30
@@ -49,7 +51,12 @@ class Layout:
 
 def find_layout(path: Path, text: str, delimiter: str = "") -> Layout:
     """Return the layout of a text. Raises ConfigError where no delimiter gives the lines a common width."""
-    dialect = find_dialect(text, delimiter)
+    if separator := SEPARATOR.match(text):
+        # what is behind it is the file
+        layout = find_layout(path, text[separator.end() :], delimiter or separator[1])
+        return replace(layout, preamble=layout.preamble + 1)
+    is_tabbed = path.name.lower().split(".")[1:2] in (["tsv"], ["tab"]) and "\t" in text
+    dialect = find_dialect(text, delimiter or "\t" * is_tabbed)
     head = list(split(_head(text), dialect)) if dialect else []
     width = _width(head)
     if dialect is None or (width < 2 and not delimiter):

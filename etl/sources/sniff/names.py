@@ -6,13 +6,21 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 _DATE = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
-_OTHER_DATE = re.compile(r"(?<!\d)(?:\d{8}|\d{4}[_.]\d{2}[_.]\d{2})(?!\d)")
+#: Spellings of a date in a name, and how `files` says them.
+_SPELLINGS = (
+    (_DATE, "{date}"),
+    (re.compile(r"(?<!\d)\d{8}(?!\d)"), "{date:%Y%m%d}"),
+    (re.compile(r"(?<!\d)\d{4}_\d{2}_\d{2}(?!\d)"), "{date:%Y_%m_%d}"),
+    (re.compile(r"(?<!\d)\d{4}\.\d{2}\.\d{2}(?!\d)"), "{date:%Y.%m.%d}"),
+)
 # what a contract file itself calls by name
 _TAKEN = {*("pa", "pd", "pyarrow", "date", "Annotated", "Source", "int", "float", "str", "bool", "Config")}
-_TAKEN |= {"Csv", "JsonLines", "Json", "Parquet", "Excel", "Xml"}
+_TAKEN |= {"Csv", "JsonLines", "Json", "Parquet", "Excel", "Xml", "FixedWidth"}
 
 
 def attributes(columns: Sequence[str]) -> list[str]:
@@ -47,7 +55,9 @@ def free(name: str, taken: Iterable[str]) -> str:
 def source_name(path: Path) -> str:
     """Return a name for the source from the file's name, or its folder's where that is only a date."""
     for part in (path.name.lstrip(".").partition(".")[0], path.resolve().parent.name):
-        text = _OTHER_DATE.sub(" ", _DATE.sub(" ", part))
+        text = part
+        for pattern, _ in _SPELLINGS:
+            text = pattern.sub(" ", text)
         name = re.sub("[^a-z0-9]+", "_", unicodedata.normalize("NFKD", text).lower()).strip("_")
         if name.strip("0123456789_"):
             name = f"source_{name}" if name[0].isdigit() else name
@@ -64,25 +74,29 @@ def class_name(source: str) -> str:
 def files(path: Path) -> tuple[str, list[str]]:
     """Return Source's `files` for a path, the date in its name as {date}, and what to say about it."""
     parts = path.absolute().parts
-    below = parts[len(parts) - parts[::-1].index("raw") :] if "raw" in parts[:-1] else parts[-1:]
-    notes = (
-        []
-        if "raw" in parts[:-1]
-        else ["`files` is a path below data/raw: say where deliveries of this kind come."]
-    )
-    text = re.sub(r"[*?\[\]{}\0]", "_", "/".join(below))
-    if "{" not in text and len(_DATE.findall(text)) > 0:
-        text = "".join(_last_replaced(text))
-    elif _OTHER_DATE.search(below[-1]):
-        notes.append(
-            "The name seems to hold a date, but {date} stands for YYYY-MM-DD: without it this is a snapshot."
-        )
-    return text, notes
+    is_below = "raw" in parts[:-1]
+    below = parts[len(parts) - parts[::-1].index("raw") :] if is_below else parts[-1:]
+    notes = [] if is_below else ["`files` is a path below data/raw: say where deliveries of this kind come."]
+    return dated("/".join(below)), notes
 
 
-def _last_replaced(text: str) -> tuple[str, str, str]:
-    match = list(_DATE.finditer(text))[-1]
-    return text[: match.start()], "{date}", text[match.end() :]
+def dated(path: str) -> str:
+    """Return a path with its last date as {date}, and what has a meaning in `files` as _."""
+    text = re.sub(r"[*?\[\]{}\0]", "_", path)
+    if text != path:
+        return text
+    for pattern, spelling in _SPELLINGS:
+        for match in reversed(list(pattern.finditer(text))):
+            if _is_date(match[0]):
+                return f"{text[: match.start()]}{spelling}{text[match.end() :]}"
+    return text
+
+
+def _is_date(text: str) -> bool:
+    digits = re.sub(r"\D", "", text)
+    with suppress(ValueError):
+        return date.fromisoformat(digits).year in range(1950, 2100)
+    return False
 
 
 def _identifier(column: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,26 +15,37 @@ _WIDTH = 110
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proposal:
-    """What is known of a file: columns in its order, the format as Python, and what a person must hear."""
+class Draft:
+    """A proposal before it is tried: columns in the file's order, the format, and what a person must hear."""
 
     path: Path
-    columns: Sequence[Column]
+    columns: tuple[Column, ...]
+    #: The name of the format's class, and its options.
     format: str
+    options: Mapping[str, object] = field(default_factory=dict)
     records: int
     is_whole: bool
-    notes: Sequence[str] = field(default=())
+    notes: tuple[str, ...] = ()
+    #: What is odd about the file, for those who ask.
+    oddities: tuple[str, ...] = ()
+    #: Source's `files`, if it is not told by the path.
+    files: str = ""
+
+    @property
+    def call(self) -> str:
+        """The format as Python."""
+        return call(self.format, self.options)
 
 
-def render(proposal: Proposal) -> str:
-    """Return the contract file."""
-    source = names.source_name(proposal.path)
+def render(draft: Draft, found: Sequence[str] = ()) -> str:
+    """Return the contract file; `found` is what was found when it was tried."""
+    source = names.source_name(draft.path)
     model = names.class_name(source)
-    fields = "\n".join(_fields(proposal.columns))
-    files, notes = names.files(proposal.path)
+    fields = "\n".join(_fields(draft.columns))
+    files, notes = names.files(draft.path)
     blocks = [
-        "\n".join([*_comments([*_about(proposal), *proposal.notes, *notes], ""), ""]),
-        _imports(proposal),
+        "\n".join([*_comments([*_about(draft), *found, *draft.notes, *(() if draft.files else notes)], ""), ""]),
+        _imports(draft),
         "",
         f"class {model}(pa.DataFrameModel):",
         '    """One row per record: say what a record is."""',
@@ -42,36 +53,36 @@ def render(proposal: Proposal) -> str:
         fields,
         "",
         "",
-        _source(source, model, files, proposal),
+        _source(source, model, draft.files or files, draft),
     ]
     return "\n".join(blocks) + "\n"
 
 
-def call(name: str, options: dict[str, object]) -> str:
+def call(name: str, options: Mapping[str, object]) -> str:
     """Return a call with keyword arguments as Python."""
     return f"{name}({', '.join(f'{option}={_literal(value)}' for option, value in options.items())})"
 
 
-def _about(proposal: Proposal) -> list[str]:
-    name = repr(proposal.path.name)
-    seen = f"the {proposal.records:,} records of {name}" if proposal.records != 1 else f"the only record of {name}"
-    if not proposal.is_whole:
+def _about(draft: Draft) -> list[str]:
+    name = repr(draft.path.name)
+    seen = f"the {draft.records:,} records of {name}" if draft.records != 1 else f"the only record of {name}"
+    if not draft.is_whole:
         limit = f"{SAMPLE_BYTES // 10**6} MB and {SAMPLE_RECORDS:,} records"
-        seen = f"the first {proposal.records:,} records of {name}, which has more than {limit} allow"
+        seen = f"the first {draft.records:,} records of {name}, which has more than {limit} allow"
     return [
         f"Proposed by `etl sniff` from {seen}.",
-        "Types, ranges and sets are what was seen, not what may come: correct them, then save this as a contract.",
+        "Types and nulls are what was seen, not what may come: correct them, then save this as a contract.",
     ]
 
 
-def _imports(proposal: Proposal) -> str:
-    used = " ".join(column.annotation for column in proposal.columns)
+def _imports(draft: Draft) -> str:
+    used = " ".join(column.annotation for column in draft.columns)
     standard = ["from datetime import date"] if re.search(r"\bdate\b", used) else []
     standard += ["from typing import Annotated"] if "Annotated[" in used else []
     others = ["import pandas as pd"] if "pd." in used else []
     others += ["import pandera.pandas as pa"]
     others += ["import pyarrow"] if "pyarrow." in used else []
-    format = [proposal.format.partition("(")[0]] if proposal.format != "Csv()" else []
+    format = [draft.call.partition("(")[0]] if draft.call != "Csv()" else []
     ours = [f"from etl import {', '.join(sorted([*format, 'Source']))}"]
     return "\n\n".join("\n".join(lines) for lines in (standard, others, ours) if lines) + "\n"
 
@@ -88,14 +99,14 @@ def _fields(columns: Sequence[Column]) -> list[str]:
     return lines
 
 
-def _source(source: str, model: str, files: str, proposal: Proposal) -> str:
+def _source(source: str, model: str, files: str, draft: Draft) -> str:
     arguments = [f"contract={model}", f"files={text_literal(files)}"]
     own = "delivery_date" if "{date}" in files else "snapshot_date"
-    taken = {column.name.lower() for column in proposal.columns}
+    taken = {column.name.lower() for column in draft.columns}
     if own in taken:
         arguments.append(f'partition="{names.free("file_date", taken)}"')
-    if proposal.format != "Csv()":
-        arguments.append(f"format={proposal.format}")
+    if draft.call != "Csv()":
+        arguments.append(f"format={draft.call}")
     return _wrapped(f"{source} = Source(", arguments, 0, "")
 
 
@@ -122,6 +133,10 @@ def _comments(texts: Sequence[str], indent: str) -> list[str]:
 def _literal(value: object) -> str:
     if isinstance(value, str):
         return text_literal(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_literal(key)}: {_literal(item)}' for key, item in value.items())}}}"
+    if isinstance(value, tuple):
+        return f"({', '.join(_literal(item) for item in value)}{',' * (len(value) == 1)})"
+    if isinstance(value, list):
         return f"[{', '.join(_literal(item) for item in value)}]"
     return repr(value)

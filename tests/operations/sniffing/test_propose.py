@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 import etl
 from etl.cli.main import cli
 from etl.errors import ConfigError
+from etl.operations.sniffing import propose
 from etl.sources.catalog import load_catalog
-from etl.sources.sniff import dialect, propose, sample
+from etl.sources.sniff import dialect, sample
 from tests.support import tiny
 from tests.support.thorough import examples
 
@@ -73,23 +74,26 @@ def test_a_table_of_every_type_is_proposed_in_full(tmp_path):
         "from etl import Source\n\n\n"
         "class Sales(pa.DataFrameModel):\n"
         '    """One row per record: say what a record is."""\n\n'
-        "    id: int = pa.Field(unique=True, ge=0)\n"
-        "    price: float = pa.Field(ge=0.0, le=14.75)\n"
+        "    id: int = pa.Field(unique=True)\n"
+        "    price: float\n"
         "    day: date\n"
         "    at: pd.Timestamp\n"
         "    paid: bool\n"
-        '    grade: str = pa.Field(isin=["A", "B"])\n'
-        '    note: str = pa.Field(str_length={"min_value": 2, "max_value": 3})\n\n\n'
+        "    grade: str\n"
+        "    note: str\n\n\n"
         'sales = Source(contract=Sales, files="sales_{date}.csv")'
     )
-    assert "0 to 59 seen" in comments(text)
+    said = comments(text)
+    assert "0 to 59 seen" in said and "0.0 to 14.75 seen" in said
+    assert 'one of "A", "B" seen' in said and "2 to 3 characters seen" in said
+    assert "Tried on it: 60 rows, 0 rejected, 1 line skipped." in said
 
 
 def test_nulls_make_a_column_nullable_and_their_text_is_named(tmp_path):
     text = sniffed(tmp_path, lines("id,n,f,word", "1,NA,0.5,a", "2,7,NA,NA", "3,8,1.5,c"))
-    assert "n: pd.Int64Dtype = pa.Field(nullable=True, ge=7, le=8)" in text
-    assert "f: float = pa.Field(nullable=True, ge=0.5, le=1.5)" in text
-    assert "word: str = pa.Field(nullable=True, str_length=1)" in text
+    assert "n: pd.Int64Dtype = pa.Field(nullable=True)" in text
+    assert "f: float = pa.Field(nullable=True)" in text
+    assert "word: str = pa.Field(nullable=True)" in text
     assert 'format=Csv(null="NA")' in text
 
 
@@ -174,7 +178,7 @@ def test_a_packed_file_is_unpacked_by_its_suffix(tmp_path, suffix, pack):
 
 
 def test_a_number_with_zeros_in_front_is_a_code(tmp_path):
-    assert "zip: str = pa.Field(str_length=5)" in sniffed(tmp_path, lines("id,zip", "1,01234", "2,99999"))
+    assert "zip: str\n" in sniffed(tmp_path, lines("id,zip", "1,01234", "2,99999"))
 
 
 def test_what_nearly_every_value_is_stands_in_a_comment(tmp_path):
@@ -191,7 +195,7 @@ def test_what_nearly_every_value_is_stands_in_a_comment(tmp_path):
         ("_x", 'x: int = pa.Field(alias="_x"'),
         ("2024", 'column_2024: int = pa.Field(alias="2024"'),
         ("to_schema", 'to_schema_: int = pa.Field(alias="to_schema"'),
-        ("größe", "größe: int = pa.Field(ge"),
+        ("größe", "größe: int\n"),
     ],
 )
 def test_a_name_that_python_cannot_have_gets_an_alias(tmp_path, name, field):
@@ -202,10 +206,11 @@ def test_a_name_that_python_cannot_have_gets_an_alias(tmp_path, name, field):
 
 def test_a_header_that_no_contract_can_have_is_skipped(tmp_path):
     text = sniffed(tmp_path, lines("id,a,A,,_file", "1,x,y,z,w", "2,x,y,z,w"))
-    assert "format=Csv(header=False, preamble=1)" in text
-    assert [line.split(":")[0].strip() for line in text.splitlines() if ": " in line and "= pa.Field" in line] == [
-        *("id", "a", "A_3", "column_4", "file_")
+    assert 'format=Csv(names=["id", "a", "A_3", "column_4", "file_"])' in text
+    fields = [
+        line.split(":")[0].strip() for line in code(text).splitlines() if line.startswith("    ") and ": " in line
     ]
+    assert fields[1:] == ["id", "a", "A_3", "column_4", "file_"]
 
 
 @pytest.mark.parametrize(
@@ -261,7 +266,7 @@ CELL = st.sampled_from(
 )
 
 
-@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(5), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), width=st.integers(2, 4))
 def test_a_proposal_accepts_every_sound_record_of_its_file(tmp_path_factory, data, width):
     pools = [data.draw(st.lists(CELL, min_size=1, max_size=3)) for _ in range(width)]
@@ -270,25 +275,21 @@ def test_a_proposal_accepts_every_sound_record_of_its_file(tmp_path_factory, dat
     )
     content = lines(",".join(f"name_{i}" for i in range(width)), *rows)
     folder = tmp_path_factory.mktemp("project")
-    text = sniffed(folder, content)
-    if any(option in text for option in ("preamble", "escape", "comment", "trailing_delimiter", "date_format")):
-        return  # said in options of Csv that other tests look at
     accepted, rejected = extracted(folder, content)
-    assert accepted + rejected in (len(rows), len(rows) + 1)
+    # a header of names alone may be taken for a record above text; no record is taken for anything else
+    assert accepted in (len(rows), len(rows) + 1)
     assert rejected == 0
 
 
-def test_json_lines_and_arrays_name_their_format_and_leave_nested_values_out(tmp_path):
+def test_json_lines_and_arrays_name_their_format_and_nested_values_are_text(tmp_path):
     records = [
         {"id": i, "name": f"n{i}", "ok": True, "tags": [1], "price": i / 2 if i else None} for i in range(4)
     ]
     text = sniffed(tmp_path, "\n".join(map(json.dumps, records)), "shop.jsonl")
     assert "from etl import JsonLines, Source" in text and "format=JsonLines()" in text
-    assert "price: float = pa.Field(nullable=True, ge=0.5, le=1.5)" in text
-    assert "1 nested value left out ('tags'): JsonLines reads them by path." in comments(text)
-    array = sniffed(tmp_path, json.dumps(records, indent=1), "shop.json")
-    assert "format=Json()" in array
-    assert array.count("= pa.Field") == text.count("= pa.Field") == 3
+    assert "price: float = pa.Field(nullable=True)" in text
+    assert "# nested: JSON text\n    tags: str\n" in text
+    assert "format=Json()" in sniffed(tmp_path, json.dumps(records, indent=1), "shop.json")
 
 
 def test_parquet_is_proposed_from_its_schema(tmp_path):
@@ -305,19 +306,15 @@ def test_parquet_is_proposed_from_its_schema(tmp_path):
     path = tmp_path / "shop.parquet"
     pq.write_table(table, path)
     text = propose(path)
-    assert "id: int = pa.Field(unique=True, ge=1)" in text
-    assert "n: pd.Int64Dtype = pa.Field(nullable=True, ge=1, le=1)" in text
+    assert "id: int = pa.Field(unique=True)" in text
+    assert "n: pd.Int64Dtype = pa.Field(nullable=True)" in text
     assert "price: Annotated[pd.ArrowDtype, pyarrow.decimal128(9, 2)]" in text
     assert "day: date\n" in text and "at: pd.Timestamp\n" in text
-    assert "format=Parquet()" in text and "('tags')" in text
+    assert "format=Parquet()" in text
     folder = tmp_path / "contracts"
     folder.mkdir()
     (folder / "shop.py").write_text(text.replace("format=Parquet()", "").replace("Parquet", "Csv"))
     assert list(load_catalog(folder).sources) == ["shop"]
-
-
-def test_a_workbook_is_recognised(tmp_path):
-    assert "format=Excel(...)" in sniffed(tmp_path, b"\xd0\xcf\x11\xe0" + bytes(600), "shop.xls")
 
 
 @pytest.mark.parametrize(
@@ -327,7 +324,7 @@ def test_a_workbook_is_recognised(tmp_path):
         (b"\n\n", "a.csv", "is empty"),
         (bytes(range(256)) * 9, "a.csv", "is binary"),
         (b"one\ntwo\nthree\n", "a.csv", r"no delimiter divides .* Say which one does"),
-        (b"id,name\n", "a.csv", r"has a header \(id, name\) and no record"),
+        (b"\xd0\xcf\x11\xe0" + bytes(600), "a.xls", r"is an .xls workbook, .* Ask for an .xlsx"),
         (b"id,name\n", "a.csv.gz", "cannot be"),
         (gzip.compress(b"id,a\n1,2\n", mtime=0), "a.csv", r"packed as gz, .* Rename it to end in \.gz"),
         (b'[{"a": 1},\n nothing]', "a.json", "is not JSON"),
@@ -355,6 +352,24 @@ def test_the_command_prints_the_proposal(tmp_path):
     (tmp_path / "a.csv").write_text("id;n\n1;2\n")
     result = CliRunner().invoke(cli, ["sniff", str(tmp_path / "a.csv"), "--delimiter", ";"])
     assert result.exit_code == 0 and 'Csv(delimiter=";")' in result.output
+
+
+def test_the_command_writes_the_proposal_to_a_file_and_over_none(tmp_path):
+    (tmp_path / "a.csv").write_text("id;n\n1;2\n")
+    command = ["sniff", str(tmp_path / "a.csv"), "--out", str(tmp_path / "contracts" / "a.py")]
+    refused = CliRunner().invoke(cli, command)
+    assert isinstance(refused.exception, ConfigError) and "does not exist" in str(refused.exception)
+
+    (tmp_path / "contracts").mkdir()
+    written = CliRunner().invoke(cli, command)
+    assert written.exit_code == 0 and f"Written to {tmp_path / 'contracts' / 'a.py'}" in written.output
+    text = (tmp_path / "contracts" / "a.py").read_text()
+    assert "from etl import Csv, Source" in text
+    assert list(load_catalog(tmp_path / "contracts").sources) == ["a"]
+
+    refused = CliRunner().invoke(cli, command)
+    assert isinstance(refused.exception, ConfigError) and "already exists" in str(refused.exception)
+    assert (tmp_path / "contracts" / "a.py").read_text() == text
 
 
 @pytest.mark.parametrize("answer", ["", "|", ","])

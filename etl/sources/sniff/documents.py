@@ -1,0 +1,215 @@
+"""Drafts from JSON: where the records are, and where in them the columns."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from etl.errors import ConfigError
+from etl.sources.columns import is_own_column
+from etl.sources.sniff import names
+from etl.sources.sniff.columns import Column, column
+from etl.sources.sniff.notation import Notation, cells_of
+from etl.sources.sniff.records import Quoted
+from etl.sources.sniff.render import Draft
+from etl.sources.sniff.sample import SAMPLE_RECORDS, Kind, Sample, decode
+
+#: Objects with more keys than these, or deeper in a record, have keys that are data.
+_MOST_KEYS = 50
+_DEEPEST = 4
+_PLAIN_KEY = re.compile(r'[^.\[\]"]+')
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+
+
+class _Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+_DECODER = json.JSONDecoder(parse_float=_Number, parse_int=_Number)
+
+
+@dataclass
+class _Values:
+    """What records hold at one place; `inner` are the places within, if it is an object wherever it is."""
+
+    found: list[Any] = field(default_factory=list)
+    inner: dict[str, _Values] = field(default_factory=dict)
+
+    @property
+    def has_parts(self) -> bool:
+        objects = [value for value in self.found if value is not None]
+        return bool(self.inner) and all(isinstance(value, dict) for value in objects)
+
+
+def drafts(sample: Sample) -> Iterator[Draft]:
+    """Yield the drafts of JSON lines, or of a document: of its largest array of objects first."""
+    text = decode(sample)
+    options = {"encoding": text.encoding} if text.encoding else {}
+    if sample.kind == Kind.JSON_LINES:
+        records = list(islice(_lines(text.text), SAMPLE_RECORDS))
+        yield _draft(sample, "JsonLines", "", records, options)
+        return
+    for path, records in _arrays(sample, text.text):
+        yield _draft(sample, "Json", path, records, options)
+
+
+def _draft(sample: Sample, format: str, path: str, records: Sequence[Any], options: Mapping[str, object]) -> Draft:
+    objects = [item for item in records if isinstance(item, dict)]
+    if not objects:
+        raise ConfigError(
+            f"{sample.path} is {sample.kind.value} but holds no objects with keys. Have records delivered as "
+            "objects, one a line or in one array."
+        )
+    places = list(_places(_gathered(objects), (), 0))
+    named = names.distinct([_name(steps) for steps, _ in places])
+    columns = [
+        _column(name, values, len(objects), index == 0)
+        for index, (name, (_, values)) in enumerate(zip(named, places, strict=True))
+    ]
+    paths = {name: _path(steps) for name, (steps, _) in zip(named, places, strict=True) if steps != (name,)}
+    given: dict[str, object] = {"records": path} if path else {}
+    return Draft(
+        path=sample.path,
+        columns=tuple(columns),
+        format=format,
+        options={**given, **({"paths": paths} if paths else {}), **options},
+        records=len(records),
+        is_whole=sample.is_whole and len(records) < SAMPLE_RECORDS,
+    )
+
+
+def _lines(text: str) -> Iterator[Any]:
+    for line in text.split("\n"):
+        try:
+            if line.strip():
+                yield _DECODER.decode(line)
+        except ValueError:
+            continue  # for quarantine: one bad line says nothing of the others
+
+
+def _arrays(sample: Sample, text: str) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the path of each array of objects with its elements, the one with the most first."""
+    start = len(text) - len(text.lstrip())
+    try:
+        document = _DECODER.decode(text[start:]) if sample.is_whole else None
+    except ValueError as error:
+        raise ConfigError(f"{sample.path} is not JSON: {error}. Have it delivered again.") from error
+    except RecursionError as error:
+        raise ConfigError(f"{sample.path} is nested too deeply. Have it delivered otherwise.") from error
+    found = list(_within(document, ())) if sample.is_whole else [_first_array(text)]
+    for steps, elements in sorted(found, key=lambda item: -len(item[1])):
+        yield ".".join(steps), elements[:SAMPLE_RECORDS]
+    if not found:
+        yield "", [document]
+
+
+def _within(value: Any, steps: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
+    if isinstance(value, list):
+        if any(isinstance(item, dict) for item in value):
+            yield steps, value
+    elif isinstance(value, dict) and len(steps) < _DEEPEST:
+        for key, item in value.items():
+            if _PLAIN_KEY.fullmatch(key):
+                yield from _within(item, (*steps, key))
+
+
+def _first_array(text: str) -> tuple[tuple[str, ...], list[Any]]:
+    """Return where a cut off text has its first array of objects, and those of its elements that are whole."""
+    keys: list[str] = []
+    opened: list[str] = []
+    last = ""
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        if token == "{" and opened and opened[-1] == "[":
+            return tuple(key for key in keys if key), list(_elements(text, match.start()))
+        if token in "[{":
+            opened.append(token)
+            keys.append(last if token in "[{" else "")
+            last = ""
+        elif token in "]}":
+            opened.pop()
+            keys.pop()
+        elif token == ":":
+            continue
+        elif token == ",":
+            last = ""
+        elif token.startswith('"'):
+            last = json.loads(token)
+    return (), []
+
+
+def _elements(text: str, position: int) -> Iterator[Any]:
+    while True:
+        try:
+            item, position = _DECODER.raw_decode(text, position)
+        except ValueError:
+            return
+        yield item
+        gap = re.compile(r"[\s,]*").match(text, position)
+        position = gap.end() if gap else position
+
+
+def _gathered(objects: Sequence[Mapping[str, Any]]) -> dict[str, _Values]:
+    found: dict[str, _Values] = {}
+    for item in objects:
+        for key, value in item.items():
+            found.setdefault(key, _Values()).found.append(value)
+    for values in found.values():
+        inner = [value for value in values.found if isinstance(value, dict)]
+        keys = {key for value in inner for key in value}
+        if inner and 0 < len(keys) <= _MOST_KEYS:
+            values.inner = _gathered(inner)
+    return found
+
+
+def _places(
+    found: Mapping[str, _Values], above: tuple[str, ...], depth: int
+) -> Iterator[tuple[tuple[str, ...], _Values]]:
+    """Yield the steps to each column: to what is no object, or to objects whose keys are data."""
+    for key, values in found.items():
+        if values.has_parts and depth < _DEEPEST:
+            yield from _places(values.inner, (*above, key), depth + 1)
+        else:
+            yield (*above, key), values
+
+
+def _column(name: str, values: _Values, records: int, is_first: bool) -> Column:
+    is_nested = any(isinstance(value, dict | list) for value in values.found)
+    missing = [""] * (records - len(values.found))
+    found = column(name, cells_of([*map(_text, values.found), *missing]), Notation(), is_first)
+    if not is_nested:
+        return found
+    return Column(
+        name=name, annotations=("str", "str"), is_nullable=found.is_nullable, comments=("nested: JSON text",)
+    )
+
+
+def _name(steps: Sequence[str]) -> str:
+    name = "_".join(steps) if len(steps) > 1 else steps[0]
+    return f"{name.lstrip('_')}_" if is_own_column(name) else name
+
+
+def _path(steps: Sequence[str]) -> str:
+    text = ""
+    for step in steps:
+        if _PLAIN_KEY.fullmatch(step):
+            text += f".{step}" if text else step
+        else:
+            inner = re.sub(r'(["\\])', r"\\\1", step)
+            text += f'["{inner}"]'
+    return text
+
+
+def _text(value: Any) -> str:
+    """Return a JSON value as extraction reads it: text, in which nothing but null is null."""
+    if value is None:
+        return ""
+    if isinstance(value, _Number):
+        return str(value)
+    return Quoted(value if isinstance(value, str) else json.dumps(value))
