@@ -26,6 +26,7 @@ def clear(source: str, yes: bool) -> None:
     project = load_project()
     if not yes:
         click.confirm(
-            f"Delete all of {source} from the lake and quarantine? A history never comes back.", abort=True
+            f"Delete all of {source} from the lake and quarantine? Snapshots of a history cannot be taken again.",
+            abort=True,
         )
     echo(f"Deleted {counted(delete(project, source), 'partition')} of {source} from the lake and quarantine.")

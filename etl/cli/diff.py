@@ -58,7 +58,7 @@ def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_
     from etl.project import load_project
 
     if (key or out) and not table:
-        raise click.UsageError("--key and --out are for one table: name it after A and B.")
+        raise click.UsageError("--key and --out are for one table. Name it after A and B.")
     if out and out.suffix not in (".parquet", ".csv"):
         raise ConfigError(f"--out {out}: the name must end in .parquet or .csv.")
     if out and os.path.lexists(out):
@@ -69,7 +69,7 @@ def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_
     found = compare(project, request)
     show(found, as_json, show_difference, plain=lambda: [asdict(item) for item in found])
     if out:
-        echo(f"{counted(write_rows(project, request, out), 'row')} written to {out}", err=True)
+        echo(f"Wrote {counted(write_rows(project, request, out), 'row')} to {out}.", err=True)
     if any(item.status != "same" for item in found):
         raise SystemExit(1)
 

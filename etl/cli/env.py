@@ -38,7 +38,7 @@ def create(name: str, source: str) -> None:
     made = make(name, source)
     files = ", ".join(f"{counted(count, 'file')} {how}" for how, count in sorted(made.counts.items()))
     build = f"; build.duckdb {made.build}" if made.build else ""
-    echo(f"Made {name} in {made.project.data}: {files or 'nothing was there yet'}{build}.")
+    echo(f"Made {name} in {made.project.data}: {files or 'there was nothing to copy'}{build}.")
     echo(f"To work there: ETL_ENV={name} etl run")
 
 

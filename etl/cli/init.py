@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -22,8 +23,9 @@ def init(folder: Path, is_empty: bool) -> None:
     from etl.operations.new_project import new_project
 
     new_project(folder, is_empty=is_empty)
+    go = f"cd {quote(str(folder))}"
     if is_empty:
         echo(f"Made {folder}. Put your first file into {folder}/data/raw/NAME/, named by its date. Then run:")
-        echo(f"cd {folder} && etl sniff data/raw/NAME/YYYY-MM-DD.csv > contracts/NAME.py && etl run")
+        echo(f"{go} && etl sniff data/raw/NAME/YYYY-MM-DD.csv > contracts/NAME.py && etl run")
     else:
-        echo(f"Made {folder}. Now run: cd {folder} && etl run --date 2024-03-02")
+        echo(f"Made {folder}. Now run: {go} && etl run --date 2024-03-02")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -131,7 +132,7 @@ def export(source: str, file: Path, date: date | None, rule: str) -> None:
 
     number = found.export(load_project(), source, _selection(date, rule), file)
     echo(f"{counted(number, 'record')} in {file}. Edit the column text, then run:")
-    echo(f"etl quarantine replay {source} --from {file}")
+    echo(f"etl quarantine replay {source} --from {quote(str(file))}")
 
 
 @quarantine.command()
@@ -153,7 +154,7 @@ def replay(source: str, date: date | None, rule: str, edited: Path | None) -> No
 
     project, selection = load_project(), _selection(date, rule)
     if edited and (date or rule):
-        raise click.UsageError("--from takes its records from the file: leave --date and --rule out.")
+        raise click.UsageError("--from takes its records from the file. Leave --date and --rule out.")
     if edited:
         decision = decisions.replace_texts(project, source, edited)
     else:

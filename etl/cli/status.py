@@ -44,14 +44,16 @@ def _show(found: dict[str, Any]) -> None:
     if not found["sources"]:
         echo(NO_SOURCE)
     for name in found["removed"]:
-        echo(f"{name}: not a source any more, but the lake or quarantine holds it: etl clear {name}")
+        echo(
+            f"{name}: no contract has this source any more, but its data is there. To delete it: etl clear {name}"
+        )
     for source in found["sources"]:
         if source["place"] and not source["partitions"]:
             echo(f"{source['source']}: no delivery yet: {source['place']}")
         if source["late_since"]:
             echo(f"{source['source']}: late since {source['late_since']} ({source['rhythm']})")
         if source["lost"]:
-            echo(f"{source['source']}: lost, the lake does not hold it any more: {few(source['lost'])}")
+            echo(f"{source['source']}: lost, since the lake does not hold it any more: {few(source['lost'])}")
         for note in source["notes"]:
             echo(f"{source['source']}: {note}")
 

@@ -45,7 +45,8 @@ def project_status() -> dict[str, Any]:
         "last_run": _last_run(project, ledger, runs[0]) if runs else None,
         "wrong": wrong,
         "optional": [_failed(receipt) for receipt in failed_models(receipts, models)],
-        "removed": _removed(project, sources),
+        # what cannot be read may declare any of them
+        "removed": [] if wrong else _removed(project, sources),
         "sources": [
             {
                 "source": name,

@@ -94,7 +94,7 @@ def test_diff_of_one_table_can_be_data(shop: Project, tmp_path: Path) -> None:
 
 
 def test_what_diff_cannot_do_is_explained(shop: Project) -> None:
-    assert "name it after A and B" in ran("diff", "--key", "item").output
+    assert "Name it after A and B" in ran("diff", "--key", "item").output
     assert "must end in .parquet or .csv" in failed(
         ConfigError, "diff", "previous", "current", "raw.sales", "--out", "x"
     )

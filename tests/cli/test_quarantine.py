@@ -99,7 +99,7 @@ def test_an_unknown_source_is_named(shop, command):
 
 def test_an_edited_file_says_itself_which_records_are_meant(shop, tmp_path):
     result = CliRunner().invoke(cli, ["quarantine", "replay", "sales", "--rule", "record", "--from", "e.csv"])
-    assert (result.exit_code, "leave --date and --rule out" in result.output) == (2, True)
+    assert (result.exit_code, "Leave --date and --rule out" in result.output) == (2, True)
 
 
 @pytest.fixture
