@@ -78,6 +78,13 @@ class ActiveRun:
         """Return whether a task is still to be asked for a delivery."""
         return day in self.awaited.get(source, ())
 
+    @property
+    def lacking(self) -> list[tuple[str, date]]:
+        """The deliveries without which nothing is published; a required snapshot that a task makes must be new."""
+        sources = self.plan.catalog.sources
+        made = [key for key in self.undelivered if sources[key[0]].required and not sources[key[0]].is_dated]
+        return [*self.plan.missing.items(), *made]
+
     def replan(self) -> None:
         """Fix the plan again, with the deliveries that were made since the run began."""
         self.plan = _planned(self.project, self.ledger, self.plan.scope, self.row.run_id)
@@ -289,7 +296,7 @@ def _versions() -> dict[str, str]:
 def _outcome(run: ActiveRun, receipts: dict[Key, Receipt]) -> str:
     plan = run.plan
     problems = [step for step, _ in run.ledger.problems(plan.run_id) if step != UNDELIVERED]
-    if plan.missing and not problems:
+    if run.lacking and not problems:
         return "missing data"
     if not all(plan.is_done(key, receipts.get(key)) for key in plan.stale):
         is_partial = not run.is_whole and not problems

@@ -287,7 +287,7 @@ def run_luigi(arguments: Sequence[str]) -> None:
 
 def _missing(task: Step) -> Iterator[Step]:
     """Yield the required deliveries that are not there."""
-    return (task.other(RawFile, source=name, date=day) for name, day in task.active.plan.missing.items())
+    return (task.other(RawFile, source=name, date=day) for name, day in task.active.lacking)
 
 
 def _awaited(task: Step) -> Iterator[Step]:

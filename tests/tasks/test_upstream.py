@@ -14,9 +14,10 @@ import pytest
 
 from etl.errors import ContractError
 from etl.ledger import Ledger
+from etl.ledger.lock import holder
 from etl.project import Project
 from tests.support import tiny, warm
-from tests.support.projects import environment
+from tests.support.projects import environment, wait_for
 
 NIGHT = "2024-03-31"
 CONTRACTS = """
@@ -326,3 +327,45 @@ def test_a_central_scheduler_knows_the_whole_graph(tmp_path: Path, scheduler: An
 def _asked(url: str) -> str:
     with urlopen(url) as answer:
         return str(answer.read().decode())
+
+
+def test_a_backfill_has_the_days_made_that_are_missing_among_its_dates(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    dates = ["--start", "2024-03-29", "--stop", "2024-03-30"]
+    done = run(project, "luigi", "--module", "etl", "Backfill", *dates, "--source", "crm")
+    assert done.returncode == 0, done.stdout
+    assert [path.name for path in sorted((project.raw / "crm").iterdir())] == ["2024-03-29.csv", "2024-03-30.csv"]
+    assert [row[2] for row in rows(project)] == ["2024-03-29", "2024-03-30"]
+
+
+def test_a_required_snapshot_that_is_not_new_is_not_published(tmp_path: Path) -> None:
+    required = CONTRACTS.replace("crm/{date}.csv", "crm.csv").replace("    task=", "    required=True,\n    task=")
+    fails = TASKS.replace("crm/{self.date}.csv", "new.csv").replace("with self", "1 / 0\n        with self")
+    project = made(tmp_path, required, fails, {"marts/all.sql": "select item from raw.crm"})
+    tiny.deliver(project, {"crm.csv": "id,item\n1,old\n"})
+    done = night(project)
+    assert done.returncode == 20, done.stdout
+    assert "missing data; nothing was published" in done.stdout
+    assert not project.warehouse.exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_a_night_that_is_killed_while_a_task_works_leaves_no_process_and_no_lock(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    waits = '(ROOT / "begun").touch()\n        import time; time.sleep(300)\n        with self.output()'
+    project = made(tmp_path, tasks=TASKS.replace("with self.output()", waits))
+    variables = {**environment(), "ETL_PROJECT": str(tmp_path)}
+    begun = warm.start(
+        ["-m", "luigi", "--module", "etl", "Nightly", "--date", NIGHT, *options], tmp_path, variables
+    )
+    wait_for((tmp_path / "begun").exists)
+    begun.kill()
+    begun.communicate()
+
+    (tmp_path / "crm.py").write_text(TASKS)
+    wait_for(lambda: not holder(project))
+    done = night(project, *options)
+
+    assert done.returncode == 0, done.stdout
+    assert rows(project)[-1] == (1, "eu", NIGHT)
