@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import etl
 from etl.errors import ContractError
@@ -16,7 +18,9 @@ from etl.plan.forecast import forecast
 from etl.reports.status import project_status
 from etl.sources import Source
 from etl.sources.connectors import CONNECTORS, Connector, File, connector_class, connector_from, connector_to
+from etl.sources.connectors.files import SAME
 from etl.sources.source import CHOICES
+from etl.stages import lake
 from tests.support import options, tiny
 from tests.support.pages import page, section
 
@@ -127,20 +131,29 @@ def test_plan_and_status_list_its_sources_and_where_they_come_from(
         assert status[name]["connector"] == type(made(text)).__name__
 
 
-def test_a_path_is_short_for_files() -> None:
-    short = tiny.sales(marker="{file}.done", settle_seconds=3, same_content="refuse")
-    long = Source(
-        tiny.CONTRACT,
-        etl.Files("sales/{date}.csv", marker="{file}.done", settle_seconds=3, same_content="refuse"),
-        name="sales",
-    )
-    by_place = Source(tiny.CONTRACT, "sales/{date}.csv", name="sales")
+@given(
+    path=st.sampled_from(["sales/{date}.csv", "sales/{date:%Y%m%d}/*.csv"]),
+    options=st.fixed_dictionaries(
+        {},
+        optional={
+            "marker": st.sampled_from(["", "{file}.done", "ok/{date}"]),
+            "settle_seconds": st.floats(0, 1e6),
+            "same_content": st.sampled_from(SAME),
+        },
+    ),
+)
+def test_a_path_is_short_for_files(path: str, options: dict[str, Any]) -> None:
+    short = Source(tiny.CONTRACT, files=path, name="sales", **options)
+    long = Source(tiny.CONTRACT, etl.Files(path, **options), name="sales")
     assert short.to_dict() == long.to_dict()
-    assert by_place.to_dict() == tiny.sales().to_dict()
+    # when a file counts is no part of what becomes of it
+    waits_for_nothing = Source(tiny.CONTRACT, long.connector.at_once(), name="sales")
+    assert lake.definition(waits_for_nothing, "UTC") == lake.definition(short, "UTC")
+    assert Source(tiny.CONTRACT, path, name="sales").connector == etl.Files(path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "given", "message"),
+    ("arguments", "more", "message"),
     [
         ((), {}, "does not say how deliveries come"),
         ((etl.Files("a.csv"),), {"files": "b.csv"}, "says twice how deliveries come"),
@@ -148,9 +161,9 @@ def test_a_path_is_short_for_files() -> None:
         ((7,), {}, r"Source\(..., 7\) does not say how deliveries come. Write a path"),
     ],
 )
-def test_how_deliveries_come_is_said_once(arguments: tuple[Any, ...], given: dict[str, Any], message: str) -> None:
+def test_how_deliveries_come_is_said_once(arguments: tuple[Any, ...], more: dict[str, Any], message: str) -> None:
     with pytest.raises(ContractError, match=message):
-        Source(tiny.CONTRACT, *arguments, **given)
+        Source(tiny.CONTRACT, *arguments, **more)
 
 
 def test_every_option_of_a_source_has_a_comment_and_a_row_of_it() -> None:
