@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def maker_of(project: Project, source: Source, day: date) -> Any:
     try:
         given = dict(named.options)
         if "date" in parameters and "date" not in given:
-            given["date"] = parameters["date"].parse(str(day))
+            given["date"] = _dated(parameters["date"], day)
         return kind(**given)
     except MissingParameterException as error:
         said = str(error).rpartition("]: ")[2]
@@ -211,6 +211,15 @@ def _kind(project: Project, module: str, name: str, where: str) -> Any:
     hint = f"Did you mean {close[0]}?" if close else f"Its tasks are: {', '.join(tasks) or 'none'}."
     what = f"the module {module} has no task {name}" if kind is None else f"{module}.{name} is not a Luigi task"
     raise ContractError(f"{where}: {what}. {hint}")
+
+
+def _dated(parameter: Any, day: date) -> Any:
+    """Return a day as a parameter of whatever kind has it: a date, a text, a month, an hour."""
+    with suppress(ValueError):
+        return parameter.parse(str(day))
+    with suppress(AttributeError, TypeError):
+        return parameter.normalize(day)
+    return parameter.normalize(datetime.combine(day, datetime.min.time()))
 
 
 def _named(task: Any) -> str:

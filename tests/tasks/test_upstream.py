@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -16,6 +17,7 @@ from etl.errors import ContractError
 from etl.ledger import Ledger
 from etl.ledger.lock import holder
 from etl.project import Project
+from etl.tasks import upstream
 from tests.support import tiny, warm
 from tests.support.projects import environment, wait_for
 
@@ -327,6 +329,33 @@ def test_a_central_scheduler_knows_the_whole_graph(tmp_path: Path, scheduler: An
 def _asked(url: str) -> str:
     with urlopen(url) as answer:
         return str(answer.read().decode())
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("Date", date(2024, 3, 31)),
+        ("", "2024-03-31"),
+        ("Month", date(2024, 3, 1)),
+        ("Year", date(2024, 1, 1)),
+        ("DateHour", datetime(2024, 3, 31)),
+        ("DateMinute", datetime(2024, 3, 31)),
+    ],
+)
+def test_the_date_is_given_in_the_kind_that_the_task_has(tmp_path: Path, kind: str, value: object) -> None:
+    module = f"dated_{kind.lower()}"
+    (tmp_path / f"{module}.py").write_text(
+        f"import luigi\n\nclass Export{kind}(luigi.Task):\n    date = luigi.{kind}Parameter()\n"
+    )
+    project = tiny.project(tmp_path)
+    source = tiny.sales(task=f"{module}.Export{kind}")
+    assert upstream.maker_of(project, source, date(2024, 3, 31)).date == value
+
+
+def test_a_date_that_the_source_gives_itself_stays(tmp_path: Path) -> None:
+    (tmp_path / "fixed.py").write_text("import luigi\n\nclass Fixed(luigi.Task):\n    date = luigi.Parameter()\n")
+    source = tiny.sales(task="fixed.Fixed(date='always')")
+    assert upstream.maker_of(tiny.project(tmp_path), source, date(2024, 3, 31)).date == "always"
 
 
 def test_a_backfill_has_the_days_made_that_are_missing_among_its_dates(tmp_path: Path) -> None:
