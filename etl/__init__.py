@@ -2,14 +2,13 @@
 
 import sys
 from configparser import Error as ConfigFileError
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from etl import contract, sources
-from etl.contract import sql_check
 from etl.errors import EtlError
 from etl.project.unreadable import stopped
-from etl.sources import Files, Source
-from etl.sources.formats import known
+from etl.sources import known
 
 try:
     from etl import tasks
@@ -18,20 +17,34 @@ except (ConfigFileError, UnicodeDecodeError) as error:
     # Luigi reads its configuration when it is imported
     raise stopped(error) from None
 
-# contracts that `etl sniff` once proposed import these from where they were
-contract.__dict__.setdefault("Source", Source)
-sys.modules.setdefault("etl.formats", sources.formats)
-
 if TYPE_CHECKING:
-    from etl.sources.formats.known import *  # noqa: F403
+    from etl.contract import sql_check
+    from etl.sources import Files, Source
+    from etl.sources.known import *  # noqa: F403
 
 __all__ = ["EtlError", "Files", "Source", "sql_check"]
 __all__ += tasks.__all__
 __all__ += known.__all__
 
 
-def __getattr__(name: str) -> object:
-    """Import a format when it is asked for: a night with nothing new needs few of them."""
-    from etl.sources.formats import format_class
+#: What a contract file needs, and its room.
+_ROOMS = {"Files": "sources", "Source": "sources", "sql_check": "contract"}
 
-    return format_class(name)
+
+def __getattr__(name: str) -> object:
+    """Import what a contract file needs when it is asked for: a night with nothing new reads none."""
+    if name in ("contract", "sources"):
+        return import_module(f"etl.{name}")
+    if name in _ROOMS:
+        return getattr(import_module(f"etl.{_ROOMS[name]}"), name)
+    return known.format_class(name)
+
+
+class _Former(ModuleType):
+    """The formats, where contracts that `etl sniff` once proposed import them from."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(import_module("etl.sources.formats"), name)
+
+
+sys.modules.setdefault("etl.formats", _Former("etl.formats"))

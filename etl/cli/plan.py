@@ -138,7 +138,8 @@ def _row(step: Expected) -> Sequence[str]:
 
 def _notes(found: Forecast, made: Plan) -> Iterator[str]:
     from etl.plan.rhythm import Holes
-    from etl.reports.summary import notes, told_holes
+    from etl.reports.holes import told_holes
+    from etl.reports.summary import notes
 
     if not made.catalog.sources:
         yield NO_SOURCE

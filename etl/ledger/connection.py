@@ -42,6 +42,15 @@ create table if not exists files (
 create table if not exists cache (name text primary key, key text, value text);
 """
 
+#: What the cache keeps of a run that has left nothing to do, as long as no receipt changes.
+UNCHANGED = "nothing to do"
+_SCHEMA += "".join(
+    f"create trigger if not exists {table}_{event} after {event} on {table} "
+    f"begin delete from cache where name = '{UNCHANGED}'; end;"
+    for table in ("receipts", "row_counts")
+    for event in ("insert", "update", "delete")
+)
+
 
 #: What brings a ledger from the version before to each version; tables that lack are made anyway.
 _MIGRATIONS: dict[int, str] = {1: ""}

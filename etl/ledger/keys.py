@@ -5,6 +5,19 @@ from __future__ import annotations
 from datetime import date
 
 from etl.ledger import Key
+from etl.ledger.connection import UNCHANGED
+
+__all__ = [
+    "AUDIT",
+    "BUILD",
+    "PUBLISH",
+    "PUBLISHED_CHECKS",
+    "UNCHANGED",
+    "UNDELIVERED",
+    "extract_key",
+    "load_key",
+    "transform_key",
+]
 
 #: build.duckdb as this project left it; if the file has changed since, its steps run again.
 BUILD = Key("build")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, astuple, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from etl.errors import LedgerError
 from etl.ledger.connection import connect, copied, is_damage, set_aside
@@ -35,10 +35,15 @@ class Ledger:
         self._con: sqlite3.Connection | None = None
         self._inherited: list[sqlite3.Connection | None] = []
         self._pid = 0
+        self._receipts: _Receipts | None = None
 
     def receipts(self) -> dict[Key, Receipt]:
-        """Return every receipt."""
-        return {receipt.key: receipt for receipt in self._all("select * from receipts", read=_receipt)}
+        """Return every receipt; they are read again only if somebody else has written to the ledger since."""
+        state = self._all("pragma data_version")[0][0]
+        if self._receipts is None or self._receipts.state != state:
+            with self._explaining(), closing(self._open().execute("select * from receipts")) as cursor:
+                self._receipts = _Receipts(state, _all_receipts(cursor.fetchall()))
+        return dict(self._receipts.items)
 
     def receipt(self, key: Key) -> Receipt | None:
         """Return the receipt for `key`, or None."""
@@ -47,17 +52,20 @@ class Ledger:
 
     def write(self, *receipts: Receipt) -> None:
         """Replace the receipts of the same keys; all of them or none."""
-        self._many(
-            "insert or replace into receipts values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (*r.key, r.fingerprint, r.outcome, r.run_id, now(), r.seconds, json.dumps(r.details))
-                for r in receipts
-            ],
-        )
+        rows = [
+            (*r.key, r.fingerprint, r.outcome, r.run_id, now(), r.seconds, json.dumps(r.details)) for r in receipts
+        ]
+        self._many("insert or replace into receipts values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        if self._receipts:
+            self._receipts.items.update(_all_receipts(rows))
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Delete receipts, so that their steps are done again."""
-        self._many("delete from receipts where step = ? and name = ? and partition = ?", list(keys))
+        gone = list(keys)
+        self._many("delete from receipts where step = ? and name = ? and partition = ?", gone)
+        if self._receipts:
+            for key in gone:
+                self._receipts.items.pop(key, None)
 
     def cached(self, name: str, key: str) -> str | None:
         """Return what was last stored under `name`, if it was stored for the same `key`."""
@@ -80,6 +88,10 @@ class Ledger:
     def runs(self) -> list[Run]:
         """Return every run, the one that began last first, whatever the clock said then."""
         return self._all("select * from runs order by rowid desc", read=_run)
+
+    def unfinished(self) -> list[Run]:
+        """Return the runs whose outcome nobody has noted, the one that began last first."""
+        return self._all("select * from runs where outcome = '' order by rowid desc", read=_run)
 
     def write_run(self, run: Run) -> None:
         """Insert or replace a run."""
@@ -230,6 +242,8 @@ class Ledger:
             # a SQLite connection must not be used across a fork, nor closed on the other side
             self._inherited.append(self._con)
             self._con, self._pid = self._connected(), os.getpid()
+            # what has changed is told by each connection for itself
+            self._receipts = None
         return self._con
 
     def _connected(self) -> sqlite3.Connection:
@@ -256,7 +270,24 @@ def _offending(row: tuple[Any, ...]) -> Offending:
     return Offending(row[0], json.loads(row[1]))
 
 
-def _receipt(row: tuple[Any, ...]) -> Receipt:
-    return Receipt(
-        Key(*row[:3]), row[3], row[5], row[4], seconds=row[7], details=json.loads(row[8]), finished_at=row[6]
-    )
+class _Receipts(NamedTuple):
+    """All receipts, as the ledger had them in a state: by this process, and not written to by others since."""
+
+    state: int
+    items: dict[Key, Receipt]
+
+
+def _receipt(row: Sequence[Any]) -> Receipt:
+    return _with_details(row, json.loads(row[8]))
+
+
+def _all_receipts(rows: Sequence[Sequence[Any]]) -> dict[Key, Receipt]:
+    """Return receipts by key; of thousands, their details are read as one text."""
+    details = json.loads(f"[{','.join(row[8] for row in rows)}]")
+    if len(details) != len(rows):
+        raise ValueError("a receipt is not one JSON text")
+    return {found.key: found for found in map(_with_details, rows, details)}
+
+
+def _with_details(row: Sequence[Any], details: dict[str, Any]) -> Receipt:
+    return Receipt(Key(*row[:3]), row[3], row[5], row[4], seconds=row[7], details=details, finished_at=row[6])

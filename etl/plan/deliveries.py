@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 
@@ -12,6 +12,7 @@ from etl.errors import DeliveryError
 from etl.ledger import Key, Ledger, Receipt, stamp
 from etl.ledger.keys import extract_key
 from etl.plan.repeats import Repeats
+from etl.plan.scope import Scope
 from etl.project import Project
 from etl.project.files import sha256
 from etl.sources import Source
@@ -21,28 +22,6 @@ from etl.stages.raw import Delivery, File, Found
 
 #: A file this young may change again within the same time stamp, so its hash is not remembered.
 _SETTLED_NS = 2_000_000_000
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Which deliveries a run takes: those from `first` to `last`, of one source if `source` is given.
-
-    `force` does their steps, and those that depend on them, even if nothing changed. `allow_withdrawn` names
-    the sources (with commas) of which any number of partitions may vanish. `publish_held` publishes even if a
-    rollback holds it.
-    """
-
-    last: date
-    first: date = date.min
-    source: str = ""
-    force: bool = False
-    _: KW_ONLY
-    allow_withdrawn: str = ""
-    publish_held: bool = False
-
-    def takes(self, source: str, day: date) -> bool:
-        """Return whether a delivery is in the scope."""
-        return self.first <= day <= self.last and self.source in ("", source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +39,8 @@ class Taken:
     left_out: Sequence[str]
     #: Files that hold what another one held before.
     repeats: Sequence[str]
+    #: What lies in raw/.
+    found: Found
     #: Snapshots of a history that the lake does not hold any more.
     lost: Sequence[date] = ()
     #: Those of them whose loss an earlier run has let pass.
@@ -113,6 +94,7 @@ class Deliveries:
             waiting=waiting,
             left_out=[*found.others, *repeats.left_out],
             repeats=list(again.values()),
+            found=found,
             lost=lost,
             given_up=given_up,
             outdated=self._outdated.get(source.name, {}),

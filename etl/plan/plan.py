@@ -17,8 +17,9 @@ from etl.models import (
     select,
 )
 from etl.plan.definitions import definitions
-from etl.plan.deliveries import Deliveries, Scope, Taken
+from etl.plan.deliveries import Deliveries, Taken
 from etl.plan.rhythm import Holes, due_since, find_holes, newest_due
+from etl.plan.scope import Scope
 from etl.plan.stale import Held, Staleness, definitions_of, fingerprints
 from etl.project import Project, environments, load_project
 from etl.sources import Catalog, Source

@@ -103,11 +103,16 @@ def find_holes(days: Iterable[date], expected: date | None = None, every: str = 
     known = sorted(set(days))
     if not known or every == IRREGULAR:
         return Holes(rhythm=every)
-    rhythm = _declared(every, known[-_MOST:]) or _shown(known[-_MOST:])
+    rhythm = rhythm_of(known, every)
     late = rhythm.due(known[-1], expected) if rhythm and expected else []
     return Holes(
         [*_between(known, every, rhythm), *late], late[0] if late else None, rhythm.name if rhythm else ""
     )
+
+
+def rhythm_of(known: Sequence[date], every: str = "") -> Rhythm | None:
+    """Return the rhythm that a source declares, or that its deliveries, in order, show lately; None if none."""
+    return _declared(every, known[-_MOST:]) or _shown(known[-_MOST:])
 
 
 def newest_due(days: Iterable[date], expected: date, every: str) -> date:

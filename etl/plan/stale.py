@@ -12,7 +12,7 @@ from etl.contract.audit_kinds import DATED_KINDS
 from etl.ledger import FAILED, Key, Ledger, Receipt, fingerprint, stamp
 from etl.ledger.keys import AUDIT, BUILD, PUBLISH, extract_key, load_key, transform_key
 from etl.models import LOG_NAMES, PARTITIONS, Models
-from etl.plan.deliveries import Scope
+from etl.plan.scope import Scope
 from etl.project import Project
 from etl.sources import Catalog
 from etl.stages import lake

@@ -12,6 +12,7 @@ from etl.plan.deliveries import Taken
 from etl.plan.plan import Plan
 from etl.plan.rhythm import Holes
 from etl.project import Project
+from etl.reports.holes import told_holes, told_late
 from etl.stages.lake import ACCEPTED, FEW_ROWS_RATIO
 from etl.stages.published import current, read_hold, read_record
 
@@ -22,7 +23,7 @@ def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt
     """Yield the lines about a finished run."""
     has_worked = any(receipt.run_id == run.run_id for receipt in receipts.values())
     newest = receipts[PUBLISH].details["generation"] if PUBLISH in receipts else ""
-    headline = _headline(plan, run, has_worked, newest) + _late(plan)
+    headline = _headline(plan, run, has_worked, newest) + told_late(plan.holes)
     yield f"{plan.project.environment}: {headline}" if plan.project.environment else headline
     for receipt in failed_models(receipts, plan.models.models):
         yield f"  warning: {failed_note(receipt)}"
@@ -56,21 +57,6 @@ def notes(taken: Taken) -> list[str]:
     more = [f"... and {len(found) - _LISTED:,} more of that kind"] if len(found) > _LISTED else []
     lists = (("not taken", taken.left_out), ("sent again?", taken.repeats))
     return [*found[:_LISTED], *more, *(f"{what}: {few(texts)}" for what, texts in lists if texts)]
-
-
-def told_holes(holes: Holes, known: Collection[date] = ()) -> str:
-    """Return what is to be said of missing deliveries, the newest ones by date; nothing of `known` ones."""
-    days = [day for day in holes.days if day not in known]
-    older = f"{counted(len(days) - _LISTED, 'earlier day')} and " if len(days) > _LISTED else ""
-    lacking = f"no delivery for {older}{', '.join(map(str, days[-_LISTED:]))}" if days else ""
-    late = f"late since {holes.late_since} ({holes.rhythm})" if holes.late_since else ""
-    return ": ".join(filter(None, [late, lacking]))
-
-
-def _late(plan: Plan) -> str:
-    """Return which sources are late, as the end of a headline."""
-    late = [f"{name} since {holes.late_since}" for name, holes in plan.holes.items() if holes.late_since]
-    return f"; late: {few(late)}" if late else ""
 
 
 def kept_notes(receipts: Sequence[Receipt]) -> list[str]:

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import secrets
 import shutil
 import sys
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etl.errors import Crash, LedgerError, StepError
-from etl.ledger import FAILED, Key, Ledger, Receipt, Run, now
-from etl.ledger.keys import BUILD, PUBLISH, UNDELIVERED, extract_key
+from etl.ledger import Key, Ledger, Run, now
 from etl.ledger.lock import take_lock
-from etl.plan import Plan, Scope, check_room, make_plan
+from etl.plan.scope import Scope
 from etl.project import Project, load_project
 from etl.project.files import private
 from etl.project.git import commit_of
-from etl.reports.summary import all_notes, summary
+from etl.run.same import Said, Seen, find_same
 from etl.run.workers import batch_size, end_with_parent, end_without_workers, memory_share, ready_to_fork
-from etl.stages.lake import forget_refused
-from etl.stages.published import current, note_missed, sweep
-from etl.stages.warehouse import close_build, keep_build_open
+
+if TYPE_CHECKING:
+    from etl.plan import Plan
 
 log = logging.getLogger("etl")
 
@@ -52,27 +51,58 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"[:-3] + f"Z-{secrets.token_hex(2)}"
 
 
-@dataclass(kw_only=True)
 class ActiveRun:
     """A run under way: it holds the project's lock until it is finished or its process ends."""
 
-    project: Project
-    ledger: Ledger
-    plan: Plan
-    row: Run
-    lock: int
-    pid: int
-    #: Whether it was asked for everything that is stale, rather than for one task.
-    is_whole: bool = True
-    #: How many processes do its steps.
-    workers: int = 1
-    finished: bool = False
-    #: The deliveries that a task is to make and that were not asked for yet, by source.
-    awaited: dict[str, Sequence[date]] = field(default_factory=dict)
-    #: Whether they are asked for now.
-    is_delivering: bool = False
-    #: Why deliveries were not made, by source and date.
-    undelivered: dict[tuple[str, date], str] = field(default_factory=dict)
+    def __init__(
+        self,
+        *,
+        project: Project,
+        ledger: Ledger,
+        row: Run,
+        lock: int,
+        pid: int,
+        plan: Plan | None = None,
+        scope: Scope | None = None,
+        is_whole: bool = True,
+    ) -> None:
+        """`is_whole` says that everything stale is asked for; without a plan, one is made when it is asked for."""
+        self.project, self.ledger, self.row = project, ledger, row
+        self.lock, self.pid, self.is_whole = lock, pid, is_whole
+        self.scope = plan.scope if plan else scope or Scope(project.today())
+        #: What a run is to say that finds all as it was; None for one that has something to do, or may have.
+        self.same: Said | None = None
+        #: How many processes do its steps.
+        self.workers = 1
+        self.finished = False
+        self._plan = plan
+        #: How all was that was given, when the plan was made.
+        self._given: Seen | None = None
+        #: The deliveries that a task is to make and that were not asked for yet, by source.
+        self.awaited: dict[str, Sequence[date]] = {}
+        #: Whether they are asked for now.
+        self.is_delivering = False
+        #: Why deliveries were not made, by source and date.
+        self.undelivered: dict[tuple[str, date], str] = {}
+
+    @property
+    def plan(self) -> Plan:
+        """What the run does; of one that finds all as it was, made only for who asks."""
+        if self._plan is None:
+            self.replan()
+            assert self._plan
+            self.awaited = dict(self._plan.awaited)
+        return self._plan
+
+    def replan(self) -> None:
+        """Fix the plan, or fix it again with the deliveries that were made since the run began."""
+        # the end needs them too: when an interpreter ends, some modules cannot be imported any more
+        from etl.run import planned, remembered
+
+        self._plan = planned.plan_of(self.project, self.ledger, self.scope, self.row.run_id)
+        self._given, self.same = remembered.see_given(self._plan), None
+        for name in ("batch_size", "extracting"):
+            self.__dict__.pop(name, None)
 
     def awaits(self, source: str, day: date) -> bool:
         """Return whether a task is still to be asked for a delivery."""
@@ -85,16 +115,18 @@ class ActiveRun:
         made = [key for key in self.undelivered if sources[key[0]].required and not sources[key[0]].is_dated]
         return [*self.plan.missing.items(), *made]
 
-    def replan(self) -> None:
-        """Fix the plan again, with the deliveries that were made since the run began."""
-        self.plan = _planned(self.project, self.ledger, self.plan.scope, self.row.run_id)
-        for name in ("batch_size", "extracting"):
-            self.__dict__.pop(name, None)
-
     def is_done(self, *keys: Key) -> bool:
         """Return whether every one of the steps has its receipt, without opening anything but the ledger."""
         receipts = self.ledger.receipts() if len(keys) > _FEW else {key: self.ledger.receipt(key) for key in keys}
         return all(self.plan.is_done(key, receipts.get(key)) for key in keys)
+
+    def is_over(self) -> bool:
+        """Return whether all that was stale is done, and nothing required or asked for is missing."""
+        if self.same is not None:
+            return True
+        if self.awaited or self.undelivered or self.plan.missing:
+            return False
+        return self.is_done(*self.plan.stale)
 
     @cached_property
     def batch_size(self) -> int:
@@ -138,10 +170,10 @@ class ActiveRun:
     def note_problem(self, step: str, error: Exception) -> None:
         """Record that a step failed, if the ledger still can."""
         with suppress(LedgerError):
-            self.ledger.note_problem(self.plan.run_id, step, str(error))
+            self.ledger.note_problem(self.row.run_id, step, str(error))
             if isinstance(error, Crash):
                 # workers are processes of their own: the ledger is what the parent hears of them by
-                self.ledger.cache(_CRASHED, self.plan.run_id, step)
+                self.ledger.cache(_CRASHED, self.row.run_id, step)
 
     def finish(self) -> None:
         """Write the outcome to the ledger, say it, and release the lock; once, and only in the parent."""
@@ -149,14 +181,11 @@ class ActiveRun:
             return
         self.finished = True
         try:
-            close_build(self.project)
-        except Exception as error:
-            # what it committed is in the file beside it, and the next run finds it there
-            log.error("%s could not be closed: %s", self.project.build, error)
-        try:
+            if self._plan:
+                self._close()
             self._write_outcome()
-            if self.ledger.cached(_CRASHED, self.plan.run_id) is not None:
-                _crashed.append(self.plan.run_id)
+            if self.ledger.cached(_CRASHED, self.row.run_id) is not None:
+                _crashed.append(self.row.run_id)
         except LedgerError as error:
             log.error("%s", error)
         os.close(self.lock)
@@ -168,13 +197,45 @@ class ActiveRun:
         self.note_problem("workers", problem)
         self.finish()
 
+    def _close(self) -> None:
+        from etl.run import ending
+
+        try:
+            ending.close(self.project)
+        except Exception as error:
+            # what it committed is in the file beside it, and the next run finds it there
+            log.error("%s could not be closed: %s", self.project.build, error)
+
     def _write_outcome(self) -> None:
-        receipts = self.ledger.receipts()
-        outcome = _outcome(self, receipts)
-        row = replace(self.row, outcome=outcome, finished_at=now(), summary=_totals(self, receipts))
-        self.ledger.write_run(row)
-        for line in summary(self.plan, self.ledger, row, receipts):
+        if self.same is not None:
+            self._write("unchanged", self.same.totals)
+            lines: Iterable[str] = self.same.lines
+        else:
+            from etl.run import ending
+
+            receipts = self.ledger.receipts()
+            is_lacking = bool(self.lacking)
+            outcome = ending.outcome_of(
+                self.plan, self.ledger, receipts, is_whole=self.is_whole, is_lacking=is_lacking
+            )
+            row = self._write(outcome, ending.totals(self.plan, receipts))
+            lines = ending.summary(self.plan, self.ledger, row, receipts)
+        for line in lines:
             log.info(line)
+        self._remember()
+
+    def _remember(self) -> None:
+        """Note what the next run need not plan; without that it plans, and is none the worse."""
+        if self._plan and self._given:
+            from etl.run import remembered
+
+            with suppress(LedgerError, OSError):
+                remembered.remember(self._plan, self.ledger, self._given, self.row)
+
+    def _write(self, outcome: str, totals: dict[str, Any]) -> Run:
+        self.row = replace(self.row, outcome=outcome, finished_at=now(), summary=totals)
+        self.ledger.write_run(self.row)
+        return self.row
 
 
 def active_run(
@@ -215,7 +276,7 @@ def has_crashed() -> bool:
 def progress() -> tuple[int, int]:
     """Return how many steps of the run in this process are done, and how many there are to do."""
     done = total = 0
-    for run in list(_active.values()):
+    for run in (run for run in list(_active.values()) if run.same is None):
         receipts = Ledger(run.project.ledger).receipts()
         done += sum(run.plan.is_done(key, receipts.get(key)) for key in run.plan.stale)
         total += len(run.plan.stale)
@@ -225,65 +286,56 @@ def progress() -> tuple[int, int]:
 def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, lock: int) -> ActiveRun:
     scope = asked or Scope(project.today())
     ledger = Ledger(project.ledger)
-    for earlier in ledger.runs():
-        if not earlier.outcome:
-            is_published = current(project) == earlier.run_id
-            ledger.write_run(replace(earlier, outcome="published" if is_published else "killed"))
+    _end_earlier(project, ledger)
     # whoever wrote here is gone: this process has the lock
     shutil.rmtree(project.scratch, ignore_errors=True)
     private(project.scratch)
-    sweep(project)
-    note_missed(project, ledger)
-    row = Run(
-        run_id,
-        str(scope.last),
-        now(),
-        pid=os.getpid(),
-        git_commit=commit_of(project),
-        versions=_versions(),
-    )
-    ledger.write_run(row)
-    try:
-        plan = _planned(project, ledger, scope, run_id)
-    except BaseException as error:
-        ledger.write_run(replace(row, outcome="failed", finished_at=now()))
-        with suppress(LedgerError):
-            ledger.note_problem(run_id, "plan", str(error) or type(error).__name__)
-        raise
-    keep_build_open(project)
+    known = versions()
+    row = Run(run_id, str(scope.last), now(), pid=os.getpid(), git_commit=commit_of(project), versions=known)
     run = ActiveRun(
-        project=project, ledger=ledger, plan=plan, row=row, lock=lock, pid=os.getpid(), is_whole=is_whole
+        project=project, ledger=ledger, scope=scope, row=row, lock=lock, pid=os.getpid(), is_whole=is_whole
     )
-    run.awaited = dict(plan.awaited)
-    atexit.register(run.finish)
+    run.same = find_same(project, ledger, scope, known) if is_whole else None
+    if run.same is None:
+        _plan(run)
+    else:
+        ledger.write_run(row)
+    atexit.register(_end, run)
     return run
 
 
-def _planned(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Plan:
-    """Return the plan of a run, with room for it; what it does again has no receipt any more."""
-    plan = make_plan(project, ledger, scope, run_id)
-    check_room(plan)
-    _forget_refused(plan)
-    if not plan.is_build_intact:
-        ledger.forget([BUILD])
-    # or, if this run ends halfway, the next one would believe them of a build.duckdb that began anew;
-    # what does not speak of build.duckdb stays: the lake has stamps, and a generation is never written again
-    # that an optional model failed must be known until it is built
-    failed = {key for key, receipt in plan.receipts.items() if receipt.outcome == FAILED}
-    ledger.forget(key for key in plan.stale if key.step not in ("extract", "publish") and key not in failed)
-    return plan
+def _end(run: ActiveRun) -> None:
+    """Finish a run when its process ends; what is in memory is not looked through for garbage once more."""
+    run.finish()
+    gc.freeze()
 
 
-def _forget_refused(plan: Plan) -> None:
-    """Delete the records that were refused while accepted rows stay, where nothing is refused any more."""
-    for name, source in plan.catalog.sources.items():
-        keys = {day: extract_key(name, day) for day in plan.held[name]}
-        kept = (k for k in keys.values() if k in plan.receipts and plan.receipts[k].outcome == "kept")
-        refused = {*kept, *plan.stale}
-        forget_refused(plan.project, source, [day for day, key in keys.items() if key in refused])
+def _plan(run: ActiveRun) -> None:
+    """Note that the run has begun, and fix what it will do."""
+    from etl.run import planned
+
+    planned.put_in_order(run.project, run.ledger)
+    run.ledger.write_run(run.row)
+    try:
+        assert run.plan
+    except BaseException as error:
+        run.ledger.write_run(replace(run.row, outcome="failed", finished_at=now()))
+        with suppress(LedgerError):
+            run.ledger.note_problem(run.row.run_id, "plan", str(error) or type(error).__name__)
+        raise
 
 
-def _versions() -> dict[str, str]:
+def _end_earlier(project: Project, ledger: Ledger) -> None:
+    """Note how the runs ended that could not note it themselves: this process has the lock."""
+    for earlier in ledger.unfinished():
+        from etl.run import planned
+
+        is_published = planned.was_published(project, earlier.run_id)
+        ledger.write_run(replace(earlier, outcome="published" if is_published else "killed"))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide what a run does."""
     found = {"python": ".".join(map(str, sys.version_info[:3]))}
     for name in ("etl", "luigi", "duckdb", "pandera"):
         try:
@@ -291,32 +343,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _outcome(run: ActiveRun, receipts: dict[Key, Receipt]) -> str:
-    plan = run.plan
-    problems = [step for step, _ in run.ledger.problems(plan.run_id) if step != UNDELIVERED]
-    if run.lacking and not problems:
-        return "missing data"
-    if not all(plan.is_done(key, receipts.get(key)) for key in plan.stale):
-        is_partial = not run.is_whole and not problems
-        return "partial" if is_partial else "failed"
-    is_new = PUBLISH in plan.stale and receipts[PUBLISH].details["is_new"]
-    return "published" if is_new else "unchanged"
-
-
-def _totals(run: ActiveRun, receipts: dict[Key, Receipt]) -> dict[str, Any]:
-    """Return what the run did: records in, rows out and rejected, and seconds, by step."""
-    mine = [receipt for receipt in receipts.values() if receipt.run_id == run.plan.run_id]
-    seconds: dict[str, float] = defaultdict(float)
-    for receipt in mine:
-        seconds[receipt.key.step] += receipt.seconds
-    extracted = [r.details for r in mine if r.key.step == "extract" and r.outcome != "kept"]
-    counts = {name: sum(d[name] for d in extracted) for name in ("records", "rows", "rejected", "discarded")}
-    said = {name: all_notes(run.plan, receipts, name) for name in run.plan.taken}
-    return {
-        **counts,
-        "notes": {name: texts for name, texts in said.items() if texts},
-        "late": {name: str(h.late_since) for name, h in run.plan.holes.items() if h.late_since},
-        "seconds": {step: round(value, 3) for step, value in seconds.items()},
-    }

@@ -9,6 +9,7 @@ from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from etl import contract as contracts_room
 from etl.contract.contract import Contract
 from etl.errors import ContractError
 from etl.sources.columns import check_column, is_own_column
@@ -282,3 +283,7 @@ def _compiled(model: Any) -> Contract:
     from etl.contract.compiler import compile_contract
 
     return compile_contract(model)
+
+
+# contracts that `etl sniff` once proposed import it from there
+contracts_room.__dict__.setdefault("Source", Source)

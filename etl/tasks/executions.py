@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from luigi.cmdline_parser import CmdlineParser
 from luigi.worker import KeepAliveThread
 
-from etl.plan import Scope
+from etl.plan.scope import Scope
 from etl.run.active import new_run_id
 
 #: The runs of each execution, by the project and the scope.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import luigi
 from luigi.retcodes import run_with_retcodes
@@ -15,13 +15,14 @@ from luigi.retcodes import run_with_retcodes
 from etl.errors import DeliveryError
 from etl.ledger import Key
 from etl.ledger.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
-from etl.models import select
-from etl.plan import Plan, Scope
+from etl.plan.scope import Scope
 from etl.run.active import ActiveRun
-from etl.stages.lake import partition_file
 from etl.tasks import options as luigi_options
-from etl.tasks import setup, targets, upstream
-from etl.tasks.step import Step, WarehouseStep
+from etl.tasks import setup, targets
+from etl.tasks.step import Step, WarehouseStep, saying
+
+if TYPE_CHECKING:
+    from etl.plan import Plan
 
 _Target = TypeVar("_Target", bound=luigi.Target)
 
@@ -45,6 +46,8 @@ class RawFile(luigi.ExternalTask, Step):
         """Yield the task that makes it, if its source names one."""
         source = self.active.plan.catalog.sources[self.source]
         if source.task and (self.source, self.date) not in self.active.undelivered:
+            from etl.tasks import upstream
+
             yield upstream.maker_of(self.place, source, self.date)
 
     def _look(self) -> None:
@@ -56,6 +59,8 @@ class RawFile(luigi.ExternalTask, Step):
         """Return whether the file was there when the run was planned."""
         run = self.active
         if run.awaits(self.source, self.date):
+            from etl.tasks import upstream
+
             return upstream.is_made(run, self.source, self.date)
         return (self.source, self.date) not in run.undelivered and self.date in run.plan.held[self.source]
 
@@ -98,6 +103,8 @@ class LakePartition(Step):
         return _one_or_all([self._file(day) for day in self.days])
 
     def _file(self, day: date) -> targets.PartitionFile:
+        from etl.stages.lake import partition_file
+
         run, key = self.active, extract_key(self.source, day)
         path = partition_file(run.project.lake, run.plan.catalog.sources[self.source], day)
         return targets.PartitionFile(path, day, self.proof(key), lambda: run.has_file(key))
@@ -146,6 +153,8 @@ class BuiltModel(WarehouseStep):
 
     @property
     def sources(self) -> set[str]:
+        from etl.models import select
+
         plan = self.active.plan
         return {source for name in select(plan.models, self.name) for source in plan.sources_of[name]}
 
@@ -165,6 +174,8 @@ class BuiltModel(WarehouseStep):
 
     def output(self) -> targets.PublishedTable | list[targets.PublishedTable]:
         """Return the tables that `name` selects; what they read is done before them."""
+        from etl.models import select
+
         plan = self.active.plan
         tables = select(plan.models, self.name)
         needed = {name: map(transform_key, plan.with_stale_models([name])) for name in tables}
@@ -219,13 +230,10 @@ class Batch(Step):
 
     is_whole = True
 
-    @property
-    def keys(self) -> list[Key]:
-        return list(self.active.plan.stale)
-
     def complete(self) -> bool:
         """Return whether nothing is stale, nothing required is missing, and each task made its delivery."""
-        return super().complete() and not self.active.plan.missing and not self.active.undelivered
+        with saying():
+            return self.active.is_over()
 
     def output(self) -> targets.PublishedFile:
         return targets.PublishedFile(self.place, self.complete)

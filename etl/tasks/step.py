@@ -11,10 +11,10 @@ from luigi.configuration import add_config_path, get_config
 from luigi.interface import PidLockAlreadyTakenExit, core
 
 from etl.ledger import Key
-from etl.plan import Scope
+from etl.plan.scope import Scope
 from etl.project import Project, load_project
 from etl.run.active import ActiveRun, active_run, has_crashed
-from etl.tasks import executions, setup, targets, upstream
+from etl.tasks import executions, setup, targets
 from etl.tasks import options as luigi_options
 
 setup.configure(get_config(), add_config_path)
@@ -70,7 +70,7 @@ class Step(luigi_options.Asked):
         """The run that this task belongs to; the first task that asks begins it."""
         scope = self.scope_of(self.param_kwargs)
         run = active_run(self.project, self.run_id, scope, self.is_whole, _workers())
-        executions.join(self.project, run.plan.scope, self.run_id)
+        executions.join(self.project, run.scope, self.run_id)
         return run
 
     @property
@@ -99,6 +99,8 @@ class Step(luigi_options.Asked):
         with saying():
             run = self.active
             if run.awaited:
+                from etl.tasks import upstream
+
                 upstream.deliver(run, self.delivery, self.sources)
             return super().deps()  # type: ignore[no-untyped-call]
 

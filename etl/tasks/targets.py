@@ -15,15 +15,13 @@ from typing import IO, TYPE_CHECKING, Any
 from luigi.local_target import LocalFileSystem
 from luigi.target import FileSystemTarget, Target
 
-from etl import engine
 from etl.errors import PublishError, StepError
 from etl.ledger import Check, Ledger
 from etl.project import Project
-from etl.stages import published
-from etl.stages.published import Contents, Generation
 
 if TYPE_CHECKING:
     from etl.engine.connections import Relation
+    from etl.stages.published import Contents, Generation
 
 #: Answers whether the receipts of a task match the plan.
 Proof = Callable[[], bool]
@@ -102,6 +100,8 @@ class PublishedFile(ReadFile):
     @property
     def exports(self) -> dict[str, str]:
         """The folders of Parquet files in the lake, by the tables that are exported."""
+        from etl.stages import published
+
         links = published.export_links(self._project)
         return {table: str(path) for table, path in links.items()}
 
@@ -110,6 +110,8 @@ class PublishedFile(ReadFile):
         return PublishedTable(self._project, name, self.exists)
 
     def _is_there(self) -> bool:
+        from etl.stages import published
+
         return super()._is_there() and published.are_exports_whole(self._project)
 
 
@@ -157,6 +159,8 @@ class PublishedTable(Target):
 
     def relation(self) -> Relation:
         """Return it as a relation of DuckDB, read-only; it stays that of one generation."""
+        from etl import engine
+
         assert self._contents
         return engine.relation(self._project, self._project.warehouse.resolve(), self.name)
 
@@ -183,6 +187,8 @@ class SampleFile(ReadFile):
 
 
 def _record(project: Project) -> Generation:
+    from etl.stages import published
+
     record = published.read_record(project.warehouse.resolve().parent)
     if record is None:
         raise PublishError(f"{project.place} has published nothing yet. Publish with `etl run`.")

@@ -170,13 +170,14 @@ def night(project: Project, last: date = date(2024, 3, 31), git_commit: str = ""
         run.ledger.forget([BUILD])
     keep_build_open(project)
     try:
-        _work(run)
+        work(run)
     finally:
         close_build(project)
     return planned
 
 
-def _work(run: ActiveRun) -> None:
+def work(run: ActiveRun) -> None:
+    """Do every stale step of a run."""
     planned = run.plan
     for source in planned.catalog.sources:
         if days := [delivery.date for delivery in planned.stale_partitions(source)]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import date
 from pathlib import Path
@@ -47,6 +47,16 @@ class Seen(NamedTuple):
     problem: str = ""
 
 
+class Watched(NamedTuple):
+    """What tells, by names and stats alone, that look() finds what it found before.
+
+    All paths are below data/raw: folders of which every name counts, and single paths, which need not be there.
+    """
+
+    folders: frozenset[str]
+    paths: frozenset[str]
+
+
 class Connector(Protocol):
     """A way in which the deliveries of a source come.
 
@@ -82,6 +92,12 @@ class Connector(Protocol):
 
     def look(self, raw: Path, source: str, batch_date: date, now_ns: int) -> Iterator[Seen]:
         """Yield all that lies there of a source, unread. Raises DeliveryError if a folder cannot be listed."""
+
+    def watched(self, raw: Path, days: Collection[date], *, is_waiting: bool) -> Watched | None:
+        """Return what look() went by, after it found deliveries of these days; some of them wait for something.
+
+        None if nothing can tell that it would find the same again, or if time alone may change it.
+        """
 
 
 def state_of(status: os.stat_result) -> tuple[int, int, int]:

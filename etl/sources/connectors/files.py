@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from etl.errors import ContractError
-from etl.sources.connectors.connector import File, Seen
+from etl.sources.connectors.connector import File, Seen, Watched
 from etl.sources.connectors.pattern import FILE, FilePattern, day_of, file_pattern
 from etl.sources.connectors.walk import Walk
 
@@ -100,6 +101,17 @@ class Files:
         if self.marker or self.settle_seconds:
             for day, found in files.items():
                 yield from (Seen(day, None, problem) for problem in self._unfinished(raw, day, found, now_ns))
+
+    def watched(self, raw: Path, days: Collection[date], *, is_waiting: bool) -> Watched | None:
+        """Return the folders and paths that a walk goes by, and the markers; None while a file settles."""
+        if self.settle_seconds and is_waiting:
+            return None
+        folders, paths = Walk(raw, "", self.path, self.marker).watched()
+        if self.marker.startswith(FILE):
+            paths |= {self.marker.replace(FILE, path) for path in paths}
+        elif self.marker:
+            paths |= {file_pattern(self.marker).path(day) for day in days or [date.min]}
+        return Watched(folders, frozenset(path for path in paths if os.path.dirname(path) not in folders))
 
     def _unfinished(self, raw: Path, day: date, files: list[File], now_ns: int) -> Iterator[str]:
         """Yield why the files of one delivery are not complete, if they are not."""

@@ -51,6 +51,17 @@ class Walk:
         """Yield what matches; a marker does not."""
         return self._below("", 0, {})
 
+    def watched(self, folder: str = "", depth: int = 0) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the folders that a walk lists, from one of them down, and the paths that it looks for by name."""
+        segment = self._segments[depth]
+        is_last = depth == len(self._segments) - 1
+        names = [segment.text] if segment.regex is None else [] if is_last else self._names(folder)
+        below = [name for name in names if segment.regex is None or segment.regex.fullmatch(name)]
+        found = [] if is_last else [self.watched(f"{folder}{name}/", depth + 1) for name in below]
+        folders = [] if segment.regex is None else [folder.rstrip("/")]
+        paths = [f"{folder}{segment.text}"] if segment.regex is None else []
+        return frozenset(folders).union(*(f for f, _ in found)), frozenset(paths).union(*(p for _, p in found))
+
     def _below(self, folder: str, depth: int, before: Mapping[str, str]) -> Iterator[Match]:
         segment = self._segments[depth]
         is_last = depth == len(self._segments) - 1

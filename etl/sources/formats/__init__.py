@@ -10,12 +10,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from etl.contract.values import Values
-from etl.sources.formats import known
+from etl.sources import known
 from etl.sources.formats.format import Fault, Format, Opened, Place
-from etl.sources.formats.known import FORMATS, format_class
+from etl.sources.known import FORMATS, format_class
 
 if TYPE_CHECKING:
-    from etl.sources.formats.known import *  # noqa: F403
+    from etl.sources.known import *  # noqa: F403
 
 __all__ = [
     "FORMATS",

@@ -140,7 +140,8 @@ def _columns(con: duckdb.DuckDBPyConnection) -> dict[str, Columns]:
 
 def _parts(con: duckdb.DuckDBPyConnection, columns: Mapping[str, Columns], tables: Sequence[str]) -> set[_Part]:
     """Return all partitions there are; a table that etl knows nothing of is one."""
-    known = {_part(row, columns) for row in con.execute(_PARTS).fetchall() if row[0] in tables}
+    rows, there = con.execute(_PARTS).fetchall(), set(tables)
+    known = {_part(row, columns) for row in rows if row[0] in there}
     unknown = set(tables) - {part.table for part in known}
     return known | {_Part(name, None, "") for name in unknown}
 

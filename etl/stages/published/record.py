@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from etl.ledger import stamp
+
 _FILE = "generation.json"
+#: So many records are kept that were read: they name every partition.
+_KNOWN = 8
 
 
 @dataclass(frozen=True)
@@ -77,19 +82,34 @@ def record_file(folder: Path) -> Path:
 
 def read_record(folder: Path) -> Generation | None:
     """Return the record of the generation in a folder, or None if it has none that can be read."""
+    file = record_file(folder)
     try:
-        facts = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-        inputs = {
-            source: {day: Input(**item) for day, item in days.items()} for source, days in facts["inputs"].items()
-        }
-        tables = {name: Contents(**{**item, "key": tuple(item["key"])}) for name, item in facts["tables"].items()}
-        return Generation(**{**facts, "inputs": inputs, "tables": tables})
+        return _read(str(file.resolve()), tuple(stamp(file)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+@lru_cache(maxsize=_KNOWN)
+def _read(file: str, _: tuple[int, ...]) -> Generation:
+    """Return a record; many places ask for the same one, and it is never written to again."""
+    facts = json.loads(Path(file).read_text(encoding="utf-8"))
+    inputs = {
+        source: {day: Input(**item) for day, item in days.items()} for source, days in facts["inputs"].items()
+    }
+    tables = {name: Contents(**{**item, "key": tuple(item["key"])}) for name, item in facts["tables"].items()}
+    return Generation(**{**facts, "inputs": inputs, "tables": tables})
 
 
 def write_record(folder: Path, record: Generation) -> Path:
     """Write the record of a generation into its folder, which is not published yet; return the file."""
     file = record_file(folder)
-    file.write_text(json.dumps(asdict(record), ensure_ascii=False, indent=1), encoding="utf-8")
+    inputs = {source: {day: vars(item) for day, item in days.items()} for source, days in record.inputs.items()}
+    facts = {
+        **vars(record),
+        "inputs": inputs,
+        "tables": {name: vars(item) for name, item in record.tables.items()},
+    }
+    # with a line for each fact; json.dumps() takes ten times as long to indent more
+    lines = (f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in facts.items())
+    file.write_text("{\n" + ",\n".join(lines) + "\n}", encoding="utf-8")
     return file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from etl.engine.exact import counted, words
@@ -66,6 +67,7 @@ def row_hashes(con: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> 
     return f"concat_ws('-', count(*), {literal(columns_print(columns))}, {', '.join(sums)})"
 
 
+@lru_cache(maxsize=4_096)
 def columns_print(columns: Columns) -> str:
     """Return what stands for names and types of columns, in order."""
     return digest([list(column) for column in columns])

@@ -1,0 +1,50 @@
+"""The plan of a run, made when it is first asked for, and what is put in order before it counts."""
+
+from __future__ import annotations
+
+from etl.ledger import FAILED, Ledger
+from etl.ledger.keys import BUILD, extract_key
+from etl.plan import Plan, Scope, check_room, make_plan
+from etl.project import Project
+from etl.stages.lake import forget_refused
+from etl.stages.published import current, note_missed, sweep
+from etl.stages.warehouse import keep_build_open
+
+
+def put_in_order(project: Project, ledger: Ledger) -> None:
+    """Remove and note what a run or command that was killed has left half done. Whoever wrote here is gone."""
+    sweep(project)
+    note_missed(project, ledger)
+
+
+def was_published(project: Project, run_id: str) -> bool:
+    """Return whether what a run published is what analysts see."""
+    return current(project) == run_id
+
+
+def plan_of(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Plan:
+    """Make the plan of a run that holds the lock, and let the ledger say nothing that it will undo.
+
+    Raises NoRoom if the disk cannot hold what is to be done, and what make_plan() raises.
+    """
+    plan = make_plan(project, ledger, scope, run_id)
+    check_room(plan)
+    _forget_refused(plan)
+    if not plan.is_build_intact:
+        ledger.forget([BUILD])
+    # or, if this run ends halfway, the next one would believe them of a build.duckdb that began anew;
+    # what does not speak of build.duckdb stays: the lake has stamps, and a generation is never written again
+    # that an optional model failed must be known until it is built
+    failed = {key for key, receipt in plan.receipts.items() if receipt.outcome == FAILED}
+    ledger.forget(key for key in plan.stale if key.step not in ("extract", "publish") and key not in failed)
+    keep_build_open(project)
+    return plan
+
+
+def _forget_refused(plan: Plan) -> None:
+    """Delete the records that were refused while accepted rows stay, where nothing is refused any more."""
+    for name, source in plan.catalog.sources.items():
+        keys = {day: extract_key(name, day) for day in plan.held[name]}
+        kept = (k for k in keys.values() if k in plan.receipts and plan.receipts[k].outcome == "kept")
+        refused = {*kept, *plan.stale}
+        forget_refused(plan.project, source, [day for day, key in keys.items() if key in refused])
