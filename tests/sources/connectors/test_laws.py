@@ -32,7 +32,7 @@ EXAMPLES = {
 
 
 def made(text: str) -> Any:
-    return eval(text, vars(etl))
+    return eval(text, {name: getattr(etl, name) for name in etl.__all__})
 
 
 CONNECTED = [made(text) for texts in EXAMPLES.values() for text in texts]
