@@ -11,7 +11,7 @@ import click
 from etl.cli.options import json_option, named, opened
 from etl.cli.registry import LOOK, under
 from etl.cli.screen import echo, show, show_table
-from etl.contract.audit_kinds import BATCH_DATE
+from etl.contract.audit import BATCH_DATE
 from etl.errors import ConfigError, closest, counted
 from etl.ledger import KEPT_ROWS, Check, Ledger
 

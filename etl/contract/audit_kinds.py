@@ -1,100 +1,46 @@
-"""Audits as data; and the built-in kinds: one line of a header or contract as a SELECT of offending rows."""
+"""The built-in kinds of audits: one line of a header or contract as a SELECT of offending rows."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from etl.contract.audit import BATCH_DATE, MOST_COUNTS, ROW_COUNTS, Audit, HeaderAudit
 from etl.contract.audit_sql import odd_partitions, seldom_filled, stale_or_thin, sums_that_differ
 from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import ModelError, unknown
 
-#: How each kind is written after `-- <kind>: ` or `-- warn <kind>: `.
-GRAMMARS = {
-    "unique": "flight_date, origin",
-    "not_null": "carrier, origin; or carrier at least 95%, or carrier at least 95% by partition",
-    "references": "carrier = marts.airlines.carrier",
-    "accepted_values": "origin = JFK, LGA, 'a value, with a comma'",
-    "row_count": "within 50% of yesterday, within 30% of the last 7, within 30% of the last 7 by partition, or "
-    "at least 1",
-    "freshness": "flight_date within 2 days; or flight_date within 2 days, at least 50% of the usual rows",
-    "sums_to": "miles = marts.flights.miles by flight_date; the right side can be marts.flights.*, its rows",
-}
-#: The kinds, as keys of a header.
-AUDIT_KEYS = tuple(GRAMMARS)
-#: Those whose result depends on the batch date.
-DATED_KINDS = frozenset({"freshness"})
-#: Where a SELECT finds the counts of earlier nights.
-ROW_COUNTS = "etl.row_counts"
-COUNT_COLUMNS = (
-    *(("table_name", "VARCHAR"), ("batch_date", "DATE"), ("run_id", "VARCHAR")),
-    *(("rows", "BIGINT"), ("fingerprint", "VARCHAR")),
-)
-#: The variable that holds the batch date.
-BATCH_DATE = "batch_date"
-#: The most earlier counts that a mean can be of.
-MOST_COUNTS = 366
-
 _WORD = r"[A-Za-z_]\w*"
 _COLUMN = rf'(?:{_WORD}|"[^"]+")'
 _COLUMNS = rf"{_COLUMN}(?:\s*,\s*{_COLUMN})*"
-_BY_PARTITION = ("not_null", "row_count")
 _PARTITION = re.compile(r"\s+by\s+partition\s*$", re.IGNORECASE)
 _PERCENT = r"(\d+(?:\.\d+)?)\s*%"
 _VALUE = re.compile(r"\s*(?:'((?:[^']|'')*)'|([^',]*[^',\s]))\s*(?:,|$)")
 
-
-@dataclass(frozen=True)
-class HeaderAudit:
-    """A line that asks for a built-in kind; `severity` is error or warn, `line` its place, 0 if it has none."""
-
-    kind: str
-    text: str
-    severity: str = "error"
-    line: int = 0
+#: A line's audit, once the table is known whose line it is.
+_Asked = Callable[[str], Audit]
 
 
-@dataclass(frozen=True)
-class Audit:
-    """One SELECT of offending rows; `why` says why they matter, or for a built-in kind what was promised."""
+@dataclass(frozen=True, kw_only=True)
+class AuditKind:
+    """A kind of audit, which a header asks for by `-- <name>: <text>` or `-- warn <name>: <text>`."""
 
-    name: str
-    file: str
-    sql: str
-    normal: str
-    _: KW_ONLY
-    reads: tuple[str, ...]
-    severity: str
-    why: str
-    line: int = 0
-    #: The table that is judged, if it is one of a built-in kind.
-    table: str = ""
-    #: Those of its columns that are judged.
-    columns: tuple[str, ...] = ()
-    #: What its columns must be, as kind, table and column, and what the kind needs more; see audit_types.
-    typed: tuple[tuple[str, ...], ...] = ()
-    #: A condition on each row of the table that says the same as `sql`, so that many take one scan.
-    rule: str = ""
-    #: Whether the same tables can pass one night and fail the next.
+    #: How the text is written, for people.
+    grammar: str
+    #: What it must match as a whole, and what makes the audits of a match.
+    pattern: str
+    make: Callable[[re.Match[str]], Iterator[_Asked]]
+    #: Whether the text may end in `by partition`, which stands for the table's partition column.
+    by_partition: bool = False
+    #: Whether the result depends on the batch date.
     is_dated: bool = False
-    #: How many earlier counts of the table's rows it compares with.
-    earlier: int = 0
-    #: The macros which it uses, as names and the statements that make them, in order.
-    macros: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def judged(self) -> list[tuple[str, str]]:
-        """The columns that one of a built-in kind judges, each with its table."""
-        places = [part[1:5] if part[0] == "alike" else part[1:3] for part in self.typed]
-        return [(part[n], part[n + 1]) for part in places for n in range(0, len(part), 2)]
-
-    @property
-    def place(self) -> str:
-        """Where it is written: `sql/marts/flights.sql:3`."""
-        return f"{self.file}:{self.line}" if self.line else self.file
+    #: What stands between the column and the text where a column's metadata asks for it; None if it cannot.
+    after_column: str | None = None
+    #: Whether the metadata of a contract's Config can ask for it.
+    of_table: bool = False
 
 
 def audits_of(table: str, file: str, lines: Sequence[HeaderAudit], partition: str = "") -> list[Audit]:
@@ -133,27 +79,24 @@ def check_tables(audits: Iterable[Audit], known: Iterable[str]) -> None:
 
 def _by_column(line: HeaderAudit, partition: str) -> str:
     """Return the text of a line with the table's partition column in place of the word."""
-    if line.kind not in _BY_PARTITION or not (match := _PARTITION.search(line.text)):
+    if not AUDIT_KINDS[line.kind].by_partition or not (match := _PARTITION.search(line.text)):
         return line.text
     if not partition:
         raise ValueError(f"{line.kind}: the table has no partition. Name a date column: by sale_date")
     return f"{line.text[: match.start()]} by {identifier(partition)}"
 
 
-#: A line's audit, once the table is known whose line it is.
-_Asked = Callable[[str], Audit]
-
-
 def parsed(kind: str, text: str) -> Iterator[_Asked]:
     """Yield the audits of one line; ValueError that says the grammar if the text is not of it."""
-    pattern, make = _KINDS[kind]
-    match = re.fullmatch(pattern, text.strip())
+    match = re.fullmatch(AUDIT_KINDS[kind].pattern, text.strip())
     if match is None:
-        raise ValueError(f"{kind}: {text!r} is not understood. Write it like this: {kind}: {GRAMMARS[kind]}")
+        raise ValueError(
+            f"{kind}: {text!r} is not understood. Write it like this: {kind}: {AUDIT_KINDS[kind].grammar}"
+        )
     try:
-        yield from make(match)
+        yield from AUDIT_KINDS[kind].make(match)
     except ValueError as error:
-        raise ValueError(f"{kind}: {error}. Write it like this: {kind}: {GRAMMARS[kind]}") from None
+        raise ValueError(f"{kind}: {error}. Write it like this: {kind}: {AUDIT_KINDS[kind].grammar}") from None
 
 
 def _audit(kind: str, table: str, sql: str, columns: Sequence[str] = (), key: str = "", **more: Any) -> Audit:
@@ -330,18 +273,49 @@ def _from(table: str) -> str:
 
 
 _TABLE = rf"({_WORD}\.{_WORD})"
-_KINDS: dict[str, tuple[str, Callable[[re.Match[str]], Iterator[_Asked]]]] = {
-    "unique": (_COLUMNS, _unique),
-    "not_null": (rf"({_COLUMNS})(?:\s+at least {_PERCENT}(?:\s+by\s+({_COLUMN}))?)?", _not_null),
-    "references": (rf"({_COLUMN})\s*=\s*{_TABLE}\.({_COLUMN})", _references),
-    "accepted_values": (rf"({_COLUMN})\s*=\s*(.+)", _accepted_values),
-    "row_count": (
-        rf"at least (\d+)|within {_PERCENT} of (?:yesterday|the last (\d+))(?:\s+by\s+({_COLUMN}))?",
-        _row_count,
+#: Every kind by its name, which is its key in a header.
+AUDIT_KINDS: Mapping[str, AuditKind] = {
+    "unique": AuditKind(grammar="flight_date, origin", pattern=_COLUMNS, make=_unique),
+    "not_null": AuditKind(
+        grammar="carrier, origin; or carrier at least 95%, or carrier at least 95% by partition",
+        pattern=rf"({_COLUMNS})(?:\s+at least {_PERCENT}(?:\s+by\s+({_COLUMN}))?)?",
+        make=_not_null,
+        by_partition=True,
+        after_column=" ",
+        of_table=True,
     ),
-    "freshness": (rf"({_COLUMN}) within (\d+) days?(?:,\s*at least {_PERCENT} of the usual rows)?", _freshness),
-    "sums_to": (
-        rf"({_COLUMN})\s*=\s*{_TABLE}\.({_COLUMN}|\*)(?:\s+by\s+({_COLUMNS}))?",
-        _sums_to,
+    "references": AuditKind(
+        grammar="carrier = marts.airlines.carrier",
+        pattern=rf"({_COLUMN})\s*=\s*{_TABLE}\.({_COLUMN})",
+        make=_references,
+        after_column=" = ",
+    ),
+    "accepted_values": AuditKind(
+        grammar="origin = JFK, LGA, 'a value, with a comma'",
+        pattern=rf"({_COLUMN})\s*=\s*(.+)",
+        make=_accepted_values,
+    ),
+    "row_count": AuditKind(
+        grammar="within 50% of yesterday, within 30% of the last 7, within 30% of the last 7 by partition, or "
+        "at least 1",
+        pattern=rf"at least (\d+)|within {_PERCENT} of (?:yesterday|the last (\d+))(?:\s+by\s+({_COLUMN}))?",
+        make=_row_count,
+        by_partition=True,
+        of_table=True,
+    ),
+    "freshness": AuditKind(
+        grammar="flight_date within 2 days; or flight_date within 2 days, at least 50% of the usual rows",
+        pattern=rf"({_COLUMN}) within (\d+) days?(?:,\s*at least {_PERCENT} of the usual rows)?",
+        make=_freshness,
+        is_dated=True,
+        of_table=True,
+    ),
+    "sums_to": AuditKind(
+        grammar="miles = marts.flights.miles by flight_date; the right side can be marts.flights.*, its rows",
+        pattern=rf"({_COLUMN})\s*=\s*{_TABLE}\.({_COLUMN}|\*)(?:\s+by\s+({_COLUMNS}))?",
+        make=_sums_to,
+        of_table=True,
     ),
 }
+#: The kinds, as keys of a header.
+AUDIT_KEYS = tuple(AUDIT_KINDS)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 
-from etl.contract.audit_kinds import Audit
+from etl.contract.audit import Audit
 from etl.errors import unknown
 
 #: Of each table, its columns with their types.

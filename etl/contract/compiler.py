@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from etl.contract.audit_kinds import HeaderAudit
+from etl.contract.audit import HeaderAudit
 from etl.contract.binding import canonical_type, check_expression, check_rules, default_text
 from etl.contract.checks import check_sql
 from etl.contract.cleansing import clean_of

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, asdict, dataclass
 from typing import Any, Literal
 
-from etl.contract.audit_kinds import HeaderAudit
+from etl.contract.audit import HeaderAudit
 from etl.contract.cleansing import NOTHING, Clean
-from etl.engine.quoting import identifier, qualified
+from etl.engine.quoting import identifier
 
 #: Begins the name that stands for a column known by its pattern only: a character that no one types.
 PATTERN = "\ue000"
@@ -141,14 +141,6 @@ class Contract:
             if column.name == name:
                 return column
         raise KeyError(f"contract {self.name} has no column {name!r}")
-
-    def ddl(self, table: str) -> str:
-        """The `create table` statement; `table` may be dotted."""
-        columns = ",\n  ".join(
-            f"{identifier(c.name)} {c.type}{'' if c.nullable or not c.required else ' not null'}"
-            for c in self.columns
-        )
-        return f"create table {qualified(table)} (\n  {columns}\n)"
 
     def key(self, unique: Unique) -> list[str]:
         """The expressions to group by when looking for duplicates; NaN counts as null, as in pandera."""

@@ -6,18 +6,24 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from etl.contract.audit_kinds import HeaderAudit, parsed
+from etl.contract.audit import HeaderAudit
+from etl.contract.audit_kinds import AUDIT_KINDS, parsed
 from etl.contract.clocks import AMBIGUOUS, NONEXISTENT, ZONED
+from etl.contract.masking import MASKS
 from etl.contract.spelling import NUMBERS, format_problem
 from etl.contract.values import is_mark, is_year
 from etl.engine.quoting import identifier
 from etl.errors import unknown
 
-#: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
-COLUMN_KEYS = (
-    *("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "not_null", "not_null_warn", "pii"),
-    *("references", "references_warn", "sql", "sql_warn", "thousands", "two_digit_years_until", "unit"),
+_SEVERITIES = {"": "error", "_warn": "warn"}
+_COLUMN_AUDITS = sorted(name for name, kind in AUDIT_KINDS.items() if kind.after_column is not None)
+_TABLE_AUDITS = sorted(name for name, kind in AUDIT_KINDS.items() if kind.of_table)
+_OWN_KEYS = (
+    *("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "pii", "sql", "sql_warn", "thousands"),
+    *("two_digit_years_until", "unit"),
 )
+#: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
+COLUMN_KEYS = tuple(sorted((*_OWN_KEYS, *(kind + ending for kind in _COLUMN_AUDITS for ending in _SEVERITIES))))
 #: Those that say how a raw file writes a column, and so are not for a table that is built.
 RAW_KEYS = (
     *("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "thousands"),
@@ -25,11 +31,8 @@ RAW_KEYS = (
 )
 #: The keys of both that ask for rules in SQL.
 SQL_KEYS = ("sql", "sql_warn")
-_TABLE_AUDITS = ("freshness", "not_null", "row_count", "sums_to")
-_SEVERITIES = {"": "error", "_warn": "warn"}
 #: Keys of a model's own metadata, in its Config.
 MODEL_KEYS = (*SQL_KEYS, *(kind + ending for kind in _TABLE_AUDITS for ending in _SEVERITIES))
-_PII = ("hash", "partial", "drop")
 _MOMENTS = ("TIMESTAMP", ZONED)
 # what a strptime format says of the time of day, which a DATE would lose
 _TIME_CODES = ("%H", "%I", "%M", "%S", "%f", "%g", "%n", "%p", "%X", "%c", "%z", "%Z", "%-H", "%-I", "%-M", "%-S")
@@ -75,8 +78,8 @@ def column_facts(metadata: Mapping[str, Any], name: str, type: str) -> dict[str,
 
 def column_audits(metadata: Mapping[str, Any], name: str) -> Iterator[HeaderAudit]:
     """Yield the built-in audits that a column's metadata asks for; ValueError says what is wrong with one."""
-    yield from _audits(metadata, ("references",), f"{identifier(name)} = ")
-    yield from _audits(metadata, ("not_null",), f"{identifier(name)} ")
+    for kind in _COLUMN_AUDITS:
+        yield from _audits(metadata, [kind], f"{identifier(name)}{AUDIT_KINDS[kind].after_column}")
 
 
 def table_audits(metadata: Mapping[str, Any]) -> Iterator[HeaderAudit]:
@@ -108,9 +111,9 @@ def _text(metadata: Mapping[str, Any], key: str) -> str:
 def _pii(value: object) -> str:
     if value is True:
         return "hash"
-    if value in _PII:
+    if value in MASKS:
         return str(value)
-    raise ValueError(f"metadata 'pii': {value!r} is not one of True, {', '.join(map(repr, _PII))}")
+    raise ValueError(f"metadata 'pii': {value!r} is not one of True, {', '.join(map(repr, MASKS))}")
 
 
 def _aliases(value: object, name: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The project's SQL as data: models and audits, their dependencies from DuckDB's own parser, their order."""
 
-from etl.contract.audit_kinds import Audit
+from etl.contract.audit import Audit
 from etl.models.asked import ABSENT, Columns, Header
 from etl.models.code import Code, read_code
 from etl.models.context import Context, Promised

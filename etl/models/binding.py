@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from etl.contract.audit_kinds import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS, Audit
+from etl.contract.audit import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS, Audit
 from etl.contract.audit_types import type_problems
 from etl.engine.quoting import identifier, qualified
 from etl.errors import ModelError, sentence, unknown

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etl.contract.audit_kinds import AUDIT_KEYS, Audit, HeaderAudit, audits_of
+from etl.contract.audit import Audit, HeaderAudit
+from etl.contract.audit_kinds import AUDIT_KEYS, audits_of
 from etl.errors import ModelError, sentence, unknown
 from etl.models.asked import ABSENT, Header
 from etl.models.kinds import KINDS, MATERIALIZED, kinds_with

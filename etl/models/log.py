@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etl.contract.audit_kinds import COUNT_COLUMNS, ROW_COUNTS
+from etl.contract.audit import COUNT_COLUMNS, ROW_COUNTS
 from etl.models.model import Given
 
 PARTITIONS = "etl.partitions"

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, TypeVar
 
-from etl.contract.audit_kinds import Audit
+from etl.contract.audit import Audit
 from etl.models.asked import Columns, Header
 from etl.models.kinds import KINDS, Kind
 

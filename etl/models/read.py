@@ -10,8 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.contract import audit_kinds, audit_sql, audit_types
-from etl.contract.audit_kinds import BATCH_DATE, Audit, check_tables
+from etl import contract
+from etl.contract.audit import BATCH_DATE, Audit
+from etl.contract.audit_kinds import check_tables
 from etl.engine.quoting import set_variable
 from etl.errors import ModelError
 from etl.models.binding import Bound, with_columns
@@ -45,8 +46,8 @@ def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING)
     """Return a text that changes when a file under sql/, the given tables, DuckDB or this package changes."""
     digest = hashlib.sha256(f"{version('duckdb')} {sorted(map(repr, given))} {context}".encode())
     files = project_files(folder, *_SUFFIXES)
-    audits = [Path(str(module.__file__)) for module in (audit_kinds, audit_sql, audit_types)]
-    code = (*audits, *sorted(Path(__file__).parent.glob("*.py")))
+    audits = Path(str(contract.__file__)).parent.glob("audit*.py")
+    code = (*sorted(audits), *sorted(Path(__file__).parent.glob("*.py")))
     for path in (*code, *files):
         digest.update(f"\0{path.relative_to(path.parents[1])}\0".encode())
         digest.update(b"" if is_test(path) else path.read_bytes())

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from etl import engine
-from etl.contract.audit_kinds import ROW_COUNTS
+from etl.contract.audit import ROW_COUNTS
 from etl.contract.folder import catalog_key
 from etl.contract.masking import disguised
 from etl.errors import NotReproduced, few

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 
-from etl.contract.audit_kinds import ROW_COUNTS
+from etl.contract.audit import ROW_COUNTS
 from etl.errors import ConfigError
 from etl.ledger import Key, Ledger, Receipt, fingerprint
 from etl.ledger.keys import extract_key, transform_key

@@ -8,7 +8,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from etl.contract.audit_kinds import DATED_KINDS
+from etl.contract.audit_kinds import AUDIT_KINDS
 from etl.ledger import FAILED, Key, Ledger, Receipt, fingerprint, stamp
 from etl.ledger.keys import AUDIT, BUILD, PUBLISH, extract_key, load_key, transform_key
 from etl.models import LOG_NAMES, PARTITIONS, Models
@@ -103,8 +103,10 @@ def _log(table: str, prints: Mapping[Key, str], ledger: Ledger, batch_date: date
 def is_dated(catalog: Catalog, models: Models) -> bool:
     """Return whether an audit depends on the batch date, so that each date has its own."""
     contracts = [*(source.contract for source in catalog.sources.values()), *catalog.tables.values()]
-    kinds = {asked.kind for contract in contracts for asked in contract.audits}
-    return bool(kinds & DATED_KINDS) or any(audit.is_dated for audit in models.audits.values())
+    asked = {one.kind for contract in contracts for one in contract.audits}
+    return any(AUDIT_KINDS[kind].is_dated for kind in asked) or any(
+        audit.is_dated for audit in models.audits.values()
+    )
 
 
 def definitions_of(models: Models, timezone: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from etl.contract.audit_kinds import ROW_COUNTS
+from etl.contract.audit import ROW_COUNTS
 from etl.ledger import Key, Ledger, Receipt, Run
 from etl.plan import Plan
 from etl.plan.rhythm import IRREGULAR, find_holes, rhythm_of

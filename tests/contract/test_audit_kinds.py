@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.contract.audit_kinds import AUDIT_KEYS, GRAMMARS, Audit, HeaderAudit, audits_of, check_tables
+from etl.contract.audit import Audit, HeaderAudit
+from etl.contract.audit_kinds import AUDIT_KEYS, AUDIT_KINDS, audits_of, check_tables
 from etl.errors import ModelError
 
 TABLES = """
@@ -233,7 +234,8 @@ def test_a_text_that_is_not_of_its_kind_is_refused_with_the_grammar(kind: str) -
         audits_of("marts.flights", "sql/marts/flights.sql", [HeaderAudit(kind, "= ?", "error", 3)])
 
     assert str(error.value) == (
-        f"sql/marts/flights.sql:3: {kind}: '= ?' is not understood. Write it like this: {kind}: {GRAMMARS[kind]}."
+        f"sql/marts/flights.sql:3: {kind}: '= ?' is not understood. "
+        f"Write it like this: {kind}: {AUDIT_KINDS[kind].grammar}."
     )
 
 

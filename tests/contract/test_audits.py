@@ -7,7 +7,7 @@ import pandera.pandas as pa
 import pytest
 
 from etl.contract import Contract
-from etl.contract.audit_kinds import HeaderAudit
+from etl.contract.audit import HeaderAudit
 from etl.contract.compiler import compile_contract
 from etl.errors import ContractError
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import duckdb
 import pytest
 
 from etl.contract.contract import Column, Contract, Problem, PythonRule, Rule, Unique
@@ -32,20 +31,6 @@ AS_PROMISED = [("order_nb", "BIGINT"), ("amount", "DECIMAL(15,2)"), ("paid_at", 
 
 def test_a_contract_survives_json() -> None:
     assert Contract.from_dict(json.loads(json.dumps(ORDERS.to_dict()))) == ORDERS
-
-
-def test_the_ddl_makes_the_table_that_the_contract_wants() -> None:
-    assert ORDERS.ddl("raw.orders") == (
-        'create table "raw"."orders" (\n'
-        '  "order_nb" BIGINT not null,\n'
-        '  "amount" DECIMAL(15,2),\n'
-        '  "paid_at" TIMESTAMP WITH TIME ZONE\n'  # may be absent from a file, so it may be null in the table
-        ")"
-    )
-    con = duckdb.connect()
-    con.execute("create schema raw; " + ORDERS.ddl("raw.orders"))
-    actual = [(name, kind) for name, kind, *_ in con.execute("describe raw.orders").fetchall()]
-    assert ORDERS.structure_problems(actual) == []
 
 
 def test_a_missing_column_is_a_problem_only_if_it_is_required() -> None:

@@ -15,7 +15,8 @@ import etl
 from etl import Source, errors
 from etl.cli.main import cli
 from etl.contract import metadata
-from etl.contract.audit_kinds import AUDIT_KEYS, COUNT_COLUMNS, ROW_COUNTS
+from etl.contract.audit import COUNT_COLUMNS, ROW_COUNTS
+from etl.contract.audit_kinds import AUDIT_KEYS
 from etl.contract.cleansing import Clean
 from etl.contract.clocks import AMBIGUOUS, NONEXISTENT
 from etl.contract.masking import MASKS

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.contract.audit_kinds import GRAMMARS
+from etl.contract.audit_kinds import AUDIT_KEYS
 from etl.errors import ModelError
 from etl.models.header import _PARSERS, as_sql, header_lines, read_header
 
-KEYS = {**dict.fromkeys(_PARSERS, "a"), **dict.fromkeys(GRAMMARS, "a")}
+KEYS = {**dict.fromkeys(_PARSERS, "a"), **dict.fromkeys(AUDIT_KEYS, "a")}
 _between = st.sampled_from(
     ["", "\n", "/* licence */\n", "/*\n -- key: b\n*/\n", "-- What it is. Grain: id.\n", "  \n"]
 )

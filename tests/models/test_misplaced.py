@@ -2,7 +2,7 @@
 
 import pytest
 
-from etl.contract.audit_kinds import GRAMMARS
+from etl.contract.audit_kinds import AUDIT_KEYS
 from etl.errors import ModelError
 from etl.models.header import _PARSERS
 from etl.models.misplaced import check_misplaced
@@ -24,7 +24,7 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("key", [*_PARSERS, *GRAMMARS])
+@pytest.mark.parametrize("key", [*_PARSERS, *AUDIT_KEYS])
 @pytest.mark.parametrize(
     "text", ["select 1 as x\n{}", "{}", "with a as (select 2 as y)\n   {}\nselect 1 as x, {}"]
 )
@@ -46,7 +46,7 @@ def test_what_is_nearly_a_key_is_one_too(line: str) -> None:
         check_misplaced("sql/marts/x.sql", f"\ufeffselect 'é' as x,\n'ü' as y\n{line}\n")
 
 
-@pytest.mark.parametrize("key", [*_PARSERS, *GRAMMARS])
+@pytest.mark.parametrize("key", [*_PARSERS, *AUDIT_KEYS])
 @pytest.mark.parametrize("block", ["/* é\n{} */", "-- x\n/*{}\n*/", "/**\n * {}\n */", "/*\n-- {}\n*/"])
 def test_any_key_between_the_marks_of_a_block_is_an_error(key: str, block: str) -> None:
     line = f"{key}: {VALUES.get(key, 'id')}"

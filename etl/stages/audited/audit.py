@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from etl.contract.audit_kinds import Audit
+from etl.contract.audit import Audit
 from etl.errors import AuditError, counted, few
 from etl.ledger import Check, Ledger, Receipt, fingerprint
 from etl.ledger.keys import AUDIT, load_key, transform_key

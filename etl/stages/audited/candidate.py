@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from etl.contract import Contract
-from etl.contract.audit_kinds import Audit, audits_of, check_tables
+from etl.contract.audit import Audit
+from etl.contract.audit_kinds import audits_of, check_tables
 from etl.sources import Source
 
 

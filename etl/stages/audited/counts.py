@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
-from etl.contract.audit_kinds import BATCH_DATE, COUNT_COLUMNS, MOST_COUNTS, ROW_COUNTS, Audit
+from etl.contract.audit import BATCH_DATE, COUNT_COLUMNS, MOST_COUNTS, ROW_COUNTS, Audit
 from etl.engine.quoting import identifier, qualified
 from etl.ledger import Ledger, RowCount
 from etl.stages.audited.candidate import Candidate

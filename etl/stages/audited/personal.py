@@ -39,7 +39,7 @@ class Personal:
         columns = sorted({column.name for column in self._tagged(tables)})
         if not columns or isinstance(error, StepError):
             return str(error)
-        return f"{type(error).__name__}; its text is withheld, since it may quote {', '.join(columns)}"
+        return f"{type(error).__name__}. Its text is withheld, since it may quote {', '.join(columns)}"
 
     def _tagged(self, tables: Iterable[str]) -> Iterator[Column]:
         for table in tables:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from etl import engine
 from etl.contract import Contract
-from etl.contract.audit_kinds import COUNT_COLUMNS, ROW_COUNTS
+from etl.contract.audit import COUNT_COLUMNS, ROW_COUNTS
 from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import StepError
 from etl.ledger import Ledger, Receipt, RowCount, fingerprint, stamp

@@ -9,7 +9,7 @@ from datetime import date
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from etl.contract.audit_kinds import ROW_COUNTS
+from etl.contract.audit import ROW_COUNTS
 from etl.engine.quoting import identifier, qualified
 from etl.errors import TransformError
 from etl.ledger import Ledger, Receipt

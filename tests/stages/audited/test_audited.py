@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from etl.contract import Column, Contract, Rule, Unique
-from etl.contract.audit_kinds import Audit
+from etl.contract.audit import Audit
 from etl.ledger import Key, Ledger
 from etl.project import Project
 from etl.sources import load_catalog

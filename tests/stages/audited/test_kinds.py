@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from etl.contract import Column, Contract, Rule, Unique
-from etl.contract.audit_kinds import Audit, HeaderAudit, audits_of
+from etl.contract.audit import Audit, HeaderAudit
+from etl.contract.audit_kinds import audits_of
 from etl.errors import AuditError, ModelError
 from etl.ledger import KEPT_ROWS, Ledger
 from etl.project import Project
