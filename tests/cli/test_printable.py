@@ -22,7 +22,8 @@ def hostile(tmp_path, monkeypatch):
 
 
 def test_every_command_is_called():
-    assert set(commands()) == set(CALLS)
+    unsaid = set(commands()) ^ set(CALLS)
+    assert not unsaid, f"say in tests/support/calls.py how these are called, or take them out: {unsaid}"
 
 
 @pytest.mark.parametrize("command", CALLS)
