@@ -49,9 +49,9 @@ def plan(date: date | None, selection: str, is_all: bool, as_json: bool) -> None
     run = under_way(project, ledger)
     made = make_plan(project, ledger, Scope(date or project.today()))
     if any(source.task for source in made.catalog.sources.values()):
-        from etl.tasks import upstream
+        from etl.tasks.makers import check
 
-        upstream.check(made)
+        check(made)
     found = forecast(made, ledger, is_under_way=run is not None)
     found = _selected(found, made, selection) if selection else found
     if as_json:

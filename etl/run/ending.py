@@ -29,6 +29,9 @@ def outcome_of(
     `is_whole` says that all that was stale was asked for, `is_lacking` that a delivery lacks that must be there.
     """
     problems = [step for step, _ in ledger.problems(plan.run_id) if step != UNDELIVERED]
+    if "plan" in problems:
+        # nobody knows what was to be done
+        return "failed"
     if is_lacking and not problems:
         return "missing data"
     if not all(plan.is_done(key, receipts.get(key)) for key in plan.stale):

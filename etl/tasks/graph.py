@@ -46,9 +46,9 @@ class RawFile(luigi.ExternalTask, Step):
         """Yield the task that makes it, if its source names one."""
         source = self.active.plan.catalog.sources[self.source]
         if source.task and (self.source, self.date) not in self.active.undelivered:
-            from etl.tasks import upstream
+            from etl.tasks import makers
 
-            yield upstream.maker_of(self.place, source, self.date)
+            yield makers.maker_of(self.place, source, self.date)
 
     def _look(self) -> None:
         self.active.watch_parent()

@@ -1,4 +1,4 @@
-"""The Luigi tasks that sources name: found by name, run before the plan is fixed, and what is said if one fails.
+"""The Luigi tasks that sources name: run before the plan is fixed, and what is said if one fails.
 
 The plan counts the deliveries that are there, so those that a task makes are made before. They are made by Luigi,
 with as many workers and the scheduler of the run: RawFile requires the task that the source names. A task that
@@ -7,66 +7,30 @@ fails stops nothing else of the night.
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
-import re
-import sys
 import time
-import traceback
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from datetime import date, datetime
-from pathlib import Path
+from datetime import date
 from typing import Any
 
 import luigi
 from luigi.interface import core
-from luigi.parameter import MissingParameterException
 from luigi.rpc import RemoteScheduler
 from luigi.scheduler import Scheduler
 from luigi.task import flatten
 from luigi.worker import Worker
 
-from etl.errors import ContractError, DeliveryError, closest, sentence
+from etl.errors import DeliveryError, EtlError, sentence
 from etl.ledger.keys import UNDELIVERED
-from etl.plan import Plan
 from etl.project import Project
 from etl.run.active import ActiveRun
-from etl.sources import Source
 from etl.stages import raw
+from etl.tasks.makers import check, last_line, maker_of, told
 from etl.tasks.options import Asked
 
 log = logging.getLogger("etl")
-
-
-def check(plan: Plan) -> None:
-    """Raise ContractError for a source that names what is not a Luigi task, or not with these parameters."""
-    for source in plan.catalog.sources.values():
-        if source.task:
-            maker_of(plan.project, source, plan.scope.last)
-
-
-def maker_of(project: Project, source: Source, day: date) -> Any:
-    """Return the task that makes the delivery of a date; it gets the date if it has such a parameter."""
-    named, where = source.maker, f"{source.declared}: the source {source.name}: task={source.task!r}"
-    assert named
-    kind = _kind(project, named.module, named.name, where)
-    parameters = dict(kind.get_params())
-    for name in named.options.keys() - parameters.keys():
-        close = closest(name, parameters)
-        hint = f"Did you mean {close[0]}?" if close else f"It has: {', '.join(parameters) or 'none'}."
-        raise ContractError(f"{where}: {named.name} has no parameter {name}. {hint}")
-    try:
-        given = dict(named.options)
-        if "date" in parameters and "date" not in given:
-            given["date"] = _dated(parameters["date"], day)
-        return kind(**given)
-    except MissingParameterException as error:
-        said = str(error).rpartition("]: ")[2]
-        raise ContractError(f"{where}: {sentence(said)} Write it as {named.name}(name=value).") from None
-    except Exception as error:
-        raise ContractError(f"{where}: {sentence(_told(error, project))}") from None
 
 
 def is_made(run: ActiveRun, source: str, day: date) -> bool:
@@ -87,6 +51,9 @@ def deliver(run: ActiveRun, kind: type[luigi.Task], sources: Collection[str]) ->
     try:
         check(run.plan)
         problems = _work(run, files)
+    except EtlError as error:
+        run.note_problem("plan", error)
+        raise
     finally:
         run.is_delivering = False
         for name in due:
@@ -157,14 +124,14 @@ def _why(task: Any, scheduler: Any, project: Project) -> str:
             return ""
         below = flatten(task.requires())
     except Exception as error:
-        return f"{_named(task)} cannot be asked: {_told(error, project)}"
+        return f"{_named(task)} cannot be asked: {told(error, project)}"
     if found := next(filter(None, (_why(each, scheduler, project) for each in below)), ""):
         return found
     if failure := scheduler.fetch_error(task.task_id)["error"]:
         with suppress(ValueError):
             # what Luigi keeps of a failure is a text as JSON
             failure = json.loads(failure)
-        return f"{_named(task)} failed: {_last(str(failure), project)}"
+        return f"{_named(task)} failed: {last_line(str(failure), project)}"
     return f"{_named(task)} {'did not run' if task.run else 'is not there, and no task makes it'}"
 
 
@@ -188,51 +155,5 @@ def _there(run: ActiveRun, sources: Iterable[str]) -> list[Any]:
     return [raw.find(catalog[name], run.project.raw, last) for name in sources]
 
 
-def _kind(project: Project, module: str, name: str, where: str) -> Any:
-    """Import a class of tasks; the project's folder is looked in last, so that it hides nothing."""
-    if str(project.root) not in sys.path:
-        sys.path.append(str(project.root))
-    try:
-        found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name and (module == error.name or module.startswith(f"{error.name}.")):
-            raise ContractError(
-                f"{where}: there is no module {module}. Put {module.replace('.', '/')}.py into {project.root}, "
-                "or its folder on PYTHONPATH."
-            ) from None
-        raise ContractError(f"{where}: {module} cannot be imported: {_told(error, project)}") from None
-    except Exception as error:
-        raise ContractError(f"{where}: {module} cannot be imported: {_told(error, project)}") from None
-    kind = getattr(found, name, None)
-    if isinstance(kind, type) and issubclass(kind, luigi.Task):
-        return kind
-    tasks = [n for n, v in vars(found).items() if isinstance(v, type) and issubclass(v, luigi.Task)]
-    close = closest(name, tasks)
-    hint = f"Did you mean {close[0]}?" if close else f"Its tasks are: {', '.join(tasks) or 'none'}."
-    what = f"the module {module} has no task {name}" if kind is None else f"{module}.{name} is not a Luigi task"
-    raise ContractError(f"{where}: {what}. {hint}")
-
-
-def _dated(parameter: Any, day: date) -> Any:
-    """Return a day as a parameter of whatever kind has it: a date, a text, a month, an hour."""
-    with suppress(ValueError):
-        return parameter.parse(str(day))
-    with suppress(AttributeError, TypeError):
-        return parameter.normalize(day)
-    return parameter.normalize(datetime.combine(day, datetime.min.time()))
-
-
 def _named(task: Any) -> str:
     return f"{task.task_module}.{task}"
-
-
-def _told(error: Exception, project: Project) -> str:
-    return _last("".join(traceback.format_exception(error)), project)
-
-
-def _last(text: str, project: Project) -> str:
-    """Return the last line of a traceback, and where it is from: the innermost line of the user's own files."""
-    places = re.findall(r'File "([^"\n]+)", line (\d+)', text)
-    own = [(path, line) for path, line in places if Path(path).is_relative_to(project.root)] or places
-    said = next((line for line in reversed(text.strip().splitlines()) if not line.startswith(" ")), "")
-    return f"{said} ({own[-1][0]}:{own[-1][1]})" if own else said

@@ -17,7 +17,7 @@ from etl.errors import ContractError
 from etl.ledger import Ledger
 from etl.ledger.lock import holder
 from etl.project import Project
-from etl.tasks import upstream
+from etl.tasks import makers
 from tests.support import tiny, warm
 from tests.support.projects import environment, wait_for
 
@@ -230,6 +230,7 @@ def test_a_name_that_is_wrong_is_found_when_the_night_is_planned(tmp_path: Path,
         place = re.escape(f"{tmp_path}/contracts/all.py:10: the source crm: task={task!r}: ")
         assert re.search(place + WRONG[task], done.stdout), done.stdout
     assert not project.warehouse.exists()
+    assert Ledger(project.ledger).runs()[0].outcome == "failed"
 
 
 @pytest.mark.parametrize(
@@ -349,13 +350,13 @@ def test_the_date_is_given_in_the_kind_that_the_task_has(tmp_path: Path, kind: s
     )
     project = tiny.project(tmp_path)
     source = tiny.sales(task=f"{module}.Export{kind}")
-    assert upstream.maker_of(project, source, date(2024, 3, 31)).date == value
+    assert makers.maker_of(project, source, date(2024, 3, 31)).date == value
 
 
 def test_a_date_that_the_source_gives_itself_stays(tmp_path: Path) -> None:
     (tmp_path / "fixed.py").write_text("import luigi\n\nclass Fixed(luigi.Task):\n    date = luigi.Parameter()\n")
     source = tiny.sales(task="fixed.Fixed(date='always')")
-    assert upstream.maker_of(tiny.project(tmp_path), source, date(2024, 3, 31)).date == "always"
+    assert makers.maker_of(tiny.project(tmp_path), source, date(2024, 3, 31)).date == "always"
 
 
 def test_a_backfill_has_the_days_made_that_are_missing_among_its_dates(tmp_path: Path) -> None:
