@@ -38,7 +38,7 @@ class Model:
     _: KW_ONLY
     reads: tuple[str, ...]
     header: Header = field(default_factory=Header)
-    # What the SELECT yields; the table of a history or a merge has others, see table_columns.
+    # What the SELECT yields; the table may have others, as its kind says: see `stored`.
     columns: Columns = ()
     # The stored tables of which a partition needs the same partition only (with `lookback`, and those before).
     by_date: tuple[str, ...] = ()
