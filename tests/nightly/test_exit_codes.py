@@ -112,7 +112,7 @@ def test_a_broken_sql_file_is_35_with_file_and_line(shop) -> None:
         ("-- Grain: one.\ndelete from marts.orders", "is not a SELECT"),
         (
             "-- Grain: one.\nselect order_nb\nfrom marts.order",
-            "sql/marts/new.sql:3: there is no table marts.order; ",
+            "sql/marts/new.sql:3: there is no table marts.order. ",
         ),
         ("-- Grain: one.\nselect *\nfrom read_csv('x.csv')", "sql/marts/new.sql:3: read_csv() hides"),
         ("from marts.new", "models read each other in a circle: marts.new -> marts.new"),
