@@ -12,7 +12,7 @@ ODD = {
     r"\banew\b": "again, or rebuild",
     r"\bmend(?:s|ed)?\b": "fix",
     r"\bthere twice\b": "appears twice",
-    r"\bcame (?:with|of)\b|\bwhat came\b|\bwhich came\b": "name the thing",
+    r"\bcame of\b|\b(?:what|which) came\b": "name the thing",
     r"\bof which\b|\bas which\b|\bof whom\b": "a sentence of its own",
     r"\bto be had\b": "name the thing",
     r"\bwhich stays? until\b": "a sentence of its own",
@@ -28,14 +28,27 @@ ODD = {
     r"\bno work of\b|\bin the way of\b": "say what to move",
     r"\btwo things of\b": "two values for",
 }
-_COMMAND = re.compile(r"(?:[:] |\n *|`)(?:[A-Z_]+=\S+ )?(?:etl|luigi|pip|fuser|ETL_ENV)\b[^.]*`?$")
+_COMMAND = re.compile(r"(?:[:] |\n *|`)(?:[A-Z_]+=\S+ )?(?:etl|luigi|pip|fuser|mkdir)\b[^.]*`?$")
 _START = re.compile(rf"[A-Z{HOLE}'\"`(0-9]|[\w./-]*[.=_(]|\n")
 _VERBS = "is|are|has|have|says|needs|does|names|may|must|matches|imports|holds|cannot|can|gives|makes|wants"
 _NO_SUBJECT = re.compile(rf"{HOLE}(?::{HOLE})?: (?:{_VERBS})\b")
 
 
 #: The rooms that are judged.
-ROOMS = ("errors", "project", "ledger", "engine", "contract", "models")
+ROOMS = (
+    "errors",
+    "project",
+    "ledger",
+    "engine",
+    "contract",
+    "models",
+    "stages",
+    "plan",
+    "reports",
+    "run",
+    "operations",
+    "tasks",
+)
 
 
 def judged(messages: Iterable[Message]) -> Iterator[Message]:
@@ -46,6 +59,8 @@ def judged(messages: Iterable[Message]) -> Iterator[Message]:
 def faults(message: Message) -> list[str]:
     """Return what is not plain in one message of an error."""
     text = message.text.rstrip(" ")
+    if text == HOLE:  # passed on: it is judged where it is made
+        return []
     found = []
     if not _START.match(text):
         found.append("begins with neither a capital nor a name")

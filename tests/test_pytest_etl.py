@@ -77,7 +77,7 @@ def test_a_file_that_is_no_test_is_an_error_of_collection(run, pytester: pytest.
     result = run("sql")
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["sql/marts/test_items.sql:2: SQL stands below *"])
+    result.stdout.fnmatch_lines(["sql/marts/test_items.sql:2: SQL must stand below *"])
 
 
 def test_wrong_settings_are_said_without_a_traceback(run, pytester: pytest.Pytester) -> None:

@@ -94,12 +94,12 @@ def replace_texts(project: Project, name: str, file: Path) -> Decision:
 
 
 def discard(project: Project, name: str, selection: Selection, reason: str) -> Decision:
-    """Give records up for a reason; a refused partition only by its own rule, as a whole, or line by line.
+    """Discard records for a reason; a refused partition only by its own rule, as a whole, or line by line.
 
     Raises ConfigError if there are no such records, or if their files are not in raw/ as they were.
     """
     if not reason.strip():
-        raise ConfigError("a reason is needed: it is all that will be known of these records later.")
+        raise ConfigError("Give a reason with --reason TEXT. It is all that will be known of these records later.")
     source = quarantine.find_source(project, name)
     with locked(project, _LOCKED_FOR):
         found = _selected(project, name, selection)
@@ -119,11 +119,11 @@ def discard(project: Project, name: str, selection: Selection, reason: str) -> D
 def _selected(project: Project, name: str, selection: Selection) -> list[dict[str, Any]]:
     found = quarantine.records(project, name, selection, discarded=False)
     if not found:
-        raise ConfigError(f"{name} has no records{selection} in quarantine: see `etl quarantine show {name}`.")
+        raise ConfigError(f"{name} has no records{selection} in quarantine. See `etl quarantine show {name}`.")
     files = {(row["date"], row["file"]) for row in found}
     if selection.lines and len(files) > 1:
         names = few(f"{day} {file}" for day, file in sorted(files))
-        raise ConfigError(f"line {selection.lines[0]} is in more than one file: {names}. Say --date, and --file.")
+        raise ConfigError(f"Line {selection.lines[0]} is in more than one file: {names}. Add --date and --file.")
     return found
 
 
@@ -133,8 +133,9 @@ def _refuse_wholesale(found: Sequence[Mapping[str, Any]], selection: Selection) 
         day = min(refused)
         number = sum(row["rule"] == REFUSED_RULE and row["date"] == day for row in found)
         raise ConfigError(
-            f"the partition of {day} is refused as a whole, with {counted(number, 'record')}, sound ones among "
-            f"them. To leave all of it out, say --rule {REFUSED_RULE} --date {day}; else name records with --line."
+            f"The partition of {day} is refused as a whole: {counted(number, 'record')}, and some of them are "
+            "sound. "
+            f"To discard all of it, add --rule {REFUSED_RULE} --date {day}. To discard single records, add --line."
         )
 
 
@@ -148,13 +149,13 @@ def _deliveries(project: Project, source: Source, found: Sequence[Mapping[str, A
         file = aside if aside in taken else partition_file(project.quarantine, source, day)
         if day not in held or not held[day].is_in_raw:
             raise ConfigError(
-                f"{source.name} {day}: the file of these records is not in raw/ any more, or a newer snapshot is, "
-                "so they cannot be taken again. Have it delivered again."
+                f"{source.name} {day}: the file of these records is not in raw/ any more, or a newer snapshot "
+                "replaced it. Have it delivered again."
             )
         if taken.get(file) != held[day].sha256:
             raise ConfigError(
-                f"{source.name} {day}: {held[day].file} is another one than when these records were rejected. Run "
-                "`etl run` first, and decide about what is then in quarantine."
+                f"{source.name} {day}: {held[day].file} changed since these records were rejected. Run `etl run` "
+                "first, and then decide about the records in quarantine."
             )
     return {day: held[day] for day in days}
 
@@ -225,7 +226,7 @@ def _rows(file: Path) -> Iterator[dict[str, str]]:
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{file} is no CSV in UTF-8: {error}.") from None
+        raise ConfigError(f"{file} is not CSV in UTF-8: {error}.") from None
 
 
 def _write(project: Project, source: Source, decided: Mapping[date, Sequence[Correction]]) -> None:

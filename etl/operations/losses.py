@@ -25,8 +25,8 @@ def losses(source: Project, target: Project, record: Generation) -> Iterator[str
     if there is None and published.current(target):
         name = published.current(target)
         yield (
-            f"the record of {name}, which {target.environment_name} has published, cannot be read, so nobody can "
-            "tell what would be lost. Publish something new there first: "
+            f"the record of {name}, which {target.environment_name} has published, cannot be read, so it is not "
+            "known what would be lost. Publish a new generation there first: "
             f"ETL_ENV={target.environment_name} luigi --module etl Nightly"
         )
     newer: list[str] = []
@@ -43,11 +43,11 @@ def losses(source: Project, target: Project, record: Generation) -> Iterator[str
     if newer:
         yield f"{other} has newer inputs: {few(newer)}. First run the night: {night}"
     if earlier:
-        anew = f"etl env drop {here} and etl env create {here} --from {other}"
-        yield f"{other} has snapshots that {here} never took: {few(earlier)}. Make {here} anew: {anew}"
+        commands = f"etl env drop {here} && etl env create {here} --from {other}"
+        yield f"{other} has snapshots that {here} never took: {few(earlier)}. Recreate {here}: {commands}"
     if files := _decided(source, target):
-        where = f"Have the same lines in {source.corrections}, and run the night: {night}"
-        yield f"{other} has decisions about rejected records that {here} has not: {few(files)}. {where}"
+        where = f"Copy the missing lines to {source.corrections}, and run the night: {night}"
+        yield f"{other} has decisions about rejected records that {here} lacks: {few(files)}. {where}"
 
 
 def _same_input(day: str, item: Input, mine: Mapping[str, Input]) -> list[Input]:

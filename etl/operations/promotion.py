@@ -103,7 +103,7 @@ class Promotion:
     def _checked(self, name: str, approvals: Sequence[Approval]) -> Generation:
         record = published.read_record(self.source.generations / name)
         if record is None:
-            raise PromotionRefused(f"generation {name} has no record of what it was made from; publish it anew.")
+            raise PromotionRefused(f"Generation {name} has no record of its inputs. Publish a new one.")
         problems = [
             *self._unaudited(name),
             *losses(self.source, self.target, record),
@@ -111,7 +111,8 @@ class Promotion:
         ]
         if problems:
             names = f"{name} of {self.source.environment_name}", self.target.environment_name
-            raise PromotionRefused(f"{names[0]} is not promoted to {names[1]}:\n    " + "\n    ".join(problems))
+            listed = "\n    ".join(problems)
+            raise PromotionRefused(f"{names[0]} is not promoted to {names[1]}:\n    {listed}\nThen promote again.")
         return record
 
     def _unaudited(self, name: str) -> Iterator[str]:
@@ -153,7 +154,7 @@ def approve(project: Project, generation: str, by: str, reason: str) -> Approval
     ConfigError without a name or a reason.
     """
     if not by.strip() or not reason.strip():
-        raise ConfigError("an approval needs --by NAME and --reason TEXT.")
+        raise ConfigError("An approval needs --by NAME and --reason TEXT.")
     name = published.find(project, generation).parent.name
     ledger, given = Ledger(project.ledger), Approval(name, by.strip(), reason.strip(), now())
     ledger.note_approvals([given])

@@ -92,7 +92,7 @@ def clear(project: Project, name: str) -> int:
             )
         folders = _folders(project, name)
         if not folders:
-            raise ConfigError(f"the lake and quarantine hold nothing of {name}: see `etl status`.")
+            raise ConfigError(f"The lake and quarantine hold nothing of {name}. See `etl status`.")
         _delete(folders)
         ledger.forget(key for key in ledger.receipts() if key.step == "extract" and key.name == name)
         return len({folder.name for folder in folders})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl import engine
 from etl.engine.quoting import literal, paths
-from etl.errors import ConfigError, counted
+from etl.errors import ConfigError, counted, unknown
 from etl.ledger import Ledger, Receipt
 from etl.operations.spreadsheet import guarded, same_line_ends
 from etl.plan.definitions import definitions
@@ -59,7 +59,7 @@ def find_source(project: Project, name: str) -> Source:
     """Return a source of the project. Raises ConfigError if there is none of that name."""
     sources = definitions(project, Ledger(project.ledger, is_reading=True))[0].sources
     if name not in sources:
-        raise ConfigError(f"there is no source {name}; there are: {', '.join(sources)}.")
+        raise ConfigError(unknown(f"There is no source {name}", name, sources))
     return sources[name]
 
 
@@ -119,7 +119,7 @@ def export(project: Project, source: str, selection: Selection, file: Path) -> i
             writer.writerow(COLUMNS)
             writer.writerows([_cell(row, name) for name in COLUMNS] for row in found)
     except FileExistsError:
-        raise ConfigError(f"{file} is there already; nothing overwrites it. Name another file.") from None
+        raise ConfigError(f"{file} already exists, and etl does not overwrite it. Name another file.") from None
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}.") from None
     return len(found)

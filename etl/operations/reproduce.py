@@ -90,8 +90,8 @@ def reproduce(project: Project, generation: str) -> Iterator[Reproduced]:
     """
     record = published.read_record(project.generations / generation)
     if record is None or not record.git_commit:
-        lack = "no record of what it was made from" if record is None else "no commit: its code was not in git"
-        raise NotReproduced(f"generation {generation} has {lack}, so it cannot be built anew.")
+        lack = "no record of its inputs" if record is None else "no commit: its code was not in git"
+        raise NotReproduced(f"Generation {generation} has {lack}. It cannot be rebuilt.")
     folder = project.data / f".reproduce-{secrets.token_hex(4)}"
     try:
         builder = _builder(project, record)
@@ -138,8 +138,8 @@ def _restore_inputs(project: Project, copy: Project, record: Generation) -> None
         more = f"\n    and {len(gone) - _NAMED:,} more" if len(gone) > _NAMED else ""
         lines = "\n    ".join(gone[:_NAMED])
         raise NotReproduced(
-            f"generation {record.generation} cannot be built anew; of what it was made from, this is gone:\n"
-            f"    {lines}{more}"
+            f"Generation {record.generation} cannot be rebuilt. These of its inputs are gone:\n    {lines}{more}\n"
+            "Restore them, and try again."
         )
 
 
@@ -241,7 +241,7 @@ def _notes(plan: Plan, record: Generation) -> list[str]:
     notes = [] if record.is_committed else ["not all of its code was committed when it was made"]
     changed = [name for name, text in record.definitions.items() if plan.code.get(name) != text]
     if changed:
-        notes.append(f"defined otherwise than when it was made: {', '.join(changed[:_NAMED])}")
+        notes.append(f"defined differently since it was made: {', '.join(changed[:_NAMED])}")
     since = _decided_since(plan.project, record)
     others = [name for name in _taken_otherwise(plan, record) if record.is_committed and name not in since]
     if others:

@@ -49,15 +49,18 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     if models is None:
         if not project.sql.is_dir() and any(receipt.step == "transform" for receipt in ledger.receipts()):
             raise ConfigError(
-                f"the folder of the models, {project.sql}, is gone, with tables that were built. Restore it, or "
-                f"see [etl] sql in luigi.cfg; if they are to go: mkdir {project.sql}"
+                f"The folder of the models, {project.sql}, is gone, but its tables were built. Restore it, or set "
+                f"[etl] sql in luigi.cfg. To drop the tables instead: mkdir {project.sql}"
             )
         models = read_models(project.sql, given, context)
         ledger.cache("models", key, models.to_json())
     for name in catalog.tables:
         if name not in models.models:
             file = project.sql / f"{name.replace('.', '/')}.{'csv' if name.startswith('seeds.') else 'sql'}"
-            raise ConfigError(f"a contract is for the table {name}, but there is no {file} to make it.")
+            raise ConfigError(
+                f"A contract is for the table {name}, but there is no {file} to make it. Add the file or remove "
+                "the contract."
+            )
     check_exports(project, catalog, models)
     check_used(catalog.unused, {model.header.contract for model in models.models.values()})
     catalog = with_named_contracts(project, ledger, catalog, contracts_key, models)

@@ -186,9 +186,9 @@ class Deliveries:
             if known[day].details.get("corrections") and extract_key(source.name, day) not in self.kept:
                 file = corrections_file(self._project, source, day)
                 raise DeliveryError(
-                    f"{source.name} {day}: {file} is gone, with what people decided about its records. Is a "
-                    "folder not mounted? Restore it; nothing else can bring it back. If the decisions are not to "
-                    f"count any more: mkdir -p {file.parent} && touch {file}"
+                    f"{source.name} {day}: {file} is gone. It held what people decided about rejected "
+                    "records. Is a folder not mounted? Restore the file: nothing else has these decisions. To do "
+                    f"without them: mkdir -p {file.parent} && touch {file}"
                 )
 
     def _definition(self, source: Source, day: date) -> str:

@@ -105,9 +105,9 @@ class Plan:
 
     def _unknown(self, key: Key) -> str:
         if key.step == "transform":
-            return f"there is no model {key.name}; there are: {', '.join(self.models.models)}."
+            return unknown(f"There is no model {key.name}", key.name, self.models.models)
         if key.name not in self.catalog.sources:
-            return f"there is no source {key.name}; there are: {', '.join(self.catalog.sources)}."
+            return unknown(f"There is no source {key.name}", key.name, self.catalog.sources)
         return f"{key.name} has no delivery of {key.partition}."
 
     @cached_property
@@ -236,10 +236,10 @@ def _has_own_raw(project: Project) -> bool:
 
 def _check_scope(scope: Scope, catalog: Catalog) -> None:
     if scope.first > scope.last:
-        raise ConfigError(f"the first date, {scope.first}, is after the last, {scope.last}.")
+        raise ConfigError(f"The first date, {scope.first}, is after the last, {scope.last}.")
     for name in filter(None, [scope.source, *scope.allow_withdrawn.split(",")]):
         if name not in catalog.sources:
-            raise ConfigError(f"there is no source {name}; there are: {', '.join(catalog.sources)}.")
+            raise ConfigError(unknown(f"There is no source {name}", name, catalog.sources))
 
 
 def _receipts(project: Project, ledger: Ledger, catalog: Catalog, is_run: bool) -> Mapping[Key, Receipt]:

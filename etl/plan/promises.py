@@ -45,14 +45,14 @@ def _problems(project: Project, contract: Contract, model: Model) -> Iterator[st
         elif problem.rule == "column_in_schema":
             text = _extra(problem.column, types[problem.column], model)
         else:
-            text = f"{problem.message}; the columns of {model.file} are {', '.join(names)}"
+            text = f"{problem.message}. The columns of {model.file} are {', '.join(names)}"
         yield f"{_place(project, model, problem.column)}: {text}."
 
 
 def _other_type(column: Column, made: str, model: Model) -> str:
-    said = f"column {column.name} of {model.name} is {column.type} in its contract, and {model.file} makes {made}"
+    said = f"column {column.name} of {model.name} is {column.type} in its contract, but {model.file} makes {made}"
     if (written := _written(column.name, made, nullable=column.nullable)) is None:
-        return f"{said}, which no contract can have. Cast it in the SELECT: cast(... as {column.type})"
+        return f"{said}. A contract cannot have that type. Cast it in the SELECT: cast(... as {column.type})"
     return f"{said}. Write {written}, or cast it in the SELECT: cast(... as {column.type})"
 
 
@@ -62,17 +62,18 @@ def _lacking(column: Column, names: Sequence[str], model: Model) -> str:
     close = difflib.get_close_matches(column.name.lower(), known, n=1)
     if column.name.lower() in known:
         return (
-            f"{said}; {model.file} calls it {known[column.name.lower()]}. Write `as {column.name}` in the SELECT"
+            f"{said}, but {model.file} calls it {known[column.name.lower()]}. Write `as {column.name}` in the "
+            "SELECT"
         )
-    hint = f"which has {known[close[0]]}" if close else f"which has {', '.join(names)}"
-    return f"{said}, and it is not in {model.file}, {hint}. Add it to the SELECT, or take it out of the contract"
+    hint = f"It has {known[close[0]]}" if close else f"It has {', '.join(names)}"
+    return f"{said}, but {model.file} lacks it. {hint}. Add it to the SELECT, or remove it from the contract"
 
 
 def _extra(name: str, type: str, model: Model) -> str:
     written = _written(name, type, nullable=True)
     instead = f"Write {written}" if written else "Cast it to a type that a contract can have"
     said = f"column {name} ({type}) of {model.file} is not in the contract of {model.name}, which is strict"
-    return f"{said}. {instead}, or take it out of the SELECT"
+    return f"{said}. {instead}, or remove it from the SELECT"
 
 
 def _written(name: str, type: str, *, nullable: bool) -> str | None:

@@ -42,7 +42,7 @@ def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt
     if run.outcome not in ("published", "unchanged"):
         generation = current(plan.project)
         there = f"generation {generation} stays published" if generation else "nothing is published yet"
-        yield f"  {there}; what is done is kept, and the next run goes on from there"
+        yield f"  {there}; what is done is kept, and the next run continues from there"
 
 
 def failed_models(receipts: Mapping[Key, Receipt], models: Collection[str]) -> list[Receipt]:
@@ -95,7 +95,7 @@ def all_notes(plan: Plan, receipts: Mapping[Key, Receipt], name: str) -> list[st
     found = [*kept_notes(mine), *few_rows_notes(mine, plan.run_id)]
     if stays:
         days = few(sorted(r.key.partition for r in stays))
-        found.append(f"{days} stays as it was accepted before: what is to replace it was not taken")
+        found.append(f"{days} keeps the rows accepted before: the new delivery was not taken")
     return [*found, *notes(plan.taken[name])]
 
 
@@ -105,7 +105,7 @@ def _headline(plan: Plan, run: Run, has_worked: bool, newest: str) -> str:
     generation = current(plan.project)
     if run.outcome == "unchanged" and generation not in (None, newest):
         how = _how(plan.project)
-        return f"nothing new up to {plan.scope.last}; {how} {generation}, which stays until something is new"
+        return f"nothing new up to {plan.scope.last}; {how} {generation}. It stays until there is something new"
     if run.outcome == "unchanged" and has_worked:
         return f"nothing new to publish up to {plan.scope.last}: {plan.project.warehouse} holds all of it already"
     if run.outcome == "unchanged":
@@ -160,7 +160,7 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
     held = plan.held[name].values()
     kept = [] if plan.catalog.sources[name].is_dated or any(d.is_in_raw for d in held) else list(plan.held[name])
     if kept and not waiting and plan.scope.source in ("", name):
-        yield f"  {name}: its file is gone from raw/; what came on {few(kept)} stays"
+        yield f"  {name}: its file is gone from raw/; the snapshot of {few(kept)} stays"
     for receipt in done:
         for note in receipt.details.get("skips", ()):
             yield f"  {name}: {receipt.details['file']}: {note}"

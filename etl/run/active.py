@@ -192,7 +192,9 @@ class ActiveRun:
         _active.pop(self.row.run_id, None)
 
     def _give_up(self) -> None:
-        problem = StepError("the worker processes are gone, and did not say why: were they killed? Run again.")
+        problem = StepError(
+            "The worker processes are gone. Were they killed, or was there too little memory? Run again."
+        )
         log.error("failed: %s", problem)
         self.note_problem("workers", problem)
         self.finish()

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from etl.contract.masking import disguised
 from etl.engine import REBUILT, discard_build, is_damage
-from etl.errors import AuditError, Crash, EtlError, StepError, counted, few
+from etl.errors import AuditError, Crash, EtlError, StepError, counted, few, sentence
 from etl.ledger import FAILED, Key, Receipt, failed_note, now
 from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.plan import Plan
@@ -74,7 +74,7 @@ def transform(run: ActiveRun, names: Sequence[str]) -> None:
     for receipt in (receipt for receipt in receipts if receipt.outcome == FAILED):
         log.warning("warning: %s", failed_note(receipt))
     said = [built(receipt) for receipt in receipts if receipt.details["built"]]
-    _said("built", ", ".join(said) or "nothing: all of it was there", started)
+    _said("built", ", ".join(said) or "nothing: all tables were already loaded", started)
 
 
 def audit(run: ActiveRun) -> None:
@@ -130,7 +130,7 @@ def publish(run: ActiveRun) -> None:
     generation = receipt.details["generation"]
     run.ledger.cache(PUBLISHED_CHECKS, generation, json.dumps(plan.checks))
     if not receipt.details["is_new"]:
-        _said("compared", f"all with generation {generation}, which holds the same already,", started)
+        _said("compared", f"all tables with generation {generation}: nothing changed,", started)
         return
     copy = receipt.details["copy"]
     size = f"{copy['how']} {copy['bytes'] / 1e6:,.1f} MB in {copy['seconds']:.2f} s"
@@ -140,7 +140,7 @@ def publish(run: ActiveRun) -> None:
 def failed(error: Exception, run: ActiveRun, step: str, of: Sequence[str]) -> EtlError:
     """Say and note that a step failed, and return the error as messages explain it; `of` is what it was about."""
     known = _explained(error, run)
-    explained = known or Crash(f"{' '.join([step, *of])}: {type(error).__name__}: {error}")
+    explained = known or Crash(f"{' '.join([step, *of])}: {type(error).__name__}: {sentence(str(error))}")
     log.error("failed: %s", explained, exc_info=None if known else error)
     run.note_problem(step, explained)
     return explained
@@ -149,20 +149,20 @@ def failed(error: Exception, run: ActiveRun, step: str, of: Sequence[str]) -> Et
 def _explained(error: Exception, run: ActiveRun) -> EtlError | None:
     """Return what a user can cause, such as a full disk, as an error that says so; None for a fault of etl.
 
-    A build.duckdb that turns out to be damaged is discarded, so that the next run builds it anew.
+    A build.duckdb that turns out to be damaged is discarded, so that the next run rebuilds it.
     """
     if is_damage(error) and REBUILT not in str(error):
         warehouse.close_build(run.project)
         discard_build(run.project, error)
-        return StepError(f"{error}\n{REBUILT}")
+        return StepError(f"{run.project.build} is damaged. {REBUILT}\n{sentence(str(error))}")
     is_duckdb = type(error).__module__.split(".")[0] in ("duckdb", "_duckdb")
     if isinstance(error, EtlError):
         return error
     if not isinstance(error, OSError) and not is_duckdb:
         return None
     free = shutil.disk_usage(run.project.data).free / 1e6
-    hint = f"{free:,.0f} MB are free there: make room" if "space" in str(error).lower() else "Fix the cause"
-    return StepError(f"{error}\n{hint}; the next run goes on from here.")
+    what = f"Make room: {free:,.0f} MB are free there" if "space" in str(error).lower() else "Fix the cause"
+    return StepError(f"{sentence(str(error))}\n{what}, and run again. The next run continues from here.")
 
 
 def _unique(plan: Plan) -> dict[str, Sequence[str]]:

@@ -261,7 +261,7 @@ class Nightly(Batch):
     allow_withdrawn = luigi.Parameter(
         default="",
         positional=False,
-        description="sources, with commas, of which more than max_withdrawn files may be gone",
+        description="sources, with commas, that may lose more than max_withdrawn files",
     )
 
     force = luigi.BoolParameter(positional=False, description="publish even if a rollback holds it")

@@ -70,13 +70,13 @@ def test_a_read_only_checkout_can_be_checked(checkout, check):
 
 
 WRONG = {
-    "a setting": ("luigi.cfg", "[etl]\nthreds = 1\n", "did you mean threads?"),
+    "a setting": ("luigi.cfg", "[etl]\nthreds = 1\n", "Did you mean threads?"),
     "a setting of another environment": ("luigi.cfg", "[etl]\n[etl.env.dev]\numask = 999\n", "umask = 999"),
     "a setting that only DuckDB knows": ("luigi.cfg", "[etl]\nstorage_version = v9.9.9\n", "v9.9.9"),
     "a variable": ("luigi.cfg", "[etl]\n[etl.vars]\nbatch_date = 1\n", "batch_date"),
     "a contract": ("contracts/all.py", tiny.CONTRACTS.replace("int", "complex"), "complex"),
     "Python": ("contracts/all.py", "import nothing_of_this_name\n", "nothing_of_this_name"),
-    "a model": ("sql/marts/items.sql", "select itme from raw.sales", "did you mean item?"),
+    "a model": ("sql/marts/items.sql", "select itme from raw.sales", "Did you mean item?"),
     "a header": ("sql/marts/items.sql", "-- materialized: incremental\nselect item from raw.sales", "partition"),
     "an audit": ("sql/audits/none.sql", "-- fail: why\nselect x from raw.nothing", "raw.nothing"),
     "a contract of no table": (

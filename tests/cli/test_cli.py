@@ -72,7 +72,7 @@ def test_status_shows_the_last_run_and_the_generation_as_text(shop):
 def test_status_of_a_project_that_never_ran_is_no_error(tmp_path, monkeypatch):
     project = tiny.project(tmp_path)
     monkeypatch.setenv("ETL_PROJECT", str(project.root))
-    assert "nothing is published yet" in answer("status")
+    assert "Nothing is published yet" in answer("status")
 
 
 def test_sql_answers_from_the_current_generation(shop):
@@ -92,7 +92,7 @@ def test_sql_neither_writes_nor_reads_files_and_says_why(shop, query):
 
 def test_sql_before_the_first_publish_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("ETL_PROJECT", str(tiny.project(tmp_path).root))
-    with pytest.raises(PublishError, match=r"nothing is published yet. Run"):
+    with pytest.raises(PublishError, match=r"Nothing is published yet. Run"):
         answer("sql", "select 1")
 
 
@@ -150,7 +150,7 @@ def test_an_error_is_a_message_and_an_exit_code_without_a_traceback(shop, monkey
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 30
-    assert capsys.readouterr().err.startswith("Error: there is no generation nope; there are: ")
+    assert capsys.readouterr().err.startswith("Error: There is no generation nope. There are: ")
 
 
 def begun(project, **values):

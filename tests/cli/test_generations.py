@@ -178,11 +178,11 @@ def test_reproduce_shows_the_first_table_that_comes_out_otherwise(shop: Project)
     result = ran("reproduce")
 
     assert isinstance(result.exception, NotReproduced)
-    assert "note: defined otherwise than when it was made: sql/marts/items.sql" in result.output
+    assert "note: defined differently since it was made: sql/marts/items.sql" in result.output
     assert "  ~ item = book: sales 7 → 1" in result.output
 
 
 def test_reproduce_says_that_nothing_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ETL_PROJECT", str(tiny.project(tmp_path).root))
 
-    assert failed(PublishError, "reproduce").startswith("nothing is published yet. Run ")
+    assert failed(PublishError, "reproduce").startswith("Nothing is published yet. Run ")

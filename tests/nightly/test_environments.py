@@ -89,7 +89,7 @@ def test_an_environment_that_is_not_there_is_a_typo(prod: Any, tools: Any) -> No
     made(tools, prod, "staging")
     night = prod.nightly(ETL_ENV="stagign")
     assert night.exit_code == 35
-    assert "there is no environment stagign. Did you mean staging?" in night.output
+    assert "There is no environment stagign. Did you mean staging?" in night.output
     assert not (prod.data / "environments" / "stagign").exists()
 
 
@@ -224,7 +224,7 @@ def test_what_was_promoted_from_other_code_stays_until_something_is_new(prod: An
 
     night = prod.published()
 
-    assert f"staging has promoted {prod.generation}, which stays until something is new" in night.output
+    assert f"staging has promoted {prod.generation}. It stays until there is something new" in night.output
     assert "staging" in etl(prod, "generations")[1]
 
 

@@ -172,7 +172,7 @@ def test_a_backfill_of_an_unknown_source_is_35_with_the_known_ones(project) -> N
     night = project.run("Backfill", "--start", "2018-05-24", "--stop", "2018-05-25", "--source", "order")
 
     assert night.exit_code == 35, str(night)
-    assert "there is no source order; there are: orders, items, sites" in night.output
+    assert "There is no source order. Did you mean orders?" in night.output
     assert "Traceback" not in night.output
 
 
@@ -197,7 +197,7 @@ def test_withdrawing_from_an_unknown_source_is_35_with_the_known_ones(project) -
     night = project.nightly("--allow-withdrawn", "order")
 
     assert night.exit_code == 35, str(night)
-    assert "there is no source order; there are: " in night.output
+    assert "There is no source order. Did you mean orders" in night.output
 
 
 def test_data_that_is_a_file_is_35_and_named(project) -> None:

@@ -78,7 +78,7 @@ def test_a_task_for_something_unknown_says_what_there_is(project) -> None:
     night = project.run("LoadedTable", "--source", "item")
 
     assert night.exit_code == 35, str(night)
-    assert "there is no source item; there are: orders, items, sites" in night.output
+    assert "There is no source item. Did you mean items?" in night.output
     assert "Traceback" not in night.output
 
 

@@ -28,4 +28,4 @@ def test_what_is_selected_and_is_nobodys_name_stops_the_run(project) -> None:
     night = project.run("BuiltModel", "--name", "marts.oders")
 
     assert night.exit_code == 35
-    assert "there is no model marts.oders. Did you mean marts.orders?" in night.output
+    assert "There is no model marts.oders. Did you mean marts.orders?" in night.output

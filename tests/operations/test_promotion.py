@@ -101,7 +101,7 @@ def test_what_did_not_pass_its_audit_by_its_own_word_is_refused(promotion: Promo
 
 def test_one_without_a_record_is_refused(promotion: Promotion) -> None:
     (promotion.source.current / "generation.json").unlink()
-    refused(promotion, "has no record of what it was made from; publish it anew")
+    refused(promotion, "has no record of its inputs. Publish")
 
 
 def test_a_partition_that_only_the_target_has_is_newer_unless_its_file_is_gone(promotion: Promotion) -> None:
@@ -219,9 +219,9 @@ def test_who_approves_waits_for_no_run_and_keeps_the_first_word(promotion: Promo
 def test_an_approval_has_a_name_a_reason_and_a_generation(promotion: Promotion) -> None:
     name = published.current(promotion.source) or ""
     for by, reason in (("", "x"), ("x", " ")):
-        with pytest.raises(ConfigError, match="an approval needs --by NAME and --reason TEXT"):
+        with pytest.raises(ConfigError, match="An approval needs --by NAME and --reason TEXT"):
             approve(promotion.source, name, by, reason)
-    with pytest.raises(PublishError, match="there is no generation run-x"):
+    with pytest.raises(PublishError, match="There is no generation run-x"):
         approve(promotion.source, "run-x", "bob", "compared")
     assert Ledger(promotion.source.ledger).approvals(name) == []
 

@@ -108,7 +108,7 @@ def test_the_first_table_that_comes_out_otherwise_is_the_one_that_others_read(pr
     with reproduce(project, str(published.current(project))) as found:
         assert found.different == ["marts.daily"]
         assert "not all of its code was committed when it was made" in found.notes
-        assert "defined otherwise than when it was made: sql/marts/daily.sql" in found.notes
+        assert "defined differently since it was made: sql/marts/daily.sql" in found.notes
 
 
 def test_inputs_that_are_gone_are_named(project: Project) -> None:

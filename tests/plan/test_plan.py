@@ -285,12 +285,12 @@ def test_another_time_zone_makes_everything_stale(project: Project) -> None:
 def test_a_missing_sql_folder_drops_nothing(project: Project) -> None:
     (project.root / "luigi.cfg").write_text("[etl]\nsql = sqll\n")
 
-    with pytest.raises(ConfigError, match=r"sqll, is gone, .* see \[etl\] sql in luigi.cfg"):
+    with pytest.raises(ConfigError, match=r"sqll, is gone, .* set \[etl\] sql in luigi.cfg"):
         tiny.plan(load_project(project.root))
 
 
 def test_a_backfill_that_ends_before_it_begins_is_refused(project: Project) -> None:
-    with pytest.raises(ConfigError, match="the first date, 2024-03-05, is after the last, 2024-03-01"):
+    with pytest.raises(ConfigError, match="The first date, 2024-03-05, is after the last, 2024-03-01"):
         tiny.plan(project, date(2024, 3, 1), first=date(2024, 3, 5))
 
 
@@ -352,7 +352,7 @@ def test_force_does_again_what_is_done_with_what_depends_on_it(project: Project)
 
 
 def test_a_source_that_nobody_knows_is_an_error(project: Project) -> None:
-    with pytest.raises(ConfigError, match="there is no source sale; there are: sales, sites"):
+    with pytest.raises(ConfigError, match=r"There is no source sale\. Did you mean sales\?"):
         tiny.plan(project, source="sale")
 
 

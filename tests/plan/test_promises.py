@@ -51,13 +51,13 @@ def test_another_type_is_told_with_the_line_to_write_which_loads(
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
-        (SELECT.replace("as sales", "as sale"), "promises the column sales (BIGINT), and it is not in sql/marts/"),
+        (SELECT.replace("as sales", "as sale"), "promises the column sales (BIGINT), but sql/marts/"),
         (SELECT.replace("as sales", "as SALES"), "sql/marts/items.sql calls it SALES. Write `as sales` in the "),
         (
             SELECT.replace("count(*)", "sum(id)"),
-            "makes HUGEINT, which no contract can have. Cast it in the SELECT",
+            "makes HUGEINT. A contract cannot have that type. Cast it in the SELECT",
         ),
-        (SELECT.replace("count(*)", "null"), 'makes "NULL", which no contract can have. Cast it in the SELECT: c'),
+        (SELECT.replace("count(*)", "null"), 'makes "NULL". A contract cannot have that type. Cast it in the S'),
     ],
 )
 def test_what_a_select_lacks_is_told_with_what_to_do(tmp_path: Path, sql: str, said: str) -> None:
@@ -73,7 +73,7 @@ def test_a_strict_contract_is_told_what_it_does_not_know(tmp_path: Path) -> None
     assert message == (
         "contracts/all.py:11: column n (DECIMAL(2,1)) of sql/marts/items.sql is not in the contract of "
         "marts.items, which is strict. Write `n: pandas_engine.Decimal(2, 1)` below "
-        "`from pandera.engines import pandas_engine`, or take it out of the SELECT."
+        "`from pandera.engines import pandas_engine`, or remove it from the SELECT."
     )
 
 

@@ -172,7 +172,7 @@ def test_when_the_file_is_gone_all_that_came_stays(project: Project) -> None:
 
     assert tiny.stale(planned) == []
     assert (
-        "  customers: its file is gone from raw/; what came on 2024-03-01, 2024-03-05, 2024-03-09 stays"
+        "  customers: its file is gone from raw/; the snapshot of 2024-03-01, 2024-03-05, 2024-03-09 stays"
         in said(project, planned)
     )
 

@@ -69,7 +69,7 @@ def test_a_folder_of_models_that_goes_takes_no_table_along(tmp_path: Path) -> No
     tiny.night(project)
     project.sql.rename(tmp_path / "elsewhere")
 
-    with pytest.raises(ConfigError, match=r"folder of the models, .*/sql, is gone, with tables"):
+    with pytest.raises(ConfigError, match=r"folder of the models, .*/sql, is gone, but its tables"):
         tiny.plan(project)
 
 

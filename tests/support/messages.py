@@ -57,6 +57,13 @@ class Package:
                     found.setdefault(node.name, []).append((module, node))
         return found
 
+    def constant(self, name: str, depth: int) -> list[str]:
+        """Return what a constant reads in the modules that set it."""
+        values = (
+            (module, value) for module in self.modules for value in _assigned(module.tree, name, is_module=True)
+        )
+        return [text for module, value in values for text in module.variants(value, depth + 1)] or [HOLE]
+
     def messages(self) -> list[Message]:
         """Return all that an EtlError can say, whether it is raised where it is made or later."""
         return [message for module in self.modules for message in module.messages()]
@@ -134,6 +141,8 @@ class Module:
                 return self._named(node, depth)
             case ast.Call():
                 return self._called(node, depth)
+            case ast.Attribute(attr=name) if name.isupper():
+                return self.package.constant(name, depth)
             case ast.Subscript(value=ast.Name() as name):
                 return self._values_of(name, depth)
         return [HOLE]
@@ -169,6 +178,8 @@ class Module:
         """Return how a joined list ends: as its last element does, if it is written out."""
         if isinstance(node, ast.List | ast.Tuple) and node.elts and not isinstance(node.elts[-1], ast.Starred):
             return [HOLE + text for text in self.variants(node.elts[-1], depth + 1)]
+        if isinstance(node, ast.GeneratorExp | ast.ListComp):
+            return self.variants(node.elt, depth + 1)
         return [HOLE]
 
     def _imports(self, name: str) -> bool:

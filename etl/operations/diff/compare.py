@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl import engine
-from etl.errors import ConfigError
+from etl.errors import ConfigError, unknown
 from etl.operations.diff.known import Known, known
 from etl.operations.diff.rows import Example, Keyed, Whole, write
 from etl.operations.diff.sides import A, B, Sides, key_of, sides
@@ -63,7 +63,7 @@ def compare(project: Project, request: Request) -> list[Compared]:
     with engine.comparing(project, *request.files) as con:
         found = sides(con, request.digits)
         if request.table and request.table not in found:
-            raise ConfigError(f"there is no table {request.table}; there are: {', '.join(found)}.")
+            raise ConfigError(unknown(f"There is no table {request.table}", request.table, found))
         facts = known(con, found) if request.is_hashed else Known()
         request = replace(request, same=request.same | facts.same)
         wanted = [found[request.table]] if request.table else found.values()

@@ -111,7 +111,7 @@ def _check_complete(con: duckdb.DuckDBPyConnection, candidate: Candidate, ledger
         ledger.forget(load_key(name.removeprefix("raw.")) for name in wrong)
         ledger.forget(transform_key(name) for name in wrong)
         names = ", ".join(wrong)
-        raise AuditError(f"build.duckdb does not hold {names} as planned. Run again to build them anew.")
+        raise AuditError(f"build.duckdb does not hold {names} as planned. Run again to rebuild them.")
 
 
 def _store(con: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> None:
@@ -128,7 +128,7 @@ def _described(check: Check, candidate: Candidate, audits: Sequence[Audit]) -> s
     item = next((audit for audit in audits if audit.name == check.name), None)
     why = f": {item.why} ({item.place})" if item else ""
     rows = counted(check.failing, "offending row")
-    lines = [f"{check.name} found {rows} in {check.table_name}{why}"]
+    lines = [sentence(f"{check.name} found {rows} in {check.table_name}{why}")]
     lines += [f"    {example}" for example in check.examples]
     reads = item.reads if item else (check.table_name,)
     arrivals = sorted({text for table in reads for text in candidate.arrivals.get(table, ())})

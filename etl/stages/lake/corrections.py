@@ -101,8 +101,8 @@ def corrections_hash(project: Project, source: Source, days: Iterable[date]) -> 
         if not os.path.lexists(project.corrections / source.name):
             return {}
         raise ConfigError(
-            f"the decisions about {source.name} cannot be read: {sentence(str(error))} Without them nothing of "
-            f"{source.name} is taken. Fix its permissions or the disk."
+            f"The decisions about {source.name} cannot be read: {sentence(str(error))} Nothing of "
+            f"{source.name} is taken without them. Fix the permissions or the disk."
         ) from error
 
 

@@ -88,11 +88,11 @@ class Input:
         if extra and self.source.extra == "refuse" and not contract.drops_extra:
             seen = "" if self.opened.extras else f": {header}"
             return (
-                f"column {_short(extra)} is not in the contract{seen}; if it may be there, say extra='ignore' or "
+                f"column {_short(extra)} is not in the contract{seen}. If it is allowed, write extra='ignore' or "
                 f"extra='keep' in the Source{self._renamed_in_records()}"
             )
         if len(set(self.names)) < len(self.names):
-            return f"a column is there twice: {header}"
+            return f"a column appears twice: {header}"
         if contract.ordered and [n for n in self.names if n in self.cells] != [
             column.name for column in contract.columns if column.name in self.cells
         ]:

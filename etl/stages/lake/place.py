@@ -106,11 +106,11 @@ class Extraction:
         try:
             found = read_corrections(file)
         except ConfigError as error:
-            raise DeliveryError(f"{delivery.source} {delivery.date}: {error}") from None
+            raise DeliveryError(f"{delivery.source} {delivery.date}: {sentence(str(error))}") from None
         if found.sha256 != delivery.corrections:
             raise DeliveryError(
                 f"{delivery.source} {delivery.date}: {file} changed since the run began. Nothing of "
-                f"{delivery.file} was taken; the next run takes it with the corrections that it then finds."
+                f"{delivery.file} was taken. The next run takes it with the new corrections."
             )
         return found
 
@@ -204,15 +204,16 @@ def refusal(extraction: Extraction, extracted: Extracted, receipt: Receipt) -> s
     said = f"{delivery.source} {delivery.date}: {delivery.file} is refused: {sentence(extracted.refused)}"
     if count:
         are = "is" if count == 1 else "are"
-        said += f" Its {counted(count, 'record')} {are} in quarantine (etl quarantine {delivery.source})."
+        said += f" Its {counted(count, 'record')} {are} in quarantine; see `etl quarantine {delivery.source}`."
     if receipt.outcome != "kept":
         return f"{said} Have the file delivered again, or adapt the contract or the source."
     said += f" The {counted(receipt.details['rows'], 'row')} accepted before"
     if receipt.details["sha256"] != delivery.sha256:
         return f"{said} stay. Have the file delivered again, or put the one before it back."
     return (
-        f"{said} from the same file stay: the change of the contract, of the source or of etl itself is refused. "
-        f"Take it back, or say from which day after {delivery.date} on it holds, such as "
+        f"{said} from the same file stay. The contract, the source or etl itself changed, and the file does not "
+        "fit it. "
+        f"Undo the change, or say from which day after {delivery.date} it holds, such as "
         'format={None: Csv(), "2024-03-31": Csv(delimiter=";")}.'
     )
 

@@ -135,7 +135,7 @@ def eaten(file: Input) -> str:
     names = [column.name for column in file.source.contract.columns if column.required]
     for skip in file.opened.skips():
         if skip.role == "above" and names and all(name in skip.place.text for name in names):
-            return f"; line {skip.place.line}, which {skip.option} skips, may be it"
+            return f"; line {skip.place.line} may be the header, but {skip.option} skips it"
     return ""
 
 

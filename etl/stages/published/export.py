@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from etl.engine.quoting import identifier, literal, qualified
-from etl.errors import PublishError
+from etl.errors import PublishError, sentence
 from etl.ledger import fingerprint
 from etl.models import Model
 from etl.project.files import flush, link_file, make_read_only
@@ -107,7 +107,7 @@ def export(
         try:
             done[name], new = _export(con, item, folders[0], folders[1], known.get(name))
         except duckdb.Error as error:
-            raise PublishError(f"{item.model.place} could not be exported: {error}") from error
+            raise PublishError(f"{item.model.place} could not be exported: {sentence(str(error))}") from error
         written[name] = len(new)
         _flush(folders[0], new)
     if manifest := write_manifest(generation, done):

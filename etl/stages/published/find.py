@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from etl.errors import PublishError, closest
+from etl.errors import PublishError, few, unknown
 from etl.project import Project
 from etl.stages.published.record import read_record
 from etl.stages.published.retention import generations
@@ -24,20 +24,22 @@ def find(project: Project, name: str) -> Path:
         return _candidate(project)
     there, now = generations(project), current(project)
     if now is None:
-        raise PublishError("nothing is published yet. Run `luigi --module etl Nightly` first.")
+        raise PublishError("Nothing is published yet. Run `luigi --module etl Nightly` first.")
     if name == CURRENT:
         return project.generations / now / FILE
     if name == PREVIOUS:
         older = there[: there.index(now)]
         if not older:
-            raise PublishError(f"there is no generation before {now}. See `etl generations`.")
+            raise PublishError(f"There is no generation before {now}. See `etl generations`.")
         return project.generations / older[-1] / FILE
     matches = [known for known in there if known == name] or [known for known in there if known.startswith(name)]
     if len(matches) != 1:
-        close = closest(name, [*there, CURRENT, PREVIOUS, CANDIDATE])
-        hint = f" Did you mean {close[0]}?" if close else ""
-        what = "more than one generation begins with" if matches else "there is no generation"
-        raise PublishError(f"{what} {name}; there are: {', '.join(matches or there)}.{hint}")
+        if matches:
+            raise PublishError(
+                f"More than one generation begins with {name}: {few(matches, 20)}. Give more of it."
+            )
+        known = [*there, CURRENT, PREVIOUS, CANDIDATE]
+        raise PublishError(unknown(f"There is no generation {name}", name, known))
     return project.generations / matches[0] / FILE
 
 
@@ -48,7 +50,7 @@ def find_at(project: Project, day: date) -> Path:
     if not names:
         oldest = min((record.batch_date for _, record in records if record), default="none")
         raise PublishError(
-            f"no generation on disk has a batch date of {day} or before; the oldest is of {oldest}. "
+            f"No generation on disk has a batch date of {day} or before. The oldest has {oldest}. "
             "[etl] keep_generations and keep_days say how many are kept."
         )
     return project.generations / names[-1] / FILE
@@ -56,5 +58,5 @@ def find_at(project: Project, day: date) -> Path:
 
 def _candidate(project: Project) -> Path:
     if not candidate(project).exists():
-        raise PublishError("no candidate is set aside: the last run left none, or published its own.")
+        raise PublishError("There is no candidate: the last run set none aside, or published it.")
     return candidate(project)

@@ -116,11 +116,10 @@ def _check_held(project: Project, record: Generation) -> None:
     if hold and hold.stops(facts_of(record.inputs, record.definitions)):
         set_aside(project)
         raise PublishHeld(
-            f"generation {hold.current} stays: {hold.told}.\n"
-            f"    What came with it is as it was: {hold.came_with}.\n"
-            "    Fix that, and the next run publishes; or publish it all the same: "
-            "luigi --module etl Nightly --force\n"
-            "    the candidate is set aside: etl sql --candidate, etl diff current candidate"
+            f"Publishing is on hold, and generation {hold.current} stays: {hold.told}.\n"
+            f"    It waits until one of these changes: {hold.came_with}. They came with {hold.held}.\n"
+            "    The candidate is set aside: etl sql --candidate, etl diff current candidate\n"
+            "    To publish it anyway: luigi --module etl Nightly --force"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etl.errors import PublishError
+from etl.errors import PublishError, unknown
 from etl.ledger import Ledger, now
 from etl.project import Project
 from etl.stages.published.hold import Hold, offending, read_hold, remove_hold, write_hold
@@ -21,9 +21,9 @@ def rollback(project: Project, ledger: Ledger, generation: str = "", by: str = "
     there, now_current = generations(project), current(project)
     target = generation or _before(there, now_current)
     if target not in there:
-        raise PublishError(f"there is no generation {target}; there are: {', '.join(there) or 'none'}.")
+        raise PublishError(unknown(f"There is no generation {target}", target, there))
     if target == now_current:
-        raise PublishError(f"{target} is the current generation already.")
+        raise PublishError(f"{target} is already the current generation.")
     hold = read_hold(project)
     held = hold.held if hold and not hold.damage else now_current
     is_back = held in there and there.index(target) < there.index(held)
@@ -41,8 +41,8 @@ def rollback(project: Project, ledger: Ledger, generation: str = "", by: str = "
 
 def _before(there: list[str], now_current: str | None) -> str:
     if now_current is None:
-        raise PublishError("nothing is published yet.")
+        raise PublishError("Nothing is published yet. Run `luigi --module etl Nightly` first.")
     older = there[: there.index(now_current)] if now_current in there else there
     if not older:
-        raise PublishError(f"there is no generation before {now_current}. See `etl generations`.")
+        raise PublishError(f"There is no generation before {now_current}. See `etl generations`.")
     return older[-1]

@@ -61,7 +61,9 @@ def check_free(project: Project, tables: Iterable[str]) -> None:
     """Raise PublishError if something lies where the link of an export is to be."""
     for link in (export_link(project, table) for table in tables):
         if os.path.lexists(link) and not link.is_symlink():
-            raise PublishError(f"{link} is in the way of an export, and no work of it: move it elsewhere.")
+            raise PublishError(
+                f"{link} was not made by etl, and an export needs its place. Move it away and run again."
+            )
 
 
 def are_exports_whole(project: Project) -> bool:

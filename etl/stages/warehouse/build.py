@@ -14,7 +14,7 @@ from etl import engine
 from etl.contract import Contract
 from etl.contract.audit import COUNT_COLUMNS, ROW_COUNTS
 from etl.engine.quoting import identifier, literal, qualified
-from etl.errors import StepError
+from etl.errors import StepError, sentence
 from etl.ledger import Ledger, Receipt, RowCount, fingerprint, stamp
 from etl.ledger.keys import BUILD
 from etl.project import Project
@@ -99,7 +99,7 @@ def open_build(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb
 
 @contextmanager
 def _opened(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    # if the run was planned with what it holds, the plan has not all that is to be done without it
+    # if the run was planned with what it holds, the plan lacks what is to be done without it
     is_counted_on = ledger.receipt(BUILD) is not None
     if is_counted_on and not project.build.exists():
         raise StepError(f"{project.build} is gone since the run began. {engine.REBUILT}")
@@ -129,7 +129,7 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
             con.execute("rollback")
         except duckdb.Error as failed:
             what = f"{failed}, after: {error}"
-            raise StepError(f"what failed could not be rolled back, so the step ends here: {what}") from error
+            raise StepError(f"The failed step could not be rolled back: {sentence(what)} Run again.") from error
         raise
     con.execute("commit")
 

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal, paths, qualified
-from etl.errors import Crash, EtlError, StepError, WithdrawnError, few
+from etl.errors import Crash, EtlError, StepError, WithdrawnError, few, sentence
 from etl.ledger import Ledger, Receipt
 from etl.ledger.keys import extract_key, load_key
 from etl.project import Project
@@ -101,7 +101,11 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
                 failed.append(_explained(con, project, table, ledger, error))
             except Exception as error:
                 log.error("%s", table.source.table, exc_info=error)
-                failed.append(Crash(f"{table.source.table} could not be loaded: {type(error).__name__}: {error}"))
+                failed.append(
+                    Crash(
+                        f"{table.source.table} could not be loaded: {type(error).__name__}: {sentence(str(error))}"
+                    )
+                )
     for table in tables:
         if any(receipt.key.name == table.source.name for receipt in receipts):
             _forget_withdrawn(project, table, ledger)
@@ -137,10 +141,10 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
 def _explained(
     con: duckdb.DuckDBPyConnection, project: Project, table: Table, ledger: Ledger, error: duckdb.Error
 ) -> StepError:
-    """Return why a table could not be loaded; files of the lake that cannot be read are to be made anew."""
+    """Return why a table could not be loaded; files of the lake that cannot be read are made again."""
     broken = [day for day in table.partitions if not _is_readable(con, project, table.source, day)]
     if not broken:
-        return StepError(f"{table.source.table} could not be loaded: {error}")
+        return StepError(f"{table.source.table} could not be loaded: {sentence(str(error))}")
     ledger.forget(extract_key(table.source.name, day) for day in broken)
     days = f"{', '.join(map(str, broken[:3]))}{', ...' if len(broken) > 3 else ''}"
     if table.source.is_dated:

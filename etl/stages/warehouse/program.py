@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.contract.casts import exact_cast
 from etl.engine.quoting import identifier, literal, qualified, set_variable
-from etl.errors import ModelError, TransformError
+from etl.errors import ModelError, TransformError, sentence
 from etl.models import Code, Model, read_code
 from etl.stages.warehouse.work import Build, State, Work
 
@@ -124,7 +124,7 @@ def _planned(build: Build) -> Code:
     try:
         code = read_code((build.folder / model.file).parents[1], model.name)
     except (ModelError, OSError) as error:
-        raise TransformError(f"{model.place} changed since the run was planned: {error}") from error
+        raise TransformError(f"{model.place} changed since the run was planned: {sentence(str(error))}") from error
     if model.normal.split()[0] != code.digest:
         raise TransformError(f"{model.place} changed since the run was planned. Run again to build it.")
     return code
@@ -160,7 +160,9 @@ def _explained(model: Model, code: Code) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         kind = "" if type(error).__module__.endswith("duckdb") else f"{type(error).__name__}: "
-        raise TransformError(f"{_place(model, code, error)} could not be built: {kind}{error}") from error
+        raise TransformError(
+            f"{_place(model, code, error)} could not be built: {kind}{sentence(str(error))}"
+        ) from error
 
 
 def _place(model: Model, code: Code, error: BaseException) -> str:

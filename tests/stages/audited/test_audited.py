@@ -159,7 +159,7 @@ def test_warnings_of_raw_rows_are_those_counted_when_they_were_extracted(project
 def test_a_table_that_is_not_the_planned_one_is_never_published_and_is_built_again(project: Project) -> None:
     message = failure(project, tables={"raw.sales": "planned"})
 
-    assert message == "build.duckdb does not hold raw.sales as planned. Run again to build them anew."
+    assert message == "build.duckdb does not hold raw.sales as planned. Run again to rebuild them."
     assert Ledger(project.ledger).receipt(Key("load", "sales")) is None
 
 

@@ -179,7 +179,7 @@ def test_an_audit_of_a_table_that_nobody_makes_stops_the_audit_with_a_hint(proje
     contract = replace(tiny.CONTRACT, audits=(HeaderAudit("references", "item = raw.sale.item"),))
 
     with pytest.raises(
-        ModelError, match=r"contract Sales: .* there is no table raw.sale. Did you mean raw.sales\?"
+        ModelError, match=r"Contract Sales: .* there is no table raw.sale. Did you mean raw.sales\?"
     ):
         check(project, sources=[tiny.sales(contract=contract)])
 

@@ -119,7 +119,7 @@ def test_a_header_that_lacks_a_column_is_refused_with_all_its_records(tmp_path: 
     ("text", "message"),
     [
         ("id,item,price,colour\n1,a,1,red\n", "'colour' is not in the contract"),
-        ("id,item,item,price\n1,a,b,1\n", "a column is there twice"),
+        ("id,item,item,price\n1,a,b,1\n", "a column appears twice"),
         ("ID,item,price\n1,a,1\n", "'id' of the contract is missing"),
         ("", "the file has no header at all"),
     ],

@@ -202,7 +202,7 @@ def test_the_lines_are_published_with_their_partition(tmp_path: Path) -> None:
 
 def test_a_header_that_the_preamble_took_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        DeliveryError, match=r"the header found is 1, .*; line 1, which preamble=1 skips, may be it"
+        DeliveryError, match=r"the header found is 1, .*; line 1 may be the header, but preamble=1 skips it"
     ):
         tiny.take(project_of(tmp_path, CONTENT), tiny.sales(format=Csv(preamble=1)))
 

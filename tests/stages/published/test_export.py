@@ -289,7 +289,7 @@ def test_what_lies_in_the_place_of_an_export_is_left_alone_and_named(tmp_path: P
     project = tiny.project(tmp_path, sql=SQL)
     (project.lake / "marts/items").mkdir(parents=True)
 
-    with pytest.raises(PublishError, match=r"lake/marts/items is in the way of an export"):
+    with pytest.raises(PublishError, match=r"lake/marts/items was not made by etl"):
         tiny.night(project)
 
     assert published.current(project) is None

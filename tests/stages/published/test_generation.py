@@ -123,11 +123,11 @@ def test_a_rollback_to_nowhere_says_what_there_is(project: Project) -> None:
     with pytest.raises(PublishError, match=r"nothing is published"):
         rollback(project)
     publish(project, 1)
-    with pytest.raises(PublishError, match=r"there is no generation before run-1. See `etl generations`"):
+    with pytest.raises(PublishError, match=r"There is no generation before run-1. See `etl generations`"):
         rollback(project)
-    with pytest.raises(PublishError, match=r"there is no generation run-9; there are: run-1\."):
+    with pytest.raises(PublishError, match=r"There is no generation run-9\. Did you mean run-1\?"):
         rollback(project, "run-9")
-    with pytest.raises(PublishError, match=r"there is no generation \.\./run-1"):
+    with pytest.raises(PublishError, match=r"There is no generation \.\./run-1"):
         rollback(project, "../run-1")
     assert seen(project) == 1
 

@@ -89,7 +89,7 @@ def test_code_that_was_wrong_holds_until_it_changes(tmp_path: Path) -> None:
     tiny.night(project)
     rollback(project)
     tiny.deliver(project, {"sales/2024-03-03.csv": "id,item\n4,cup\n"})
-    with pytest.raises(PublishHeld, match=r"What came with it is as it was: sql/marts/items\.sql"):
+    with pytest.raises(PublishHeld, match=r"It waits until one of these changes: sql/marts/items\.sql"):
         tiny.night(project)
 
     model.write_text(good)
@@ -168,5 +168,5 @@ def test_every_switch_is_on_record(project: Project) -> None:
 
 
 def test_there_is_no_rollback_to_what_is_current(project: Project) -> None:
-    with pytest.raises(PublishError, match="is the current generation already"):
+    with pytest.raises(PublishError, match="is already the current generation"):
         rollback(project, str(published.current(project)))
