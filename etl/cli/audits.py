@@ -37,7 +37,7 @@ def audits(name: str, failed: bool, as_json: bool) -> None:
         known = {*checks, *(check.table_name for check in checks.values())}
         close = closest(name, known)
         hint = f"Did you mean {close[0]}?" if close else "`etl audits` lists them all."
-        raise ConfigError(f"the last audit has no check and no table {name}. {hint}")
+        raise ConfigError(f"The last audit has no check and no table {name}. {hint}")
     found = [check for check in found if not (failed and check.passed)]
     show(found, as_json, _show_checks, plain=lambda: list(map(_result, found)))
 

@@ -60,7 +60,7 @@ def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_
     if (key or out) and not table:
         raise click.UsageError("--key and --out are for one table. Name it after A and B.")
     if out and out.suffix not in (".parquet", ".csv"):
-        raise ConfigError(f"--out {out}: the name must end in .parquet or .csv.")
+        raise ConfigError(f"The file of --out, {out}, must end in .parquet or .csv.")
     if out and os.path.lexists(out):
         raise ConfigError(f"{out} exists already, and nothing overwrites it. Name another file.")
     project = load_project()

@@ -14,7 +14,7 @@ from typing import Any
 from etl.contract.contract import Contract
 from etl.contract.folder import check_python, check_table, modules_of, package_of
 from etl.contract.unused import Unused, unused_models
-from etl.errors import ContractError
+from etl.errors import ContractError, sentence
 from etl.project.files import project_files
 from etl.sources.source import Source
 
@@ -54,9 +54,9 @@ def load_catalog(folder: Path) -> Catalog:
     from etl.contract.compiler import compile_contract
 
     if not folder.is_dir():
-        raise ContractError(f"the contracts folder {folder} does not exist. See [etl] contracts in luigi.cfg.")
+        raise ContractError(f"The contracts folder {folder} does not exist. Set [etl] contracts in luigi.cfg.")
     for path in (path for path in project_files(folder, ".py") if path.suffix != ".py"):
-        raise ContractError(f"{path}: nothing reads a file with the suffix {path.suffix}. Call it .py.")
+        raise ContractError(f"{path}: nothing reads a file with the suffix {path.suffix}. Rename it to .py.")
     sources: dict[str, Source] = {}
     tables: dict[str, Contract] = {}
     used: list[Any] = []
@@ -72,7 +72,7 @@ def load_catalog(folder: Path) -> Catalog:
                     _add_once(tables, contract.name, contract, path)
                     used.append(value)
         except ContractError as error:
-            raise ContractError(f"{path}: {error}") from error
+            raise ContractError(f"{path}: {sentence(str(error))}") from error
     raw = [variant.contract for source in sources.values() for variant in source.variants]
     for contract in [*raw, *tables.values()]:
         check_python(folder, contract)
@@ -85,7 +85,7 @@ def _add_source(sources: dict[str, Source], name: str, source: Source, path: Pat
     if source.name and source.name in sources:
         return  # imported into a second file
     if not _NAME.fullmatch(name):
-        raise ContractError(f"the source '{name}' needs a lower-case name: it becomes the table raw.{name}.")
+        raise ContractError(f"The source '{name}' needs a lower-case name, since it becomes the table raw.{name}.")
     source.name = name
     source.declared = f"{path}:{_line(path, name)}" if source.task else str(path)
     _add_once(sources, name, source, path)
@@ -102,7 +102,7 @@ def _line(path: Path, name: str) -> int:
 
 def _add_once(items: dict[str, Any], name: str, value: Any, path: Path) -> None:
     if name in items:
-        raise ContractError(f"'{name}' is declared twice.")
+        raise ContractError(f"'{name}' is declared twice. Rename one of them.")
     items[name] = value
 
 

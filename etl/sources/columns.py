@@ -28,7 +28,7 @@ def check_column(where: str, column: Column, partition: str, values: Values) -> 
         raise ContractError(f"{where} has a name that etl needs for itself. Rename the column.")
     if column.regex:
         raise ContractError(
-            f"{where} is a pattern (regex=True): the columns of a raw file are to be known. Name each of them."
+            f"{where} is a pattern (regex=True). The columns of a raw file must be known. Name each of them."
         )
     is_partition = column.name.lower() == partition.lower()
     if is_partition and (column.name, column.type) != (partition, "DATE"):
@@ -44,8 +44,8 @@ def check_column(where: str, column: Column, partition: str, values: Values) -> 
     until = column.two_digit_years_until or values.two_digit_years_until
     if is_moment and own and has_two_digit_years(own) and not until:
         raise ContractError(
-            f"{where}: the format {own!r} has %y, years of two digits, and nothing says of which century. Say "
-            "until which year they go: with two_digit_years_until=2049 beside it 49 is 2049, and 50 is 1950."
+            f"{where}: the format {own!r} has %y, years of two digits, and nothing says which century. Add "
+            "their last year: with two_digit_years_until=2049, 49 is 2049 and 50 is 1950."
         )
     try:
         column_values(column, values)

@@ -48,8 +48,8 @@ def check_same_table(first: Contract, other: Contract, since: str) -> None:
         if before.get(name) != now.get(name):
             what = "has another type or mask" if name in before and name in now else "is not in both"
             raise ContractError(
-                f"the contracts {first.name} and {other.name} (since {since}) make one table, but its column "
-                f"{name!r} {what}. Give both the same columns; aliases, formats and rules may differ."
+                f"The contracts {first.name} and {other.name} (since {since}) make one table, but its column "
+                f"{name!r} {what}. Give both the same columns. Aliases, formats and rules may differ."
             )
 
 

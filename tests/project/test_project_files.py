@@ -51,7 +51,9 @@ def test_a_contract_with_a_suffix_in_capital_letters_is_an_error(tmp_path: Path)
     project = tiny.project(tmp_path)
     put(tmp_path / "contracts" / "more.PY", "")
 
-    with pytest.raises(ContractError, match=r"more\.PY: nothing reads a file with the suffix \.PY. Call it \.py"):
+    with pytest.raises(
+        ContractError, match=r"more\.PY: nothing reads a file with the suffix \.PY. Rename it to \.py"
+    ):
         tiny.plan(project)
 
 

@@ -107,7 +107,7 @@ def test_a_name_can_be_declared_once(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_an_error_that_names_the_setting(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"contracts folder .*none does not exist. See \[etl\] contracts"):
+    with pytest.raises(ContractError, match=r"contracts folder .*none does not exist. Set \[etl\] contracts"):
         load_catalog(tmp_path / "none")
 
 

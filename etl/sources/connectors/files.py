@@ -48,7 +48,7 @@ class Files:
             raise ContractError(f"Source({self.named}): settle_seconds is a number of seconds, 0 or more.")
         if self.same_content not in SAME:
             raise ContractError(
-                f"Source({self.named}): same_content={self.same_content!r} is none of {', '.join(SAME)}."
+                f"Source({self.named}): same_content={self.same_content!r} is not one of {', '.join(SAME)}."
             )
 
     @property

@@ -133,7 +133,7 @@ def _marked(format: str) -> str:
     if unknown := [name for name in names if name not in _DIGITS and name != "%"]:
         raise ValueError(f"spells its date with %{unknown[0]}; known are %Y, %y, %m, %d and %j")
     if not any(parts <= set(names) for parts in _WHOLE_DATES) or re.search(r"[*?]", format):
-        raise ValueError(f"needs a whole date: {{date:{format}}} is none")
+        raise ValueError(f"needs a whole date: {{date:{format}}} is not one")
     return re.sub(r"%(.)", lambda found: "%" if found[1] == "%" else _MARK + found[1], format)
 
 

@@ -123,8 +123,8 @@ class Walk:
             return []
         except OSError as error:
             raise DeliveryError(
-                f"the folder {self._raw}/{folder} cannot be listed: {error.strerror}. Fix its permissions or "
-                "the disk; until then nobody can tell what was delivered."
+                f"The folder {self._raw}/{folder} cannot be listed: {error.strerror}. Fix its permissions or "
+                "the disk. Until then it is not known what was delivered."
             ) from error
 
 
@@ -132,7 +132,7 @@ def _unfit_name(name: str) -> str:
     """Return why a name cannot be that of a delivery: it ends up in logs, tables and JSON."""
     if name.isprintable() or not _UNFIT.search(name):
         return ""
-    return f"{name!r} is a name with a character that is no text. Have it named otherwise"
+    return f"{name!r} is a name with a character that is not text. Have the file renamed"
 
 
 def _kind(mode: int) -> str:

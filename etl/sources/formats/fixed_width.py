@@ -110,13 +110,13 @@ class FixedWidth(plain.TextFile):
                 line = content.decode()
             except UnicodeDecodeError:
                 shown, raw = plain.shown(plain.original(content, encoding), encoding)
-                yield StagedRecord(number, shown, problem=f"it is no text in {encoding}", raw=raw)
+                yield StagedRecord(number, shown, problem=f"it is not text in {encoding}", raw=raw)
                 details += self._type(shown) == self.record
                 continue
             kind = self._type(line)
             details += kind == self.record
             if trailer:
-                yield StagedRecord(number, line, problem="it is behind the trailer")
+                yield StagedRecord(number, line, problem="it stands after the trailer")
             elif self.trailer and kind == self.trailer[0]:
                 trailer = line
                 self._check_trailer(path, number, line, details)
@@ -134,7 +134,7 @@ class FixedWidth(plain.TextFile):
     def _problem(self, line: str) -> str:
         kind = self._type(line)
         if kind != self.record:
-            return f"record type {kind!r} is none that is declared"
+            return f"record type {kind!r} is not declared"
         if len(line) not in self.lengths and not self._shortest <= len(line) < self.lengths[-1]:
             expected = " or ".join(map(str, self.lengths))
             at_least = f" and not {self._shortest} at least" if self.trimmed and len(line) < self._shortest else ""
@@ -239,7 +239,7 @@ class FixedWidthReader:
 def _span(name: str, span: object) -> Span:
     # a list comes back from JSON
     if not isinstance(span, tuple | list) or len(span) != 2 or not all(type(end) is int for end in span):
-        raise ContractError(f"FixedWidth({name}={span!r}) is no pair of the first and the last character.")
+        raise ContractError(f"FixedWidth({name}={span!r}) is not a pair of the first and the last character.")
     start, end = span
     if not 1 <= start <= end:
         raise ContractError(f"FixedWidth({name}={span!r}) must count from 1, and end where it starts or later.")

@@ -109,7 +109,7 @@ class Json(JsonLines):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not all(isinstance(key, str) for key in self._keys):
-            raise ContractError(f"Json(records={self.records!r}) is no path of keys, such as data.items.")
+            raise ContractError(f"Json(records={self.records!r}) is not a path of keys, such as data.items.")
 
     @property
     def _keys(self) -> tuple[str, ...]:
@@ -150,7 +150,7 @@ def _record(
     if not isinstance(element, Element):
         line, content = element
         text, raw = plain.shown(plain.original(content, encoding), encoding)
-        return StagedRecord(line, text, problem=f"it is no text in {encoding}", raw=raw)
+        return StagedRecord(line, text, problem=f"it is not text in {encoding}", raw=raw)
     if element.problem:
         return StagedRecord(element.line, element.text, problem=element.problem)
     try:

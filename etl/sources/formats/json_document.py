@@ -137,7 +137,7 @@ def elements(text: Path, keys: tuple[str, ...]) -> Iterator[Element]:
         yield from document.inside(keys)
         if not document.is_found:
             raise UnreadableError(document.missing(text))
-        yield from cursor.rest("it is behind the end of the document")
+        yield from cursor.rest("it stands after the end of the document")
 
 
 def sequence(text: Path) -> Iterator[Element]:
@@ -161,7 +161,7 @@ class _Document:
     def inside(self, keys: tuple[str, ...]) -> Iterator[Element]:
         """Yield the records of the value at the cursor."""
         if self.is_found and not keys:
-            yield from self._over(f"the records at {'.'.join(self._keys)} are there twice")
+            yield from self._over(f"the records at {'.'.join(self._keys)} appear twice")
         elif not keys and self._cursor.take("["):
             self.is_found = True
             yield from self._array()
@@ -179,7 +179,7 @@ class _Document:
         if self._keys:
             seen = ", ".join(self._seen[:20]) or "none"
             return f"{text} holds no array at {'.'.join(self._keys)}; the keys found are: {seen}."
-        return f"{text} is no JSON array; if its records are an array within an object, say records='its.key'."
+        return f"{text} is not a JSON array. If the records are in an array of an object, write records='its.key'."
 
     def _array(self) -> Iterator[Element]:
         cursor = self._cursor
@@ -196,7 +196,7 @@ class _Document:
             if not cursor.take(","):
                 problem = "there is no comma before it"
             elif cursor.peek() == "]":
-                yield Element(cursor.line, "", None, "there is nothing behind the last comma")
+                yield Element(cursor.line, "", None, "there is nothing after the last comma")
 
     def _object(self, keys: tuple[str, ...]) -> Iterator[Element]:
         cursor = self._cursor
@@ -206,7 +206,7 @@ class _Document:
             is_first = False
             key = cursor.element() if is_sound else None
             if key is None or key.problem or not cursor.take(":"):
-                yield from self._over("it is no JSON", key)
+                yield from self._over("it is not JSON", key)
                 return
             self._seen.append(key.value)
             if key.value == keys[0]:

@@ -25,7 +25,9 @@ def parse_path(text: str) -> Path:
         steps.append(int(index) if index else key if key else re.sub(r"\\(.)", r"\1", quoted))
         position = match.end()
     if not steps or position < len(text) or text[0] == ".":
-        raise ContractError(f'path {text!r} is none such as address.city, tags[0] or ["a.b"].')
+        raise ContractError(
+            f'Path {text!r} is not understood. Write one such as address.city, tags[0] or ["a.b"].'
+        )
     return tuple(steps)
 
 
@@ -52,7 +54,9 @@ class Paths:
                 children = node.children
                 node = children.setdefault(step, _Node())
                 if len({type(key) for key in children}) > 1:
-                    raise ContractError(f"path {paths[names[column]]!r}: one value is both an object and a list.")
+                    raise ContractError(
+                        f"Path {paths[names[column]]!r}: one value cannot be both an object and a list."
+                    )
             node.columns.append(column)
 
     def cells(self, value: Any) -> tuple[list[str | None], dict[str, Any]]:
@@ -81,7 +85,7 @@ class Paths:
             self._walk_list(node, value, where, cells, extra)
             return
         if not isinstance(value, dict):
-            raise Malformed(f"{where or 'it'} is {_kind(value)}, no object")
+            raise Malformed(f"{where or 'it'} is {_kind(value)}, not an object")
         children = node.children
         for key, item in value.items():
             child = children.get(key)
@@ -97,7 +101,7 @@ class Paths:
         self, node: _Node, value: Any, where: str, cells: list[str | None], extra: dict[str, Any]
     ) -> None:
         if not isinstance(value, list):
-            raise Malformed(f"{where or 'it'} is {_kind(value)}, no list")
+            raise Malformed(f"{where or 'it'} is {_kind(value)}, not a list")
         for index, item in enumerate(value):
             child = node.children.get(index)
             if child is not None:

@@ -28,9 +28,9 @@ def decoded(text: str, start: int = 0) -> tuple[Any, int]:
             dumped(value).encode()
     except json.JSONDecodeError as error:
         message = error.msg[0].lower() + error.msg[1:]
-        raise Malformed(f"it is no JSON: {message} at character {error.pos - start + 1}") from error
+        raise Malformed(f"it is not JSON: {message} at character {error.pos - start + 1}") from error
     except UnicodeEncodeError as error:
-        raise Malformed("it holds half a surrogate pair, which is no character") from error
+        raise Malformed("it holds half a surrogate pair, which is not a character") from error
     except RecursionError as error:
         raise Malformed("it is nested too deeply") from error
     return value, end
@@ -41,7 +41,7 @@ def single(text: str) -> Any:
     stripped = text.strip(" \t\n\r")
     value, end = decoded(stripped)
     if end < len(stripped):
-        raise Malformed(f"it is no JSON: there is more behind the value at character {end + 1}")
+        raise Malformed(f"it is not JSON: there is more after the value at character {end + 1}")
     return value
 
 
@@ -65,12 +65,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise Malformed(f"key {twice!r} is there twice in one object")
+        raise Malformed(f"key {twice!r} appears twice in one object")
     return found
 
 
 def _refuse(constant: str) -> Any:
-    raise Malformed(f"{constant} is no number in JSON")
+    raise Malformed(f"{constant} is not a number in JSON")
 
 
 _DECODER = json.JSONDecoder(

@@ -57,7 +57,7 @@ class TextFile(Values):
             check_encoding(self.encoding)
         if self.compression not in _COMPRESSIONS:
             names = ", ".join(filter(None, _COMPRESSIONS))
-            raise ContractError(f"compression={self.compression!r} is none that etl knows: {names}.")
+            raise ContractError(f"compression={self.compression!r} is not supported. Use one of {names}.")
 
     @contextmanager
     def plain_text(self, path: Path, scratch: Path) -> Iterator[tuple[Path, str]]:
@@ -79,7 +79,7 @@ def check_encoding(encoding: str) -> None:
     except (LookupError, UnicodeError, ValueError):
         name = "undefined"
     if name.replace("_", "-") in _NO_FILE_ENCODINGS:
-        raise ContractError(f"encoding={encoding!r} is no text encoding of Python, such as cp1252 or utf-16.")
+        raise ContractError(f"encoding={encoding!r} is not a text encoding of Python, such as cp1252 or utf-16.")
 
 
 def check_pattern(option: str, pattern: str) -> None:

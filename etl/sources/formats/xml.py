@@ -47,10 +47,13 @@ class Xml(plain.TextFile):
         super().__post_init__()
         object.__setattr__(self, "null", (self.null,) if isinstance(self.null, str) else tuple(self.null))
         if not re.fullmatch(rf"{_NAME}(?:/{_NAME})*", self.record):
-            raise ContractError(f"Xml(record={self.record!r}) is no path of elements, such as orders/order.")
+            raise ContractError(f"Xml(record={self.record!r}) is not a path of elements, such as orders/order.")
         for name, path in self.fields.items():
             if not _PATH.fullmatch(path):
-                raise ContractError(f"Xml: fields[{name!r}]={path!r} is none such as @id, address/city or tag[].")
+                raise ContractError(
+                    f"Xml: fields[{name!r}]={path!r} is not understood. Write one such as @id, address/city or "
+                    "tag[]."
+                )
         for path in (self.record, *self.fields.values()):
             self._steps(path.removesuffix("[]"))
 
@@ -191,7 +194,7 @@ class Xml(plain.TextFile):
             elif name.is_list:
                 lists.setdefault(number, []).append(value)
             elif number in seen:
-                return cells, {}, f"{self._shown(name.path or '.')} is there more than once"
+                return cells, {}, f"{self._shown(name.path or '.')} appears more than once"
             else:
                 seen.add(number)
                 cells[number] = value

@@ -246,8 +246,8 @@ class _Parser:
 
     def _refuse(self, name: str, *_: object) -> None:
         raise UnreadableError(
-            f"{self._path} has a document type ({name}), which may hide or multiply text by entities; "
-            "etl reads none that has. Ask for the file without it."
+            f"{self._path} has a document type ({name}), which can hide or multiply text. "
+            "etl does not read it. Ask for the file without it."
         )
 
     def _rest(self, problem: str) -> Iterator[Found]:

@@ -38,7 +38,7 @@ def test_cells_may_keep_their_spaces_and_have_markers_for_null(table):
         (b"0002Bob", "the line has 7 characters, not 9"),
         (b"0002Bob   ", "the line has 10 characters, not 9"),
         (b"0002B\0b  ", "it holds a NUL character"),
-        (b"0002B\xffb  ", "it is no text in utf-8"),
+        (b"0002B\xffb  ", "it is not text in utf-8"),
     ],
 )
 def test_a_line_that_is_not_as_declared_is_broken_alone(table, line, problem):
@@ -113,9 +113,9 @@ def test_record_types_are_told_by_position(table):
     found = table(TYPED, "HDR 9\nDTL01\nXYZ02\nDTL2\nDTL03\nTRL 3\nDTL04\n", ["id"])
     assert found.rows == [("01",), ("03",)]
     assert found.broken == [
-        (3, "XYZ02", "record type 'XYZ' is none that is declared"),
+        (3, "XYZ02", "record type 'XYZ' is not declared"),
         (4, "DTL2", "the line has 4 characters, not 5"),
-        (7, "DTL04", "it is behind the trailer"),
+        (7, "DTL04", "it stands after the trailer"),
     ]
 
 

@@ -47,7 +47,7 @@ def test_what_no_column_takes_is_extra(table):
 def test_a_cell_that_is_there_twice_breaks_its_record(table):
     record = "<order><name>a</name><name>b</name></order>"
     found = table(ORDERS, f"<orders>\n{record}<order><name>c</name></order></orders>", ["name"])
-    assert (found.rows, found.broken) == ([("c",)], [(2, record, "name is there more than once")])
+    assert (found.rows, found.broken) == ([("c",)], [(2, record, "name appears more than once")])
 
 
 def test_white_space_and_markers_for_null_are_as_declared(table):
@@ -155,7 +155,7 @@ def test_a_long_record_is_read_once(table, monkeypatch):
     content = (
         "<orders><order id='1'>" + "<name>Ann</name>" * 5_000 + "<!--" + "x" * 50_000 + "--></order></orders>"
     )
-    assert table(ORDERS, content, ["id", "name"]).broken[0][2] == "name is there more than once"
+    assert table(ORDERS, content, ["id", "name"]).broken[0][2] == "name appears more than once"
     # the blocks grow with the record
     assert len(sizes) < 20
 
@@ -208,9 +208,9 @@ def test_hidden_cells_are_replaced_in_the_text():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"record": ""}, "no path of elements"),
-        ({"record": "/orders"}, "no path of elements"),
-        ({"record": "a/b", "fields": {"x": "//y"}}, "none such as @id"),
+        ({"record": ""}, "not a path of elements"),
+        ({"record": "/orders"}, "not a path of elements"),
+        ({"record": "a/b", "fields": {"x": "//y"}}, "Write one such as @id"),
         ({"record": "a/b", "fields": {"x": "p:y"}}, "prefix 'p'"),
         ({"record": "p:a"}, "prefix 'p'"),
         ({"record": "a", "encoding": "latin-99"}, "encoding"),
