@@ -11,7 +11,7 @@ from typing import Any
 
 from etl import contract as contracts_room
 from etl.contract.contract import Contract
-from etl.errors import ContractError
+from etl.errors import ContractError, sentence
 from etl.sources.columns import check_column, is_own_column
 from etl.sources.connectors import Connector, connector_from, connector_to
 from etl.sources.connectors.files import Files
@@ -239,7 +239,7 @@ class Source:
         try:
             is_made = self.maker is not None
         except ValueError as error:
-            raise ContractError(f"{where}: task={self.task!r} {error}") from None
+            raise ContractError(f"{where}: task={self.task!r} {sentence(str(error))}") from None
         if is_made and self.connector.at_once() != self.connector:
             raise ContractError(
                 f"{where}: a delivery that a task makes is complete when the task is. Take its marker and "

@@ -41,7 +41,7 @@ def test_another_type_is_told_with_the_line_to_write_which_loads(
     sql = SELECT.replace("count(*)", expression)
     message = refusal(tmp_path, sql)
 
-    said = f"column sales of marts.items is BIGINT in its contract, and sql/marts/items.sql makes {type}. Write `"
+    said = f"column sales of marts.items is BIGINT in its contract, but sql/marts/items.sql makes {type}. Write `"
     assert message.startswith(f"contracts/all.py:13: {said}sales: ")
     field, *imports = re.findall(r"`([^`]+)`", message)
     contract = "\n".join(["", *imports, CONTRACT.replace("sales: int", field)])
@@ -83,7 +83,7 @@ def test_a_strict_contract_is_told_what_it_does_not_know(tmp_path: Path) -> None
 def test_every_kind_of_model_is_held_to_its_contract(tmp_path: Path, header: str) -> None:
     sql = f"{header}select item, 1::integer as sales, delivery_date as d from raw.sales"
 
-    assert "is BIGINT in its contract, and sql/marts/items.sql makes INTEGER" in refusal(tmp_path, sql)
+    assert "is BIGINT in its contract, but sql/marts/items.sql makes INTEGER" in refusal(tmp_path, sql)
 
 
 def test_a_history_is_held_to_it_with_the_columns_that_it_adds(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_hidden_cells_keep_the_places_of_all_others():
         ({}, "is empty"),
         ({"columns": {"a": (0, 3)}}, "must count from 1"),
         ({"columns": {"a": (3, 2)}}, "must count from 1"),
-        ({"columns": {"a": 3}}, "no pair"),
+        ({"columns": {"a": 3}}, "not a pair"),
         ({"columns": {"a": (1, 9)}, "length": 8}, "ends before the last column does, at 9"),
         ({"columns": {"a": (1, 9)}, "record": "DTL"}, "is missing"),
         ({"columns": {"a": (1, 9)}, "record_type": (1, 2), "record": "DTL"}, "of 2 characters"),

@@ -31,7 +31,7 @@ def test_by_its_name_or_the_beginning_of_it_or_its_place(project: Project) -> No
     assert name_of(published.find(project, second)) == second
     assert name_of(published.find(project, "current")) == second
     assert name_of(published.find(project, "previous")) == first
-    with pytest.raises(PublishError, match="more than one generation begins with run-"):
+    with pytest.raises(PublishError, match="More than one generation begins with run-"):
         published.find(project, "run-")
     with pytest.raises(PublishError, match=r"There is no generation curent.*Did you mean current\?"):
         published.find(project, "curent")
