@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from functools import cached_property
 
 from etl.contract.audit import ROW_COUNTS
-from etl.errors import ConfigError
+from etl.errors import ConfigError, unknown
 from etl.ledger import Key, Ledger, Receipt, fingerprint
 from etl.ledger.keys import extract_key, transform_key
 from etl.models import (

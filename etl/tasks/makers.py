@@ -74,9 +74,9 @@ def _kind(project: Project, module: str, name: str, where: str) -> Any:
                 f"{where}: there is no module {module}. Put {module.replace('.', '/')}.py into {project.root}, "
                 "or its folder on PYTHONPATH."
             ) from None
-        raise ContractError(f"{where}: {module} cannot be imported: {told(error, project)}") from None
+        raise ContractError(f"{where}: {module} cannot be imported: {sentence(told(error, project))}") from None
     except Exception as error:
-        raise ContractError(f"{where}: {module} cannot be imported: {told(error, project)}") from None
+        raise ContractError(f"{where}: {module} cannot be imported: {sentence(told(error, project))}") from None
     kind = getattr(found, name, None)
     if isinstance(kind, type) and issubclass(kind, luigi.Task):
         return kind

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from etl.contract.audit import Audit
-from etl.errors import AuditError, counted, few
+from etl.errors import AuditError, counted, few, sentence
 from etl.ledger import Check, Ledger, Receipt, fingerprint
 from etl.ledger.keys import AUDIT, load_key, transform_key
 from etl.project import Project
