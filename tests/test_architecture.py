@@ -42,7 +42,7 @@ LIBRARIES = {
     "contract": {"pandera", "pandas", "numpy", "pyarrow", "duckdb"},
     "sources": {"duckdb", "numpy", "pyarrow", "python_calamine", "pandera", "pandas"},
     "models": {"duckdb"},
-    "stages": {"duckdb", "pyarrow", "tenacity"},
+    "stages": {"duckdb", "numpy", "pyarrow", "tenacity"},
     "plan": {"duckdb"},
     "reports": {"duckdb"},
     "run": {"duckdb"},

@@ -13,6 +13,7 @@ from etl.engine.connections import (
     is_damage,
     reading,
     relation,
+    set_session,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "is_damage",
     "reading",
     "relation",
+    "set_session",
 ]

@@ -50,6 +50,13 @@ def in_memory(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
         con.close()
 
 
+def set_session(con: duckdb.DuckDBPyConnection, project: Project) -> None:
+    """Give a connection those of the project's settings that each cursor() of one needs for itself."""
+    con.execute(f"set TimeZone = {literal(project.settings.timezone)}")
+    for name, value in project.variables.items():
+        con.execute(set_variable(name, value))
+
+
 @contextmanager
 def building(project: Project, may_begin_anew: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open build.duckdb for writing, made if it is not there, and close it; one process at a time may.
@@ -207,14 +214,12 @@ def _configure(con: duckdb.DuckDBPyConnection, project: Project) -> None:
 
     settings = project.settings
     try:
-        con.execute(f"set TimeZone = {literal(settings.timezone)}")
+        set_session(con, project)
         con.execute(f"set temp_directory = {literal(str(project.scratch / 'spill'))}")
         if settings.memory_limit:
             con.execute(f"set memory_limit = {literal(settings.memory_limit)}")
         if settings.threads:
             con.execute(f"set threads = {settings.threads}")
-        for name, value in project.variables.items():
-            con.execute(set_variable(name, value))
     except duckdb.Error as error:
         said = sentence(str(error))
         raise ConfigError(f"{project.root}/luigi.cfg: DuckDB refuses a setting of [etl]: {said}") from error

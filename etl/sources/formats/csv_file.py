@@ -14,16 +14,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from etl.sources.formats import plain, rewriting
+from etl.sources.formats.blocks import BLOCK_BYTES, Block, Marks
+from etl.sources.formats.counted import SMALL_BYTES, blocks, counted, estimated, is_head_plain
 from etl.sources.formats.csv_reader import CsvReader
 from etl.sources.formats.file_text import FileText
 from etl.sources.formats.format import Fault, Place, Skipped
 from etl.sources.formats.head import Layout, find_body, physical_lines, text_start
 from etl.sources.formats.limits import Limit
 from etl.sources.formats.scanner import Dialect, Record, Stretch, Traits, normalized, record_spans
-from etl.sources.formats.tables import first_table, may_repeat
-
-#: Up to this size, counting bytes is quicker than importing numpy to do so.
-_SMALL_BYTES = 4 << 20
+from etl.sources.formats.tables import first_table
 
 
 class CsvFile:
@@ -44,7 +43,7 @@ class CsvFile:
         limit: Limit,
     ) -> None:
         self._limit = limit
-        self.path, self.file, self.reader = path, path, reader
+        self.path = path
         self._encoding, self._copy = encoding, scratch.with_name(scratch.name + ".copy")
         self._scratch = scratch
         with self._content() as content:
@@ -55,15 +54,68 @@ class CsvFile:
                 self.columns = names[:-1]
             self._limit.check_columns(self.columns)
             self._dialect = dialect._replace(width=len(self.columns) + reader.trailing)
+            self._marks = Marks(reader.delimiter, reader.quote, reader.nulls, reader.trailing)
             self._traits = Traits()
             self.broken = 0
-            counted = self._counted(content, layout) if self.columns else None
-        self.reader = replace(reader, skip=self._body.line - 1)
+            counted = self._counted(content, layout)
+        self._reader = replace(reader, skip=self._body.line - 1)
+        self._read_by: tuple[Path, CsvReader] | None = None
         self._is_verified = counted is None
         self.sound = self._body_lines = counted or 0
         self.skipped = self._body.skipped
         if self._is_verified:
             self._find_records()
+
+    def _counted(self, content: FileText, layout: Layout) -> int | None:
+        body, dialect, marks = self._body, self._dialect, self._marks
+        self._is_estimated = False
+        if not self.columns or dialect.comment:
+            return None
+        if len(content) > SMALL_BYTES:
+            self._is_estimated = marks.is_readable
+            return estimated(content, body, dialect, self.columns) if marks.is_readable else None
+        has_more = layout.footer or marks.trailing
+        return None if has_more else counted(content, body, dialect, self.columns)
+
+    @property
+    def file(self) -> Path:
+        """Where DuckDB reads the sound records: the file itself, or a copy of what is sound in it."""
+        return self._readable()[0]
+
+    @property
+    def reader(self) -> CsvReader:
+        """How DuckDB reads them."""
+        return self._readable()[1]
+
+    @property
+    def in_blocks(self) -> CsvFile | None:
+        """The file itself, if Arrow's parser knows its dialect."""
+        return self if self._marks.is_readable and self.columns else None
+
+    @property
+    def marks(self) -> Marks:
+        """The dialect of blocks()."""
+        if self._is_verified and self._dialect.grammar:
+            return self._marks._replace(quote='"')
+        has_quotes = self._is_verified and self._traits.has_quotes
+        return self._marks if has_quotes else self._marks._replace(quote="")
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the sound records, in order."""
+        with self._content() as content:
+            if not self._is_verified:
+                yield from blocks(content, self._body)
+                return
+            parts, records = [], 0
+            for item in self._items:
+                if isinstance(item, Stretch):
+                    parts.append(self._copied(content, item))
+                    records += item.records
+                    if sum(map(len, parts)) >= BLOCK_BYTES:
+                        yield Block(b"".join(parts), records)
+                        parts, records = [], 0
+            if records:
+                yield Block(b"".join(parts), records)
 
     @property
     def lines(self) -> int:
@@ -135,20 +187,32 @@ class CsvFile:
         self.broken = sum(isinstance(item, Record) for item in self._items)
         self._body_lines = self._traits.rows
         self.skipped = self._body.skipped + self._traits.skipped
+        self._read_by = None
+
+    def _readable(self) -> tuple[Path, CsvReader]:
+        """Return the file that DuckDB reads, and how; a copy is written when it is asked for."""
+        if self._is_estimated:
+            self.verify()
+        if self._read_by is None:
+            self._read_by = self._chosen()
+        return self._read_by
+
+    def _chosen(self) -> tuple[Path, CsvReader]:
+        if not self._is_verified:
+            return self.path, self._reader
         with self._content() as content:
-            if not self._is_plain(content):
-                self._write_copy(content)
-                self.file, self.reader = self._copy, replace(self.reader, skip=0, line_end=r"\n")
-                if self._dialect.grammar:
-                    self.reader = replace(self.reader, quote='"', escape='"')
-            elif self._traits.newlines == {b"\n"}:
-                self.reader = replace(self.reader, line_end=r"\n")
+            if self._is_plain(content):
+                is_known = self._traits.newlines == {b"\n"}
+                return self.path, replace(self._reader, line_end=r"\n") if is_known else self._reader
+            self._write_copy(content)
+        reader = replace(self._reader, skip=0, line_end=r"\n")
+        return self._copy, replace(reader, quote='"', escape='"') if self._dialect.grammar else reader
 
     @cached_property
     def _items(self) -> list[Stretch | Record]:
         with self._content() as content:
             found = first_table(
-                content, self._body, self.columns, self._dialect, self.reader.trailing, self._traits
+                content, self._body, self.columns, self._dialect, self._marks.trailing, self._traits
             )
             items = []
             for item in found:
@@ -158,41 +222,6 @@ class CsvFile:
 
     def _content(self) -> FileText:
         return FileText(self.path)
-
-    def _counted(self, content: bytes | FileText, layout: Layout) -> int | None:
-        """Return the records of a small file if counting proves that DuckDB reads it right, else None.
-
-        In text without quotes, blank lines, mixed line ends, second headers or invalid UTF-8, delimiters =
-        lines x (width - 1) leaves nothing that DuckDB's strict mode would not refuse.
-        """
-        body, dialect = self._body, self._dialect
-        if len(content) > _SMALL_BYTES or dialect.comment or layout.footer or self.reader.trailing:
-            return None
-        data = content[body.start : body.end]
-        if body.end < len(content) or (dialect.grammar and dialect.escape in content[: body.end]):
-            return None
-        if b"\0" in data or (dialect.quote and dialect.quote in content[: body.end]):
-            return None
-        lines, returns = data.count(b"\n"), data.count(b"\r")
-        if returns not in (0, lines) or data.count(b"\r\n") != returns or data[:1] in (b"\r", b"\n"):
-            return None
-        if b"\n\n" in data or b"\n\r" in data or not _decodes(data):
-            return None
-        if any(may_repeat(data, header, dialect) for header in body.headers):
-            return None
-        lines += data[-1:] not in (b"", b"\n")
-        is_exact = data.count(dialect.delimiter) == lines * (len(self.columns) - 1)
-        return lines if is_exact and self._is_head_plain(content, returns > 0) else None
-
-    def _is_head_plain(self, content: bytes | FileText, has_returns: bool) -> bool:
-        """Return whether the lines above the records are as many for DuckDB as for us."""
-        head = content[: self._body.start]
-        lines = self._body.line - 1
-        return (
-            self._body.is_sound
-            and head.count(b"\n") == lines
-            and head.count(b"\r") == (lines if has_returns else 0)
-        )
 
     def _is_plain(self, content: FileText) -> bool:
         """Return whether DuckDB can read the file as it is: nothing is broken, and no line end is ambiguous."""
@@ -207,7 +236,7 @@ class CsvFile:
         if newlines == {b"\r"}:
             head = content[: self._body.start]
             return self._body.is_sound and b"\n" not in head and head.count(b"\r") == self._body.line - 1
-        return self._is_head_plain(content, newlines == {b"\r\n"})
+        return is_head_plain(content, self._body, newlines == {b"\r\n"})
 
     def _write_copy(self, content: bytes | FileText) -> None:
         with self._copy.open("wb") as file:
@@ -222,7 +251,7 @@ class CsvFile:
         data, dialect = content[stretch.start : stretch.end], self._dialect
         if dialect.grammar and (dialect.escape in data or b'"' in data):
             return rewriting.rewritten(
-                data, self._records(data, Stretch(0, len(data), 0, 0)), self.reader.nulls, dialect
+                data, self._records(data, Stretch(0, len(data), 0, 0)), self._marks.nulls, dialect
             )
         data = normalized(data, dialect)
         return rewriting.requoted(data, dialect) if dialect.escape and dialect.quote else data
@@ -243,14 +272,3 @@ class CsvFile:
         return Fault(
             Place(record.line, *plain.shown(plain.original(text, self._encoding), self._encoding)), record.problem
         )
-
-
-def _decodes(data: bytes) -> bool:
-    # ASCII, most of the world's raw files, is told ten times faster than it is decoded
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from etl.sources import Source
 from etl.stages.lake import typing_sql
 from etl.stages.lake.corrected import Corrected, why_without_effect
 from etl.stages.lake.corrections import Corrections
+from etl.stages.lake.in_blocks import take
 from etl.stages.lake.inputs import Input, lines_of
-from etl.stages.lake.place import Extracted, Extraction, provenance, scratch_file, why_too_few
+from etl.stages.lake.place import Extracted, Extraction, origin, provenance, scratch_file, why_too_few
 from etl.stages.lake.rejects import Refused, Rejects
 from etl.stages.lake.sound import Sound
 from etl.stages.raw import Delivery
@@ -23,27 +24,65 @@ from etl.stages.raw import Delivery
 _RATIO_FROM_RECORDS = 1000
 
 
-def extract_carefully(extraction: Extraction, delivery: Delivery, inputs: Sequence[Input]) -> Extracted:
+def extract_carefully(
+    extraction: Extraction, delivery: Delivery, inputs: Sequence[Input], in_blocks: bool = False
+) -> Extracted:
     """Return the rows and rejects of any delivery; refused if its rejects are over the source's limits.
+
+    `in_blocks` says whether the delivery may be taken in blocks.
 
     Raises RecordsLost if rows and rejects do not add up to the records that the format found.
     """
     if corrections := extraction.corrections(delivery):
         return _extract_corrected(extraction, delivery, inputs, corrections)
-    records = sum(file.records for file in inputs)
-    sound = Sound(extraction, delivery, inputs)
-    extracted = Extracted(delivery=delivery, records=records, told=lines_of(inputs), warnings=sound.warnings())
     file = scratch_file(extraction.project, "lake", delivery)
-    rows = _write(extraction, extracted, inputs, sound, file)
-    broken = sound.broken() if rows < sum(file.opened.sound for file in inputs) else {}
-    rejects = Rejects(extraction, inputs, sound.rules, broken)
-    _prove(delivery, records, rows, rejects)
-    if reason := _refusal(extraction, delivery, records, rows, rejects):
+    extracted, rejects = (in_blocks and _in_blocks(extraction, delivery, inputs, file)) or _as_a_whole(
+        extraction, delivery, inputs, file
+    )
+    records = extracted.records
+    _prove(delivery, records, extracted.rows, rejects)
+    if reason := _refusal(extraction, delivery, records, extracted.rows, rejects):
         file.unlink()
         return _refused(delivery, inputs, Refused(rejects, Corrections(), reason, {}))
-    extracted.rows_file, extracted.rows = file, rows
+    extracted.rows_file = file
     extracted.rejects, extracted.rejected = rejects, rejects.count
     return extracted
+
+
+def _in_blocks(
+    extraction: Extraction, delivery: Delivery, inputs: Sequence[Input], file: Path
+) -> tuple[Extracted, Rejects] | None:
+    """Write the rows of a delivery block by block; None if that is not sure to be right."""
+    extracted = Extracted(delivery=delivery, records=_records(inputs), told=lines_of(inputs))
+
+    def describe(warnings: Mapping[str, int]) -> Mapping[str, str]:
+        extracted.warnings |= warnings
+        return origin(extraction, extracted)
+
+    taken = take(extraction, delivery.date, inputs, file, describe)
+    if taken is None:
+        return None
+    extracted.rows = taken.rows
+    return extracted, Rejects(extraction, inputs, taken.rules, taken.broken)
+
+
+def _as_a_whole(
+    extraction: Extraction, delivery: Delivery, inputs: Sequence[Input], file: Path
+) -> tuple[Extracted, Rejects]:
+    """Write the rows of a delivery as DuckDB reads them."""
+    for input in inputs:
+        input.opened.verify()
+    sound = Sound(extraction, delivery, inputs)
+    extracted = Extracted(
+        delivery=delivery, records=_records(inputs), told=lines_of(inputs), warnings=sound.warnings()
+    )
+    extracted.rows = _write(extraction, extracted, inputs, sound, file)
+    broken = sound.broken() if extracted.rows < sum(file.opened.sound for file in inputs) else {}
+    return extracted, Rejects(extraction, inputs, sound.rules, broken)
+
+
+def _records(inputs: Sequence[Input]) -> int:
+    return sum(file.records for file in inputs)
 
 
 def refuse(extraction: Extraction, delivery: Delivery, inputs: Sequence[Input], reason: str) -> Extracted:
@@ -57,6 +96,8 @@ def _extract_corrected(
     extraction: Extraction, delivery: Delivery, inputs: Sequence[Input], corrections: Corrections
 ) -> Extracted:
     """Take a delivery twice: without the corrections, to see which of them count, and with those."""
+    for input in inputs:
+        input.opened.verify()
     records = sum(file.records for file in inputs)
     sound = Sound(extraction, delivery, inputs)
     before = Rejects(extraction, inputs, sound.rules, broken := sound.broken())

@@ -37,7 +37,8 @@ class Opening:
     @property
     def layout(self) -> object:
         """What deliveries have in common that can be read together; None if its own files cannot."""
-        layouts = {file.layout for file in self.inputs}
+        # what is broken needs no copy to be read from
+        layouts = {file.layout for file in self.inputs if not file.opened.broken}
         is_alone = len(layouts) > 1 or any(
             f.opened.broken or typing_sql.is_in_order(f.source) for f in self.inputs
         )

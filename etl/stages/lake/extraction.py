@@ -19,9 +19,10 @@ from etl.errors import Crash, DeliveryError, EtlError, UnreadableError
 from etl.ledger import Ledger, Receipt
 from etl.project import Project
 from etl.sources import Source
-from etl.stages.lake import empty
+from etl.stages.lake import empty, in_blocks
 from etl.stages.lake.careful import extract_carefully, refuse
 from etl.stages.lake.clean import Opening, extract_clean
+from etl.stages.lake.grouped import extract_small
 from etl.stages.lake.inputs import Input, Lines, open_file, which
 from etl.stages.lake.place import Extracted, Extraction, place, refusal, why_too_few
 from etl.stages.lake.skipped import eaten, look
@@ -90,10 +91,13 @@ class _Extractor:
     #: Sound deliveries that wait for more of the same layout.
     waiting: dict[object, list[Opening]] = field(default_factory=lambda: defaultdict(list))
     changed: list[Delivery] = field(default_factory=list)
+    #: Whether there is so much to read that Arrow is worth its import.
+    is_worth_blocks: bool = False
 
     def run(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Extract deliveries; return those that changed meanwhile, of which nothing was taken."""
         self.changed = []
+        self.is_worth_blocks = sum(delivery.size for delivery in deliveries) >= in_blocks.LEAST_BYTES
         for delivery in deliveries:
             with self._noting(delivery):
                 self._take(delivery)
@@ -116,13 +120,26 @@ class _Extractor:
             looked.problem = "it has no records, but a line that it skips by its number looks like one"
         if looked.problem:
             return self._alone(opening, looked.problem)
-        if opening.layout is None or opening.delivery.corrections:
+        layout = self._layout(opening)
+        if layout is None or opening.delivery.corrections:
             return self._alone(opening)
-        waiting = self.waiting[opening.layout]
+        waiting = self.waiting[layout]
         size = sum(item.delivery.size for item in waiting) + delivery.size
         if waiting and (size > _CHUNK_BYTES or len(waiting) == _CHUNK_DELIVERIES):
-            self._extract_clean(self.waiting.pop(opening.layout))
-        self.waiting[opening.layout].append(opening)
+            self._extract_clean(self.waiting.pop(layout))
+        self.waiting[layout].append(opening)
+
+    def _layout(self, opening: Opening) -> object:
+        """Return what deliveries have in common that can be extracted together; None for one to be alone."""
+        if not self._can_be_in_blocks(opening):
+            return opening.layout
+        layouts = {in_blocks.layout(file) for file in opening.inputs}
+        is_large = opening.delivery.size > in_blocks.LARGE_BYTES
+        has_broken = any(file.opened.broken for file in opening.inputs)
+        return None if is_large or has_broken or len(layouts) > 1 else ("in blocks", next(iter(layouts)))
+
+    def _can_be_in_blocks(self, opening: Opening) -> bool:
+        return self.is_worth_blocks and in_blocks.can_take(self.extraction.source, opening.inputs)
 
     def _opened(self, delivery: Delivery) -> Opening | None:
         inputs: list[Input] = []
@@ -151,12 +168,13 @@ class _Extractor:
 
     def _alone(self, opening: Opening, problem: str = "") -> None:
         with self._closing(opening), self._noting(opening.delivery):
-            for file in opening.inputs:
-                file.opened.verify()
             if problem:
+                for file in opening.inputs:
+                    file.opened.verify()
                 self._finish(refuse(self.extraction, opening.delivery, opening.inputs, problem))
             else:
-                self._finish(extract_carefully(self.extraction, opening.delivery, opening.inputs))
+                may_be = self._can_be_in_blocks(opening)
+                self._finish(extract_carefully(self.extraction, opening.delivery, opening.inputs, may_be))
 
     @contextmanager
     def _closing(self, *openings: Opening) -> Iterator[None]:
@@ -178,7 +196,8 @@ class _Extractor:
     def _extract_clean(self, chunk: Sequence[Opening]) -> None:
         results: Sequence[Extracted | None]
         try:
-            results = [self._wanted(result) for result in extract_clean(self.extraction, chunk)]
+            extract = extract_small if self._can_be_in_blocks(chunk[0]) else extract_clean
+            results = [self._wanted(result) for result in extract(self.extraction, chunk)]
         except Exception:
             # one of them is the cause: alone, each gets its own verdict
             results = [None] * len(chunk)

@@ -35,6 +35,8 @@ class Input:
     #: What is to be said of its skipped lines.
     notes: tuple[str, ...] = ()
     pinned: Pinned | None = None
+    #: The contract's columns whose cells come as values of their types, and not as texts.
+    known: frozenset[str] = frozenset()
 
     def close(self) -> None:
         """Let go of the file, and of what was written to take it apart."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -11,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from etl import engine
 from etl.contract import Rule
 from etl.contract.cleansing import described
 from etl.contract.masking import key_id, require_key
@@ -85,6 +87,14 @@ class Extraction:
     def definition(self) -> str:
         """The fingerprint of the source's definition."""
         return definition(self.source, self.project.settings.timezone)
+
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open another connection to the same database, for a thread of its own."""
+        with self.con.cursor() as cursor:
+            engine.set_session(cursor, self.project)
+            self.arm(cursor)
+            yield cursor
 
     def arm(self, con: duckdb.DuckDBPyConnection) -> None:
         """Give a connection the key that masks personal data, if there is any."""
@@ -225,7 +235,13 @@ def why_too_few(extraction: Extraction, delivery: Delivery, *, records: int, row
 
 
 def provenance(extraction: Extraction, extracted: Extracted) -> str:
-    """Return the KV_METADATA of a lake file: where its rows come from, and the receipt that they prove."""
+    """Return origin() as the KV_METADATA of a COPY."""
+    values = origin(extraction, extracted)
+    return "{" + ", ".join(f"{name}: {literal(value)}" for name, value in values.items()) + "}"
+
+
+def origin(extraction: Extraction, extracted: Extracted) -> dict[str, str]:
+    """Return the metadata of a lake file: where its rows come from, and the receipt that they prove."""
     values = {
         "source": extraction.source.name,
         "date": str(extracted.delivery.date),
@@ -236,7 +252,7 @@ def provenance(extraction: Extraction, extracted: Extracted) -> str:
     if notes := extraction.source.contract.notes():
         # DuckDB's COPY writes no metadata of single fields
         values["columns"] = json.dumps(notes, ensure_ascii=False)
-    return "{" + ", ".join(f"{name}: {literal(value)}" for name, value in values.items()) + "}"
+    return values
 
 
 def _facts(extraction: Extraction, extracted: Extracted) -> dict[str, Any]:

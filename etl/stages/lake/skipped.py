@@ -10,6 +10,7 @@ from pathlib import Path
 from etl.engine.quoting import identifier
 from etl.sources import Source
 from etl.sources.formats import Fault, Opened, Place
+from etl.sources.formats.blocks import InBlocks, in_blocks
 from etl.sources.formats.format import Reader, Skipped
 from etl.sources.formats.totals import is_total, word
 from etl.stages.lake.inputs import Input, reopened, which
@@ -66,6 +67,11 @@ class Rescued:
     def file(self) -> Path:
         """Where its sound records are."""
         return self.opened.file
+
+    @property
+    def in_blocks(self) -> InBlocks | None:
+        """Its sound records in blocks, if it has them."""
+        return in_blocks(self.opened)
 
     def verify(self) -> None:
         """Look at every record of the file."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from etl.contract import Rule, Unique
 from etl.engine.quoting import identifier, literal
+from etl.sources import Source
 from etl.stages.lake import typing_sql
 from etl.stages.lake.inputs import Input
 from etl.stages.lake.place import Extraction
@@ -27,6 +28,37 @@ class Breach(NamedTuple):
 Broken = Mapping[int, Sequence[Breach]]
 
 _MOST_SHARED = 10_000
+
+
+class Breaches:
+    """Makes the breaches of records from the names of rules, and from the columns `values` of a select list."""
+
+    def __init__(self, source: Source, rules: Iterable[Rule]) -> None:
+        self._shown = _shown(source, rules)
+        columns = dict.fromkeys(self._shown.values())
+        self._positions = {name: position for position, name in enumerate(columns)}
+        #: The SQL of the values that messages may repeat, each after a comma.
+        self.values = "".join(f", {_text(name)}" for name in columns)
+        # millions of records can break the same rules with the same values
+        self._shared: dict[tuple[object, ...], list[Breach]] = {}
+
+    def of(self, names: Sequence[str], texts: Sequence[str | None]) -> list[Breach]:
+        """Return the breaches of one record."""
+        breaches = self._shared.get(key := (*names, None, *texts))
+        if breaches is None:
+            shown, positions = self._shown, self._positions
+            breaches = [Breach(name, texts[positions[shown[name]]] if name in shown else None) for name in names]
+            if len(self._shared) < _MOST_SHARED:
+                self._shared[key] = breaches
+        return breaches
+
+
+def _shown(source: Source, rules: Iterable[Rule]) -> dict[str, str]:
+    """Return the column whose value a message repeats, by the rule; no personal data, and no missing value."""
+    known = set(typing_sql.value_names(source)) - source.masks.keys()
+    silent = {f"{name}.{kind}" for name in known for kind in ("dtype", "not_nullable")}
+    silent |= {unique.name for unique in source.contract.uniques if unique.severity == "error"}
+    return {r.name: r.column for r in rules if r.column and r.column in known and r.name not in silent}
 
 
 class Change(NamedTuple):
@@ -75,26 +107,17 @@ class Sound:
 
     def broken(self) -> dict[int, dict[int, list[Breach]]]:
         """Return the rules that rows break, by the number of the file and of the record."""
-        doubled, numbered, shown = typing_sql.broken(self._uniques), self._numbered(), self._shown()
-        values = "".join(f", {_text(name)}" for name in dict.fromkeys(shown.values()))
-        positions = {name: at for at, name in enumerate(dict.fromkeys(shown.values()))}
+        doubled, numbered = typing_sql.broken(self._uniques), self._numbered()
+        breaches = Breaches(self._extraction.source, self.rules.values())
         cursor = self._con.execute(
-            f"select _file_number, _record, list_concat(_broken, {doubled}) as _names{values} from {numbered} "
-            f"where not (_keeps and {typing_sql.keeps(self._uniques)}) order by _file_number, _record"
+            f"select _file_number, _record, list_concat(_broken, {doubled}) as _names{breaches.values} "
+            f"from {numbered} where not (_keeps and {typing_sql.keeps(self._uniques)}) "
+            "order by _file_number, _record"
         )
         found: dict[int, dict[int, list[Breach]]] = {n: {} for n in range(len(self._inputs))}
-        # millions of records can break the same rules with the same values
-        shared: dict[tuple[object, ...], list[Breach]] = {}
         while rows := cursor.fetchmany(10_000):
             for number, record, names, *texts in rows:
-                breaches = shared.get(key := (*names, None, *texts))
-                if breaches is None:
-                    breaches = [
-                        Breach(name, texts[positions[shown[name]]] if name in shown else None) for name in names
-                    ]
-                    if len(shared) < _MOST_SHARED:
-                        shared[key] = breaches
-                found[number][record] = breaches
+                found[number][record] = breaches.of(names, texts)
         return found
 
     def warnings(self) -> dict[str, int]:
@@ -109,15 +132,6 @@ class Sound:
             for _, *counted in self._con.execute(mixed).fetchall():
                 found |= typing_sql.mixed_counts(marks, counted)
         return found
-
-    def _shown(self) -> dict[str, str]:
-        """Return the column whose value a message repeats, by the rule; no personal data, and no missing value."""
-        source = self._extraction.source
-        known = set(typing_sql.value_names(source)) - source.masks.keys()
-        silent = {f"{name}.{kind}" for name in known for kind in ("dtype", "not_nullable")}
-        silent |= {unique.name for unique in self._uniques}
-        rules = self.rules.values()
-        return {r.name: r.column for r in rules if r.column and r.column in known and r.name not in silent}
 
     def _numbered(self) -> str:
         """Return the name of the view `numbered`, which is made when it is asked for: most files need none."""

@@ -35,13 +35,13 @@ def typed(file: Input, relation: str, position: str) -> str:
     extra = [f"{file.extra} as {EXTRA}"] if source.extra == "keep" else []
     marks = [_mark(file, column, name) for column, name in mark_columns(source).items()]
     columns = ", ".join([position, *cells.values(), *locals.values(), *values, *extra, *marks])
-    return f"select {columns} from {_with_locals(file, _cleaned(file, relation, position))}"
+    return f"select {columns} from {_with_locals(file, _cleaned(file, relation))}"
 
 
 def local_columns(file: Input) -> dict[str, str]:
     """Return the column of typed() with the local time, if it is one, of each instant that may be written so."""
     source = file.source
-    instants = (c for c in source.contract.columns if c.type == ZONED and c.name in file.cells)
+    instants = (c for c in source.contract.columns if c.type == ZONED and c.name in file.cells.keys() - file.known)
     found = (c.name for c in instants if is_local(c.format or source.format.values.timestamp_format))
     return {name: f"_local_{number}" for number, name in enumerate(found)}
 
@@ -69,17 +69,19 @@ def _turn(local: str) -> str:
     return local.replace("local", "turn")
 
 
-def _cleaned(file: Input, relation: str, position: str) -> str:
+def _cleaned(file: Input, relation: str) -> str:
     """Return the relation with the texts of those columns cleaned that say how."""
     clean = {c.name: c.clean for c in file.source.contract.columns if c.clean and c.name in file.cells}
     if not clean:
         return relation
-    texts = {file.cells[name]: cleaned(file.cells[name], how) for name, how in clean.items()}
-    columns = ", ".join(f"{texts[name]} as {name}" if name in texts else name for name in file.texts)
-    return f"(select {position}, {columns} from {relation})"
+    texts = (f"{cleaned(file.cells[name], how)} as {file.cells[name]}" for name, how in clean.items())
+    return f"(select * replace ({', '.join(texts)}) from {relation})"
 
 
 def _value(column: Column, file: Input, locals: Mapping[str, str]) -> str:
+    if column.name in file.known:
+        cell = file.cells[column.name]
+        return cell if column.default is None else f"coalesce({cell}, {value(None, column)})"
     read = replace(column, type=parsed_type(column.clean, column.type))
     local = locals.get(column.name, "")
     turn = _turn(local) if column.ambiguous == "order" else ""
@@ -133,7 +135,7 @@ def readable(file: Input) -> dict[str, str]:
     return {
         column.name: f"({file.cells[column.name]} is null or {identifier(column.name)} is not null)"
         for column in file.source.contract.columns
-        if column.name in file.cells and (column.type != "VARCHAR" or column.clean)
+        if column.name in file.cells.keys() - file.known and (column.type != "VARCHAR" or column.clean)
     }
 
 
@@ -194,17 +196,26 @@ def lake_columns(source: Source, day: date, file: str) -> str:
 
     `file` is the SQL of the file's name. What is personal is masked here, behind all rules.
     """
-    columns = [_masked(column) for column in source.contract.columns]
-    if source.extra == "keep":
-        columns.append(f"{_masked_extra(source)} as {EXTRA}")
-    if not _has(source.contract, source.partition):
+    columns = [f"{sql} as {identifier(name)}" for name, sql in lake_values(source).items()]
+    if has_own_partition(source):
         columns.append(f"{literal(day)} as {identifier(source.partition)}")
     return ", ".join([*columns, f"{file} as _file"])
 
 
+def lake_values(source: Source) -> dict[str, str]:
+    """Return the SQL of what is written of each column of typed()."""
+    values = {column.name: _masked(column) for column in source.contract.columns}
+    return values | ({EXTRA: _masked_extra(source)} if source.extra == "keep" else {})
+
+
+def has_own_partition(source: Source) -> bool:
+    """Return whether the partition column is one that the contract does not have."""
+    return not _has(source.contract, source.partition)
+
+
 def _masked(column: Column) -> str:
     name = identifier(column.name)
-    return f"{masked(name, column)} as {name}" if column.pii else name
+    return masked(name, column) if column.pii else name
 
 
 def _masked_extra(source: Source) -> str:

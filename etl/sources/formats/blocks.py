@@ -1,0 +1,51 @@
+"""The sound records of a file in blocks of plain delimited text; light to import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+#: So much of a file is parsed at once.
+BLOCK_BYTES = 8 << 20
+
+
+class Unproven(Exception):
+    """What was made of a block is not known to be what its records say."""
+
+
+class Marks(NamedTuple):
+    """The dialect of blocks: each record ends in a line feed, and a quote in a quoted cell is doubled."""
+
+    delimiter: str
+    quote: str
+    nulls: tuple[str, ...]
+    #: Whether each record ends in a delimiter.
+    trailing: bool = False
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether Arrow's parser knows the dialect."""
+        return len(self.delimiter) == 1 and self.delimiter.isascii()
+
+
+class Block(NamedTuple):
+    """Whole sound records and nothing else. Without `is_scanned` so many lines only seem to be records."""
+
+    data: bytes
+    records: int
+    is_scanned: bool = True
+
+
+class InBlocks(Protocol):
+    """A file taken apart whose sound records can be had in blocks, in the dialect of `marks`."""
+
+    @property
+    def marks(self) -> Marks: ...
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the sound records, in order."""
+
+
+def in_blocks(opened: object) -> InBlocks | None:
+    """Return a file that was taken apart as one that can be had in blocks; None if it is no such file."""
+    return getattr(opened, "in_blocks", None)

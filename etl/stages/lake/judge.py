@@ -1,0 +1,224 @@
+"""The rows of a block judged by the rules of their contract: proven values as they are, all else in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from etl.contract import Column, Rule
+from etl.contract.cleansing import NOTHING
+from etl.contract.spelling import NUMBERS, column_values
+from etl.engine.quoting import identifier
+from etl.sources import Source
+from etl.sources.formats.arrow_reader import BlockReader
+from etl.sources.formats.arrow_values import arrow_type, exact
+from etl.sources.formats.blocks import Marks, Unproven
+from etl.stages.lake import typing_sql
+from etl.stages.lake.inputs import EXTRA, Input
+from etl.stages.lake.sound import Breach, Breaches
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: What rows of a block are called in SQL, and the columns that say which row and which delivery it is.
+_BLOCK, _ROW, DELIVERY = "block", "_record", "_delivery"
+
+
+class Judged(NamedTuple):
+    """The rows of a block as the lake has them, those that break a rule among them, and what was found."""
+
+    rows: pa.Table
+    #: The positions of the rows that break rules, ascending, and their breaches, if these were asked for.
+    failing: np.ndarray
+    breaches: Sequence[Sequence[Breach]]
+    #: How many kept rows break each rule that only warns, by delivery.
+    warnings: Mapping[int, Mapping[str, int]]
+    #: The deliveries in which a key occurs twice, if that was asked for.
+    doubled: frozenset[int] = frozenset()
+
+    def kept(self) -> pa.Table:
+        """Return the rows that break no rule."""
+        if not len(self.failing):
+            return self.rows
+        kept = np.ones(self.rows.num_rows, bool)
+        kept[self.failing] = False
+        return self.rows.filter(pa.array(kept))
+
+
+class Judge:
+    """Judges blocks of one layout; `days` is the SQL of the partition of a row. Many threads may use it at once.
+
+    With `explain` the rows that break rules are explained, and their keys are put into the tables `doubtful`;
+    without, keys that occur twice in a delivery of the block are looked for.
+    """
+
+    def __init__(self, file: Input, days: str, *, explain: bool) -> None:
+        self.file, self._days, self._explain = file, days, explain
+        self._source = source = file.source
+        self._columns = {c.name: c for c in source.contract.columns if c.name in file.cells}
+        self._warning = [rule for rule in source.contract.rules if rule.severity == "warn"]
+        self.uniques = [unique for unique in source.contract.uniques if unique.severity == "error"]
+        self.rules: dict[str, Rule] = {rule.name: rule for rule in typing_sql.rules(file, days)}
+        self._breaches = Breaches(source, self.rules.values())
+        self._statements = cache(self._written)
+
+    def reader(self, marks: Marks) -> BlockReader:
+        """Return what reads the cells of blocks that are judged."""
+        cells, names = set(self.file.cells.values()), self.file.texts
+        wanted = [text for text in names if text in cells or self._source.extra == "keep"]
+        return BlockReader(marks, names, wanted)
+
+    def nothing(self) -> pa.Table:
+        """Return no rows, as the lake has them."""
+        schema = lake_schema(self._source)
+        assert schema is not None
+        return schema.empty_table()
+
+    def key_tables(self) -> Iterator[str]:
+        """Yield the statements that make the tables `doubtful`."""
+        for number, unique in enumerate(self.uniques):
+            types = [self._source.contract.column(name).type for name in unique.columns]
+            columns = [f"k{at} {type}" for at, type in enumerate([*types, *["boolean"] * len(types)])]
+            yield f"create or replace table {doubtful(number)} ({', '.join(columns)})"
+
+    def judged(self, con: duckdb.DuckDBPyConnection, texts: Mapping[str, Any], deliveries: Any = None) -> Judged:
+        """Return what becomes of a block's rows; `deliveries` is the number of the delivery of each.
+
+        Raises Unproven if the rows that come out of DuckDB are not in order.
+        """
+        block, known = self._values(texts)
+        written = self._statements(known)
+        count = len(next(iter(block.values())))
+        block[_ROW] = pa.array(np.arange(count))
+        block[DELIVERY] = pa.array(np.zeros(count, np.int32)) if deliveries is None else deliveries
+        table = pa.table(block)
+        con.register(_BLOCK, table)
+        made, failing = {}, np.empty(0, np.int64)
+        if written.made:
+            result = con.sql(written.rows).to_arrow_table().combine_chunks()
+            if not np.array_equal(result.column(_ROW).to_numpy(), np.arange(count)):
+                raise Unproven("the rows of a block came back in another order")
+            made = {name: result.column(name) for name in written.made}
+            failing = np.flatnonzero(~result.column("_keeps").to_numpy())
+        else:
+            failing = np.sort(con.sql(written.rows).to_arrow_table().column(_ROW).to_numpy())
+        rows = {name: made.get(name, block.get(self.file.cells.get(name, ""))) for name in written.names}
+        warnings = self._warnings(con, written) if self._warning else {}
+        doubled = self._doubled(con, written) if self.uniques and not self._explain else frozenset()
+        breaches: Sequence[Sequence[Breach]] = []
+        if self._explain and len(failing):
+            con.register(_BLOCK, table.take(pa.array(failing)))
+            breaches = [self._breaches.of(names, shown) for names, *shown in con.execute(written.why).fetchall()]
+            for number, query in enumerate(written.keys):
+                con.execute(f"insert into {doubtful(number)} {query}")
+        con.unregister(_BLOCK)
+        return Judged(lake_table(rows, self._source), failing, breaches, warnings, doubled)
+
+    def _values(self, texts: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+        """Return the cells, those of a proven column as values, and the names of these columns."""
+        found, known = dict(texts), set()
+        for name, column in self._columns.items():
+            cell = self.file.cells[name]
+            if (decimal := _spelling(column, self.file)) is None:
+                continue
+            values = exact(found[cell], column.type, decimal)
+            if values is not None:
+                found[cell] = values
+                known.add(name)
+        return found, frozenset(known)
+
+    def _written(self, known: frozenset[str]) -> _Statements:
+        file = replace(self.file, known=known)
+        values = typing_sql.lake_values(self._source)
+        plain = {name for name in known if not self._columns[name].pii and self._columns[name].default is None}
+        made = [name for name in values if name not in plain]
+        rules = typing_sql.rules(file, self._days)
+        keeps = typing_sql.keeps(rules)
+        typed = typing_sql.typed(file, _BLOCK, f"{_ROW}, {DELIVERY}")
+        if made:
+            columns = ", ".join(f"{values[name]} as {identifier(name)}" for name in made)
+            judged = f"select *, {typing_sql.once(keeps)} as _keeps from ({typed})"
+            rows = f"select {_ROW}, {columns}, _keeps from ({judged})"
+        else:
+            rows = f"select {_ROW} from ({typed}) where not ({keeps})"
+        why = f"select {typing_sql.broken(rules)}{self._breaches.values} from ({typed}) order by {_ROW}"
+        counts = ", ".join(f"count(*) filter (not ({rule.sql}))" for rule in self._warning)
+        warnings = f"select {DELIVERY}, {counts} from ({typed}) where {keeps} group by all"
+        readable = typing_sql.readable(file)
+        keys, doubled = [], []
+        for unique in self.uniques:
+            key = self._source.contract.key(unique)
+            is_value = [readable.get(name, "true") for name in unique.columns]
+            keys.append(f"select {', '.join([*key, *is_value])} from ({typed})")
+            doubled.append(
+                f"select {DELIVERY} from ({typed}) group by {', '.join([DELIVERY, *key])} having count(*) > 1"
+            )
+        return _Statements(list(values), made, rows, why, warnings, keys, doubled)
+
+    def _warnings(self, con: duckdb.DuckDBPyConnection, written: _Statements) -> dict[int, dict[str, int]]:
+        return {
+            delivery: {rule.name: count for rule, count in zip(self._warning, counts, strict=True) if count}
+            for delivery, *counts in con.execute(written.warnings).fetchall()
+        }
+
+    @staticmethod
+    def _doubled(con: duckdb.DuckDBPyConnection, written: _Statements) -> frozenset[int]:
+        return frozenset(row[0] for query in written.doubled for row in con.execute(query).fetchall())
+
+
+class _Statements(NamedTuple):
+    """What is asked of a block some of whose columns are values."""
+
+    #: The columns of the lake, and those of them that the query `rows` makes.
+    names: Sequence[str]
+    made: Sequence[str]
+    rows: str
+    why: str
+    warnings: str
+    keys: Sequence[str]
+    doubled: Sequence[str]
+
+
+def doubtful(number: int) -> str:
+    """Return the name of the table of the keys, of one unique rule, of the rows that break other rules."""
+    return f"memory.main.doubtful_{number}"
+
+
+def lake_schema(source: Source) -> pa.Schema | None:
+    """Return the columns that a source's contract has in the lake; None if Arrow would write one otherwise."""
+    types = {column.name: arrow_type(column.type) for column in source.contract.columns}
+    if source.extra == "keep":
+        types[EXTRA] = pa.string()
+    return None if None in types.values() else pa.schema(types.items())
+
+
+def lake_table(columns: Mapping[str, Any], source: Source) -> pa.Table:
+    """Return columns as the lake has them; only how instants are shown can be otherwise."""
+    schema = lake_schema(source)
+    assert schema is not None
+    return pa.table([columns[field.name].cast(field.type) for field in schema], schema=schema)
+
+
+def placed(rows: pa.Table, source: Source, day: date, file: str, is_one_of_many: bool) -> pa.Table:
+    """Return rows with the partition column, if it is not the contract's, and the name of their file."""
+    if typing_sql.has_own_partition(source):
+        rows = rows.append_column(source.partition, pa.repeat(pa.scalar(day, pa.date32()), rows.num_rows))
+    if is_one_of_many:
+        return rows.append_column("_file", pa.repeat(file, rows.num_rows))
+    numbers = pa.array(np.zeros(rows.num_rows, np.int32))
+    return rows.append_column("_file", pa.DictionaryArray.from_arrays(numbers, pa.array([file])))
+
+
+def _spelling(column: Column, file: Input) -> str | None:
+    """Return the decimal mark of a column's texts; None if they are not written as Arrow reads them."""
+    values = column_values(column, file.source.format.values)
+    moments = {"DATE": values.date_format, "TIMESTAMP": values.timestamp_format}
+    format = column.format or moments.get(column.type.removesuffix(" WITH TIME ZONE"), "")
+    is_grouped = column.type.startswith(NUMBERS) and values.thousands
+    return None if column.clean != NOTHING or format or is_grouped else values.decimal

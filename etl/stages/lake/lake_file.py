@@ -1,0 +1,79 @@
+"""A partition's Parquet file written by Arrow, row group by row group, as DuckDB's COPY lays it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+#: The rows of a row group, as DuckDB has them, and so many bytes at the most.
+GROUP_ROWS = 122_880
+_GROUP_BYTES = 64 << 20
+#: A dictionary pays where a value comes so often.
+_REPEATS = 20
+
+
+class LakeFile:
+    """Writes rows to a file at `path`; what it says of itself is told to finish()."""
+
+    def __init__(self, path: Path, repeated: Sequence[str] | None = None) -> None:
+        self._path, self._repeated = path, repeated
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def __enter__(self) -> LakeFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        if self._writer is not None and self._writer.is_open:
+            self._writer.close()
+        if kind:
+            self._path.unlink(missing_ok=True)
+
+    def write(self, rows: pa.Table) -> None:
+        """Write rows, now or with those that follow."""
+        self._waiting.append(rows)
+        self._rows += rows.num_rows
+        if self._rows >= GROUP_ROWS or sum(table.nbytes for table in self._waiting) >= _GROUP_BYTES:
+            self._flush(is_last=False)
+
+    def finish(self, metadata: Mapping[str, str]) -> None:
+        """Write what is left; at least one write() came before, of no rows if there are none."""
+        self._flush(is_last=True)
+        assert self._writer is not None
+        self._writer.add_key_value_metadata(dict(metadata))
+        self._writer.close()
+
+    def _flush(self, is_last: bool) -> None:
+        rows = pa.concat_tables(self._waiting)
+        if self._writer is None:
+            repeated = repeated_columns(rows) if self._repeated is None else self._repeated
+            self._writer = pq.ParquetWriter(
+                self._path,
+                rows.schema,
+                compression="snappy",
+                use_dictionary=list(repeated),
+                store_decimal_as_integer=True,
+                store_schema=False,
+            )
+        whole = rows.num_rows if is_last or self._rows < GROUP_ROWS else self._rows - self._rows % GROUP_ROWS
+        if whole:
+            self._writer.write_table(rows.slice(0, whole), row_group_size=GROUP_ROWS)
+        self._waiting = [rows.slice(whole)] if whole < rows.num_rows else []
+        self._rows = rows.num_rows - whole
+
+
+def repeated_columns(rows: pa.Table) -> list[str]:
+    """Return the columns whose values come often enough for a dictionary, by the first rows."""
+    first = rows.slice(0, GROUP_ROWS)
+    columns = zip(first.column_names, first.columns, strict=True)
+    return [
+        name
+        for name, column in columns
+        if pa.types.is_dictionary(column.type) or pc.count_distinct(column).as_py() * _REPEATS <= first.num_rows
+    ]
