@@ -134,7 +134,8 @@ def publish(run: ActiveRun) -> None:
         return
     copy = receipt.details["copy"]
     size = f"{copy['how']} {copy['bytes'] / 1e6:,.1f} MB in {copy['seconds']:.2f} s"
-    _said("published", f"generation {generation} ({size})", started)
+    # older ones were deleted since
+    _said("published", f"generation {generation} ({size})", perf_counter() - receipt.seconds)
 
 
 def failed(error: Exception, run: ActiveRun, step: str, of: Sequence[str]) -> EtlError:

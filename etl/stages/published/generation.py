@@ -70,6 +70,9 @@ def publish(project: Project, ledger: Ledger, run: Run, publication: Publication
     seconds = perf_counter() - started
     receipt = Receipt(PUBLISH, publication.fingerprint, run.run_id, seconds=seconds, details=details)
     ledger.write(receipt)
+    if is_new:
+        # a disk takes its time to forget a large file
+        prune(project, ledger)
     return receipt
 
 
@@ -164,7 +167,6 @@ def _make(
     copied = {"how": how, "bytes": project.build.stat().st_size, "seconds": perf_counter() - started}
     switch_to(project, ledger, record.generation, "publish")
     ledger.write_generation(record.generation, run.run_id, record.fingerprint)
-    prune(project, ledger)
     return {"generation": record.generation, "exported": exported, "copy": copied}
 
 

@@ -6,7 +6,6 @@ import shutil
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
 
 from etl.ledger import Ledger
 from etl.project import Project
@@ -47,20 +46,15 @@ def prune(project: Project, ledger: Ledger) -> None:
         return
     since = (datetime.now(UTC) - timedelta(settings.keep_days)).isoformat()
     named = {current(project), *((hold.current, hold.held) if hold else ())}
-    gone = []
     for name in there[: -settings.keep_generations]:
         is_young = settings.keep_days > 0 and _time_of(project.generations / name) > since
         if name not in named and not is_young:
-            gone.append(_set_aside(project, name))
-            ledger.forget_generation(name)
-    if gone:
-        # a disk takes its time to forget a large file, and nothing waits for that but the end of the process
-        Thread(target=_remove, args=gone).start()
+            delete_generation(project, ledger, name)
 
 
 def delete_generation(project: Project, ledger: Ledger, name: str) -> None:
     """Delete a generation and its record in the ledger."""
-    _remove(_set_aside(project, name))
+    _delete(project, name)
     ledger.forget_generation(name)
 
 
@@ -85,14 +79,13 @@ def _published(folder: Path) -> tuple[str, str]:
     return (record.published_at if record else "", folder.name)
 
 
-def _set_aside(project: Project, name: str) -> Path:
-    """Give a generation another name before it is deleted, so that half of one is none; return its folder."""
+def _delete(project: Project, name: str) -> None:
+    """Delete a generation; under another name first, so that half of one is none."""
     aside = project.generations / f"{OLD}{name}"
     with suppress(FileNotFoundError):
         (project.generations / name).rename(aside)
-    return aside
+    _remove(aside)
 
 
-def _remove(*folders: Path) -> None:
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
