@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from etl.errors import counted, cut, printable
 from etl.sources.sniff.notation import Cells, Notation
+from etl.sources.sniff.spellings import spelled
 
 #: Annotations by type: of a column without nulls, and with.
 ANNOTATIONS = {
@@ -40,6 +41,8 @@ class Column:
     is_nullable: bool = False
     is_unique: bool = False
     comments: tuple[str, ...] = ()
+    #: What is known of its cells beyond the file's notation.
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def annotation(self) -> str:
@@ -49,13 +52,15 @@ class Column:
     @property
     def arguments(self) -> list[str]:
         """What Field says beside an alias."""
-        return ["nullable=True"] * self.is_nullable + ["unique=True"] * self.is_unique
+        said = [f"metadata={literal(self.metadata)}"] if self.metadata else []
+        return ["nullable=True"] * self.is_nullable + ["unique=True"] * self.is_unique + said
 
     def loosened(self, rule: str) -> Column:
         """Return the column without what a rule of it says; the same if that is not the column's word."""
         if rule == "dtype" and self.annotations != ANNOTATIONS["str"]:
             said = (*self.comments, f"not every value is {self.annotations[0]}")
-            return replace(self, annotations=ANNOTATIONS["str"], comments=said)
+            kept = {key: value for key, value in self.metadata.items() if key == "clean"}
+            return replace(self, annotations=ANNOTATIONS["str"], comments=said, metadata=kept)
         if rule == "not_nullable":
             return replace(self, is_nullable=True)
         return replace(self, is_unique=False) if rule == "unique" else self
@@ -63,13 +68,15 @@ class Column:
 
 def column(name: str, cells: Cells, notation: Notation, is_first: bool) -> Column:
     """Return the proposal for one column of text."""
+    cells, notation, metadata = spelled(cells, notation)
     type = notation.type_of(cells)
     read = notation.readers.get(type, str)
     values: Counter[Any] = Counter()
     for text, number in cells.values.items():
         values[read(text)] += number
     comments = _near_misses(cells, notation) if type == "str" else ()
-    return describe(name, type, ANNOTATIONS[type], values, cells.nulls.total(), is_first, comments)
+    found = describe(name, type, ANNOTATIONS[type], values, cells.nulls.total(), is_first, comments)
+    return replace(found, metadata=metadata)
 
 
 def describe(
@@ -117,6 +124,17 @@ def text_literal(text: str) -> str:
     """Return a text as Python source, in double quotes where that needs no escape."""
     plain = repr(str(text))
     return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in plain else plain
+
+
+def literal(value: object) -> str:
+    """Return plain data as Python source."""
+    if isinstance(value, str):
+        return text_literal(value)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{literal(key)}: {literal(item)}' for key, item in value.items())}}}"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(literal, value))}{',' * (len(value) == 1)})"
+    return f"[{', '.join(map(literal, value))}]" if isinstance(value, list) else repr(value)
 
 
 def _is_key(name: str, type: str, values: Counter[Any], is_first: bool) -> bool:

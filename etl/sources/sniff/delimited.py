@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, takewhile
 
 from etl.errors import ConfigError, counted
 from etl.sources.columns import is_own_column
+from etl.sources.formats.splitter import Dialect
 from etl.sources.sniff import names
 from etl.sources.sniff.columns import column
-from etl.sources.sniff.dialect import SEPARATOR, Layout, find_layout, records_of
+from etl.sources.sniff.dialect import SEPARATOR, Layout, blank_layout, find_layout, records_of
 from etl.sources.sniff.fixed import fixed_drafts
 from etl.sources.sniff.footers import footer_of, pattern_of
-from etl.sources.sniff.headers import columns_of, header_size
+from etl.sources.sniff.headers import columns_of, header_size, is_names
 from etl.sources.sniff.notation import Notation, cells_of, find_notation
-from etl.sources.sniff.records import NULL, Row
+from etl.sources.sniff.records import NULL, Row, marks, split
 from etl.sources.sniff.render import Draft
 from etl.sources.sniff.sample import SAMPLE_RECORDS, Sample, Text, decode
 
 _MOST_HEADER = 3
+#: What tells the line of a title: its first words.
+_TITLE = re.compile(r"\W*(?:\w+\W+){0,3}\w*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,8 @@ class _Table:
     footer: list[Row] = field(default_factory=list)
     #: Records that say what the header says.
     repeated: int = 0
+    #: Whether the header has another number of cells than the records.
+    is_uneven: bool = False
 
     @property
     def given(self) -> list[str]:
@@ -50,7 +56,7 @@ class _Table:
     @property
     def has_plain_header(self) -> bool:
         """Whether the header names every column, so that a contract can have the names."""
-        return bool(self.header) and self.given == self.names
+        return bool(self.header) and self.given == self.names and not self.is_uneven
 
 
 def delimited_drafts(sample: Sample, delimiter: str = "") -> Iterator[Draft]:
@@ -59,13 +65,21 @@ def delimited_drafts(sample: Sample, delimiter: str = "") -> Iterator[Draft]:
     try:
         layout = find_layout(sample.path, text.text, delimiter)
     except ConfigError:
-        found = list(fixed_drafts(sample, text))
+        found = False
+        for draft in _otherwise(sample, text):
+            found = True
+            yield draft
         if not found:
             raise
-        yield from found
         return
     table = _table(sample, text.text, layout)
+    if not table.header and (above := _names_above(text.text, layout)):
+        layout = replace(layout, preamble=above.line - 1)
+        table = _table(sample, text.text, layout)
     yield _draft(sample, text, layout, table)
+    if pattern := _preamble_pattern(text.text, layout, table):
+        draft = _draft(sample, text, layout, table)
+        yield replace(draft, options={**draft.options, "preamble": pattern})
     if table.footer:
         yield _draft(sample, text, layout, replace(table, rows=table.rows + table.footer, footer=[]))
     if layout.preamble:
@@ -73,6 +87,18 @@ def delimited_drafts(sample: Sample, delimiter: str = "") -> Iterator[Draft]:
         yield _draft(sample, text, layout, _table(sample, text.text, layout))
     if table.header:
         yield _draft(sample, text, layout, replace(table, header=[], rows=table.header + table.rows))
+
+
+def _otherwise(sample: Sample, text: Text) -> Iterator[Draft]:
+    """Yield the drafts of a text that no usual delimiter divides: by blanks, by width, or one value a line."""
+    lines = [line for line in text.text.splitlines() if line.strip()]
+    layout = blank_layout(text.text)
+    if layout is None:
+        yield from fixed_drafts(sample, text)
+        if len(lines) < 2 or any(len(line.split()) > 1 for line in lines):
+            return
+        layout = Layout(dialect=marks(next(mark for mark in ",;|~" if mark not in text.text)), width=1)
+    yield _draft(sample, text, layout, _table(sample, text.text, layout))
 
 
 def _draft(sample: Sample, text: Text, layout: Layout, table: _Table) -> Draft:
@@ -107,7 +133,12 @@ def _table(sample: Sample, text: str, layout: Layout) -> _Table:
     odd = [record for record in records if len(record.cells) != layout.width]
     size = header_size([record.cells for record in fitting[: SAMPLE_RECORDS + _MOST_HEADER]])
     header, rows = fitting[:size], fitting[size : size + SAMPLE_RECORDS]
-    said = [row.cells for row in header]
+    is_uneven = False
+    if not header and odd and odd[0].line < fitting[0].line and is_names(odd[0].cells, layout.width):
+        # names of other columns than the records have: more, or fewer
+        header, odd, is_uneven = odd[:1], odd[1:], True
+        header = [header[0]._replace(cells=[*header[0].cells, *[""] * layout.width][: layout.width])]
+    said = [] if is_uneven else [row.cells for row in header]
     kept = [row for row in rows if row.cells not in said]
     return _Table(
         header=header,
@@ -116,6 +147,7 @@ def _table(sample: Sample, text: str, layout: Layout) -> _Table:
         is_whole=is_whole and size + len(rows) == len(fitting),
         footer=footer,
         repeated=len(rows) - len(kept),
+        is_uneven=is_uneven,
     )
 
 
@@ -149,7 +181,34 @@ def _options(text: Text, layout: Layout, notation: Notation, table: _Table) -> d
     }
     if table.footer and not given["footer"][0]:
         given["footer"] = (len(table.footer), 0)
+    if table.repeated and _is_comment(table, dialect):
+        given |= {"header": (False, True), "names": (table.names, []), "comment": (table.header[0].text, "")}
     return {option: value for option, (value, default) in given.items() if value != default}
+
+
+def _names_above(text: str, layout: Layout) -> Row | None:
+    """Return the row above the records that names their columns although it has another width, if any."""
+    above = list(takewhile(lambda row: row.line <= layout.preamble, split(text, layout.dialect)))
+    return above[-1] if above and is_names(above[-1].cells, layout.width) else None
+
+
+def _preamble_pattern(text: str, layout: Layout, table: _Table) -> str:
+    """Return a regular expression that the lines above the records match, and not the next one; or nothing."""
+    lines = [line for line in text.splitlines()[: layout.preamble] if line.strip()]
+    begins = dict.fromkeys(_TITLE.match(line)[0] for line in lines)  # type: ignore[index]
+    pattern = "|".join(
+        f"^{re.escape(begin)}" if re.search(r"\w", begin) else f"^{re.escape(begin)}$" for begin in begins
+    )
+    records = table.header or [*table.rows, *table.odd]
+    return "" if not lines or any(re.search(pattern, record.text) for record in records) else pattern
+
+
+def _is_comment(table: _Table, dialect: Dialect) -> bool:
+    """Return whether the header's text can say which lines are left out: all that begin like it, and no record."""
+    text = table.header[0].text if len(table.header) == 1 else ""
+    is_legal = bool(text) and not dialect.comment and not (dialect.quote and dialect.quote.decode() in text)
+    begins = any(row.text.startswith(text) for row in (*table.rows, *table.odd, *table.footer))
+    return is_legal and not text.startswith(dialect.delimiter.decode()) and not begins
 
 
 def _remarks(table: _Table, text: str, layout: Layout) -> list[str]:
@@ -176,7 +235,10 @@ def _remarks(table: _Table, text: str, layout: Layout) -> list[str]:
             f"{counted(layout.width, 'cell')}, the first is line {odd.line}: {odd.text[:60]!r}."
         )
     if table.repeated:
-        notes.append(f"The header is there again {counted(table.repeated, 'time')} further below.")
+        notes.append(
+            f"The header is there again {counted(table.repeated, 'time')} further below. So it is left out by its "
+            "text, and the columns are named in the order of the file."
+        )
     if table.footer:
         lines, begin = counted(len(table.footer), "line"), table.footer[0].text[:60]
         notes.append(f"A footer of {lines} seems to stand at the end, which begins with {begin!r}.")

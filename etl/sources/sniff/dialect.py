@@ -25,6 +25,8 @@ _USUAL = (",", ";", "\t", "|")
 SEPARATOR = re.compile(r"\ufeff?sep=(.)(?:\r\n|\r|\n)", re.IGNORECASE)
 _HEAD_CHARACTERS = 50_000
 _HEAD_LINES = 500
+_RULE = re.compile(r"[-=_+*]{3,}\s*")
+_MOST_TITLES = 5
 _MOST_PREAMBLE = 30
 # of the lines, so many must have the same number of cells
 _AGREEING = 0.5
@@ -66,14 +68,25 @@ def find_layout(path: Path, text: str, delimiter: str = "") -> Layout:
             "value, or cells have fixed widths, write the contract by hand."
         )
     is_trailing = _ends_empty(head, width)
-    comment = "#" if any(_is_comment(record) and len(record.cells) != width for record in head) else ""
-    kept = [record for record in head if not (comment and _is_comment(record))]
+    comment = _comment(head, width)
+    kept = [record for record in head if not (comment and record.text.startswith(comment))]
     return Layout(
         dialect=dialect._replace(comment=comment.encode()),
         width=width - is_trailing,
         preamble=_preamble(kept, width, is_trailing),
         trailing_delimiter=is_trailing,
     )
+
+
+def blank_layout(text: str) -> Layout | None:
+    """Return the layout of a text whose lines single blanks divide into the same number of cells, as in a log."""
+    head = list(split(_head(text), marks(" ")))
+    width = _width(head)
+    is_log = width > 2 and len(head) > 1 and _agreement(head) == 1.0
+    is_single = not any(
+        "  " in cell or not cell for row in head for cell in row.cells if not isinstance(cell, Quoted)
+    )
+    return Layout(dialect=marks(" "), width=width) if is_log and is_single else None
 
 
 def records_of(text: str, layout: Layout) -> Iterator[Row]:
@@ -89,7 +102,7 @@ def find_dialect(text: str, delimiter: str = "") -> Dialect | None:
     """Return delimiter, quote and escape; None where no delimiter makes half of the lines agree."""
     head = _head(text)
     if delimiter:
-        return _quoting(head, delimiter)[0]
+        return _copied(head, _quoting(head, delimiter)[0])
     answers = _answers(head)
     best: tuple[float, Dialect | None] = (0.0, None)
     spaced = [f"{name} " for name in _USUAL if f"{name} " in head]
@@ -98,16 +111,16 @@ def find_dialect(text: str, delimiter: str = "") -> Dialect | None:
         if _agreement(records) >= _AGREEING:
             score = _agreement(records) * _look(records) * (_TRUST if name in answers else 1)
             best = max(best, (score, dialect), key=lambda item: item[0])
-    found = best[1]
-    return found._replace(quote=b"", escape=MARK, grammar="copy") if found and _is_copied(head, found) else found
+    return _copied(head, best[1]) if best[1] else None
 
 
-def _is_copied(head: str, dialect: Dialect) -> bool:
-    """Return whether COPY or OUTFILE wrote a text: tabs, a null or an end marker of theirs, and no quoted cell."""
+def _copied(head: str, dialect: Dialect) -> Dialect:
+    """Return a dialect, as COPY or OUTFILE writes if it did: tabs, its null or its end marker, no quoted cell."""
     cells = [cell for record in split(head, dialect._replace(escape=b"")) for cell in record.cells]
     is_ended = head.rstrip("\r\n").endswith("\n\\.")
     is_quoted = any(isinstance(cell, Quoted) for cell in cells)
-    return dialect.delimiter == b"\t" and not is_quoted and (NULL in cells or is_ended)
+    is_copied = dialect.delimiter == b"\t" and not is_quoted and (NULL in cells or is_ended)
+    return dialect._replace(quote=b"", escape=MARK, grammar="copy") if is_copied else dialect
 
 
 def _head(text: str) -> str:
@@ -190,12 +203,29 @@ def _ends_empty(records: Sequence[Row], width: int) -> bool:
     return width > 1 and len(ends) > 1 and not any(ends) and not any(isinstance(end, Quoted) for end in ends)
 
 
-def _is_comment(record: Row) -> bool:
-    return record.text.startswith("#")
+def _comment(records: Sequence[Row], width: int) -> str:
+    """Return what the lines begin with that are no records: remarks, or rules between the rows of a list."""
+    odd = [record for record in records if len(record.cells) != width]
+    if any(record.text.startswith("#") for record in odd):
+        return "#"
+    return next((record.text[:3] for record in odd if _RULE.fullmatch(record.text)), "")
+
+
+def _before_blank(records: Sequence[Row], width: int) -> int:
+    """Return the number of lines up to a row without a cell, if all above it are titles."""
+    for index, record in enumerate(records[:_MOST_TITLES]):
+        filled = sum(map(bool, record.cells))
+        if filled > 1 or len(record.cells) > width:
+            return 0
+        if filled == 0 and index > 0 and record.cells:
+            return record.line
+    return 0
 
 
 def _preamble(records: Sequence[Row], width: int, is_trailing: bool) -> int:
     """Return the number of lines before the first record that can be the header or data."""
+    if lines := _before_blank(records, width):
+        return lines
     for index, record in enumerate(records):
         cells = record.cells
         # spreadsheets fill the lines above a table up with empty cells

@@ -55,8 +55,16 @@ def drafts(sample: Sample) -> Iterator[Draft]:
         records = list(islice(_lines(text.text), SAMPLE_RECORDS))
         yield _draft(sample, "JsonLines", "", records, options)
         return
+    found = False
     for path, records in _arrays(sample, text.text):
+        found = True
         yield _draft(sample, "Json", path, records, options)
+    if found:
+        return
+    lines = list(_lines(text.text)) if sample.is_whole else []
+    if len(lines) != 1 or not isinstance(lines[0], dict) or _is_keyed(lines[0]):
+        raise ConfigError(f"{sample.path} holds no array of objects. Have its records delivered as one.")
+    yield _draft(sample, "JsonLines", "", lines, options)
 
 
 def _draft(sample: Sample, format: str, path: str, records: Sequence[Any], options: Mapping[str, object]) -> Draft:
@@ -105,8 +113,11 @@ def _arrays(sample: Sample, text: str) -> Iterator[tuple[str, list[Any]]]:
     found = list(_within(document, ())) if sample.is_whole else [_first_array(text)]
     for steps, elements in sorted(found, key=lambda item: -len(item[1])):
         yield ".".join(steps), elements[:SAMPLE_RECORDS]
-    if not found:
-        yield "", [document]
+
+
+def _is_keyed(document: Mapping[str, Any]) -> bool:
+    """Return whether a document has a record for each of its keys."""
+    return len(document) > 1 and all(isinstance(value, dict) for value in document.values())
 
 
 def _within(value: Any, steps: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[Any]]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from etl.sources.sniff import names
@@ -20,6 +22,9 @@ def fixed_drafts(sample: Sample, text: Text) -> Iterator[Draft]:
     """Yield the draft of a text whose lines have the same blank columns; none if they have not."""
     lines = [line for line in text.text.splitlines() if line.strip()][:SAMPLE_RECORDS]
     if len(lines) < _LEAST_LINES or "\t" in text.text:
+        return
+    if types := _types(lines):
+        yield _typed_draft(sample, text, lines, types)
         return
     for has_header in (True, False):
         spans = _spans(lines[has_header:])
@@ -73,6 +78,34 @@ def _draft(
         is_whole=sample.is_whole,
         notes=(*text.notes, *notation.notes, *([] if has_header else ["No header was found: name the columns."])),
     )
+
+
+def _types(lines: Sequence[str]) -> tuple[str, str, str] | None:
+    """Return the types of the first line, of the records and of the last line, by how lines begin."""
+    for size in (3, 2, 4, 1):
+        first, last = lines[0][:size], lines[-1][:size]
+        kinds = {line[:size] for line in lines[1:-1]}
+        if len(lines) > _LEAST_LINES and len(kinds) == 1 and len({first, last, *kinds}) == 3:
+            (record,) = kinds
+            if all(kind.isalnum() and kind.isupper() for kind in (first, record, last)):
+                return first, record, last
+    return None
+
+
+def _typed_draft(sample: Sample, text: Text, lines: Sequence[str], types: tuple[str, str, str]) -> Draft:
+    """Return the draft of lines of several types, the last of which may count the records."""
+    first, record, last = types
+    records = [line[len(record) :] for line in lines[1:-1]]
+    spans = [(start + len(record), end + len(record)) for start, end in _spans(records)]
+    rows = [[line[start:end].strip(" ") for start, end in spans] for line in lines[1:-1]]
+    draft = _draft(sample, text, lines[1:-1], rows, spans, False)
+    options = {**draft.options, "record_type": (1, len(record)), "record": record}
+    counts = [match for match in re.finditer(r"\d+", lines[-1]) if int(match[0]) == len(records)]
+    if counts:
+        options |= {"ignored": [first], "trailer": (last, (counts[0].start() + 1, counts[0].end()))}
+    else:
+        options |= {"ignored": [first, last]}
+    return replace(draft, options=options)
 
 
 def _spans(lines: Sequence[str]) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from etl.sources.formats.totals import is_total, word
 from etl.sources.sniff.headers import columns_of
@@ -26,9 +27,11 @@ def footer_of(records: Sequence[Row], width: int) -> list[Row]:
     """Return the last records that are not of the table, behind two that are; empty if that is in doubt."""
     rows = [record for record in records if len(record.cells) == width]
     count = 0
-    for record in reversed(records[2:]):
+    for above, record in reversed(list(pairwise(records[1:]))):
         has_width = len(record.cells) == width
-        if not (_is_sum(record, rows) if has_width else _is_remark(record)):
+        is_apart = record.line > above.line + 1 + above.text.count("\n")
+        is_told = bool(is_apart and _REMARK.match(record.text))
+        if not (is_told or (_is_sum(record, rows) if has_width else _is_remark(record))):
             break
         rows = rows[:-1] if has_width else rows
         count += 1
@@ -38,8 +41,13 @@ def footer_of(records: Sequence[Row], width: int) -> list[Row]:
 def pattern_of(footer: Sequence[Row], rows: Sequence[Row]) -> str:
     """Return a regular expression that a footer alone matches; empty if there is no such one."""
     begins = dict.fromkeys(_BEGIN.match(record.text)[0] for record in footer)  # type: ignore[index]
-    pattern = "^" + "|^".join(map(re.escape, begins)) if begins else ""
+    pattern = "^" + "|^".join(map(escaped, begins)) if begins else ""
     return "" if not all(begins) or any(re.search(pattern, record.text) for record in rows) else pattern
+
+
+def escaped(text: str) -> str:
+    """Return a regular expression for a text, as a person would write it."""
+    return re.escape(text).replace("\\ ", " ").replace("\\-", "-").replace("\\#", "#")
 
 
 def _is_sum(record: Row, rows: Sequence[Row]) -> bool:

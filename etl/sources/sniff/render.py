@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from etl.sources.sniff import names
-from etl.sources.sniff.columns import Column, text_literal
+from etl.sources.sniff.columns import Column, literal, text_literal
 from etl.sources.sniff.sample import SAMPLE_BYTES, SAMPLE_RECORDS
 
 _WIDTH = 110
@@ -60,7 +60,7 @@ def render(draft: Draft, found: Sequence[str] = ()) -> str:
 
 def call(name: str, options: Mapping[str, object]) -> str:
     """Return a call with keyword arguments as Python."""
-    return f"{name}({', '.join(f'{option}={_literal(value)}' for option, value in options.items())})"
+    return f"{name}({', '.join(f'{option}={literal(value)}' for option, value in options.items())})"
 
 
 def _about(draft: Draft) -> list[str]:
@@ -128,15 +128,3 @@ def _comments(texts: Sequence[str], indent: str) -> list[str]:
             line += f" {word}"
         lines.append(line)
     return lines
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, str):
-        return text_literal(value)
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_literal(key)}: {_literal(item)}' for key, item in value.items())}}}"
-    if isinstance(value, tuple):
-        return f"({', '.join(_literal(item) for item in value)}{',' * (len(value) == 1)})"
-    if isinstance(value, list):
-        return f"[{', '.join(_literal(item) for item in value)}]"
-    return repr(value)

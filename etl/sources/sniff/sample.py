@@ -24,6 +24,8 @@ COMPRESSIONS = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst", ".zip": 
 _BROKEN = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
 _BOMS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"}
 _BOMS |= {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+#: Bytes that no text has; some others below 32 are marks of one.
+_CONTROL = bytes({*range(32)} - {*b"\t\n\r\f\v\x1b\x01\x1c\x1d\x1e\x1f"})
 _COMPRESSED = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zst", b"PK\3\4": "zip"}
 
 
@@ -153,7 +155,9 @@ def _refuse_binary(path: Path, content: bytes) -> None:
             )
     if content.startswith(tuple(_BOMS)) or _wide(content):
         return
-    control = len(content) - len(content.translate(None, bytes({*range(32)} - {*b"\t\n\r\f\v\x1b"})))
+    control = len(content) - len(
+        content.translate(None, bytes({*range(32)} - {*b"\t\n\r\f\v\x1b\x01\x1c\x1d\x1e\x1f"}))
+    )
     if content.startswith(b"%PDF") or control > len(content) / 100:
         raise ConfigError(
             f"{path} is binary and no format that etl knows. Have the data delivered as a text file."

@@ -20,6 +20,7 @@ import etl
 from etl.cli.main import cli
 from etl.errors import ConfigError
 from etl.operations.sniffing import propose
+from etl.project import load_project
 from etl.sources.catalog import load_catalog
 from etl.sources.sniff import dialect, sample
 from tests.support import tiny
@@ -281,6 +282,52 @@ def test_a_proposal_accepts_every_sound_record_of_its_file(tmp_path_factory, dat
     assert rejected == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "names", "rows"),
+    [
+        # no header, and a header of words; in doubt a record
+        ("Berlin,DE,foo\nWien,AT,bar\nBern,CH,baz\n", ["column_1", "column_2", "column_3"], 3),
+        ("Country,City\nGermany,Bonn\nFrance,Paris\n", ["Country", "City"], 2),
+        ("id,amount,note\nx?,n.v.,first\n1,2.5,a\n2,3.5,b\n", ["id", "amount", "note"], 3),
+        ("geo,2019,2020\nDE,1.5,2.5\nFR,3.5,:\n", ["geo", "2019", "2020"], 2),
+        ("time,temp\n(s),(C)\n1,20.5\n2,21.0\n", ["time (s)", "temp (C)"], 2),
+        (",2019,,2020,\nregion,m,f,m,f\nN,1,2,3,4\nS,5,6,7,8\n", None, 2),
+        # what stands above, below and between
+        ("sep=;\nid;v\n1;a\n2;b\n", ["id", "v"], 2),
+        ("Title,,\n,,\nid,a,b\n1,x,\n2,y,z\n", ["id", "a", "b"], 2),
+        ("id,v\n1,a\n2,b\nid,v\n3,c\n", ["id", "v"], 3),
+        ("region,a\nNorth,1\nSouth,3\n\nSource: Office for statistics, 2021\n", ["region", "a"], 2),
+        ("item,n\nbox,1\noil,2\nTotal oil,3\n", ["item", "n"], 3),
+        ("------\n|Kd |Wert |\n------\n|01 | 2,50|\n|02 |13,00|\n------\n", None, 2),
+        # divided by blanks, by width, or not at all
+        ('a - [x y] "GET /" 200\nb - [x y] "PUT /" 404\n', None, 2),
+        ("ID   NAME     EUR\n1    Smith   1.50\n2    Miller 22.00\n", ["ID", "NAME", "EUR"], 2),
+        ("HDR2024\nDTL01 Ann  \nDTL02 Smith\nTRL0002\n", None, 2),
+        ("email\na@x.de\nb@y.de\n", ["email"], 2),
+        ("id\x01name\n1\x01a\n2\x01b\n", ["id", "name"], 2),
+    ],
+)
+def test_every_record_of_an_odd_file_is_a_row_and_nothing_else_is(tmp_path, content, names, rows):
+    assert extracted(tmp_path, content, "odd_2024-03-01.txt") == (rows, 0)
+    if names:
+        (source,) = load_catalog(tmp_path / "contracts").sources.values()
+        assert [column.name for column in source.contract.columns] == names
+
+
+def test_a_column_with_marks_or_dates_of_its_own_says_so_in_its_metadata(tmp_path):
+    content = lines("n;lat;day;at", "1.234,50;48.1;31.12.2024;2024-03-01", "99,90;7.25;01.02.2024;2024-03-02")
+    assert extracted(tmp_path, content) == (2, 0)
+    first = tiny.rows_of(load_project(tmp_path), columns='n, lat, day, "at"')[0]
+    assert first == (1234.5, 48.1, date(2024, 12, 31), date(2024, 3, 1))
+
+
+def test_blanks_around_numbers_are_trimmed_by_declaration(tmp_path):
+    content = lines("id,n", "1, 2.50", "2,13.00 ", "3,  ")
+    text = sniffed(tmp_path, content)
+    assert 'n: float = pa.Field(nullable=True, metadata={"clean": {"trim": True, "empty_to_null": True}})' in text
+    assert extracted(tmp_path, content) == (3, 0)
+
+
 def test_json_lines_and_arrays_name_their_format_and_nested_values_are_text(tmp_path):
     records = [
         {"id": i, "name": f"n{i}", "ok": True, "tags": [1], "price": i / 2 if i else None} for i in range(4)
@@ -323,7 +370,7 @@ def test_parquet_is_proposed_from_its_schema(tmp_path):
         (b"", "a.csv", "is empty"),
         (b"\n\n", "a.csv", "is empty"),
         (bytes(range(256)) * 9, "a.csv", "is binary"),
-        (b"one\ntwo\nthree\n", "a.csv", r"no delimiter divides .* Say which one does"),
+        (b"one and\ntwo, then\nthree\n", "a.csv", r"no delimiter divides .* Say which one does"),
         (b"\xd0\xcf\x11\xe0" + bytes(600), "a.xls", r"is an .xls workbook, .* Ask for an .xlsx"),
         (b"id,name\n", "a.csv.gz", "cannot be"),
         (gzip.compress(b"id,a\n1,2\n", mtime=0), "a.csv", r"packed as gz, .* Rename it to end in \.gz"),

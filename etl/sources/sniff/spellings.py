@@ -1,0 +1,67 @@
+"""What one column writes otherwise than its file: blanks around its values, other marks, other dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from etl.sources.sniff import reading
+from etl.sources.sniff.notation import LAST_OF_TWO_DIGITS, Cells, Notation
+from etl.sources.sniff.records import Quoted
+
+
+def spelled(cells: Cells, notation: Notation) -> tuple[Cells, Notation, dict[str, object]]:
+    """Return cells, notation and metadata of one column, such that its values have a type if they can have one."""
+    trimmed = _trimmed(cells)
+    if trimmed and _is_better(trimmed, cells, notation):
+        clean = {"trim": True, **({"empty_to_null": True} if trimmed.nulls.total() > cells.nulls.total() else {})}
+        found, own, metadata = _marked(trimmed, notation)
+        return found, own, {"clean": clean, **metadata}
+    return _marked(cells, notation)
+
+
+def _marked(cells: Cells, notation: Notation) -> tuple[Cells, Notation, dict[str, object]]:
+    if notation.type_of(cells) == "str" and cells.values:
+        for own, metadata in _others(notation):
+            if own.type_of(cells) != "str":
+                return cells, own, metadata
+    return cells, notation, {}
+
+
+def _others(notation: Notation) -> Iterator[tuple[Notation, dict[str, object]]]:
+    for decimal, thousands in reading.NUMBER_STYLES:
+        marks: dict[str, object] = {"decimal": decimal, "thousands": thousands or None}
+        if not notation.thousands and not thousands:
+            del marks["thousands"]
+        yield replace(notation, decimal=decimal, thousands=thousands), marks
+    for format in reading.DATE_FORMATS:
+        yield replace(notation, date_format=format), _format(format)
+    for format in reading.TIMESTAMP_FORMATS:
+        yield replace(notation, timestamp_format=format), _format(format)
+
+
+def _format(format: str) -> dict[str, object]:
+    years = {"two_digit_years_until": LAST_OF_TWO_DIGITS} if "%y" in format else {}
+    return {"format": format, **years}
+
+
+def _trimmed(cells: Cells) -> Cells | None:
+    """Return the cells without blanks around them; None if there are none."""
+    if not any(text != text.strip() for text in cells.values):
+        return None
+    found = Cells(nulls=cells.nulls.copy())
+    for text, number in cells.values.items():
+        bare = text.strip()
+        kept = Quoted(bare) if isinstance(text, Quoted) else bare
+        (found.values if bare else found.nulls)[kept] += number
+    return found
+
+
+def _is_better(trimmed: Cells, cells: Cells, notation: Notation) -> bool:
+    """Return whether blanks are no part of the values: without them these have a type, or all have some."""
+    if not trimmed.values:
+        return True
+    if _marked(trimmed, notation)[1].type_of(trimmed) != _marked(cells, notation)[1].type_of(cells):
+        return True
+    padded = sum(number for text, number in cells.values.items() if text != text.strip())
+    return padded > 1 and padded > cells.values.total() / 2
