@@ -72,7 +72,7 @@ def test_status_shows_the_last_run_and_the_generation_as_text(shop):
 def test_status_of_a_project_that_never_ran_is_no_error(tmp_path, monkeypatch):
     project = tiny.project(tmp_path)
     monkeypatch.setenv("ETL_PROJECT", str(project.root))
-    assert "Nothing is published yet" in answer("status")
+    assert "nothing is published yet" in answer("status")
 
 
 def test_sql_answers_from_the_current_generation(shop):

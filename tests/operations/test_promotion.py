@@ -151,7 +151,7 @@ def test_a_snapshot_of_a_history_that_only_the_target_took_would_be_lost(tmp_pat
 
     refused(
         Promotion(staging, prod),
-        r"prod has snapshots that staging never took: sales 2024-03-01 \(sales.csv\). Make staging anew: ",
+        r"prod has snapshots that staging never took: sales 2024-03-01 \(sales.csv\). Recreate staging: ",
     )
 
 
