@@ -158,7 +158,9 @@ def test_a_snapshot_of_a_history_that_only_the_target_took_would_be_lost(tmp_pat
 def test_what_people_decided_in_the_target_would_be_lost(promotion: Promotion) -> None:
     decided = Path("sales/2024-03-01.jsonl")
     write(promotion.target.corrections / decided, '{"line": 2}\n')
-    refused(promotion, f"prod has decisions about rejected records that staging lacks: {decided}. Copy the missing")
+    refused(
+        promotion, f"prod has decisions about rejected records that staging lacks: {decided}. Copy the missing"
+    )
 
     write(promotion.source.corrections / decided, '{"line": 1}\n{"line": 2}\n')
     promotion.promote("ann")
