@@ -3,6 +3,7 @@
 from etl.engine.connections import (
     BUILD,
     REBUILT,
+    SMALL_BLOCK,
     attach_build,
     attach_new,
     building,
@@ -19,6 +20,7 @@ from etl.engine.connections import (
 __all__ = [
     "BUILD",
     "REBUILT",
+    "SMALL_BLOCK",
     "attach_build",
     "attach_new",
     "building",

@@ -27,6 +27,9 @@ log = logging.getLogger("etl")
 #: The catalog name of build.duckdb while it is open for writing.
 BUILD = "build"
 
+#: The bytes of a block of a file of small tables; DuckDB's own are sixteen times as large.
+SMALL_BLOCK = 16_384
+
 #: What is said of a damaged build.duckdb.
 REBUILT = "Nothing is lost: the next run rebuilds it from the lake."
 
@@ -58,7 +61,9 @@ def set_session(con: duckdb.DuckDBPyConnection, project: Project) -> None:
 
 
 @contextmanager
-def building(project: Project, may_begin_anew: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+def building(
+    project: Project, may_begin_anew: bool = True, is_small: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open build.duckdb for writing, made if it is not there, and close it; one process at a time may.
 
     It is attached, since only ATTACH can choose a storage version that older clients read. A damaged one is
@@ -70,7 +75,7 @@ def building(project: Project, may_begin_anew: bool = True) -> Iterator[duckdb.D
     with in_memory(project) as con:
         for pause in (*_PAUSES, 0.0):
             try:
-                attach_new(project, con, project.build, BUILD)
+                attach_new(project, con, project.build, BUILD, is_small=is_small)
                 break
             except duckdb.Error as error:
                 if is_damage(error):
@@ -101,10 +106,17 @@ def discard_build(project: Project, error: Exception) -> None:
         path.unlink(missing_ok=True)
 
 
-def attach_new(project: Project, con: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
-    """Attach a database file for writing; if it is not there, it is made in the project's storage version."""
-    version = literal(project.settings.storage_version)
-    con.execute(f"attach {literal(str(path))} as {name} (storage_version {version})")
+def attach_new(
+    project: Project, con: duckdb.DuckDBPyConnection, path: Path, name: str, *, is_small: bool = False
+) -> None:
+    """Attach a database file for writing; if it is not there, it is made in the project's storage version.
+
+    One that `is_small` is made of small blocks: each column of each table has blocks of its own.
+    """
+    options = f"storage_version {literal(project.settings.storage_version)}"
+    if is_small and not path.exists():
+        options += f", block_size {SMALL_BLOCK}"
+    con.execute(f"attach {literal(str(path))} as {name} ({options})")
 
 
 def check_storage_version(project: Project) -> None:

@@ -213,7 +213,7 @@ def _build(state: State, build: Build, todo: Work) -> None:
         inputs={},
         version=version,
     )
-    state.put(model.name, built, parts)
+    state.put(model, built, parts)
 
 
 def _audit(plan: Plan, changed_checks: Mapping[str, str]) -> Expected:

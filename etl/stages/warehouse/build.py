@@ -62,6 +62,9 @@ class _Kept:
 
 _kept: dict[Path, _Kept] = {}
 
+#: Of a lake of so many bytes the tables are small: most of a large block would be empty.
+_SMALL_BYTES = 4_000_000
+
 
 def keep_build_open(project: Project) -> None:
     """Let build.duckdb stay open from step to step of this process until close_build(); to open it costs 20 ms.
@@ -104,11 +107,18 @@ def _opened(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb.Du
     if is_counted_on and not project.build.exists():
         raise StepError(f"{project.build} is gone since the run began. {engine.REBUILT}")
     try:
-        with engine.building(project, may_begin_anew=not is_counted_on) as con:
+        is_small = not project.build.exists() and _lake_bytes(ledger) < _SMALL_BYTES
+        with engine.building(project, not is_counted_on, is_small) as con:
             define_own(con)
             yield con
     finally:
         note_stamp(project, ledger, run_id)
+
+
+def _lake_bytes(ledger: Ledger) -> int:
+    """Return the size of what is to be loaded."""
+    taken = (r.details.get("lake") for key, r in ledger.receipts().items() if key.step == "extract")
+    return sum(lake[0] for lake in taken if lake)
 
 
 def note_stamp(project: Project, ledger: Ledger, run_id: str) -> None:

@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from etl.engine.exact import counted, words
 from etl.engine.quoting import identifier, literal, qualified
 from etl.ledger import digest
-from etl.models import Columns
-from etl.stages.warehouse.work import Build, Built, Day, Part
+from etl.models import Columns, Model
+from etl.stages.warehouse.work import Build, Day, Part
 
 if TYPE_CHECKING:
     import duckdb
 
 #: What sets the second hash of a row apart from the first.
 _OTHER = "11400714819323198485::ubigint"
+#: So many tables are looked at by one statement.
+_TOGETHER = 50
 #: What a content that row_hashes() made looks like, as a regular expression.
 HASHED = r"\d+-[0-9a-f]{32}-\d+-\d+"
 
 
-def version(
-    con: duckdb.DuckDBPyConnection, build: Build, built: Built, parts: Mapping[Day, Part], limit: int
-) -> str:
+def version(build: Build, rows: int | None, parts: Mapping[Day, Part], limit: int) -> str:
     """Return what stands for the content of a table; two tables of the same version hold the same rows.
 
     A table that nobody reads, or of more than `limit` rows, is not looked at: what it was built from stands for
-    it.
+    it. It is empty for one that is to be looked at: see hashed().
     """
     model = build.model
-    if not is_hashed(build, built.rows, limit):
+    if not is_hashed(build, rows, limit):
         return f"of {build.content}"
     if parts and model.kind.is_partitioned:
         days = sorted((str(day), part.version) for day, part in parts.items() if part.rows)
         return digest(columns_print(model.stored), days)
-    return str(
-        con.execute(f"select {row_hashes(con, model.name, model.stored)} from {qualified(model.name)}").fetchall()[
-            0
-        ][0]
-    )
+    return ""
+
+
+def hashed(con: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> dict[str, str]:
+    """Return the versions of tables by what is in them, many looked at by one statement."""
+    selects = [
+        f"select {literal(model.name)}, {row_hashes(con, model.name, model.stored)} from {qualified(model.name)}"
+        for model in models
+    ]
+    found: dict[str, str] = {}
+    for start in range(0, len(selects), _TOGETHER):
+        found |= con.execute(" union all ".join(selects[start : start + _TOGETHER])).fetchall()
+    return found
 
 
 def is_hashed(build: Build, rows: int | None, limit: int) -> bool:

@@ -10,14 +10,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from etl.contract.audit import ROW_COUNTS
-from etl.engine.quoting import identifier, qualified
+from etl.engine.quoting import qualified
 from etl.errors import TransformError
 from etl.ledger import Ledger, Receipt
 from etl.ledger.keys import transform_key
 from etl.project import Project
 from etl.stages.warehouse import incremental
 from etl.stages.warehouse.build import drop_model, open_build, transaction, write_row_counts
-from etl.stages.warehouse.content import version
+from etl.stages.warehouse.content import hashed, version
 from etl.stages.warehouse.macros import define_macros
 from etl.stages.warehouse.makers import MAKERS
 from etl.stages.warehouse.optional import Failures
@@ -129,13 +129,14 @@ def _transaction(con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id
     started = perf_counter()
     try:
         with transaction(con):
-            state = State(con)
+            state = State(con, look=hashed)
             for build in builds:
                 if done and build.model.kind.reads_committed:
                     break
                 done.append(_one(con, state, build, limit))
                 if perf_counter() - started > _COMMIT_SECONDS:
                     break
+            done = _with_versions(done, state)
             _write(con, done, run_id)
     except (duckdb.Error, TransformError) as error:
         # if it is not a model that failed but the writing, it is said of the last one
@@ -152,8 +153,7 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
     todo = work(build, state)
     if not todo and before:
         return _Done(build, replace(before, content=build.content), todo, {})
-    schema = model.name.split(".")[0]
-    con.execute(f"create schema if not exists {identifier(schema)}")
+    state.make_schema(model.name.split(".")[0])
     if before and before.materialized != model.materialized:
         drop_model(con, model.name)
     if model.macros:
@@ -163,7 +163,6 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
     # models above may need its partitions one by one, though it is built as a whole itself
     has_parts = model.by_date or model.kind.is_partitioned
     parts = incremental.parts(con, build, state, days, limit) if has_parts else {}
-    inputs = whole_inputs(model, state) if model.kind.is_stored else {}
     if rows is None and model.kind.is_stored:
         rows = int(con.execute(f"select count(*) from {qualified(model.name)}").fetchall()[0][0])
     seconds = perf_counter() - started
@@ -174,14 +173,26 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
         rows=rows,
         seconds=seconds,
         definition=build.definition,
-        inputs=inputs,
-        version="",
+        inputs={},
+        version=version(build, rows, parts, limit),
         text=build.text,
         full_seconds=whole,
     )
-    built = replace(built, version=version(con, build, built, parts, limit))
-    state.put(model.name, built, parts)
+    state.put(model, built, parts)
     return _Done(build, built, todo, parts)
+
+
+def _with_versions(done: Iterable[_Done], state: State) -> list[_Done]:
+    """Return what was done with the versions of the tables, and of those that they were built from."""
+    found = []
+    for item in done:
+        model, built = item.build.model, item.built
+        if item.work:
+            inputs = whole_inputs(model, state) if model.kind.is_stored else {}
+            built = replace(built, inputs=inputs, version=state.version(model.name))
+            state.put(model, built, item.parts)
+        found.append(replace(item, built=built))
+    return found
 
 
 def _write(con: duckdb.DuckDBPyConnection, done: Sequence[_Done], run_id: str) -> None:

@@ -8,13 +8,13 @@ will find the same (early cutoff).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.engine.quoting import qualified
+from etl.engine.quoting import identifier, qualified
 from etl.errors import few
 from etl.ledger import fingerprint
 from etl.models import CLOCKS, LOG_NAMES, PARTITIONS, Model
@@ -118,6 +118,11 @@ class State:
     built: dict[str, Built] = field(default_factory=dict)
     raw: dict[str, str] = field(default_factory=dict)
     _parts: dict[str, dict[Day, Part]] = field(default_factory=dict)
+    _: KW_ONLY
+    #: Returns the versions of stored models by what is in them.
+    look: Callable[[duckdb.DuckDBPyConnection, Sequence[Model]], Mapping[str, str]] | None = None
+    _unseen: dict[str, Model] = field(default_factory=dict)
+    _schemas: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         rows = self.con.execute(
@@ -136,7 +141,22 @@ class State:
         """Return the version of all of a stored table; of one of the log, of all in it that is no clock."""
         if table in LOG_NAMES:
             return self._logged(table)
+        if table in self._unseen:
+            self._look()
         return self.built[table].version if table in self.built else self.raw.get(table, "")
+
+    def _look(self) -> None:
+        """Look at all tables that were built and not looked at yet: together they cost less."""
+        assert self.look
+        unseen, self._unseen = self._unseen, {}
+        for name, version in self.look(self.con, list(unseen.values())).items():
+            self.built[name] = replace(self.built[name], version=version)
+
+    def make_schema(self, name: str) -> None:
+        """Make a schema, if that was not done before."""
+        if name not in self._schemas:
+            self.con.execute(f"create schema if not exists {identifier(name)}")
+            self._schemas.add(name)
 
     def _logged(self, table: str) -> str:
         query = "select 1 from duckdb_tables() where schema_name || '.' || table_name = $1"
@@ -176,10 +196,15 @@ class State:
         self.raw[table] = version
         self._parts[table] = dict(parts)
 
-    def put(self, name: str, built: Built, parts: Mapping[Day, Part] | None = None) -> None:
-        """Note how a model is built now, with all of its partitions if it has any."""
-        self.built[name] = built
-        self._parts[name] = dict(parts or {})
+    def put(self, model: Model, built: Built, parts: Mapping[Day, Part] | None = None) -> None:
+        """Note how a model is built now, with all of its partitions if it has any.
+
+        One without a version is looked at when its version is asked for.
+        """
+        self.built[model.name] = built
+        self._parts[model.name] = dict(parts or {})
+        if not built.version:
+            self._unseen[model.name] = model
 
 
 def work(build: Build, state: State) -> Work:
