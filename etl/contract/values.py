@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from etl.errors import ContractError
 
 #: How many times its size a file may become, unless its source says otherwise.
 TIMES = 200
+
+
+def later(default: Any) -> Any:
+    """Return the field of an option that came later: who leaves it alone keeps the fingerprint of before."""
+    return field(default=default, metadata={"later": True})
 
 
 def is_year(value: object) -> bool:

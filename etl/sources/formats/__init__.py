@@ -6,7 +6,7 @@ with nothing new needs neither.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from etl.contract.values import Values
@@ -32,9 +32,13 @@ __all__ += known.__all__
 
 
 def format_to(fmt: Format) -> dict[str, Any]:
-    """Return a format as plain data."""
+    """Return a format as plain data; an option that came later is in it only if it says something."""
     options: Any = fmt
-    return {"format": type(fmt).__name__, **asdict(options)}
+    unsaid = {each.name for each in fields(options) if each.metadata and getattr(fmt, each.name) == each.default}
+    return {
+        "format": type(fmt).__name__,
+        **{name: value for name, value in asdict(options).items() if name not in unsaid},
+    }
 
 
 def format_from(data: dict[str, Any]) -> Format:

@@ -114,8 +114,8 @@ class Csv(TextFile):
         from etl.sources.formats.limits import Limit
 
         try:
-            text = plain(path, self.encoding, self.compression, scratch, self.max_expansion)
-            encoding = exact_encoding(path, self.encoding, self.compression)
+            text = plain(path, self.encoding, self.compression, scratch, self.max_expansion, self.member)
+            encoding = exact_encoding(path, self.encoding, self.compression, self.member)
             layout = Layout(self.header, self.preamble, self.footer, self.names)
             # what the escape takes is written otherwise in a copy: DuckDB drops an escape before anything
             reader = CsvReader(
@@ -143,7 +143,7 @@ class Csv(TextFile):
     def record_format(self, columns: Sequence[str]) -> Csv:
         """Return the dialect of a record's text alone: the same, with nothing around the records."""
         alone = replace(self, header=False, names=tuple(columns), preamble=0, footer=0, comment="")
-        return replace(alone, encoding="utf-8", compression="none")
+        return replace(alone, encoding="utf-8", compression="none", member="")
 
     def redacted(
         self, text: str, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]

@@ -75,7 +75,7 @@ class FixedWidth(plain.TextFile):
 
     def record_format(self, columns: Sequence[str]) -> FixedWidth:
         """Return the format of the records' lines alone."""
-        return replace(self, header_lines=0, trailer=None, encoding="utf-8", compression="none")
+        return replace(self, header_lines=0, trailer=None, encoding="utf-8", compression="none", member="")
 
     @property
     def lengths(self) -> tuple[int, ...]:

@@ -16,17 +16,20 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from etl.contract.values import TIMES, Values
+from etl.contract.values import TIMES, Values, later
 from etl.errors import ContractError, UnreadableError, sentence
 from etl.sources.formats import kinds
-from etl.sources.formats.limits import Limit, check_packing
+from etl.sources.formats.archive import check_member, open_zip_member, tar_blocks
+from etl.sources.formats.limits import Limit
 
 _BLOCK_BYTES = 1 << 20
 _LINE_BYTES = 1 << 23
 #: What a record or a part of one costs in memory, beside its text, by what there is one of for each.
 _COSTS = {b"\n": 64, b"\r": 64, b"{": 64, b"<": 24}
 _SUFFIXES = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst", ".zip": "zip"}
-_COMPRESSIONS = ("", "none", *_SUFFIXES.values())
+#: How names of tar archives end; how one is packed as a whole, its first bytes say.
+_TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
+_COMPRESSIONS = ("", "none", *_SUFFIXES.values(), "tar")
 _MARK = "\ufeff"
 # a byte b that its encoding does not know is written as U+DC00 + b
 _BYTES = "etl-bytes"
@@ -44,12 +47,14 @@ class TextFile(Values):
     """The options of every format that is text.
 
     `encoding` is any of Python's; a byte order mark is dropped, and tells the byte order of utf-16 and
-    utf-32 (little-endian without one). `compression` is gz, bz2, xz, zst, zip (of one file) or none; empty
-    goes by the end of the file's name.
+    utf-32 (little-endian without one). `compression` is gz, bz2, xz, zst, zip, tar (packed or not) or none; empty
+    goes by the end of the file's name. Of a zip or tar with several files `member` names the one to read, with `*`
+    and `?` for what changes in its name; one without a folder may be in any.
     """
 
     encoding: str = "utf-8"
     compression: str = ""
+    member: str = later("")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,14 +63,15 @@ class TextFile(Values):
         if self.compression not in _COMPRESSIONS:
             names = ", ".join(filter(None, _COMPRESSIONS))
             raise ContractError(f"compression={self.compression!r} is not supported. Use one of {names}.")
+        check_member(self.member)
 
     @contextmanager
     def plain_text(self, path: Path, scratch: Path) -> Iterator[tuple[Path, str]]:
         """Give the file's plain text and exact encoding; a copy lies beside `scratch` and is deleted."""
         copy = scratch.with_name(scratch.name + ".text")
         try:
-            text = plain(path, self.encoding, self.compression, copy, self.max_expansion)
-            yield text, exact_encoding(path, self.encoding, self.compression)
+            text = plain(path, self.encoding, self.compression, copy, self.max_expansion, self.member)
+            yield text, exact_encoding(path, self.encoding, self.compression, self.member)
         finally:
             copy.unlink(missing_ok=True)
 
@@ -90,18 +96,20 @@ def check_pattern(option: str, pattern: str) -> None:
         raise ContractError(f"{option} is not a regular expression: {error}.") from error
 
 
-def plain(path: Path, encoding: str, compression: str, scratch: Path, times: int = TIMES) -> Path:
+def plain(
+    path: Path, encoding: str, compression: str, scratch: Path, times: int = TIMES, member: str = ""
+) -> Path:
     """Return the path of the file's text in UTF-8: itself, or `scratch`, which is then written.
 
     With the encoding utf-8 only the compression is undone; the text may have `times` the file's size. Raises
-    UnreadableError for an archive that is damaged, cut off, of several files, or a bomb.
+    UnreadableError for an archive that is damaged, cut off, of several files without a `member`, or a bomb.
     """
     kind = _kind(path, compression)
     is_utf8 = _is_utf8(encoding)
     if not kind and is_utf8:
         _refuse_binary(path, kinds.first_bytes(path))
         return path
-    with closing(_blocks(path, kind, times)) as blocks, scratch.open("wb") as target:
+    with closing(_blocks(path, kind, times, member)) as blocks, scratch.open("wb") as target:
         first = next(blocks, b"")
         _refuse_binary(path, first)
         every = chain([first], blocks)
@@ -119,14 +127,14 @@ def _refuse_binary(path: Path, head: bytes) -> None:
     )
 
 
-def exact_encoding(path: Path, encoding: str, compression: str) -> str:
+def exact_encoding(path: Path, encoding: str, compression: str, member: str = "") -> str:
     """Return the encoding with its byte order, which a file of utf-16 or utf-32 has at its start."""
     name = codecs.lookup(encoding).name
     if _is_utf8(encoding):
         return "utf-8"
     if name not in _MARKED:
         return encoding
-    with closing(_blocks(path, _kind(path, compression), TIMES)) as blocks:
+    with closing(_blocks(path, _kind(path, compression), TIMES, member)) as blocks:
         start = next(blocks, b"")
     return next(exact for mark, exact in _MARKED[name] if start.startswith(mark))
 
@@ -177,7 +185,9 @@ def lines(text: Path, ends: str = "\n") -> Iterator[tuple[int, bytes, bool]]:
 
 
 def _kind(path: Path, compression: str) -> str:
-    return _SUFFIXES.get(path.suffix.lower(), "") if compression == "" else compression.replace("none", "")
+    if compression:
+        return compression.replace("none", "")
+    return "tar" if path.name.lower().endswith(_TARS) else _SUFFIXES.get(path.suffix.lower(), "")
 
 
 def _is_utf8(encoding: str) -> bool:
@@ -211,10 +221,18 @@ def _transcoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     yield (text.removeprefix(_MARK) if is_start else text).encode("utf-8", "surrogatepass")
 
 
-def _blocks(path: Path, kind: str, times: int) -> Generator[bytes, None, None]:
+def _blocks(path: Path, kind: str, times: int, member: str) -> Generator[bytes, None, None]:
     """Yield a file's content, decompressed; UnreadableError where it cannot be."""
     limit = Limit(path, times)
-    blocks = _OPENERS[kind](path)
+    if member and kind not in ("zip", "tar"):
+        raise UnreadableError(
+            f"{path} is not an archive of several files, and member={member!r} names one in it. Take member= out, "
+            "or say compression='zip' or 'tar'."
+        )
+    if kind == "zip":
+        blocks = _zip(path, member)
+    else:
+        blocks = _tar(path, member, times) if kind == "tar" else _OPENERS[kind](path)
     while True:
         try:
             block = next(blocks, b"")
@@ -272,23 +290,22 @@ def _zst(path: Path) -> Iterator[bytes]:
         yield from _read(file)
 
 
-def _zip(path: Path) -> Iterator[bytes]:
+def _zip(path: Path, member: str) -> Iterator[bytes]:
     from zipfile import ZipFile
 
-    with ZipFile(path) as archive:
-        members = [member for member in archive.infolist() if not member.is_dir()]
-        if len(members) != 1:
-            names = ", ".join(repr(member.filename) for member in members[:10])
-            raise UnreadableError(
-                f"{path} holds {len(members)} files, not one: {names}. Ask for one archive per file."
-            )
-        check_packing(path, members)
-        with archive.open(members[0]) as file:
-            yield from _read(file)
+    with ZipFile(path) as archive, open_zip_member(archive, path, member) as file:
+        yield from _read(file)
+
+
+def _tar(path: Path, member: str, times: int) -> Iterator[bytes]:
+    """Yield the one file of a tar archive, which may be packed as a whole."""
+    head = kinds.binary_kind(kinds.first_bytes(path))
+    packed = next((kind for kind in _OPENERS if kind and head == f"a {kind} archive"), "")
+    return tar_blocks(lambda: _blocks(path, packed, times, ""), path, member, _BLOCK_BYTES)
 
 
 _OPENERS: dict[str, Callable[[Path], Iterator[bytes]]] = {
-    **{"": _uncompressed, "gz": _gz, "bz2": _bz2, "xz": _xz, "zst": _zst, "zip": _zip},
+    **{"": _uncompressed, "gz": _gz, "bz2": _bz2, "xz": _xz, "zst": _zst},
 }
 
 

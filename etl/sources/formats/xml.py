@@ -61,7 +61,7 @@ class Xml(plain.TextFile):
         """Take a file apart; its cells are then at `scratch`. Raises UnreadableError for a document type."""
         unpacked, copy = (scratch.with_name(scratch.name + end) for end in (".xml", ".text"))
         try:
-            packed = plain.plain(path, "utf-8", self.compression, unpacked, self.max_expansion)
+            packed = plain.plain(path, "utf-8", self.compression, unpacked, self.max_expansion, self.member)
             encoding = self.encoding or _declared(packed)
             text = plain.plain(packed, encoding, "none", copy)
             encoding = plain.exact_encoding(packed, encoding, "none")
@@ -76,7 +76,7 @@ class Xml(plain.TextFile):
 
     def record_format(self, columns: Sequence[str]) -> Xml:
         """Return the format of the records' texts."""
-        return _XmlRecords(**{**vars(self), "encoding": "utf-8", "compression": "none"})
+        return _XmlRecords(**{**vars(self), "encoding": "utf-8", "compression": "none", "member": ""})
 
     def redacted(
         self, text: str, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]
