@@ -13,6 +13,7 @@ from typing import Any
 from etl.errors import ContractError
 from etl.sources.connectors.connector import File, Seen, Watched
 from etl.sources.connectors.pattern import FILE, FilePattern, day_of, file_pattern
+from etl.sources.connectors.versions import newest_versions
 from etl.sources.connectors.walk import Walk
 
 #: What a file with the content of another one can be.
@@ -25,12 +26,14 @@ class Files:
 
         Files("sales/{date}.csv")                               one file a day
         Files("sales/{date}/*.csv", marker="sales/{date}/_SUCCESS")     several, complete when the marker is there
+        Files("sales/{date:%Y-%m}_{version}.csv")               one a month, of which a later version may come
         Files("customers.csv", settle_seconds=60)               a snapshot, once it has not changed for a minute
 
     A comment above each option says what it does; a wrong one is a ContractError.
     """
 
-    # Path below `data/raw`. With `{date}` in it the source is dated; `*` and `?` match within one name.
+    # Path below `data/raw`. With `{date}` in it the source is dated; `*` and `?` match within one name. Of files
+    # that differ in `{version}` alone the newest counts.
     path: str
     _: KW_ONLY
     # File that says a delivery is complete: a path with the same `{date}`, or `{file}.done` beside each file.
@@ -85,6 +88,18 @@ class Files:
         A name that has the shape of a delivery but no possible date, such as 2013-02-30 or 2013-2-3, is not one.
         """
         files: dict[date, list[File]] = defaultdict(list)
+        pattern = file_pattern(self.path)
+        seen = self._matched(raw, source, batch_date)
+        for each in newest_versions(pattern, seen) if pattern.has_version else seen:
+            yield each
+            if each.day and each.file:
+                files[each.day].append(each.file)
+        if self.marker or self.settle_seconds:
+            for day, found in files.items():
+                yield from (Seen(day, None, problem) for problem in self._unfinished(raw, day, found, now_ns))
+
+    def _matched(self, raw: Path, source: str, batch_date: date) -> Iterator[Seen]:
+        """Yield the files of every version, and what is wrong with others."""
         is_dated = self.is_dated
         for match in Walk(raw, source, self.path, self.marker).matches():
             day = day_of(match.parts) if is_dated else batch_date
@@ -95,12 +110,7 @@ class Files:
             elif day is not None and match.problem:
                 yield Seen(day, None, match.problem)
             elif day is not None and match.status is not None:
-                file = match.file(raw)
-                files[day].append(file)
-                yield Seen(day, file)
-        if self.marker or self.settle_seconds:
-            for day, found in files.items():
-                yield from (Seen(day, None, problem) for problem in self._unfinished(raw, day, found, now_ns))
+                yield Seen(day, match.file(raw))
 
     def watched(self, raw: Path, days: Collection[date], *, is_waiting: bool) -> Watched | None:
         """Return the folders and paths that a walk goes by, and the markers; None while a file settles."""

@@ -44,14 +44,16 @@ def tar_blocks(blocks: Callable[[], Iterator[bytes]], path: Path, member: str, s
     """
     import tarfile
 
-    stream = _Stream(blocks())
+    # the library asks for no more than read()
+    stream: Any = _Stream(blocks())
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         names = [each.name for each in _files(archive)]
         # a whole one goes on behind its last file, with zeros
         if stream.read_on() <= archive.offset:
             raise EOFError("it is cut off")
     wanted = _wanted(names, path, member)
-    with tarfile.open(fileobj=_Stream(blocks()), mode="r|") as archive:
+    stream = _Stream(blocks())
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
         for number, each in enumerate(_files(archive)):
             if number == wanted:
                 file: Any = archive.extractfile(each)
