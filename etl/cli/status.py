@@ -9,7 +9,7 @@ import click
 from etl.cli.options import json_option
 from etl.cli.registry import LOOK, under
 from etl.cli.screen import NO_SOURCE, echo, show, show_table, shown
-from etl.errors import few
+from etl.errors import counted, few
 
 _SHOWN_LINES = 20
 
@@ -47,6 +47,9 @@ def _show(found: dict[str, Any]) -> None:
         echo(
             f"{name}: no contract has this source any more, but its data is there. To delete it: etl clear {name}"
         )
+    if found["unclaimed"]:
+        count = counted(len(found["unclaimed"]), "file")
+        echo(f"data/raw holds {count} that no source takes: {few(found['unclaimed'])}")
     for source in found["sources"]:
         if source["place"] and not source["partitions"]:
             echo(f"{source['source']}: no delivery yet: {source['place']}")

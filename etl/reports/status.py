@@ -16,6 +16,7 @@ from etl.plan.rhythm import Holes, find_holes
 from etl.project import Project, load_project
 from etl.reports.summary import failed_models
 from etl.sources import Source
+from etl.sources.connectors.unclaimed import unclaimed
 from etl.stages import published
 from etl.stages.lake.layout import partition_file
 
@@ -47,6 +48,7 @@ def project_status() -> dict[str, Any]:
         "optional": [_failed(receipt) for receipt in failed_models(receipts, models)],
         # what cannot be read may declare any of them
         "removed": [] if wrong else _removed(project, sources),
+        "unclaimed": [] if wrong else unclaimed(project.raw, (source.connector for source in sources.values())),
         "sources": [
             {
                 "source": name,

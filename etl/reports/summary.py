@@ -166,7 +166,7 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
             yield f"  {name}: {receipt.details['file']}: {note}"
     for receipt in done:
         if receipt.details["records"] and not receipt.details["rows"]:
-            yield f"  {name}: nothing of {receipt.details['file']} keeps the contract"
+            yield f"  {name}: no record of {receipt.details['file']} keeps the contract"
         if stale := receipt.details.get("stale"):
             why = few(dict.fromkeys(receipt.details.get("why_stale", ())), 3, "; ")
             what = f"{counted(len(stale), 'decision')} about {receipt.details['file']} without effect any more"

@@ -44,7 +44,7 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     rows = sum(details["rows"] for details in new)
     rejected = sum(details["rejected"] for details in new)
     what = f"{len(dates):,} partitions" if len(dates) > 1 else f"partition {dates[0]}"
-    _said("extracted", f"{source}: {what}, {rows:,} rows, {rejected:,} rejected", started)
+    _said("extracted", f"{source}: {what}, {counted(rows, 'row')}, {rejected:,} rejected", started)
 
 
 def load(run: ActiveRun, sources: Sequence[str]) -> None:
@@ -103,9 +103,11 @@ def audit(run: ActiveRun) -> None:
         audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
     except AuditError as error:
         published.set_aside(run.project)
-        look = "\n    the candidate is set aside: etl sql --candidate, etl diff current candidate"
+        look = (
+            "\n    The candidate is set aside. Look at it with etl sql --candidate or etl diff current candidate."
+        )
         raise AuditError(f"{error}{_owners(run)}{look}") from error
-    _said("audited", f"{len(run.ledger.checks()):,} checks", started)
+    _said("audited", counted(len(run.ledger.checks()), "check"), started)
 
 
 def publish(run: ActiveRun) -> None:

@@ -69,6 +69,11 @@ def test_status_shows_the_last_run_and_the_generation_as_text(shop):
     assert "sales\t2024-03-04\t3\t4\t2\t\t2024-03-03" in text
 
 
+def test_status_names_the_files_that_no_source_takes(shop):
+    (shop.raw / "sales" / "march.csv").touch()
+    assert "data/raw holds 1 file that no source takes: sales/march.csv" in answer("status")
+
+
 def test_status_of_a_project_that_never_ran_is_no_error(tmp_path, monkeypatch):
     project = tiny.project(tmp_path)
     monkeypatch.setenv("ETL_PROJECT", str(project.root))

@@ -90,6 +90,9 @@ class Connector(Protocol):
     def where(self, day: date) -> str:
         """Return the path below data/raw at which a delivery of a date would be looked for."""
 
+    def claims(self, name: str) -> bool:
+        """Return whether a name below data/raw is that of a delivery of this source, or of a marker of one."""
+
     def look(self, raw: Path, source: str, batch_date: date, now_ns: int) -> Iterator[Seen]:
         """Yield all that lies there of a source, unread. Raises DeliveryError if a folder cannot be listed."""
 

@@ -82,6 +82,14 @@ class Files:
         """Return the path of one date; with the wildcards, if there are any."""
         return file_pattern(self.path).path(day)
 
+    def claims(self, name: str) -> bool:
+        """Return whether a name is one that the path or the marker matches."""
+        if self.marker.startswith(FILE):
+            return any(
+                file_pattern(self.path).matches(n) for n in (name, name.removesuffix(self.marker[len(FILE) :]))
+            )
+        return any(file_pattern(path).matches(name) for path in (self.path, self.marker) if path)
+
     def look(self, raw: Path, source: str, batch_date: date, now_ns: int) -> Iterator[Seen]:
         """Yield the files and what is wrong with others; then why those of a date are not complete, if so.
 

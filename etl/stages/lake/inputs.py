@@ -85,7 +85,9 @@ class Input:
         if missing:
             new = [name for name in unknown if name in shown]
             expected = [column.name for column in contract.columns]
-            said = f"column {_short(map(repr, missing))} of the contract is missing: {header}"
+            what = "column" if len(missing) == 1 else "columns"
+            are = "is" if len(missing) == 1 else "are"
+            said = f"{what} {_short(map(repr, missing))} of the contract {are} missing: {header}"
             return said + renamed(missing, new, expected=expected, found=self.names)
         if extra and self.source.extra == "refuse" and not contract.drops_extra:
             seen = "" if self.opened.extras else f": {header}"

@@ -121,7 +121,7 @@ def _check_held(project: Project, record: Generation) -> None:
         raise PublishHeld(
             f"Publishing is on hold, and generation {hold.current} stays: {hold.told}.\n"
             f"    It waits until one of these changes: {hold.came_with}. They came with {hold.held}.\n"
-            "    The candidate is set aside: etl sql --candidate, etl diff current candidate\n"
+            "    The candidate is set aside. Look at it with etl sql --candidate or etl diff current candidate.\n"
             "    To publish it anyway: luigi --module etl Nightly --force"
         )
 

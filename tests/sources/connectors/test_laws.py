@@ -19,6 +19,7 @@ from etl.reports.status import project_status
 from etl.sources import Source
 from etl.sources.connectors import CONNECTORS, Connector, File, connector_class, connector_from, connector_to
 from etl.sources.connectors.files import SAME
+from etl.sources.connectors.unclaimed import unclaimed
 from etl.sources.source import CHOICES
 from etl.stages import lake
 from tests.support import options, tiny
@@ -106,10 +107,28 @@ def test_what_lies_where_it_is_looked_for_is_found(texts: tuple[str, str], tmp_p
         path.write_text("id\n1\n")
         assert [seen.problem for seen in connector.at_once().look(tmp_path, "sales", DAY, 0)] == [""]
         path.with_name(f"{path.name}.done").touch()
+        assert connector.claims(path.relative_to(tmp_path).as_posix())
         ((day, file, problem),) = list(connector.look(tmp_path, "sales", DAY, 2**62))
         assert (day, problem) == (DAY, "")
         assert isinstance(file, File)
         assert (file.path, file.size) == (path, 5)
+
+
+@pytest.mark.parametrize(
+    ("files", "marker", "claimed"),
+    [
+        ("sales/{date}.csv", "", ["sales/2024-03-01.csv"]),
+        ("sales/{date}.csv", "{file}.done", ["sales/2024-03-01.csv", "sales/2024-03-01.csv.done"]),
+        ("sales/{date}/*.csv", "sales/{date}/_SUCCESS", ["sales/2024-03-01/a.csv", "sales/2024-03-01/_SUCCESS"]),
+    ],
+)
+def test_what_no_source_takes_is_told(files: str, marker: str, claimed: list[str], tmp_path: Path) -> None:
+    others = ["march.csv", "sales/2024-3-1.csv", "sales/notes/2024-03-01.csv.done", "sales/2024-03-01.xml"]
+    for name in [*claimed, *others, ".hidden", "sales/2024-03-01.csv.part"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    assert unclaimed(tmp_path, [etl.Files(files, marker=marker)]) == sorted(others)
+    assert unclaimed(tmp_path / "none", []) == []
 
 
 @pytest.mark.parametrize("texts", EXAMPLES.values(), ids=EXAMPLES)

@@ -120,7 +120,7 @@ def test_after_a_rollback_the_next_publish_is_the_current_one(project: Project) 
 
 
 def test_a_rollback_to_nowhere_says_what_there_is(project: Project) -> None:
-    with pytest.raises(PublishError, match=r"nothing is published"):
+    with pytest.raises(PublishError, match=r"Nothing is published"):
         rollback(project)
     publish(project, 1)
     with pytest.raises(PublishError, match=r"There is no generation before run-1. See `etl generations`"):
