@@ -41,7 +41,8 @@ LOST = ((), (), (), (), (), ("warehouse/build.duckdb*",), ("lake", "quarantine")
 CONTENT = """
 import duckdb, json, sys
 con = duckdb.connect(sys.argv[1], read_only=True)
-con.execute("set threads = 1")
+# of code without a file DuckDB thinks that somebody watches, and draws progress on stdout
+con.execute("set threads = 1; set enable_progress_bar = false")
 tables = con.execute('''
     select table_schema || '.' || table_name, list((column_name, data_type) order by ordinal_position)
     from information_schema.columns
@@ -66,7 +67,7 @@ problems, parent = [], os.getppid()
 while not stop.exists() and os.getppid() == parent:
     try:
         with duckdb.connect(warehouse, read_only=True) as con:
-            con.execute("set threads = 1")
+            con.execute("set threads = 1; set enable_progress_bar = false")
             counts = con.execute('''select
                 (select count(*) from raw.flights), (select count(*) from marts.flights),
                 (select sum(flights) from marts.route_daily)::int,

@@ -227,6 +227,8 @@ def _configure(con: duckdb.DuckDBPyConnection, project: Project) -> None:
     settings = project.settings
     try:
         set_session(con, project)
+        # where Python runs no file, DuckDB thinks that somebody watches, and draws progress on stdout
+        con.execute("set enable_progress_bar = false")
         con.execute(f"set temp_directory = {literal(str(project.scratch / 'spill'))}")
         if settings.memory_limit:
             con.execute(f"set memory_limit = {literal(settings.memory_limit)}")

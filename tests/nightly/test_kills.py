@@ -20,6 +20,8 @@ import pathlib, sys, duckdb
 
 def look():
     with duckdb.connect(sys.argv[1], read_only=True) as con:
+        # of code without a file DuckDB thinks that somebody watches, and draws progress on stdout
+        con.execute("set enable_progress_bar = false")
         return con.execute(
             "select (select count(*) from raw.orders), (select count(*) from marts.orders), "
             "(select sum(rows)::int from etl.partitions where source = 'orders'), "

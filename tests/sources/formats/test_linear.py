@@ -12,6 +12,8 @@ from tests.sources.formats.makers import MAKERS, Maker
 
 #: Linear work is 4 times as much, quadratic 16 times; what is small may be anything.
 MOST_TIMES, SMALL_SECONDS = 9, 0.1
+#: Linear work passes the first time, or on a busy machine the second; quadratic work never does.
+MOST_TRIES = 10
 
 
 def rows(maker: Maker, number: int) -> tuple[list[str], bytes]:
@@ -47,19 +49,24 @@ def test_work_grows_no_faster_than_the_file(
     maker = MAKERS[name]
     # a cell of fixed width has its most, and so has a cell of Excel, whose files are slow to write
     number = {"FixedWidth": 1 if make is one_cell else 500, "Excel": 100}.get(name, 500)
-    small, large = (_seconds(tmp_path, maker, *make(maker, times * number)) for times in (1, 4))
-    assert large < MOST_TIMES * small + SMALL_SECONDS, f"{small:.3f} s, and {large:.3f} s of four times as much"
+    files = [make(maker, times * number) for times in (1, 4)]
+    # the least of all times is that of the work: on a busy machine some are more
+    small = large = float("inf")
+    for _ in range(MOST_TRIES):
+        small, large = (
+            min(least, _seconds(tmp_path, maker, *file)) for least, file in zip((small, large), files, strict=True)
+        )
+        if large < MOST_TIMES * small + SMALL_SECONDS:
+            return
+    pytest.fail(f"{small:.3f} s, and {large:.3f} s of four times as much")
 
 
 def _seconds(folder: Path, maker: Maker, columns: list[str], content: bytes) -> float:
-    """Return the CPU that a file takes to be taken apart; the least of some times, since others work too."""
+    """Return the CPU that a file takes to be taken apart."""
     (folder / "raw.dat").write_bytes(content)
-    found = []
-    for _ in range(2):
-        begun = time.process_time()
-        with suppress(UnreadableError):
-            opened = maker.fmt(columns).open(folder / "raw.dat", columns, folder / "scratch")
-            sum(1 for _ in opened.everything())
-            opened.close()
-        found.append(time.process_time() - begun)
-    return min(found)
+    begun = time.process_time()
+    with suppress(UnreadableError):
+        opened = maker.fmt(columns).open(folder / "raw.dat", columns, folder / "scratch")
+        sum(1 for _ in opened.everything())
+        opened.close()
+    return time.process_time() - begun
