@@ -1,6 +1,9 @@
 """What all tests share: a project of one's own, and no other project found by accident."""
 
+import os
+import shutil
 import signal
+import tempfile
 
 import pytest
 from hypothesis import settings
@@ -28,6 +31,12 @@ __all__ = [
     "tools",
     "undisturbed",
 ]
+
+#: Where files are in memory, and how many bytes the suite needs there at most.
+MEMORY, NEEDED = "/dev/shm", 4 << 30
+# a flush to a disk takes longer than the rest of many a step; no test can tell, since no machine loses its power
+if "TMPDIR" not in os.environ and os.path.ismount(MEMORY) and shutil.disk_usage(MEMORY).free > NEEDED:
+    os.environ["TMPDIR"], tempfile.tempdir = MEMORY, None
 
 # of a parent that ignores it, as one in the background of a shell does, the nights would too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
