@@ -7,7 +7,7 @@ COG := PYTHONPATH=docs:. $(BIN)/cog
 PAGES := README.md docs/*.md
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: nightly test lint docs guard counts newest constraints clean
+.PHONY: nightly test lint docs guard counts bench newest constraints clean
 
 # the batch date is in no file: the orders sample is of 2018, so the default takes every delivery
 nightly: .venv/installed
@@ -37,6 +37,11 @@ guard: .venv/installed
 
 counts: .venv/installed
 	$(BIN)/python benchmarks/counts.py --write
+
+# all benchmarks into benchmarks/RESULTS.md, and what the README quotes of it; BENCH="--quick" is less
+bench: .venv/installed
+	$(BIN)/python benchmarks/bench.py $(BENCH)
+	$(COG) -r $(PAGES)
 
 # the suite, lint and types with the newest release of everything, past the bounds of setup.cfg too
 newest:

@@ -26,7 +26,7 @@ from pathlib import Path
 from statistics import median
 
 from extract_data import DAY, SMALL_FIRST, SMALL_ROWS, deliver_small, dirty_lines, generate, spoiled, write_project
-from processes import VERSIONS, Measurement, empty_ledger, environment, measure, python
+from processes import VERSIONS, Measurement, empty_ledger, environment, measure, python, tell
 
 PARTS = ("clean", "dirty", "rules", "small", "dlt")
 MEMORY_LIMIT = "2GB"
@@ -96,8 +96,7 @@ def benchmark(folder: Path, options: argparse.Namespace) -> str:
     for number in range(1, options.rounds + 1):
         for workload, name, measurement in _round(work, options):
             results[workload, name].append(measurement)
-            seconds = f"{measurement.seconds:.2f} s, {measurement.peak_mb:.0f} MB"
-            print(f"round {number}, {workload}, {name}: {seconds}", file=sys.stderr, flush=True)
+            tell(f"round {number}", workload, name, measurement)
     return "\n".join([*_table(results), "", *_goals(results, options.small), "", *_conditions(work, options)])
 
 

@@ -23,7 +23,17 @@ from pathlib import Path
 from statistics import median
 
 from flights_dbt import write_project
-from processes import DELIVER_FLIGHTS, REPOSITORY, VERSIONS, Measurement, environment, forget_runs, measure, python
+from processes import (
+    DELIVER_FLIGHTS,
+    REPOSITORY,
+    VERSIONS,
+    Measurement,
+    forget_runs,
+    measure,
+    peer,
+    python,
+    tell,
+)
 
 OTHER_DOMAIN = shutil.ignore_patterns("*orders*", "*items*", "*sites*", "__pycache__")
 LAST_DAY, FLIGHTS_OF_THE_YEAR = date(2013, 12, 31), 336_776
@@ -75,26 +85,26 @@ def main() -> None:
     options = _options()
     if options.work:
         options.work.mkdir(parents=True, exist_ok=True)
-        report = benchmark(options.work.resolve(), options.rounds, options.until)
+        report = benchmark(options.work.resolve(), options.rounds, options.until, not options.no_peers)
     else:
         with tempfile.TemporaryDirectory(prefix="flights-") as folder:
-            report = benchmark(Path(folder).resolve(), options.rounds, options.until)
+            report = benchmark(Path(folder).resolve(), options.rounds, options.until, not options.no_peers)
     print(report)
     if options.report:
         options.report.write_text(report + "\n", encoding="utf-8")
 
 
-def benchmark(work: Path, rounds: int, until: date) -> str:
+def benchmark(work: Path, rounds: int, until: date, with_peers: bool = True) -> str:
     """Run every round in the folder `work` and return the report in Markdown."""
     for name in ("project", "script", "dbt-project"):
         shutil.rmtree(work / name, ignore_errors=True)
     raw = _project(work / "project")
-    dbt = environment(work / "dbt-environment", DBT_PACKAGES, "dbt")
+    dbt = peer(work / "dbt-environment", DBT_PACKAGES, "dbt") if with_peers else None
     python(DELIVER_FLIGHTS, str(raw), str(until))
     contestants = [
         _product(work / "project", until),
         _script(work / "script", work / "project"),
-        _dbt(work / "dbt-project", work / "project", dbt),
+        *([_dbt(work / "dbt-project", work / "project", dbt)] if dbt else []),
     ]
     expected = _records(raw / "flights")
     if until == LAST_DAY and expected != FLIGHTS_OF_THE_YEAR:
@@ -103,8 +113,7 @@ def benchmark(work: Path, rounds: int, until: date) -> str:
     for number in range(1, rounds + 1):
         for workload, contestant, measurement in _round(contestants, raw, until):
             results[workload, contestant.name].append(measurement)
-            seconds = f"{measurement.seconds:.2f} s, {measurement.peak_mb:.0f} MB"
-            print(f"round {number}, {workload}, {contestant.name}: {seconds}", file=sys.stderr, flush=True)
+            tell(f"round {number}", f"flights to {until}: {workload}", contestant.name, measurement)
             _verify(contestants if contestant is contestants[-1] else [contestant], expected)
     return "\n".join([*_table(results), "", *_goals(results), "", *_conditions(dbt, rounds, until)])
 
@@ -186,7 +195,8 @@ def _records(folder: Path) -> int:
 
 
 def _seconds(results: Results, workload: str, name: str) -> float:
-    return median(measurement.seconds for measurement in results[workload, name])
+    found = results.get((workload, name))
+    return median(measurement.seconds for measurement in found) if found else float("nan")
 
 
 def _table(results: Results) -> Iterator[str]:
@@ -194,9 +204,10 @@ def _table(results: Results) -> Iterator[str]:
     yield "| --- | --- | ---: | ---: | ---: | ---: |"
     for (workload, name), measured in results.items():
         seconds = _seconds(results, workload, name)
-        ratios = [f"{seconds / _seconds(results, workload, other):.2f}" for other in (SCRIPT, DBT)]
+        ratios = [seconds / _seconds(results, workload, other) for other in (SCRIPT, DBT)]
+        cells = ["" if ratio != ratio else f"{ratio:.2f}" for ratio in ratios]  # nan was not measured
         peak = median(measurement.peak_mb for measurement in measured)
-        yield f"| {workload} | {name} | {seconds:.2f} | {' | '.join(ratios)} | {peak:.0f} |"
+        yield f"| {workload} | {name} | {seconds:.2f} | {' | '.join(cells)} | {peak:.0f} |"
 
 
 def _goals(results: Results) -> Iterator[str]:
@@ -204,19 +215,22 @@ def _goals(results: Results) -> Iterator[str]:
     yield "| --- | ---: | --- |"
     for workload, other, text, limit in GOALS:
         ratio = _seconds(results, workload, PRODUCT) / _seconds(results, workload, other)
-        yield f"| {workload}: at most {text} of {other} | {ratio:.2f} | {'yes' if ratio <= limit else 'no'} |"
+        if ratio == ratio:  # nan was not measured
+            yield f"| {workload}: at most {text} of {other} | {ratio:.2f} | {'yes' if ratio <= limit else 'no'} |"
 
 
-def _conditions(dbt: Path, rounds: int, until: date) -> Iterator[str]:
+def _conditions(dbt: Path | None, rounds: int, until: date) -> Iterator[str]:
     yield f"Medians of {rounds} rounds, {os.cpu_count()} cores, deliveries of 2013-01-01 to {until}."
     yield f"Python {sys.version.split()[0]}, {python(VERSIONS, 'luigi', 'duckdb', 'pandera')}; for dbt: "
-    yield f"{python(VERSIONS, 'dbt-core', 'dbt-duckdb', 'duckdb', interpreter=str(dbt / 'bin' / 'python'))}."
+    packages = ("dbt-core", "dbt-duckdb", "duckdb")
+    yield f"{python(VERSIONS, *packages, interpreter=str(dbt / 'bin/python'))}." if dbt else "not measured."
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5)")
     parser.add_argument("--until", type=date.fromisoformat, default=LAST_DAY, help="last day to deliver")
+    parser.add_argument("--no-peers", action="store_true", help="measure nothing that must be installed first")
     parser.add_argument("--report", type=Path, help="write the tables to this Markdown file too")
     parser.add_argument("--work", type=Path, help="keep everything, dbt's environment too, in this folder")
     options = parser.parse_args()

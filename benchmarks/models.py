@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -24,7 +24,7 @@ from models_contestants import DBT, PRODUCT, SCRIPT, Contestant, contestants
 from models_domain import Domain
 from models_graph import graph
 from models_tpch import deliver, tpch
-from processes import VERSIONS, Measurement, environment, measure, python
+from processes import VERSIONS, Measurement, environment, measure, peer, python, tell
 
 GRAPH, TPCH = "graph", "tpch"
 PARTS = (GRAPH, TPCH)
@@ -91,8 +91,7 @@ class Race:
         contestant.prepare()
         measurement = measure(contestant.name, contestant.command, contestant.variables)
         self.results[self.part, workload, contestant.name].append(measurement)
-        seconds = f"{measurement.seconds:.2f} s, {measurement.peak_mb:.0f} MB"
-        print(f"{self.domain.name}, {workload}, {contestant.name}: {seconds}", file=sys.stderr, flush=True)
+        tell(self.domain.name, f"{self.domain.name}, {workload}", contestant.name, measurement)
         self._verify(workload, contestant)
 
     def _verify(self, workload: str, contestant: Contestant) -> None:
@@ -123,8 +122,10 @@ def main() -> None:
 
 def benchmark(work: Path, options: argparse.Namespace) -> str:
     """Run every round in the folder `work` and return the report in Markdown."""
-    dbt = environment(work / "dbt-environment", ["dbt-core<1.12", "dbt-duckdb"], "dbt")
-    sqlmesh = environment(work / "sqlmesh-environment", ["sqlmesh"], "sqlmesh")
+    dbt = sqlmesh = None
+    if not options.no_peers:
+        dbt = peer(work / "dbt-environment", ["dbt-core<1.12", "dbt-duckdb"], "dbt")
+        sqlmesh = peer(work / "sqlmesh-environment", ["sqlmesh"], "sqlmesh")
     results: Results = defaultdict(list)
     races = []
     for part in options.parts:
@@ -211,7 +212,9 @@ def _goals(results: Results) -> Iterator[str]:
             yield f"| {part}, {workload}: at most {text} of {other} | {cells} | {met} |"
 
 
-def _conditions(races: Sequence[Race], options: argparse.Namespace, peers: dict[str, Path]) -> Iterator[str]:
+def _conditions(
+    races: Sequence[Race], options: argparse.Namespace, peers: Mapping[str, Path | None]
+) -> Iterator[str]:
     rounds = "One round" if options.rounds == 1 else f"Medians of {options.rounds} rounds"
     yield f"{rounds}, the very first run once; {os.cpu_count()} cores."
     for race in races:
@@ -221,8 +224,11 @@ def _conditions(races: Sequence[Race], options: argparse.Namespace, peers: dict[
             yield f"All 22 answers of every contestant are those of {answers.name}."
     yield f"Python {sys.version.split()[0]}, {python(VERSIONS, 'luigi', 'duckdb', 'pandera')}; for the others: "
     for name, packages in (("dbt", ["dbt-core", "dbt-duckdb"]), ("SQLMesh", ["sqlmesh"])):
-        interpreter = str(peers[name] / "bin" / "python")
-        yield f"{python(VERSIONS, *packages, 'duckdb', interpreter=interpreter)};"
+        folder = peers[name]
+        if folder:
+            yield f"{python(VERSIONS, *packages, 'duckdb', interpreter=str(folder / 'bin/python'))};"
+        else:
+            yield f"{name} was not measured;"
 
 
 def _options() -> argparse.Namespace:
@@ -230,6 +236,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--parts", default=",".join(PARTS), help=f"what to measure (default {','.join(PARTS)})")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5)")
     parser.add_argument("--scale", type=float, default=1.0, help="TPC-H's scale factor; 1 is 1.1 GB (default 1)")
+    parser.add_argument("--no-peers", action="store_true", help="leave dbt and SQLMesh out")
     parser.add_argument("--report", type=Path, help="write the tables to this Markdown file too")
     parser.add_argument("--work", type=Path, help="keep everything, data and environments too, in this folder")
     options = parser.parse_args()

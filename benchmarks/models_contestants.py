@@ -43,13 +43,13 @@ class Contestant:
     is_partial: bool = True
 
 
-def contestants(work: Path, domain: Domain, dbt: Path, sqlmesh: Path) -> list[Contestant]:
+def contestants(work: Path, domain: Domain, dbt: Path | None, sqlmesh: Path | None) -> list[Contestant]:
     """Write every contestant's project in the folder `work` and return them, in the order in which they run."""
     return [
         _product(work / "project", domain),
         _script(work / "script", domain),
-        *_dbt(work / "dbt-project", domain, dbt),
-        _sqlmesh(work / "sqlmesh-project", domain, sqlmesh),
+        *(_dbt(work / "dbt-project", domain, dbt) if dbt else []),
+        *([_sqlmesh(work / "sqlmesh-project", domain, sqlmesh)] if sqlmesh else []),
     ]
 
 

@@ -5,6 +5,7 @@ The peak memory of a child includes what its parent held when it was started.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -13,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 
@@ -56,6 +57,25 @@ def measure(name: str, command: Sequence[str], variables: Mapping[str, str] | No
     # Linux counts in KiB, macOS in bytes
     peak = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     return Measurement(seconds, peak, usage.ru_utime + usage.ru_stime, text)
+
+
+def tell(when: str, workload: str, name: str, measurement: Measurement) -> None:
+    """Say what was measured; add it to the file that ETL_BENCH names, one JSON object a line."""
+    seconds = f"{measurement.seconds:.2f} s, CPU {measurement.cpu_seconds:.2f} s, {measurement.peak_mb:.0f} MB"
+    print(f"{when}, {workload}, {name}: {seconds}", file=sys.stderr, flush=True)
+    if file := os.environ.get("ETL_BENCH"):
+        row = {"workload": workload, "name": name, **asdict(measurement)}
+        with Path(file).open("a", encoding="utf-8") as rows:
+            rows.write(json.dumps({key: value for key, value in row.items() if key != "output"}) + "\n")
+
+
+def peer(folder: Path, packages: Sequence[str], program: str) -> Path | None:
+    """Return an environment of a contestant; None, and say so, if it cannot be installed here."""
+    try:
+        return environment(folder, packages, program)
+    except subprocess.CalledProcessError:
+        print(f"left out, since it cannot be installed here: {', '.join(packages)}", file=sys.stderr, flush=True)
+        return None
 
 
 def environment(folder: Path, packages: Sequence[str], program: str = "python") -> Path:

@@ -1,7 +1,9 @@
 """The tables of the pages that the code knows, as Markdown. `make docs` writes them, `make lint` compares them."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
+from pathlib import Path
 
 import click
 
@@ -13,6 +15,8 @@ from etl.sources import Source
 from etl.sources.connectors import connector_class
 from tests.support.options import comments, default, options
 
+#: What `make bench` measured last.
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results.json"
 #: Where the page tells more about an option than its row.
 SEE = {
     "Source": {
@@ -81,6 +85,22 @@ def failures() -> str:
         if kind is not errors.EtlError
     ]
     return _table(("error", "raised", "exit code"), rows)
+
+
+def figures() -> str:
+    """Return what `make bench` measured last of etl, beside what else was measured: ratios of CPU seconds."""
+    rows, when = [], set()
+    for measured in json.loads(RESULTS.read_text(encoding="utf-8")).values():
+        ours = {row["workload"]: row for row in reversed(measured["rows"])}
+        for row in measured["rows"]:
+            own = ours[row["workload"]]
+            if row is not own:
+                times = own["cpu_seconds"] / row["cpu_seconds"]
+                took = (f"{own['cpu_seconds']:.1f} s", f"{own['peak_mb']:.0f} MB")
+                rows.append((row["workload"], *took, f"{times:.2f} x {row['name']}"))
+                when.add(f"{measured['when']} (load {measured['load']:.0f})")
+    table = _table(("work", "CPU of etl", "memory", "CPU beside others"), rows)
+    return f"{table}\n\nMeasured on 2 cores on {', '.join(sorted(when))}."
 
 
 def _command(typed: str, command: click.Command) -> Iterator[str]:
