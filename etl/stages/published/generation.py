@@ -22,7 +22,7 @@ from etl.stages.published.hold import facts_of, read_hold, remove_hold
 from etl.stages.published.notes import Notes, comment, notes_of
 from etl.stages.published.publication import Publication
 from etl.stages.published.record import Generation, Input, read_record, write_record
-from etl.stages.published.retention import NEW, generations, prune, sweep, time_of_publishing
+from etl.stages.published.retention import NEW, beyond, generations, prune, sweep, time_of_publishing
 from etl.stages.published.set_aside import remove_candidate, set_aside
 from etl.stages.published.switches import switch_to
 from etl.stages.published.switching import FILE, are_exports_whole, check_free, current
@@ -63,6 +63,8 @@ def publish(project: Project, ledger: Ledger, run: Run, publication: Publication
     if is_outdated:
         with open_build(project, ledger, run.run_id) as con:
             note_published(con)
+    # what a hold names stays, as long as there is one
+    old = beyond(project) if is_new else []
     remove_hold(project)
     remove_candidate(project)
     held = {"generation": current(project), "bytes": project.warehouse.stat().st_size}
@@ -70,9 +72,8 @@ def publish(project: Project, ledger: Ledger, run: Run, publication: Publication
     seconds = perf_counter() - started
     receipt = Receipt(PUBLISH, publication.fingerprint, run.run_id, seconds=seconds, details=details)
     ledger.write(receipt)
-    if is_new:
-        # a disk takes its time to forget a large file
-        prune(project, ledger)
+    # a disk takes its time to forget a large file
+    prune(project, ledger, old)
     return receipt
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,21 +36,25 @@ def time_of_publishing(project: Project) -> str:
     return moment.isoformat(timespec="microseconds")
 
 
-def prune(project: Project, ledger: Ledger) -> None:
-    """Delete what is beyond `keep_generations` and older than `keep_days`.
+def prune(project: Project, ledger: Ledger, names: Sequence[str] | None = None) -> None:
+    """Delete generations, by default those that are beyond() what is kept. A reader keeps what it has open."""
+    for name in beyond(project) if names is None else names:
+        delete_generation(project, ledger, name)
 
-    Never the current generation, nor one that a rollback came from or went to. A reader keeps what it has open.
+
+def beyond(project: Project) -> list[str]:
+    """Return the generations that are beyond `keep_generations` and older than `keep_days`.
+
+    Never the current generation, nor one that a rollback came from or went to.
     """
     settings, there, hold = project.settings, generations(project), read_hold(project)
     if hold and hold.damage:
         # which generations it names, nobody can tell
-        return
+        return []
     since = (datetime.now(UTC) - timedelta(settings.keep_days)).isoformat()
     named = {current(project), *((hold.current, hold.held) if hold else ())}
-    for name in there[: -settings.keep_generations]:
-        is_young = settings.keep_days > 0 and _time_of(project.generations / name) > since
-        if name not in named and not is_young:
-            delete_generation(project, ledger, name)
+    old = (name for name in there[: -settings.keep_generations] if name not in named)
+    return [n for n in old if settings.keep_days <= 0 or _time_of(project.generations / n) <= since]
 
 
 def delete_generation(project: Project, ledger: Ledger, name: str) -> None:
