@@ -81,9 +81,14 @@ def indented(text: str) -> str:
     return text.replace("\n", "\n    ")
 
 
-def cut(text: str, longest: int = LONGEST) -> str:
-    """Return a text, or its beginning and its length."""
-    return text if len(text) <= longest else f"{text[:longest]}... ({len(text):,} characters)"
+def cut(text: str, longest: int = LONGEST, length: int | None = None) -> str:
+    """Return a text, or its beginning and its length; the `length` if `text` is itself a beginning only.
+
+    What is cut already stays as it is.
+    """
+    length = len(text) if length is None else length
+    is_cut = len(text) < longest + 50 and text.startswith("... (", longest) and text.endswith(" characters)")
+    return text if length <= longest or is_cut else f"{text[:longest]}... ({length:,} characters)"
 
 
 def closest(name: str, known: Iterable[str]) -> list[str]:

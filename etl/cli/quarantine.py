@@ -14,12 +14,13 @@ from click.shell_completion import CompletionItem
 
 from etl.cli.options import day_option, json_option, named
 from etl.cli.registry import REPAIR, Group, under
-from etl.cli.screen import echo, show, show_table, shown
+from etl.cli.screen import echo, print_json_list, show, show_table, shown
 from etl.errors import counted
 
 if TYPE_CHECKING:
     from etl.operations.decisions import Decision
-    from etl.operations.quarantine import Selection
+    from etl.operations.quarantine import Page
+    from etl.operations.rejected import Selection
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -100,22 +101,21 @@ def show_(source: str, date: date | None, rule: str, limit: int, as_json: bool) 
     from etl.operations import quarantine as found
     from etl.project import load_project
 
-    records = found.records(load_project(), source, _selection(date, rule))
-    show(records, as_json, lambda records: _show_records(records, limit))
+    selection = _selection(date, rule)
+    if as_json:
+        return print_json_list(found.records(load_project(), source, selection))
+    _show_page(found.first_records(load_project(), source, selection, limit))
 
 
-def _show_records(records: list[dict[str, Any]], limit: int) -> None:
-    from etl.operations.quarantine import told_once
-
-    given_up = ["discarded"] if any(record["discarded"] for record in records) else []
-    refusals, records = told_once(records)
-    for refusal in refusals:
+def _show_page(page: Page) -> None:
+    for refusal in page.refusals:
         echo(refusal)
-    own = ["fault"] if refusals else []
+    own = ["fault"] if page.refusals else []
+    given_up = ["discarded"] if page.discarded else []
     names = ["date", "file", "line", "rule", *own, "message", "text", *given_up]
-    show_table(names, [[str(record[name] or "") for name in names] for record in records[:limit]])
-    if len(records) > limit:
-        echo(f"... and {len(records) - limit:,} more; --json prints all", err=True)
+    show_table(names, [[str(row[name] or "") for name in names] for row in page.rows])
+    if page.total > len(page.rows):
+        echo(f"... and {page.total - len(page.rows):,} more; --json prints all", err=True)
 
 
 @quarantine.command()
@@ -188,7 +188,7 @@ def discard(source: str, reason: str, date: date | None, rule: str, lines: tuple
 
 
 def _selection(date: date | None, rule: str, file: str = "", lines: tuple[int, ...] = ()) -> Selection:
-    from etl.operations.quarantine import Selection
+    from etl.operations.rejected import Selection
 
     return Selection(date, rule, file, lines)
 
@@ -201,7 +201,7 @@ def _run(decision: Decision, done: str, force: bool = False) -> None:
     from etl.tasks.graph import run_luigi
 
     exit_code: Any = 0
-    days, number = decision.days, len(decision.records)
+    days, number = decision.days, decision.number
     arguments = ["Backfill", "--source", decision.source, "--start", str(days[0]), "--stop", str(days[-1])]
     try:
         with showing_progress():

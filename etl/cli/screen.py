@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from textwrap import indent
 from typing import Any, TypeVar
 
 import click
@@ -52,6 +53,15 @@ def show(
 def print_json(value: Any, indent: int | None = 2) -> None:
     """Print plain data as JSON, whole and exact: JSON escapes by itself what is not ASCII."""
     click.echo(json.dumps(value, indent=indent, default=str), sys.stdout)
+
+
+def print_json_list(values: Iterable[Any]) -> None:
+    """Print plain data as print_json() prints a list, one by one: there may be more than memory holds."""
+    sign = "["
+    for value in values:
+        click.echo(f"{sign}\n{indent(json.dumps(value, indent=2, default=str), '  ')}", sys.stdout, nl=False)
+        sign = ","
+    click.echo("[]" if sign == "[" else "\n]", sys.stdout)
 
 
 def show_table(names: Sequence[str], rows: Sequence[Sequence[str]], *, is_data: bool = False) -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import getpass
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from etl.engine.quoting import literal
 from etl.errors import ConfigError, counted, few
 from etl.ledger import Ledger, now
 from etl.ledger.lock import locked
-from etl.operations import quarantine
-from etl.operations.quarantine import COLUMNS, Selection, is_edited
+from etl.operations import rejected
+from etl.operations.quarantine import COLUMNS
+from etl.operations.rejected import HASH, ORDER, Selection, find_source, is_edited
 from etl.operations.spreadsheet import unguarded, with_line_ends
 from etl.plan import Plan, Scope, make_plan
 from etl.project import Project
@@ -28,6 +31,7 @@ from etl.stages.lake.corrections import (
     WHOLE_FILE,
     Correction,
     add_corrections,
+    add_decision,
     corrections_file,
     record_hash,
 )
@@ -36,25 +40,34 @@ from etl.stages.lake.layout import refused_base
 from etl.stages.lake.rejects import REFUSED_RULE
 from etl.stages.raw import Delivery
 
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow
+
 #: What is said to have the lock meanwhile: a run that is under way was planned with what was decided before.
 _LOCKED_FOR = "etl quarantine"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Records of a source whose partitions are to be run again, those of `days`."""
+    """Records of a source whose partitions are to be run again, those of `days`; `records` has their names."""
 
     source: str
-    records: Sequence[Mapping[str, Any]]
+    days: Sequence[date]
+    records: pyarrow.Table
 
     @property
-    def days(self) -> list[date]:
-        return sorted({record["date"] for record in self.records})
+    def number(self) -> int:
+        """How many records were decided about."""
+        return int(self.records.num_rows)
 
     def still_there(self, project: Project) -> tuple[int, int]:
         """Return how many of the records are rejected now, and how many of the source are, these and others."""
-        there = {_key(row) for row in quarantine.records(project, self.source, Selection(), discarded=False)}
-        return sum(_key(record) in there for record in self.records), len(there)
+        with rejected.opened(project, self.source, discarded=False) as con:
+            con.register("decided", self.records)
+            query = "select count(*) filter (record in (select record from decided)), count(*) from selected"
+            ((stay, everything),) = con.execute(query).fetchall()
+        return stay, everything
 
 
 def replay(project: Project, name: str, selection: Selection) -> Decision:
@@ -62,10 +75,10 @@ def replay(project: Project, name: str, selection: Selection) -> Decision:
 
     Raises ConfigError if there are none, or if their files are not in raw/ as they were.
     """
-    with locked(project, _LOCKED_FOR):
-        found = _selected(project, name, selection)
-        _deliveries(project, quarantine.find_source(project, name), found)
-    return Decision(name, found)
+    with locked(project, _LOCKED_FOR), _selected(project, name, selection) as con:
+        decision = _decision(con, name)
+        _deliveries(project, find_source(project, name), decision.days)
+    return decision
 
 
 def replace_texts(project: Project, name: str, file: Path) -> Decision:
@@ -73,24 +86,27 @@ def replace_texts(project: Project, name: str, file: Path) -> Decision:
 
     Raises ConfigError that names the rows that are not in quarantine; or if the source has personal data.
     """
-    source = quarantine.find_source(project, name)
+    source = find_source(project, name)
     if personal := [column.name for column in source.contract.columns if column.pii]:
         raise ConfigError(
             f"{name} has personal data ({', '.join(personal)}): quarantine holds its texts masked, and an "
             f"edited text would lie in {project.corrections} unmasked. Have the file delivered again "
             "corrected, or discard."
         )
-    with locked(project, _LOCKED_FOR):
-        edited = _edited(project, name, file)
-        _deliveries(project, source, edited)
+    with locked(project, _LOCKED_FOR), rejected.opened(project, name, discarded=False) as con:
+        edited = _edited(con, name, file)
+        decision = _decision(con, name, edited)
+        _deliveries(project, source, decision.days)
         who: dict[str, Any] = {"action": REPLACE, "by": _user(), "at": now()}
         decided: dict[date, list[Correction]] = {}
-        for row in edited:
-            sha256 = record_hash(row["text"], row["raw"])
-            correction = Correction(file=row["file"], line=row["line"], sha256=sha256, text=row["edited"], **who)
+        for row in edited.values():
+            correction = Correction(
+                file=row["file"], line=row["line"], sha256=row["hash"], text=row["edited"], **who
+            )
             decided.setdefault(row["date"], []).append(correction)
-        _write(project, source, decided)
-    return Decision(name, edited)
+        for day, items in decided.items():
+            add_corrections(corrections_file(project, source, day), items, project.scratch)
+    return decision
 
 
 def discard(project: Project, name: str, selection: Selection, reason: str) -> Decision:
@@ -100,38 +116,49 @@ def discard(project: Project, name: str, selection: Selection, reason: str) -> D
     """
     if not reason.strip():
         raise ConfigError("Give a reason with --reason TEXT. It is all that will be known of these records later.")
-    source = quarantine.find_source(project, name)
-    with locked(project, _LOCKED_FOR):
-        found = _selected(project, name, selection)
-        _refuse_wholesale(found, selection)
-        held = _deliveries(project, source, found)
-        who: dict[str, Any] = {"action": DISCARD, "reason": reason, "by": _user(), "at": now()}
-        decided = {}
+    source = find_source(project, name)
+    with locked(project, _LOCKED_FOR), _selected(project, name, selection) as con:
+        _refuse_wholesale(con, selection)
+        decision = _decision(con, name)
+        held = _deliveries(project, source, decision.days)
+        who = {"action": DISCARD, "reason": reason, "by": _user(), "at": now()}
+        is_whole = selection.rule == REFUSED_RULE and not selection.lines
         for day, delivery in held.items():
-            mine = [row for row in found if row["date"] == day]
-            is_whole = selection.rule == REFUSED_RULE and not selection.lines
-            keys = _files(delivery, mine) if is_whole else _originals(project, source, delivery, mine)
-            decided[day] = [Correction(file=f, line=line, sha256=sha256, **who) for f, line, sha256 in keys]
-        _write(project, source, decided)
-    return Decision(name, found)
+            keys = _files(con, delivery) if is_whole else _originals(project, source, delivery, con)
+            add_decision(corrections_file(project, source, day), keys, who, project.scratch)
+    return decision
 
 
-def _selected(project: Project, name: str, selection: Selection) -> list[dict[str, Any]]:
-    found = quarantine.records(project, name, selection, discarded=False)
-    if not found:
-        raise ConfigError(f"{name} has no records{selection} in quarantine. See `etl quarantine show {name}`.")
-    files = {(row["date"], row["file"]) for row in found}
-    if selection.lines and len(files) > 1:
-        names = few(f"{day} {file}" for day, file in sorted(files))
-        raise ConfigError(f"Line {selection.lines[0]} is in more than one file: {names}. Add --date and --file.")
-    return found
+@contextmanager
+def _selected(project: Project, name: str, selection: Selection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database with the records to decide about. Raises ConfigError if there are none, or in two files."""
+    find_source(project, name)
+    with rejected.opened(project, name, selection, discarded=False) as con:
+        files = con.execute("select distinct date, file from selected order by all").fetchall()
+        if not files:
+            raise ConfigError(f"{name} has no records{selection} in quarantine. See `etl quarantine show {name}`.")
+        if selection.lines and len(files) > 1:
+            names = few(f"{day} {file}" for day, file in files)
+            raise ConfigError(
+                f"Line {selection.lines[0]} is in more than one file: {names}. Add --date and --file."
+            )
+        yield con
 
 
-def _refuse_wholesale(found: Sequence[Mapping[str, Any]], selection: Selection) -> None:
-    refused = {row["date"]: row for row in found if row["rule"] == REFUSED_RULE}
-    if refused and selection.rule != REFUSED_RULE and not selection.lines:
-        day = min(refused)
-        number = sum(row["rule"] == REFUSED_RULE and row["date"] == day for row in found)
+def _decision(con: duckdb.DuckDBPyConnection, name: str, records: Collection[str] | None = None) -> Decision:
+    """Return a decision about the selected records, or about some of them."""
+    mine = "true" if records is None else "record in (select unnest($1))"
+    given = [] if records is None else [list(records)]
+    days = con.execute(f"select distinct date from selected where {mine} order by all", given).fetchall()
+    called = con.sql(f"select record from selected where {mine}", params=given).to_arrow_table()
+    return Decision(source=name, days=[day for (day,) in days], records=called)
+
+
+def _refuse_wholesale(con: duckdb.DuckDBPyConnection, selection: Selection) -> None:
+    if selection.rule == REFUSED_RULE or selection.lines:
+        return
+    query = f"select date, count(*) from selected where rule = {literal(REFUSED_RULE)} group by all order by all"
+    for day, number in con.execute(query).fetchall():
         raise ConfigError(
             f"The partition of {day} is refused as a whole: {counted(number, 'record')}, and some of them are "
             "sound. "
@@ -139,11 +166,10 @@ def _refuse_wholesale(found: Sequence[Mapping[str, Any]], selection: Selection) 
         )
 
 
-def _deliveries(project: Project, source: Source, found: Sequence[Mapping[str, Any]]) -> dict[date, Delivery]:
-    """Return the deliveries of the records, which are in raw/ as they were when they were taken."""
-    days = sorted({row["date"] for row in found})
+def _deliveries(project: Project, source: Source, days: Sequence[date]) -> dict[date, Delivery]:
+    """Return the deliveries of records, which are in raw/ as they were when they were taken."""
     plan: Plan = make_plan(project, Ledger(project.ledger), Scope(max(project.today(), *days)), "etl quarantine")
-    held, taken = plan.held[source.name], quarantine.contents(project, source.name)
+    held, taken = plan.held[source.name], rejected.contents(project, source.name)
     for day in days:
         aside = partition_file(refused_base(project), source, day)
         file = aside if aside in taken else partition_file(project.quarantine, source, day)
@@ -160,20 +186,20 @@ def _deliveries(project: Project, source: Source, found: Sequence[Mapping[str, A
     return {day: held[day] for day in days}
 
 
-def _files(delivery: Delivery, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, int, str]]:
+def _files(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> Iterator[tuple[str, int, str]]:
     """Yield what tells the files of records, each as a whole."""
-    names = {row["file"] for row in rows}
+    names = {name for (name,) in con.execute(f"select distinct file {_of(delivery)}").fetchall()}
     yield from ((file.name, WHOLE_FILE, file.sha256) for file in delivery.files if file.name in names)
 
 
 def _originals(
-    project: Project, source: Source, delivery: Delivery, rows: Sequence[Mapping[str, Any]]
+    project: Project, source: Source, delivery: Delivery, con: duckdb.DuckDBPyConnection
 ) -> Iterator[tuple[str, int, str]]:
     """Yield file, line and hash of records; of masked ones from the raw file, which alone has their texts."""
     if not any(column.pii for column in source.contract.columns):
-        yield from ((row["file"], row["line"], record_hash(row["text"], row["raw"])) for row in rows)
+        yield from rejected.rows(con, f"select file, line, {HASH} {_of(delivery)} order by {ORDER}")
         return
-    wanted = {(row["file"], row["line"]) for row in rows}
+    wanted = set(rejected.rows(con, f"select file, line {_of(delivery)}"))
     for number, file in enumerate(delivery.files):
         opened = open_file(project, source.at(delivery.date), delivery, file, number)
         try:
@@ -185,29 +211,43 @@ def _originals(
             opened.close()
 
 
-def _edited(project: Project, name: str, file: Path) -> list[dict[str, Any]]:
-    """Return the quarantined records whose text was edited in the file, with the new one as `edited`.
+def _of(delivery: Delivery) -> str:
+    return f"from selected where date = {literal(delivery.date)}"
+
+
+def _edited(con: duckdb.DuckDBPyConnection, name: str, file: Path) -> dict[str, dict[str, Any]]:
+    """Return the selected records whose text was edited in the file, with the new one as `edited`.
 
     Rows that nobody edited do not matter, whatever became of their records since the export.
     """
-    there = {row["record"]: row for row in quarantine.records(project, name, Selection(), discarded=False)}
-    found, unknown = [], []
+    texts: dict[str, str] = {}
+    rows: dict[str, str] = {}
+    strange = []
     for number, row in enumerate(_rows(file), 2):
         text = unguarded(row["text"]).rstrip("\r\n")
-        if not is_edited(row["record"], text):
-            continue
-        record = there.get(row["record"])
-        if record is None or row["source"] != name:
-            unknown.append(f"row {number} ({row['source']} {row['date']}, {row['file']}, line {row['line']})")
-        else:
-            found.append({**record, "edited": with_line_ends(text, record["text"])})
-    if unknown:
+        if is_edited(row["record"], text):
+            said = f"row {number} ({row['source']} {row['date']}, {row['file']}, line {row['line']})"
+            strange += [said] if row["source"] != name else []
+            texts[row["record"]], rows[row["record"]] = text, said
+    if not texts:
+        raise ConfigError(f"{file}: no text differs from the one in quarantine; edit the column text, and save.")
+    query = f"select record, date, file, line, {HASH}, text from selected where record in (select unnest($1))"
+    found = {
+        record: {
+            "date": day,
+            "file": raw,
+            "line": line,
+            "hash": sha256,
+            "edited": with_line_ends(texts[record], text),
+        }
+        for record, day, raw, line, sha256, text in rejected.rows(con, query, [list(texts)])
+    }
+    strange += [said for record, said in rows.items() if record not in found and said not in strange]
+    if strange:
         raise ConfigError(
-            f"{file}: {few(unknown)}: edited, but no such record of {name} is in quarantine (any more). "
+            f"{file}: {few(strange)}: edited, but no such record of {name} is in quarantine (any more). "
             "Nothing was taken; export again, or delete these rows."
         )
-    if not found:
-        raise ConfigError(f"{file}: no text differs from the one in quarantine; edit the column text, and save.")
     return found
 
 
@@ -227,16 +267,6 @@ def _rows(file: Path) -> Iterator[dict[str, str]]:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{file} is not CSV in UTF-8: {error}.") from None
-
-
-def _write(project: Project, source: Source, decided: Mapping[date, Sequence[Correction]]) -> None:
-    for day, items in decided.items():
-        add_corrections(corrections_file(project, source, day), items, project.scratch)
-
-
-def _key(record: Mapping[str, Any]) -> tuple[str, str, int, str]:
-    """Return what a record is called, whatever was found about it since."""
-    return (str(record["date"]), record["file"], record["line"], record["record"])
 
 
 def _user() -> str:

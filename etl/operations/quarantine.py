@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import codecs
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl import engine
-from etl.engine.quoting import literal, paths
-from etl.errors import ConfigError, counted, unknown
+from etl.engine.quoting import identifier, literal
+from etl.errors import LONGEST, ConfigError, counted, cut
 from etl.ledger import Ledger, Receipt
-from etl.operations.spreadsheet import guarded, same_line_ends
+from etl.operations import rejected
+from etl.operations.rejected import ORDER, Selection, find_source
+from etl.operations.spreadsheet import guarded_text_sql
 from etl.plan.definitions import definitions
 from etl.project import Project
 from etl.project.files import restrict_files
-from etl.sources import Source
-from etl.stages.lake.corrections import read_corrections, record_hash
-from etl.stages.lake.layout import BESIDE, REJECTS, refused_base
+from etl.stages.lake.corrections import read_corrections
+from etl.stages.lake.layout import BESIDE, REJECTS
 from etl.stages.lake.rejects import REFUSED_RULE
 
 if TYPE_CHECKING:
@@ -30,37 +26,22 @@ if TYPE_CHECKING:
 
 #: The columns of an exported file; `record` tells a record from all others, and whether its text was edited.
 COLUMNS = ("source", "date", "file", "line", "record", "rule", "message", "text")
-_RECORD_DIGITS, _TEXT_DIGITS = 16, 8
+_GUARDED = ("file", "rule", "message", "text")
+#: Rows of refused partitions that nobody discarded; what their message says beside the reason is their own fault.
+_IS_REFUSED = f"(rule = {literal(REFUSED_RULE)} and discarded is null)"
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Which of a source's records are meant: all that match what is given."""
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The first records of a selection, long texts cut; `total` and `discarded` count all of them.
 
-    date: date | None = None
-    rule: str = ""
-    file: str = ""
-    lines: Sequence[int] = ()
+    Why whole partitions are refused is said once each, and the records have their own faults alone.
+    """
 
-    def condition(self) -> str:
-        """Return it as SQL."""
-        parts = [f"date = {literal(self.date)}"] if self.date else []
-        parts += [f"{literal(self.rule)} in (rule, fault)"] if self.rule else []
-        parts += [f"file = {literal(self.file)}"] if self.file else []
-        parts += [f"list_contains({literal(list(self.lines))}, line)"] if self.lines else []
-        return " and ".join(parts) or "true"
-
-    def __str__(self) -> str:
-        given = {"date": self.date, "rule": self.rule, "file": self.file, "line": ", ".join(map(str, self.lines))}
-        return "".join(f" of {name} {value}" for name, value in given.items() if value)
-
-
-def find_source(project: Project, name: str) -> Source:
-    """Return a source of the project. Raises ConfigError if there is none of that name."""
-    sources = definitions(project, Ledger(project.ledger, is_reading=True))[0].sources
-    if name not in sources:
-        raise ConfigError(unknown(f"There is no source {name}", name, sources))
-    return sources[name]
+    rows: list[dict[str, Any]]
+    total: int
+    discarded: int
+    refusals: list[str]
 
 
 def counts(project: Project, source: str = "") -> list[dict[str, Any]]:
@@ -69,38 +50,29 @@ def counts(project: Project, source: str = "") -> list[dict[str, Any]]:
         find_source(project, source)
     query = (
         "select source, date, file, rule, count(*) - count(discarded) as records, count(discarded) as discarded "
-        "from quarantine group by all order by all"
+        "from selected group by all order by all"
     )
-    with _opened(project, source) as con:
-        return _dicts(con, query)
+    with rejected.opened(project, source) as con:
+        return list(_dicts(con, query))
 
 
-def records(project: Project, source: str, selection: Selection, discarded: bool = True) -> list[dict[str, Any]]:
-    """Return the records of a source in quarantine, with `record`, and with or without those discarded.
-
-    The sound ones of refused partitions come last.
-    """
+def records(project: Project, source: str, selection: Selection) -> Iterator[dict[str, Any]]:
+    """Yield the records of a source in quarantine, whole; the sound ones of refused partitions come last."""
     find_source(project, source)
-    kept = "" if discarded else " and discarded is null"
-    is_sound = f"(rule = {literal(REFUSED_RULE)} and fault is null)"
-    query = f"from quarantine where {selection.condition()}{kept} order by {is_sound}, date, file, line"
-    with _opened(project, source) as con:
-        found = _dicts(con, query)
-    return [{**row, "record": _record(row)} for row in found]
+    with rejected.opened(project, source, selection) as con:
+        yield from _dicts(con, f"from selected order by {ORDER}")
 
 
-def told_once(found: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return why whole partitions are refused, each said once, and the records, with their own faults alone."""
-    refused: Counter[tuple[date, str]] = Counter()
-    rows = []
-    for row in found:
-        own = row["message"]
-        if row["rule"] == REFUSED_RULE and row["discarded"] is None:
-            reason, _, own = own.partition(BESIDE)
-            refused[row["date"], reason] += 1
-        rows.append({**row, "message": own})
-    said = [f"{day} is refused ({counted(n, 'record')}): {reason}" for (day, reason), n in sorted(refused.items())]
-    return said, rows
+def first_records(project: Project, source: str, selection: Selection, limit: int) -> Page:
+    """Return the first `limit` records of a source in quarantine, as people are shown them."""
+    find_source(project, source)
+    # the bytes and what a record is called are not shown, and have their price
+    texts = [f"{_own(name)} as {name}" for name in REJECTS if name != "raw"]
+    query = f"select {', '.join(texts)} from selected order by {ORDER} limit {limit}"
+    with rejected.opened(project, source, selection) as con:
+        ((total, discarded),) = con.execute("select count(*), count(discarded) from selected").fetchall()
+        rows = [_cut(row) for row in _dicts(con, query)]
+        return Page(rows=rows, total=total, discarded=discarded, refusals=_refusals(con))
 
 
 def export(project: Project, source: str, selection: Selection, file: Path) -> int:
@@ -108,56 +80,25 @@ def export(project: Project, source: str, selection: Selection, file: Path) -> i
 
     Raises ConfigError if the file exists, or there is nothing to write.
     """
-    found = records(project, source, selection, discarded=False)
-    if not found:
-        raise ConfigError(f"{source} has no records{selection} in quarantine that could be exported.")
-    restrict_files(project.settings.mask)
-    try:
-        # a spreadsheet takes a file without a byte order mark for the local code page
-        with file.open("x", encoding="utf-8-sig", newline="") as out:
-            writer = csv.writer(out)
-            writer.writerow(COLUMNS)
-            writer.writerows([_cell(row, name) for name in COLUMNS] for row in found)
-    except FileExistsError:
-        raise ConfigError(f"{file} already exists, and etl does not overwrite it. Name another file.") from None
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error.strerror}.") from None
-    return len(found)
-
-
-def is_edited(record: str, text: str) -> bool:
-    """Return whether a text is another one than that of the record when it was exported, but for line ends."""
-    return record.rpartition("-")[2] != _text_hash(text)
-
-
-def _record(row: Mapping[str, Any]) -> str:
-    """Return what tells a record from all others, and then its text; no spreadsheet takes it for a number."""
-    place = [str(row[name]) for name in ("source", "date", "file", "line")]
-    whole = hashlib.sha256(
-        "\0".join([*place, record_hash(row["text"], row["raw"])]).encode("utf-8", "surrogatepass")
-    )
-    return f"r{whole.hexdigest()[:_RECORD_DIGITS]}-{_text_hash(row['text'])}"
-
-
-def _text_hash(text: str) -> str:
-    lines = same_line_ends(text.rstrip("\r\n")).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(lines).hexdigest()[:_TEXT_DIGITS]
-
-
-def _cell(row: Mapping[str, Any], name: str) -> object:
-    return guarded(row[name]) if name in ("file", "rule", "message", "text") and row[name] else row[name]
-
-
-def contents(project: Project, source: str) -> dict[Path, str]:
-    """Return the hash of the delivery that each quarantine file of a source is about."""
-    files = _files(project, source)
-    if not files:
-        return {}
-    query = (
-        f"select file_name, decode(value) from parquet_kv_metadata({paths(files)}) where decode(key) = 'sha256'"
-    )
-    with engine.in_memory(project) as con:
-        return {Path(name): sha256 for name, sha256 in con.execute(query).fetchall()}
+    find_source(project, source)
+    with rejected.opened(project, source, selection, discarded=False) as con:
+        ((number,),) = con.execute("select count(*) from selected").fetchall()
+        if not number:
+            raise ConfigError(f"{source} has no records{selection} in quarantine that could be exported.")
+        restrict_files(project.settings.mask)
+        try:
+            file.open("x").close()
+        except FileExistsError:
+            message = f"{file} already exists, and etl does not overwrite it. Name another file."
+            raise ConfigError(message) from None
+        except OSError as error:
+            raise ConfigError(f"{file} cannot be written: {error.strerror}.") from None
+        try:
+            con.execute(f"copy ({_cells()}) to {literal(str(file))} (format csv, header, use_tmp_file false)")
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
+    return int(number)
 
 
 def stale(project: Project, source: str = "") -> list[dict[str, Any]]:
@@ -198,27 +139,44 @@ def _receipts(ledger: Ledger) -> Mapping[tuple[str, str], Receipt]:
     return found
 
 
-@contextmanager
-def _opened(project: Project, source: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database with the table `quarantine`."""
-    columns = ", ".join(f"null::{type} as {name}" for name, type in REJECTS.items())
-    query = f"select {columns} where false"
-    if files := _files(project, source):
-        options = "hive_partitioning = false, union_by_name = true"
-        query += f" union all by name from read_parquet({paths(files)}, {options})"
-    with engine.in_memory(project) as con:
-        con.execute(f"create temp view quarantine as {query}")
-        yield con
+def _cells() -> str:
+    """Return the SELECT of an exported file."""
+    cells = [f"{guarded_text_sql(name) if name in _GUARDED else identifier(name)} as {name}" for name in COLUMNS]
+    # a spreadsheet takes a file without a byte order mark for the local code page
+    cells[0] = f"{COLUMNS[0]} as {identifier(codecs.BOM_UTF8.decode() + COLUMNS[0])}"
+    return f"select {', '.join(cells)} from selected order by {ORDER}"
 
 
-def _files(project: Project, source: str) -> list[Path]:
-    """Return the files of quarantine; for a partition that stays as it was accepted, what is refused since."""
-    base, pattern = project.quarantine, f"{source or '*'}/*/data.parquet"
-    refused = {path.relative_to(refused_base(project)): path for path in refused_base(project).glob(pattern)}
-    return sorted(({path.relative_to(base): path for path in base.glob(pattern)} | refused).values())
+def _own(name: str) -> str:
+    """Return the SQL of a column as it is shown: a text is cut, with its whole length beside."""
+    if REJECTS[name] != "varchar":
+        return name
+    text = name
+    if name == "message":
+        start = f"position({literal(BESIDE)} in message)"
+        text = f"if({_IS_REFUSED}, if({start} > 0, substr(message, {start} + {len(BESIDE)}), ''), message)"
+    return f"struct_pack(text := left({text}, {LONGEST}), length := length({text}))"
 
 
-def _dicts(con: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
-    found = con.execute(query)
-    names = [column[0] for column in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+def _cut(row: dict[str, Any]) -> dict[str, Any]:
+    def said(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return None if value["text"] is None else cut(value["text"], LONGEST, value["length"])
+
+    return {name: said(value) for name, value in row.items()}
+
+
+def _refusals(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return why partitions are refused."""
+    query = (
+        f"select date, split_part(message, {literal(BESIDE)}, 1) as reason, count(*) from selected "
+        f"where {_IS_REFUSED} group by all order by all"
+    )
+    found = con.execute(query).fetchall()
+    return [f"{day} is refused ({counted(number, 'record')}): {reason}" for day, reason, number in found]
+
+
+def _dicts(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[dict[str, Any]]:
+    names = [name for name, *_ in con.execute(f"describe {query}").fetchall()]
+    yield from (dict(zip(names, row, strict=True)) for row in rejected.rows(con, query))

@@ -12,22 +12,18 @@ from etl.engine.quoting import identifier, literal
 
 #: What a spreadsheet takes for a formula; a tab or a line end before it is passed over.
 _RUN = "['=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"
+_SPACE = r"\s\x0b\x1c-\x1f\x85\p{Z}"
+_NUMERIC = rf"[{_SPACE}\p{{Nd}}.,:/%$€£()-]*"
 #: What it takes for a number, a time, a date or a truth, and writes in its own way.
-_TAKEN = re.compile(
-    r"[\s\d.,:/%$€£()-]*\d[\s\d.,:/%$€£()-]*(e[+-]?\d+|[ap]m)?"
-    r"|\d{0,4}[-/. ]?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?[-/. ]?\d{0,4}[-/. ,]*\d{0,4}"
-    r"|true|false|wahr|falsch|vrai|faux",
-    re.IGNORECASE,
+_TAKEN = (
+    rf"(?i)[{_SPACE}]*({_NUMERIC}\p{{Nd}}{_NUMERIC}(e[+-]?\p{{Nd}}+|[ap]m)?"
+    r"|\p{Nd}{0,4}[-/. ]?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+    r"\.?[-/. ]?\p{Nd}{0,4}[-/. ,]*\p{Nd}{0,4}"
+    rf"|true|false|wahr|falsch|vrai|faux)[{_SPACE}]*"
 )
 _LINE_END = re.compile(r"\r\n|\r|\n")
 #: Nothing longer is taken for one of those.
 _LONGEST_TAKEN = 60
-
-
-def guarded(text: str) -> str:
-    """Return a text as a cell of a spreadsheet that stays what it is."""
-    is_taken = len(text) <= _LONGEST_TAKEN and _TAKEN.fullmatch(text.strip()) is not None
-    return f"'{text}" if is_taken or re.match(_RUN, text.lstrip(" ")) else text
 
 
 def unguarded(cell: str) -> str:
@@ -35,13 +31,22 @@ def unguarded(cell: str) -> str:
     return cell.removeprefix("'")
 
 
+def guarded_text_sql(name: str) -> str:
+    """Return the SQL of a text column as a cell of a spreadsheet that stays what it is."""
+    column = identifier(name)
+    is_taken = f"length({column}) <= {_LONGEST_TAKEN} and regexp_full_match({column}, {literal(_TAKEN)})"
+    return f"if({_is_run_sql(column)} or ({is_taken}), chr(39) || {column}, {column})"
+
+
 def guarded_sql(name: str) -> str:
     """Return the SQL of a column, of any type, as text that no spreadsheet runs; what is a number stays one."""
     column = f"{identifier(name)}::varchar"
-    is_run = (
-        f"regexp_matches(ltrim({column}, ' '), {literal(f'^{_RUN}')}) and try_cast({column} as double) is null"
-    )
+    is_run = f"{_is_run_sql(column)} and try_cast({column} as double) is null"
     return f"if({is_run}, chr(39) || {column}, {column}) as {identifier(name)}"
+
+
+def _is_run_sql(column: str) -> str:
+    return f"regexp_matches(ltrim({column}, ' '), {literal(f'^{_RUN}')})"
 
 
 def with_line_ends(text: str, original: str) -> str:

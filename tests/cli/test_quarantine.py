@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from etl.cli.main import cli
 from etl.errors import ConfigError
 from etl.operations import decisions
-from etl.operations.quarantine import Selection
+from etl.operations.rejected import Selection
 from tests.support import tiny
 
 FILE = "sales/2024-03-04.csv"

@@ -15,7 +15,7 @@ from etl.errors import AlreadyRunning, ConfigError
 from etl.ledger import Ledger
 from etl.ledger.lock import take_lock
 from etl.operations import decisions, quarantine
-from etl.operations.quarantine import Selection
+from etl.operations.rejected import Selection
 from etl.plan.forecast import forecast
 from etl.project import Project
 from etl.reports.summary import summary
@@ -235,7 +235,7 @@ def test_what_is_selected_must_be_there_and_be_one_file_for_a_line(shop: Project
         decisions.discard(shop, "nope", ALL, "a test")
     tiny.deliver(shop, {"sales/2024-03-05.csv": "id,item\n7,hat\nx,y\n"})
     tiny.night(shop)
-    with pytest.raises(ConfigError, match=r"line 3 is in more than one file: 2024-03-04 sales/.*, 2024-03-05"):
+    with pytest.raises(ConfigError, match=r"Line 3 is in more than one file: 2024-03-04 sales/.*, 2024-03-05"):
         decisions.discard(shop, "sales", Selection(lines=[3]), "a test")
     with pytest.raises(ConfigError, match="Give a reason with --reason"):
         decisions.discard(shop, "sales", ALL, " ")
@@ -305,7 +305,7 @@ def test_masked_records_can_be_discarded_but_not_edited(tmp_path: Path) -> None:
     tiny.night(project)
 
     assert in_quarantine(project) == [(3, "id.dtype", "a test"), (4, "record", None)]
-    assert "pen" not in str(quarantine.records(project, "sales", ALL))
+    assert "pen" not in str(list(quarantine.records(project, "sales", ALL)))
 
 
 SNAPSHOT = tiny.CONTRACTS.replace("sales/{date}.csv", "sales.csv")

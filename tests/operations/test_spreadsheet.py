@@ -5,9 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.operations.spreadsheet import guarded, guarded_sql, unguarded, with_line_ends
+from etl.operations.spreadsheet import guarded_sql, guarded_text_sql, unguarded, with_line_ends
 
 ODD = st.text(st.sampled_from("'=+-@\t\r\n0179.,:/ eEaA%|\"\uff1d"), max_size=12)
+
+
+def guarded(text: str | None) -> str:
+    """Return what SQL writes for a text."""
+    ((cell,),) = duckdb.execute(
+        f"select {guarded_text_sql('x')} from (select $1::varchar as x)", [text]
+    ).fetchall()
+    return str(cell)
 
 
 @given(ODD | st.text())

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 from etl.errors import ConfigError, sentence
@@ -52,6 +53,9 @@ class Correction:
     def name(self) -> str:
         """What messages call the record."""
         return f"{self.file}, line {self.line}" if self.line else f"the whole of {self.file}"
+
+
+_TYPES = {field.name: int if field.name == "line" else str for field in fields(Correction)}
 
 
 class Corrections:
@@ -116,24 +120,43 @@ def read_corrections(file: Path) -> Corrections:
     return Corrections([_correction(file, number, line) for number, line in lines if line.strip()], _hash(content))
 
 
-def add_corrections(file: Path, items: Sequence[Correction], scratch: Path) -> None:
+def add_corrections(file: Path, items: Iterable[Correction], scratch: Path) -> None:
     """Add decisions to a file: all or none, whatever is killed or loses its power. The project is to be locked."""
+    _add(file, (_json(asdict(item)) for item in items), scratch)
+
+
+def add_decision(
+    file: Path, keys: Iterable[tuple[str, int, str]], decision: Mapping[str, str], scratch: Path
+) -> None:
+    """Add one decision about any number of records, as add_corrections() does; `keys` are as Correction.key."""
+    said = {"text": "", "reason": "", "by": "", "at": "", **decision}
+    named = cache(_json)
+    # of pieces of text: an object for each of a million records would cost ten times as much
+    lines = (f'{{"file": {named(name)}, "line": {line}, "sha256": "{sha256}", ' for name, line, sha256 in keys)
+    rest = _json(said).removeprefix("{")
+    _add(file, (f"{line}{rest}" for line in lines), scratch)
+
+
+def _add(file: Path, lines: Iterable[str], scratch: Path) -> None:
     read_corrections(file)
     before = file.read_bytes() if file.exists() else b""
     before += b"\n" if before and not before.endswith(b"\n") else b""
     with written_aside(file, scratch) as aside, aside.open("wb") as out:
         out.write(before)
-        out.writelines(f"{json.dumps(asdict(item), ensure_ascii=False)}\n".encode() for item in items)
+        out.writelines(f"{line}\n".encode() for line in lines)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _correction(file: Path, number: int, line: bytes) -> Correction:
-    types = {field.name: int if field.name == "line" else str for field in fields(Correction)}
     try:
         values = json.loads(line)
         item = Correction(**values)
     except (ValueError, TypeError) as error:
         raise ConfigError(_malformed(file, number, str(error))) from None
-    wrong = [name for name, type in types.items() if not isinstance(getattr(item, name), type)]
+    wrong = [name for name, type in _TYPES.items() if not isinstance(getattr(item, name), type)]
     if wrong or item.action not in (REPLACE, DISCARD) or (item.action == DISCARD and not item.reason.strip()):
         why = "it needs an action, replace or discard, and to discard a reason"
         raise ConfigError(_malformed(file, number, f"{', '.join(wrong)} has the wrong type" if wrong else why))
