@@ -63,7 +63,14 @@ def extract(project: Project, file: Path, parameters: dict) -> None:
     fmt = dialect(parameters)
     contract = Contract("Pollock", tuple(Column(name, "VARCHAR", True) for name in fmt.names))
     source = Source(
-        contract, "{date}.csv", format=fmt, max_reject_ratio=1.0, optional=True, empty="partition", name="pollock"
+        contract,
+        "{date}.csv",
+        format=fmt,
+        max_reject_ratio=1.0,
+        optional=True,
+        empty="partition",
+        skipped="allow",
+        name="pollock",
     )
     found = raw.find(source, project.raw, _DAY)
     try:

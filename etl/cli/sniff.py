@@ -15,24 +15,30 @@ from etl.errors import ConfigError
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--delimiter", default="", metavar="TEXT", help="What separates the cells. Default: a guess.")
+@click.option("--watch-out", is_flag=True, help="List in words what is odd about FILE, and propose nothing.")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write it to, such as contracts/sales.py.")
-def sniff(file: Path, delimiter: str, out: Path | None) -> None:
+def sniff(file: Path, delimiter: str, watch_out: bool, out: Path | None) -> None:
     """Propose a source and its contract for files like FILE.
 
-    It is Python, to be corrected and saved in the folder of the contracts. It was tried on FILE: comments say how
-    many of its records are rows, and which are rejected.
+    FILE may be a folder, or have wildcards in quotes: then it is for all of its files. The proposal is Python, to
+    be corrected and saved in the folder of the contracts. It was tried on FILE: comments say how many of its
+    records are rows, and which are rejected.
     """
-    from etl.operations.sniffing import propose
+    from etl.operations import sniffing
 
+    if watch_out:
+        for said in sniffing.watch_out(file, delimiter) or ["Nothing odd was seen."]:
+            echo(said)
+        return None
     if out is None:
-        return print_code(propose(file, delimiter))
+        return print_code(sniffing.propose(file, delimiter))
     if not out.absolute().parent.is_dir():
         raise ConfigError(
             f"The folder {out.absolute().parent} does not exist. Name a file in the contracts folder."
         )
     if out.exists():
         raise _exists(out)
-    proposed = propose(file, delimiter)
+    proposed = sniffing.propose(file, delimiter)
     try:
         with out.open("x", encoding="utf-8") as written:
             written.write(proposed)

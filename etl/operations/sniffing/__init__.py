@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 from etl.errors import ConfigError, counted, cut, printable
-from etl.operations.sniffing.trial import Trial, tried
-from etl.sources.sniff import Draft, drafts, render
+from etl.operations.sniffing.settled import Settled, settled
+from etl.operations.sniffing.several import files_of, settled_draft
+from etl.operations.sniffing.trial import Trial
+from etl.sources.sniff import drafts, render
 
-__all__ = ["propose"]
+__all__ = ["propose", "watch_out"]
 
-#: So often a draft gives way to what a trial says; each time a column becomes looser.
-_MOST_ROUNDS = 12
-_RULES = ("dtype", "not_nullable", "unique")
 _MOST_SHOWN = 5
 _LONGEST_TEXT = 80
-
-
-@dataclass(frozen=True)
-class _Settled:
-    """A draft that gave way to its file, and how it was tried last."""
-
-    draft: Draft
-    trial: Trial
-
-    @property
-    def loss(self) -> tuple[bool, int]:
-        """How bad it is: nothing of a file that is refused gets in, and a rejected record does not."""
-        return self.trial.is_useless, self.trial.rejected
+_DAY = date(2000, 1, 1)
 
 
 def propose(path: Path, delimiter: str = "") -> str:
     """Return a contract file for raw files like `path`, in Python, that was tried on it.
 
-    Types and nulls are as seen; what is a guess, how many records are rows and which are rejected stand in
-    comments. `delimiter` spares the guess of it. Raises ConfigError if nothing can be proposed that loads it.
+    `path` may be a folder, or have wildcards: then it is for all of its files. Types and nulls are as seen; what
+    is a guess, how many records are rows and which are rejected stand in comments. `delimiter` spares the guess of
+    it. Raises ConfigError if nothing can be proposed that loads the files.
     """
-    best: _Settled | None = None
-    for draft in drafts(path, delimiter):
-        found = _settled(draft, path)
-        best = found if best is None or found.loss < best.loss else best
-        if found.trial.is_perfect:
-            break
-    if best is None or best.loss[0]:
-        why = best.trial.problem if best else "nothing is known of its format"
-        why = why or f"all of its {counted(best.trial.records, 'record')} would be rejected" if best else why
+    best = _best(path, delimiter)
+    if best.trial.is_useless:
+        why = best.trial.problem or f"all of its {counted(best.trial.records, 'record')} would be rejected"
         raise ConfigError(
             f"Nothing can be proposed for {path}: {why.rstrip('.')}. Write its contract by hand: docs/formats.md "
             "says what each format can be told."
@@ -54,38 +36,46 @@ def propose(path: Path, delimiter: str = "") -> str:
     return render(best.draft, list(_found(best.trial)))
 
 
-def _settled(draft: Draft, path: Path) -> _Settled:
-    """Return a draft loosened until its rules reject nothing of its file, or no rule of a column is at fault."""
-    trial = tried(render(draft), [path.resolve()])
-    for _ in range(_MOST_ROUNDS):
-        if trial.is_perfect:
-            break
-        looser = _loosened(draft, trial)
-        if looser == draft:
-            break
-        draft, trial = looser, tried(render(looser), [path.resolve()])
-    return _Settled(draft, trial)
+def watch_out(path: Path, delimiter: str = "") -> list[str]:
+    """Return what is odd about a file, or about files, as sentences."""
+    best = _best(path, delimiter)
+    own = [said for column in best.draft.columns for said in column.oddities]
+    misses = [
+        f"{c.name!r}: {said}." for c in best.draft.columns for said in c.comments if said.startswith("all but ")
+    ]
+    problem = [f"It would be refused: {best.trial.problem}"] if best.trial.problem else []
+    return [*best.draft.oddities, *best.draft.notes, *own, *misses, *problem, *_shown(best.trial)]
 
 
-def _loosened(draft: Draft, trial: Trial) -> Draft:
-    said = {message for _, _, message, _ in trial.rejects}
-    columns = list(draft.columns)
-    for position, column in enumerate(columns):
-        for rule in _RULES:
-            if any(f"{column.name}.{rule}: " in message for message in said):
-                columns[position] = columns[position].loosened(rule)
-    return replace(draft, columns=tuple(columns))
+def _best(path: Path, delimiter: str) -> Settled:
+    """Return the draft that loses least, the likelier of equals."""
+    if path.is_dir() or not path.exists():
+        files = files_of(path)
+        if len(files) > 1:
+            return settled_draft(files, delimiter)
+        if path.is_dir() and not files:
+            raise ConfigError(f"{path} is a folder without a file. Name one that has deliveries.")
+        path = files[0] if files else path
+    best: Settled | None = None
+    for draft in drafts(path, delimiter):
+        found = settled(draft, {path.resolve(): _DAY})
+        best = found if best is None or found.loss < best.loss else best
+        if found.trial.is_perfect:
+            break
+    if best is None:
+        raise ConfigError(f"Nothing can be proposed for {path}: nothing is known of its format.")
+    return best
 
 
 def _found(trial: Trial) -> Iterator[str]:
     """Yield what a trial found, as sentences."""
     said = f"Tried on it: {counted(trial.rows, 'row')}, {trial.rejected:,} rejected"
     yield f"{said}, {counted(trial.skipped, 'line')} skipped." if trial.skipped else f"{said}."
-    yield from _shown(trial.rejects, trial.rejected)
+    yield from _shown(trial)
 
 
-def _shown(rejects: Sequence[tuple[str, int, str, str]], number: int) -> Iterator[str]:
-    for _, line, message, text in rejects[:_MOST_SHOWN]:
+def _shown(trial: Trial) -> Iterator[str]:
+    for _, line, message, text in trial.rejects[:_MOST_SHOWN]:
         yield f"Line {line:,} is rejected: {printable(message)}: {printable(cut(text, _LONGEST_TEXT))!r}."
-    if number > _MOST_SHOWN:
-        yield f"So are {number - _MOST_SHOWN:,} more."
+    if trial.rejected > _MOST_SHOWN:
+        yield f"So are {trial.rejected - _MOST_SHOWN:,} more."

@@ -21,7 +21,6 @@ from etl.stages.raw import Delivery, File, state
 
 #: More rejects than these tell nothing new.
 _MOST_REJECTS = 1000
-_DAY = date(2000, 1, 1)
 
 
 class Rejected(NamedTuple):
@@ -59,9 +58,8 @@ class Trial:
         return bool(self.problem) or self.rows == 0 < self.records
 
 
-def tried(text: str, files: Mapping[Path, date] | Sequence[Path]) -> Trial:
-    """Return what becomes of files if `text` is their contract; each is a delivery, or those of one date are."""
-    days = files if isinstance(files, Mapping) else dict.fromkeys(files, _DAY)
+def tried(text: str, days: Mapping[Path, date]) -> Trial:
+    """Return what becomes of files if `text` is their contract; those of one date are one delivery."""
     with tempfile.TemporaryDirectory(prefix="etl-sniff-") as folder:
         root = Path(folder)
         (root / CONFIG).write_text("[etl]\n")

@@ -10,6 +10,7 @@ from typing import Any
 
 from etl.errors import counted, cut, printable
 from etl.sources.sniff.notation import Cells, Notation
+from etl.sources.sniff.oddities import of_column
 from etl.sources.sniff.spellings import spelled
 
 #: Annotations by type: of a column without nulls, and with.
@@ -43,11 +44,15 @@ class Column:
     comments: tuple[str, ...] = ()
     #: What is known of its cells beyond the file's notation.
     metadata: Mapping[str, object] = field(default_factory=dict)
+    #: Whether a file may lack it.
+    is_optional: bool = False
+    #: What is odd about its cells, in words.
+    oddities: tuple[str, ...] = ()
 
     @property
     def annotation(self) -> str:
         """The annotation as it is."""
-        return self.annotations[self.is_nullable]
+        return self.annotations[self.is_nullable] + " | None" * self.is_optional
 
     @property
     def arguments(self) -> list[str]:
@@ -68,6 +73,7 @@ class Column:
 
 def column(name: str, cells: Cells, notation: Notation, is_first: bool) -> Column:
     """Return the proposal for one column of text."""
+    given = cells
     cells, notation, metadata = spelled(cells, notation)
     type = notation.type_of(cells)
     read = notation.readers.get(type, str)
@@ -76,7 +82,7 @@ def column(name: str, cells: Cells, notation: Notation, is_first: bool) -> Colum
         values[read(text)] += number
     comments = _near_misses(cells, notation) if type == "str" else ()
     found = describe(name, type, ANNOTATIONS[type], values, cells.nulls.total(), is_first, comments)
-    return replace(found, metadata=metadata)
+    return replace(found, metadata=metadata, oddities=tuple(of_column(name, type, cells, given)))
 
 
 def describe(

@@ -17,6 +17,7 @@ from etl.sources.sniff.fixed import fixed_drafts
 from etl.sources.sniff.footers import footer_of, pattern_of
 from etl.sources.sniff.headers import columns_of, header_size, is_names
 from etl.sources.sniff.notation import Notation, cells_of, find_notation
+from etl.sources.sniff.oddities import of_text
 from etl.sources.sniff.records import NULL, Row, marks, split
 from etl.sources.sniff.render import Draft
 from etl.sources.sniff.sample import SAMPLE_RECORDS, Sample, Text, decode
@@ -116,6 +117,7 @@ def _draft(sample: Sample, text: Text, layout: Layout, table: _Table) -> Draft:
         records=len(rows),
         is_whole=table.is_whole,
         notes=(*text.notes, *_remarks(table, text.text, layout), *notation.notes),
+        oddities=tuple(of_text(sample)),
     )
 
 

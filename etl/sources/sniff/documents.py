@@ -14,6 +14,7 @@ from etl.sources.columns import is_own_column
 from etl.sources.sniff import names
 from etl.sources.sniff.columns import Column, column
 from etl.sources.sniff.notation import Notation, cells_of
+from etl.sources.sniff.oddities import of_text
 from etl.sources.sniff.records import Quoted
 from etl.sources.sniff.render import Draft
 from etl.sources.sniff.sample import SAMPLE_RECORDS, Kind, Sample, decode
@@ -89,6 +90,7 @@ def _draft(sample: Sample, format: str, path: str, records: Sequence[Any], optio
         options={**given, **({"paths": paths} if paths else {}), **options},
         records=len(records),
         is_whole=sample.is_whole and len(records) < SAMPLE_RECORDS,
+        oddities=tuple(of_text(sample)),
     )
 
 

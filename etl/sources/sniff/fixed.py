@@ -12,6 +12,7 @@ from etl.sources.sniff import names
 from etl.sources.sniff.columns import column
 from etl.sources.sniff.headers import columns_of, header_size
 from etl.sources.sniff.notation import find_notation
+from etl.sources.sniff.oddities import of_text
 from etl.sources.sniff.render import Draft
 from etl.sources.sniff.sample import SAMPLE_RECORDS, Sample, Text
 
@@ -76,6 +77,7 @@ def _draft(
         options=options,
         records=len(rows) - has_header,
         is_whole=sample.is_whole,
+        oddities=tuple(of_text(sample)),
         notes=(*text.notes, *notation.notes, *([] if has_header else ["No header was found: name the columns."])),
     )
 
@@ -131,4 +133,6 @@ def _spans(lines: Sequence[str]) -> list[tuple[int, int]]:
 def _fits(line: str, spans: Sequence[tuple[int, int]]) -> bool:
     """Return whether a header's words lie within the columns."""
     padded = line.ljust(spans[-1][1])
+    if any("  " in padded[start:end].strip() for start, end in spans):
+        return False
     return all(end >= len(padded) or padded[end - 1] == " " or padded[end] == " " for _, end in spans)

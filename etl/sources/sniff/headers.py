@@ -96,7 +96,9 @@ def _votes(record: Sequence[str], columns: Sequence[Cells], notation: Notation) 
     for name, below in zip(record, columns, strict=True):
         type = notation.type_of(below)
         if type != "str" and name:
-            votes += 1 if notation.readers[type](name.strip()) is None and name not in notation.nulls else -1
+            is_value = notation.readers[type](name.strip()) is not None or name in notation.nulls
+            # what has no letter may be a value that is out of order
+            votes += -1 if is_value else any(map(str.isalpha, name))
         elif name in below.values:
             votes -= 1
     return votes
@@ -107,7 +109,8 @@ def _is_named(record: Sequence[str], columns: Sequence[Cells]) -> bool:
     given = [(name.strip(), below) for name, below in zip(record, columns, strict=True) if name or below.values]
     pairs = [(name, below) for name, below in given if name]
     names = [name for name, _ in pairs]
-    if len(names) < len(given) / 2 or any(name.isdecimal() for name in names) or len(set(names)) < len(names):
+    are_words = all(any(map(str.isalpha, name)) for name in names)
+    if len(names) < len(given) / 2 or not are_words or len(set(names)) < len(names):
         return False
     # a record may lack a cell, and a header seldom does
     votes = -(len(given) > len(names))

@@ -73,11 +73,25 @@ def class_name(source: str) -> str:
 
 def files(path: Path) -> tuple[str, list[str]]:
     """Return Source's `files` for a path, the date in its name as {date}, and what to say about it."""
+    found, is_below = dated_below(path)
+    return found, [] if is_below else ["`files` is a path below data/raw: say where deliveries of this kind come."]
+
+
+def dated_below(path: Path) -> tuple[str, bool]:
+    """Return a path below data/raw, or its name elsewhere, with its date as {date}; and whether it is below."""
     parts = path.absolute().parts
     is_below = "raw" in parts[:-1]
-    below = parts[len(parts) - parts[::-1].index("raw") :] if is_below else parts[-1:]
-    notes = [] if is_below else ["`files` is a path below data/raw: say where deliveries of this kind come."]
-    return dated("/".join(below)), notes
+    return dated("/".join(parts[len(parts) - parts[::-1].index("raw") :] if is_below else parts[-1:])), is_below
+
+
+def date_in(path: Path) -> date | None:
+    """Return the date that `files` would find in a path; None if it has none."""
+    text = "/".join(path.absolute().parts[-4:])
+    for pattern, _ in _SPELLINGS:
+        for match in reversed(list(pattern.finditer(text))):
+            if _is_date(match[0]):
+                return date.fromisoformat(re.sub(r"\D", "", match[0]))
+    return None
 
 
 def dated(path: str) -> str:

@@ -28,12 +28,18 @@ class Draft:
     notes: tuple[str, ...] = ()
     #: What is odd about the file, for those who ask.
     oddities: tuple[str, ...] = ()
-    #: Source's `files`, if it is not told by the path.
+    #: Source's `files`, if it is not told by the path, and what the proposal is from.
     files: str = ""
+    subject: str = ""
+    #: The formats as Python by the day since when they hold, the first since ever, if there are several.
+    by_day: tuple[tuple[str, str], ...] = ()
 
     @property
     def call(self) -> str:
         """The format as Python."""
+        if self.by_day:
+            said = (f"{text_literal(day) if day else None}: {format}" for day, format in self.by_day)
+            return f"{{{', '.join(said)}}}"
         return call(self.format, self.options)
 
 
@@ -64,7 +70,7 @@ def call(name: str, options: Mapping[str, object]) -> str:
 
 
 def _about(draft: Draft) -> list[str]:
-    name = repr(draft.path.name)
+    name = draft.subject or repr(draft.path.name)
     seen = f"the {draft.records:,} records of {name}" if draft.records != 1 else f"the only record of {name}"
     if not draft.is_whole:
         limit = f"{SAMPLE_BYTES // 10**6} MB and {SAMPLE_RECORDS:,} records"
@@ -82,7 +88,8 @@ def _imports(draft: Draft) -> str:
     others = ["import pandas as pd"] if "pd." in used else []
     others += ["import pandera.pandas as pa"]
     others += ["import pyarrow"] if "pyarrow." in used else []
-    format = [draft.call.partition("(")[0]] if draft.call != "Csv()" else []
+    calls = [format for _, format in draft.by_day] or [draft.call]
+    format = {name.partition("(")[0] for name in calls if name != "Csv()" or draft.by_day}
     ours = [f"from etl import {', '.join(sorted([*format, 'Source']))}"]
     return "\n\n".join("\n".join(lines) for lines in (standard, others, ours) if lines) + "\n"
 

@@ -384,10 +384,10 @@ def test_what_cannot_be_proposed_is_refused_with_what_to_do(tmp_path, content, n
     assert refused.value.exit_code == 35
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+def test_a_missing_file_and_an_empty_folder_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         propose(tmp_path / "gone.csv")
-    with pytest.raises(ConfigError, match="is a folder"):
+    with pytest.raises(ConfigError, match="is a folder without a file"):
         propose(tmp_path)
 
 
