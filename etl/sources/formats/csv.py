@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etl.contract.values import later
 from etl.errors import ContractError
 from etl.sources.formats.escapes import GRAMMARS, MARK, NO_DELIMITERS
 from etl.sources.formats.plain import TextFile, check_pattern, exact_encoding, plain
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from etl.sources.formats.splitter import Dialect
 
 _LINE_ENDS = ("\n", "\r", "\0")
+#: What DuckDB takes without being told otherwise.
+DEFAULT_RECORD_BYTES = 2_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,7 @@ class Csv(TextFile):
     comment: str = ""
     trailing_delimiter: bool = False
     escapes: str = ""
+    max_record_bytes: int = later(DEFAULT_RECORD_BYTES)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,6 +128,7 @@ class Csv(TextFile):
                 escape=self.quote,
                 nulls=self.nulls,
                 trailing=self.trailing_delimiter,
+                max_line_bytes=self.max_record_bytes if self.max_record_bytes > DEFAULT_RECORD_BYTES else 0,
             )
             return CsvFile(
                 text,
@@ -162,7 +167,9 @@ class Csv(TextFile):
             mark.encode() for mark in (self.delimiter, self.quote, self.escape, self.comment)
         )
         escape = MARK if self.escapes else escape
-        return Dialect(delimiter, quote, escape, comment, width=None, grammar=self.escapes)
+        # behind a CRLF DuckDB takes some bytes fewer
+        longest = 0 if self.max_record_bytes == DEFAULT_RECORD_BYTES else self.max_record_bytes - 10
+        return Dialect(delimiter, quote, escape, comment, width=None, grammar=self.escapes, longest=longest)
 
     def _is_ambiguous(self, null: str) -> bool:
         return self.delimiter in null or null in self.delimiter or bool(self.quote and self.quote in null)

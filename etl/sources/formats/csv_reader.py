@@ -9,6 +9,8 @@ from pathlib import Path
 from etl.engine import quoting
 from etl.engine.quoting import literal
 
+_BUFFER_BYTES = 64_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class CsvReader:
@@ -25,6 +27,8 @@ class CsvReader:
     trailing: bool = False
     skip: int = 0
     line_end: str = ""
+    #: What a line may have, if that is more than DuckDB would take.
+    max_line_bytes: int = 0
 
     def relation(self, paths: Sequence[Path], names: Sequence[str]) -> str:
         """Return the SQL of the cells of all files, and `file_index`."""
@@ -50,6 +54,10 @@ class CsvReader:
             "strict_mode": "true",
             **({"new_line": literal(self.line_end)} if self.line_end else {}),
         }
+        if self.max_line_bytes:
+            # by itself a buffer would have 32 times as many
+            buffer = max(_BUFFER_BYTES, 2 * self.max_line_bytes)
+            options |= {"max_line_size": str(self.max_line_bytes), "buffer_size": str(buffer)}
         files = quoting.paths(paths)
         return f"read_csv({files}, {', '.join(f'{name} = {value}' for name, value in options.items())})"
 

@@ -12,7 +12,7 @@ from etl.engine import quoting
 from etl.engine.quoting import identifier, literal
 from etl.errors import ContractError, UnreadableError
 from etl.sources.formats import plain
-from etl.sources.formats.limits import Limit
+from etl.sources.formats.limits import Limit, too_long
 from etl.sources.formats.staged import Staged, StagedRecord, skipped, stage
 
 Span = tuple[int, int]
@@ -99,7 +99,7 @@ class FixedWidth(plain.TextFile):
 
     def _records(self, path: Path, text: Path, encoding: str) -> Iterator[StagedRecord]:
         details, trailer, is_head = 0, "", True
-        for number, content, is_whole in plain.lines(text, ends="\r"):
+        for number, content, is_whole in plain.lines(text, "\r", self.max_record_bytes):
             is_head = is_head and self._is_head(number, content)
             if is_head or not content:
                 option = "" if isinstance(self.header_lines, str) else f"header_lines={self.header_lines}"
@@ -124,7 +124,7 @@ class FixedWidth(plain.TextFile):
             elif self.record_type and kind in self.ignored:
                 yield skipped(number, line)
             else:
-                problem = self._problem(line) if is_whole else "the line is too long to be a record"
+                problem = self._problem(line) if is_whole else too_long(self.max_record_bytes)
                 yield StagedRecord(number, line, problem=problem)
         if self.trailer and not trailer:
             raise UnreadableError(

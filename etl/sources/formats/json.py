@@ -11,7 +11,7 @@ from etl.sources.formats import plain
 from etl.sources.formats.json_document import Element, elements, sequence
 from etl.sources.formats.json_paths import Paths, parse_path
 from etl.sources.formats.json_values import Malformed, dumped, single
-from etl.sources.formats.limits import Limit
+from etl.sources.formats.limits import Limit, too_long
 from etl.sources.formats.staged import Extras, Staged, StagedRecord, skipped, stage
 
 #: A value; or the line and the bytes of what is no text; or a blank line.
@@ -41,7 +41,11 @@ class JsonLines(plain.TextFile):
     def record_format(self, columns: Sequence[str]) -> JsonLines:
         """Return the format of the records' texts, which may be several lines each."""
         return _JsonRecords(
-            **{**vars(self.values), "paths": self.paths, "encoding": "utf-8", "compression": "none"}
+            **vars(self.values),
+            paths=self.paths,
+            encoding="utf-8",
+            compression="none",
+            max_record_bytes=self.max_record_bytes,
         )
 
     def redacted(
@@ -59,7 +63,7 @@ class JsonLines(plain.TextFile):
             return None
 
     def _elements(self, text: Path) -> Iterator[Found]:
-        for number, line, is_whole in plain.lines(text):
+        for number, line, is_whole in plain.lines(text, most=self.max_record_bytes):
             try:
                 content = line.decode()
             except UnicodeDecodeError:
@@ -69,7 +73,7 @@ class JsonLines(plain.TextFile):
                 yield None
                 continue
             if not is_whole:
-                yield Element(number, content, None, "the line is too long to be a record")
+                yield Element(number, content, None, too_long(self.max_record_bytes))
                 continue
             try:
                 yield Element(number, content, single(content))
@@ -116,7 +120,7 @@ class Json(JsonLines):
         return parse_path(self.records) if self.records else ()  # type: ignore[return-value]
 
     def _elements(self, text: Path) -> Iterator[Found]:
-        return map(_decodable, elements(text, self._keys))
+        return map(_decodable, elements(text, self._keys, self.max_record_bytes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +128,7 @@ class _JsonRecords(JsonLines):
     """The texts of records, one after another."""
 
     def _elements(self, text: Path) -> Iterator[Found]:
-        return map(_decodable, sequence(text))
+        return map(_decodable, sequence(text, self.max_record_bytes))
 
 
 def _decodable(element: Element) -> Element | tuple[int, bytes]:

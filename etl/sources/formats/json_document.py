@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, TextIO
 
 from etl.errors import UnreadableError
 from etl.sources.formats.json_values import Malformed, decoded
+from etl.sources.formats.limits import too_long
 
 _BLOCK_CHARACTERS = 1 << 20
-_LARGEST_CHARACTERS = 1 << 23
 _SPACE = re.compile(r"[ \t\n\r]*")
 #: What a value is, by its first character.
 _KINDS = {"n": "null", "t": "true", "f": "false", '"': "a text", "{": "an object", "[": "an array", "": "missing"}
@@ -33,6 +33,8 @@ class _Cursor:
     """A place in a file of which a part is in memory."""
 
     file: TextIO
+    #: So many characters of one value are in memory.
+    largest: int
     buffer: str = ""
     at: int = 0
     line: int = 1
@@ -64,8 +66,8 @@ class _Cursor:
             value, problem, end = self._decoded()
             if end is not None and (end < len(self.buffer) or self.is_end):
                 break
-            if self.is_end or len(self.buffer) - self.at > _LARGEST_CHARACTERS:
-                problem = "the file ends within it" if self.is_end else "it is too long to be a record"
+            if self.is_end or len(self.buffer) - self.at > self.largest:
+                problem = "the file ends within it" if self.is_end else too_long(self.largest)
                 end = len(self.buffer)
                 break
             self._grow()
@@ -77,7 +79,7 @@ class _Cursor:
         """Yield what is left of the file, in pieces that fit into memory."""
         while self.peek():
             line = self.line
-            while len(self.buffer) - self.at < _LARGEST_CHARACTERS and not self.is_end:
+            while len(self.buffer) - self.at < self.largest and not self.is_end:
                 self._grow()
             text = self.buffer[self.at :]
             self._move(len(self.buffer))
@@ -94,7 +96,7 @@ class _Cursor:
         if not self.is_lines:
             return _span(self.buffer, self.at)
         # what is in memory may lack the rest of a sound value of several lines
-        is_seen = self.is_end or len(self.buffer) - self.at > _LARGEST_CHARACTERS
+        is_seen = self.is_end or len(self.buffer) - self.at > self.largest
         end = self.buffer.find("\n", self.at) if is_seen else -1
         return end if end >= 0 else None
 
@@ -126,13 +128,13 @@ def _span(text: str, start: int) -> int | None:
     return None
 
 
-def elements(text: Path, keys: tuple[str, ...]) -> Iterator[Element]:
+def elements(text: Path, keys: tuple[str, ...], largest: int) -> Iterator[Element]:
     """Yield the elements of the array at `keys` of the document, and what belongs to no element.
 
     Raises UnreadableError if there is no such array.
     """
     with text.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        cursor = _Cursor(file=file)
+        cursor = _Cursor(file=file, largest=largest)
         document = _Document(cursor, keys)
         yield from document.inside(keys)
         if not document.is_found:
@@ -140,10 +142,10 @@ def elements(text: Path, keys: tuple[str, ...]) -> Iterator[Element]:
         yield from cursor.rest("it stands after the end of the document")
 
 
-def sequence(text: Path) -> Iterator[Element]:
+def sequence(text: Path, largest: int) -> Iterator[Element]:
     """Yield values that only space lies between; a malformed one ends at the end of its line."""
     with text.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        cursor = _Cursor(file=file, is_lines=True)
+        cursor = _Cursor(file=file, largest=largest, is_lines=True)
         while cursor.peek():
             yield cursor.element()
 
@@ -186,7 +188,8 @@ class _Document:
         problem = ""
         while not cursor.take("]"):
             element = cursor.element()
-            yield element._replace(problem=element.problem or problem)
+            long = too_long(cursor.largest) if len(element.text) > cursor.largest else ""
+            yield element._replace(problem=element.problem or problem or long)
             problem = ""
             if not cursor.peek():
                 yield from self._over("" if element.problem else "the file ends within the array")

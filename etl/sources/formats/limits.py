@@ -21,6 +21,11 @@ _MOST_NAME_CHARACTERS = 1 << 18
 _MOST_BROKEN, _BROKEN_BYTES = 1_000_000, 16
 
 
+def too_long(most: int) -> str:
+    """Return the problem of a record that is longer than its format allows."""
+    return f"the record is longer than {most:,} bytes; max_record_bytes= of the format allows more"
+
+
 def check_packing(path: Path, members: Iterable[ZipInfo]) -> None:
     """Raise UnreadableError for files in a zip archive that are not deflated.
 

@@ -23,7 +23,10 @@ from etl.sources.formats.archive import check_member, open_zip_member, tar_block
 from etl.sources.formats.limits import Limit
 
 _BLOCK_BYTES = 1 << 20
-_LINE_BYTES = 1 << 23
+#: What a record may have, unless its source says otherwise.
+RECORD_BYTES = 1 << 23
+#: What a source may say, since records are in memory whole.
+_RECORD_LIMITS = range(1_000_000, (1 << 28) + 1)
 #: What a record or a part of one costs in memory, beside its text, by what there is one of for each.
 _COSTS = {b"\n": 64, b"\r": 64, b"{": 64, b"<": 24}
 _SUFFIXES = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst", ".zip": "zip"}
@@ -49,12 +52,14 @@ class TextFile(Values):
     `encoding` is any of Python's; a byte order mark is dropped, and tells the byte order of utf-16 and
     utf-32 (little-endian without one). `compression` is gz, bz2, xz, zst, zip, tar (packed or not) or none; empty
     goes by the end of the file's name. Of a zip or tar with several files `member` names the one to read, with `*`
-    and `?` for what changes in its name; one without a folder may be in any.
+    and `?` for what changes in its name; one without a folder may be in any. A record of more than
+    `max_record_bytes` is broken.
     """
 
     encoding: str = "utf-8"
     compression: str = ""
     member: str = later("")
+    max_record_bytes: int = later(RECORD_BYTES)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,6 +69,11 @@ class TextFile(Values):
             names = ", ".join(filter(None, _COMPRESSIONS))
             raise ContractError(f"compression={self.compression!r} is not supported. Use one of {names}.")
         check_member(self.member)
+        if type(self.max_record_bytes) is not int or self.max_record_bytes not in _RECORD_LIMITS:
+            raise ContractError(
+                f"max_record_bytes={self.max_record_bytes!r} is not a number of bytes from "
+                f"{_RECORD_LIMITS[0]:,} to {_RECORD_LIMITS[-1]:,}."
+            )
 
     @contextmanager
     def plain_text(self, path: Path, scratch: Path) -> Iterator[tuple[Path, str]]:
@@ -164,19 +174,19 @@ def shown(raw: bytes, encoding: str) -> tuple[str, bytes | None]:
     return text, None if is_whole else raw
 
 
-def lines(text: Path, ends: str = "\n") -> Iterator[tuple[int, bytes, bool]]:
+def lines(text: Path, ends: str = "\n", most: int = RECORD_BYTES) -> Iterator[tuple[int, bytes, bool]]:
     """Yield number, bytes and True for each line of plain text, without its end and a byte order mark.
 
-    A line too long to keep in memory comes in pieces, and with False. `ends` "\r" lets a carriage return
+    A line of `most` bytes and more comes in pieces, and with False. `ends` "\r" lets a carriage return
     alone end a line too.
     """
     number, is_whole = 0, True
     with text.open("rb") as file:
         start = len(codecs.BOM_UTF8) if file.read(3) == codecs.BOM_UTF8 else 0
         file.seek(start)
-        while line := file.readline(_LINE_BYTES):
+        while line := file.readline(most):
             number += is_whole
-            was_whole, is_whole = is_whole, line.endswith(b"\n") or len(line) < _LINE_BYTES
+            was_whole, is_whole = is_whole, line.endswith(b"\n") or len(line) < most
             line = line.removesuffix(b"\n").removesuffix(b"\r")
             parts = line.split(b"\r") if ends == "\r" and b"\r" in line else [line]
             for part in parts:

@@ -76,7 +76,7 @@ def scan(
     waiting: Stretch | None = None
     for found in _walk(content, start, end, line, dialect):
         _add_traits(traits, content, found, dialect)
-        for item in _items(found, dialect.width):
+        for item in _items(found, dialect):
             if waiting and isinstance(item, Stretch) and _is_continued(waiting, item):
                 waiting = Stretch(waiting.start, item.end, waiting.line, waiting.records + item.records)
                 continue
@@ -164,7 +164,7 @@ def _walk(content: bytes | FileText, start: int, end: int, line: int, dialect: D
         if rows.end:
             yield _Found(start, line, rows)
         start, line = start + rows.end, line + rows.physical_lines
-        if rows.stuck or not (rows.end or size <= splitter.MAX_RECORD_BYTES + 2):
+        if rows.stuck or not (rows.end or size <= dialect.most_bytes + 2):
             taken_alone = min(2 * taken_alone, _MOST_ALONE) if start - alone_until < _NEAR_BYTES else 1
             size = _WARY_BYTES
             for _ in range(taken_alone):
@@ -183,7 +183,7 @@ def _block_end(content: bytes | FileText, stop: int, end: int) -> int:
     return stop + (content[stop - 1 : stop + 1] == b"\r\n")
 
 
-def _items(found: _Found, width: int | None) -> Iterator[Stretch | Record]:
+def _items(found: _Found, dialect: Dialect) -> Iterator[Stretch | Record]:
     """Yield the stretches and broken records of one step; a stretch without records joins its neighbours."""
     start, line, rows = found
     if isinstance(rows, splitter.Step):
@@ -206,7 +206,7 @@ def _items(found: _Found, width: int | None) -> Iterator[Stretch | Record]:
     for row, row_start, row_end, row_line, sound in zip(*(column.tolist() for column in columns), strict=True):
         if row_start > begin:
             yield Stretch(start + begin, start + row_start, line + begin_line, sound - counted)
-        yield Record(line + row_line, start + row_start, start + row_end, rows.problem(row, width))
+        yield Record(line + row_line, start + row_start, start + row_end, rows.problem(row, dialect))
         begin, counted = row_end, sound
         begin_line = int(lines[row + 1]) if row + 1 < len(lines) else rows.physical_lines
     if begin < rows.end:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from etl.sources.formats import escapes
 from etl.sources.formats.file_text import FileText
+from etl.sources.formats.limits import too_long
 
 #: Without its line end. DuckDB refuses lines of 2,000,000 bytes and, behind a CRLF, some bytes fewer.
 MAX_RECORD_BYTES = 1_999_990
@@ -29,7 +30,8 @@ class Dialect(NamedTuple):
 
     Without a `quote` nothing quotes. A quote within a quoted cell is doubled, or follows the `escape`. With a
     `grammar` of escapes nothing quotes, and the byte after an escape is the cell's wherever it stands. A physical
-    line that starts with `comment` where a record would start is none. `width` None takes any number of cells.
+    line that starts with `comment` where a record would start is none. `width` None takes any number of cells. A
+    record has `longest` bytes at most, without its line end; 0: as many as DuckDB takes.
     """
 
     delimiter: bytes
@@ -38,6 +40,12 @@ class Dialect(NamedTuple):
     comment: bytes
     width: int | None
     grammar: str = ""
+    longest: int = 0
+
+    @property
+    def most_bytes(self) -> int:
+        """The bytes that a record has at most, without its line end."""
+        return self.longest or MAX_RECORD_BYTES
 
 
 class Record(NamedTuple):
@@ -79,14 +87,15 @@ def step(content: bytes | FileText, start: int, end: int, line: int, dialect: Di
     if is_no_record(content[start : min(end, start + 1 + len(dialect.comment))], dialect):
         return Step(Record(line, start, line_end(content, start, end), ""), True, 1)
     # two bytes are the longest line end: a longer match is of a longer record
-    data, base = _around(content, start, MAX_RECORD_BYTES + 2)
-    match = _record(dialect).match(data, start - base, min(end, start + MAX_RECORD_BYTES + 2) - base)
-    if match is not None and len(text := match[0]) <= MAX_RECORD_BYTES + (ended := _line_end_bytes(text)):
+    most = dialect.most_bytes
+    data, base = _around(content, start, most + 2)
+    match = _record(dialect).match(data, start - base, min(end, start + most + 2) - base)
+    if match is not None and len(text := match[0]) <= most + (ended := _line_end_bytes(text)):
         lines = 1 + line_ends(text[: len(text) - ended])
         return Step(Record(line, start, base + match.end(), _bad_text(text)), False, lines)
     stop = line_end(content, start, end)
-    if stop - start > MAX_RECORD_BYTES + _line_end_bytes(content[max(start, stop - 2) : stop]):
-        return Step(Record(line, start, stop, too_long()), False, 1)
+    if stop - start > most + _line_end_bytes(content[max(start, stop - 2) : stop]):
+        return Step(Record(line, start, stop, too_long(most)), False, 1)
     return Step(Record(line, start, stop, _bad_shape(content[start:stop], dialect)), False, 1)
 
 
@@ -181,11 +190,6 @@ def line_ends(text: bytes) -> int:
 def wrong_width(found: int, width: int | None) -> str:
     """Return the problem of a record with `found` cells."""
     return f"{found} cells where the contract has {width}"
-
-
-def too_long() -> str:
-    """Return the problem of a record that DuckDB would not take."""
-    return f"the record is longer than {MAX_RECORD_BYTES:,} bytes"
 
 
 def _line_end_bytes(text: bytes) -> int:

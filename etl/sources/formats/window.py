@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from etl.sources.formats import bits, splitter
+from etl.sources.formats.limits import too_long
 from etl.sources.formats.splitter import Dialect
 
 if TYPE_CHECKING:
@@ -45,12 +46,13 @@ class Rows:
     has_quotes: bool
     has_quoted_newlines: bool
 
-    def problem(self, row: int, width: int | None) -> str:
+    def problem(self, row: int, dialect: Dialect) -> str:
         """Return what is wrong with a broken row."""
         kind = int(self.kinds[row])
         if kind == WIDTH:
-            return splitter.wrong_width(int(self.cells[row]), width)
-        return {NUL: splitter.NUL, NOT_UTF8: splitter.NOT_UTF8}.get(kind) or splitter.too_long()
+            return splitter.wrong_width(int(self.cells[row]), dialect.width)
+        found = {NUL: splitter.NUL, NOT_UTF8: splitter.NOT_UTF8}.get(kind)
+        return found or too_long(dialect.most_bytes)
 
 
 class _Marks(NamedTuple):
@@ -209,8 +211,8 @@ def _shapes(
     kinds = np.zeros(len(ends), np.int8)
     if dialect.width is not None:
         kinds[cells != dialect.width] = WIDTH
-    if len(view) > splitter.MAX_RECORD_BYTES:
-        kinds[_longer(view, starts, ends)] = LONG
+    if len(view) > dialect.most_bytes:
+        kinds[_longer(view, starts, ends, dialect.most_bytes)] = LONG
     first = view[starts]
     kinds[(first == _LF) | (first == _CR)] = SKIPPED
     if dialect.comment:
@@ -221,11 +223,11 @@ def _shapes(
     return kinds
 
 
-def _longer(view: NDArray[np.uint8], starts: Positions, ends: Positions) -> NDArray[np.bool_]:
+def _longer(view: NDArray[np.uint8], starts: Positions, ends: Positions, most: int) -> NDArray[np.bool_]:
     is_feed = view[ends - 1] == _LF
     line_end = (is_feed | (view[ends - 1] == _CR)).astype(np.int64)
     line_end += is_feed & (ends - starts > 1) & (view[ends - 2] == _CR)
-    longer: NDArray[np.bool_] = ends - starts - line_end > splitter.MAX_RECORD_BYTES
+    longer: NDArray[np.bool_] = ends - starts - line_end > most
     return longer
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from etl.errors import ContractError, UnreadableError
 from etl.sources.formats import plain
 from etl.sources.formats.json_values import dumped
-from etl.sources.formats.limits import Limit
+from etl.sources.formats.limits import Limit, too_long
 from etl.sources.formats.staged import Extras, Staged, StagedRecord, stage
 from etl.sources.formats.xml_names import SPACE, STEP, XML, Name
 from etl.sources.formats.xml_records import ROOT, Found, records
@@ -130,7 +130,7 @@ class Xml(plain.TextFile):
                 element.attrib[name] = hide(element.attrib[name])
 
     def _found(self, path: Path, text: Path, places: Mapping[str, tuple[int, bool]]) -> Iterator[Found]:
-        return records(path, text, tuple(self._steps(self.record).split(STEP)), places)
+        return records(path, text, tuple(self._steps(self.record).split(STEP)), places, self.max_record_bytes)
 
     def _path(self, column: str) -> str:
         """Return the path of a column; empty if its name is not that of an element, and `fields` has no other."""
@@ -161,9 +161,10 @@ class Xml(plain.TextFile):
         self, found: Iterator[Found], names: Sequence[str], width: int, extras: Extras, encoding: str
     ) -> Iterator[StagedRecord]:
         for record in found:
-            if record.problem:
+            long = too_long(self.max_record_bytes) if len(record.content) > self.max_record_bytes else ""
+            if record.problem or long:
                 text, raw = plain.shown(plain.original(record.content, encoding), encoding)
-                yield StagedRecord(record.line, text, problem=record.problem, raw=raw)
+                yield StagedRecord(record.line, text, problem=record.problem or long, raw=raw)
                 continue
             text = record.content.decode()
             cells, extra, problem = self._cells(record.values, names, width)
@@ -218,7 +219,7 @@ class _XmlRecords(Xml):
     """The texts of records, one after another."""
 
     def _found(self, path: Path, text: Path, places: Mapping[str, tuple[int, bool]]) -> Iterator[Found]:
-        return records(path, text, (ROOT, self._steps(self.record).split(STEP)[-1]), places)
+        return records(path, text, (ROOT, self._steps(self.record).split(STEP)[-1]), places, self.max_record_bytes)
 
 
 def _declared(text: Path) -> str:

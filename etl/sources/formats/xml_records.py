@@ -13,13 +13,13 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 from etl.errors import UnreadableError
 from etl.sources.formats.file_text import FileText
+from etl.sources.formats.limits import too_long
 from etl.sources.formats.xml_names import SCHEMA, SPACE, Name, Names
 
 #: The root around records that stand alone.
 ROOT = "etl-records"
 _NIL = f"{SCHEMA}nil"
 _BLOCK_BYTES = 1 << 16
-_LARGEST_BYTES = 1 << 23
 _DEEPEST = 200
 _TAG = re.compile(rb"<[^\s/>]+")
 
@@ -34,7 +34,7 @@ class Found(NamedTuple):
 
 
 def records(
-    path: Path, text: Path, steps: tuple[str, ...], columns: Mapping[str, tuple[int, bool]]
+    path: Path, text: Path, steps: tuple[str, ...], columns: Mapping[str, tuple[int, bool]], largest: int
 ) -> Iterator[Found]:
     """Yield the elements at `steps` from the root of `text`, UTF-8, and as broken what cannot be parsed.
 
@@ -42,18 +42,19 @@ def records(
     document type and for a file without such elements.
     """
     with FileText(text) as content:
-        parser = _Parser(path, content, steps, Names(path, columns))
+        parser = _Parser(path, content, steps, Names(path, columns), largest)
         yield from parser.records()
 
 
 class _Parser:
     """Follows expat; every method that it calls for each element of a record does as little as it can."""
 
-    def __init__(self, path: Path, content: FileText, steps: tuple[str, ...], names: Names) -> None:
+    def __init__(self, path: Path, content: FileText, steps: tuple[str, ...], names: Names, largest: int) -> None:
         self._path = path
         self._content = content
         self._steps = steps
         self._names = names
+        self._largest = largest
         self._prolog = f"<{ROOT}>".encode() if steps[0] == ROOT else b""
         self._expat = ParserCreate("utf-8", SPACE)
         self._expat.buffer_text = True
@@ -92,8 +93,8 @@ class _Parser:
             size = max(_BLOCK_BYTES, fed - kept)
             problem = self._feed(fed, size, kept)
             fed += size
-            if self._from is not None and min(fed, len(self._content)) - self._from > _LARGEST_BYTES:
-                problem = problem or "the record is too long"
+            if self._from is not None and min(fed, len(self._content)) - self._from > self._largest:
+                problem = problem or too_long(self._largest)
             yield from self._found
             self._found.clear()
         if problem and not self._siblings and not self._count and not self._is_in_place():
@@ -255,12 +256,12 @@ class _Parser:
         start, line = self._tail
         if self._from is not None:
             start, line = self._from, self._line
-        before = re.compile(rb"\s*").match(self._content[start : start + _LARGEST_BYTES])
+        before = re.compile(rb"\s*").match(self._content[start : start + self._largest])
         begin = start + (before.end() if before else 0)
         line += self._content[start:begin].count(b"\n")
-        yield Found(line, self._content[begin : begin + _LARGEST_BYTES].rstrip(b"\r\n"), [], problem)
-        for more in range(begin + _LARGEST_BYTES, len(self._content), _LARGEST_BYTES):
-            yield Found(line, self._content[more : more + _LARGEST_BYTES], [], problem)
+        yield Found(line, self._content[begin : begin + self._largest].rstrip(b"\r\n"), [], problem)
+        for more in range(begin + self._largest, len(self._content), self._largest):
+            yield Found(line, self._content[more : more + self._largest], [], problem)
 
 
 class _Open:

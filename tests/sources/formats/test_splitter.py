@@ -108,7 +108,7 @@ def test_a_record_that_duckdb_would_not_take_is_broken_and_no_more_is_looked_at(
 
     assert found(content) == [
         (1, b"1,6789abc\r\n", ""),
-        (2, b"1,6789abcd\r\n", "the record is longer than 9 bytes"),
+        (2, b"1,6789abcd\r\n", "the record is longer than 9 bytes; max_record_bytes= of the format allows more"),
         (3, b'1,"\n', STRAY),
         (4, b'89abc"\n', STRAY),
         (5, b'1,"\n89ab"\n', ""),
