@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -144,10 +145,10 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def stamp(path: Path) -> list[int]:
+def stamp(path: Path | str) -> list[int]:
     """Return size, mtime and inode of a file: equal stamps mean the same content; [] if there is none."""
     try:
-        status = path.stat()
+        status = os.stat(path)
     except FileNotFoundError:
         return []
     return [status.st_size, status.st_mtime_ns, status.st_ino]

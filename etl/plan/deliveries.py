@@ -237,8 +237,12 @@ class Deliveries:
         return self._keep(Delivery(source=source.name, date=day, files=(gone,)), receipt)
 
     def _hashed(self, delivery: Delivery) -> Delivery:
-        files = (replace(file, sha256=self._sha256(delivery, file)) for file in delivery.files)
-        return replace(delivery, files=tuple(files))
+        # without replace(), which takes three times as long: it is done for every partition of every night
+        files = tuple(
+            File(f.name, f.path, f.size, f.changed_ns, inode=f.inode, sha256=self._sha256(delivery, f))
+            for f in delivery.files
+        )
+        return Delivery(source=delivery.source, date=delivery.date, files=files)
 
     def _sha256(self, delivery: Delivery, file: File) -> str:
         known = self._hashes.get(file.stat_key)

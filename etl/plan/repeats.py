@@ -30,7 +30,8 @@ class Repeats:
         files = self._filled(delivery)
         if not files:
             return f"is there but empty: {delivery.file}"
-        return replace(delivery, files=self._distinct(delivery, files))
+        files = self._distinct(delivery, files)
+        return delivery if files == delivery.files else replace(delivery, files=files)
 
     def by_day(self, held: Mapping[date, Delivery]) -> dict[date, str]:
         """Return the partitions, in order, that hold the content of an earlier one: which file of which."""

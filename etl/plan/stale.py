@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 
 from etl.contract.audit_kinds import AUDIT_KINDS
 from etl.ledger import FAILED, Key, Ledger, Receipt, fingerprint, stamp
@@ -16,6 +15,7 @@ from etl.plan.scope import Scope
 from etl.project import Project
 from etl.sources import Catalog
 from etl.stages import lake
+from etl.stages.lake.layout import partition_path
 from etl.stages.published import EXPORT_VERSION, are_exports_whole, current, read_hold
 from etl.stages.raw import Delivery
 from etl.stages.warehouse import LAYOUT
@@ -184,14 +184,14 @@ class Staleness:
         source, day = self.catalog.sources[key.name], date.fromisoformat(key.partition)
         # without its file, it is what the lake holds: nothing could be extracted again
         is_in_raw = self.held[key.name][day].is_in_raw
-        for base in self._bases if is_in_raw else ():
-            if stamp(lake.partition_file(base, source, day)) != receipt.details[base.name]:
+        for name, base in self._bases if is_in_raw else ():
+            if stamp(partition_path(base, source, key.partition)) != receipt.details[name]:
                 return f"{base} does not hold it as it was written"
         return ""
 
     @cached_property
-    def _bases(self) -> tuple[Path, Path]:
-        return self.project.lake, self.project.quarantine
+    def _bases(self) -> list[tuple[str, str]]:
+        return [(base.name, str(base)) for base in (self.project.lake, self.project.quarantine)]
 
     def is_build_intact(self) -> bool:
         """Return whether build.duckdb is as the last run left it."""

@@ -35,8 +35,12 @@ BESIDE = "; this record: "
 
 def partition_file(base: Path, source: Source, day: date) -> Path:
     """Return the file of one partition below `base`, the lake or quarantine."""
-    # of one text: a path is parsed for every partition of every night, new or not
-    return Path(f"{base}/{source.name}/{source.partition}={day}/data.parquet")
+    return Path(partition_path(str(base), source, str(day)))
+
+
+def partition_path(base: str, source: Source, day: str) -> str:
+    """Return what partition_file() does as a text: to make a path of it costs more than to look at the file."""
+    return f"{base}/{source.name}/{source.partition}={day}/data.parquet"
 
 
 def refused_base(project: Project) -> Path:
