@@ -37,8 +37,8 @@ class BlockReader(NamedTuple):
         data = block.data
         if not block.is_scanned:
             self._check_lines(np.frombuffer(data, np.uint8), block.records)
-        if data.startswith(codecs.BOM_UTF8):
-            data = codecs.BOM_UTF8 + data
+        if bytes(data[:3]) == codecs.BOM_UTF8:
+            data = codecs.BOM_UTF8 + bytes(data)
         try:
             table = csv.read_csv(pa.py_buffer(data), *self._options(len(data)))
         except pa.ArrowInvalid as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Bytes = NDArray[np.uint8]
+    Positions = NDArray[np.int64]
 
 #: What is counted at once stays in the processor's cache.
 _BLOCK_BYTES = 1 << 19
@@ -34,6 +35,8 @@ _NUMBERS = ("TINY", "SMALL", "INT", "BIG", "UTINY", "USMALL", "UINT", "UBIG", "D
 _WORD_DIGITS = 18
 #: And so many always fit in 128 bits.
 _MOST_DIGITS = 38
+#: Fewer than one in so many texts may be doubtful, which are looked for by halves, down to so many at once.
+_FEW, _LEAST_TEXTS, _MOST_ATTEMPTS = 16, 32, 300
 _BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 #: Spellings of booleans, in upper and lower case.
 _MOST_SPELLINGS = 100
@@ -72,19 +75,78 @@ def exact(texts: pa.StringArray, type: str, decimal: str = ".") -> pa.Array | No
     wanted = arrow_type(type)
     if wanted is None or wanted == pa.string():
         return texts if wanted else None
-    if decimal != "." and type.startswith(_NUMBERS):
-        if (respelled := _with_points(texts, decimal)) is None:
-            return None
-        texts = respelled
-    is_plain = pa.types.is_integer(wanted) or pa.types.is_decimal(wanted) or pa.types.is_date32(wanted)
-    if is_plain and _has_foreign(text_bytes(texts)):
+    respelled = _respelled(texts, type, decimal)
+    if respelled is None or (_is_plain(wanted) and _has_foreign(text_bytes(respelled))):
         return None
+    return _converted(respelled, type)
+
+
+def nearly_exact(texts: pa.StringArray, type: str, decimal: str = ".") -> tuple[pa.Array, Positions] | None:
+    """Return what exact() does of most texts, null for the others, and where these are; None if they are many."""
+    wanted, respelled = arrow_type(type), _respelled(texts, type, decimal)
+    if wanted is None or respelled is None:
+        return None
+    if _is_plain(wanted):
+        odd = _with_foreign(respelled)
+        if len(odd) > len(texts) // _FEW:
+            return None
+        respelled = _without(respelled, odd) if len(odd) else respelled
+    else:
+        odd = np.empty(0, np.int64)
+    parts: list[pa.Array] = []
+    doubtful, attempts = [odd], 0
+    waiting = [(0, len(texts))]
+    while waiting:
+        start, end = waiting.pop()
+        attempts += 1
+        values = _converted(respelled.slice(start, end - start), type)
+        if values is not None:
+            parts.append(values)
+        elif end - start <= _LEAST_TEXTS:
+            parts.append(pa.nulls(end - start, wanted))
+            doubtful.append(np.arange(start, end))
+        elif attempts > _MOST_ATTEMPTS:
+            return None
+        else:
+            middle = (start + end) // 2
+            waiting += [(middle, end), (start, middle)]
+    return pa.concat_arrays(parts), np.unique(np.concatenate(doubtful))
+
+
+def _is_plain(type: pa.DataType) -> bool:
+    """Tell whether strict texts of a type have no bytes but `-./0-9`."""
+    return bool(pa.types.is_integer(type) or pa.types.is_decimal(type) or pa.types.is_date32(type))
+
+
+def _respelled(texts: pa.StringArray, type: str, decimal: str) -> pa.StringArray | None:
+    return _with_points(texts, decimal) if decimal != "." and type.startswith(_NUMBERS) else texts
+
+
+def _converted(texts: pa.StringArray, type: str) -> pa.Array | None:
+    wanted = arrow_type(type)
     convert = _decimals if pa.types.is_decimal(wanted) else _CONVERSIONS.get(type, _cast)
     try:
         values = convert(texts, wanted)
     except pa.ArrowInvalid:
         return None
     return values if values is not None and _is_within(values, type) else None
+
+
+def _with_foreign(texts: pa.StringArray) -> Positions:
+    """Return the positions of the texts with bytes that plain ones do not have."""
+    data = text_bytes(texts)
+    found = np.flatnonzero((data - np.uint8(45)) > 12)
+    if not len(found):
+        return found
+    offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return np.unique(np.searchsorted(offsets, found + offsets[0], side="right") - 1)
+
+
+def _without(texts: pa.StringArray, positions: Positions) -> pa.StringArray:
+    """Return texts with null at some positions."""
+    kept = np.ones(len(texts), bool)
+    kept[positions] = False
+    return pc.if_else(pa.array(kept), texts, pa.scalar(None, pa.string()))
 
 
 def _is_within(values: pa.Array, type: str) -> bool:

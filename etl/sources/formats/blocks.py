@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 #: So much of a file is parsed at once.
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 6 << 20
 
 
 class Unproven(Exception):
@@ -31,7 +31,7 @@ class Marks(NamedTuple):
 class Block(NamedTuple):
     """Whole sound records and nothing else. Without `is_scanned` so many lines only seem to be records."""
 
-    data: bytes
+    data: bytes | memoryview
     records: int
     is_scanned: bool = True
 

@@ -12,6 +12,8 @@ from etl.sources.formats.tables import may_repeat
 
 #: Up to this size, counting bytes is quicker than importing numpy to do so.
 SMALL_BYTES = 4 << 20
+#: As much as stays in the processor's cache.
+_CACHED_BYTES = 1 << 19
 
 
 def counted(content: FileText, body: Body, dialect: Dialect, columns: Sequence[str]) -> int | None:
@@ -53,14 +55,14 @@ def estimated(content: FileText, body: Body, dialect: Dialect, columns: Sequence
         return None
     headers = {tuple(columns), *body.headers} if body.headers else ()
     lines = 0
-    for data, count in _parts(content, body):
-        if not count or b"\0" in data or not _decodes(data):
+    for data, end, count in _parts(content, body, _CACHED_BYTES):
+        if not count or b"\0" in data or not _decodes(data[:end]):
             return None
         if (dialect.quote and dialect.quote in data) or (dialect.grammar and dialect.escape in data):
             return None
-        if b"\r" in data and not data.count(b"\r") == data.count(b"\r\n") == count:
+        if b"\r" in data and not data.count(b"\r", 0, end) == data.count(b"\r\n", 0, end) == count:
             return None
-        if any(may_repeat(data, header, dialect) for header in headers):
+        if any(may_repeat(data[:end], header, dialect) for header in headers):
             return None
         lines += count
     return lines
@@ -68,27 +70,32 @@ def estimated(content: FileText, body: Body, dialect: Dialect, columns: Sequence
 
 def blocks(content: FileText, body: Body) -> Iterator[Block]:
     """Yield the lines of a file whose records are counted() or estimated()."""
-    for data, count in _parts(content, body):
-        yield Block(data.replace(b"\r\n", b"\n") if b"\r" in data else data, count, is_scanned=False)
+    for data, end, count in _parts(content, body, BLOCK_BYTES):
+        has_returns = b"\r" in data
+        yield Block(
+            data[:end].replace(b"\r\n", b"\n") if has_returns else memoryview(data)[:end], count, is_scanned=False
+        )
 
 
-def _parts(content: FileText, body: Body) -> Iterator[tuple[bytes, int]]:
-    """Yield whole lines with their number, some MiB at a time; 0 if there is no line end in so many bytes."""
+def _parts(content: FileText, body: Body, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield so many bytes, where the last line in them ends, and the number of its lines up to there.
+
+    The last line of the file may lack its end, which is added. Nothing comes behind a part without a line end.
+    """
     import numpy as np
 
     start = body.start
     while start < body.end:
-        data = content[start : min(start + BLOCK_BYTES, body.end)]
-        cut = data.rfind(b"\n") + 1
-        if start + len(data) == body.end and cut < len(data):
-            # the last line may lack its end
-            start, data = body.end, data + b"\n"
-        else:
-            start, data = start + cut, data[:cut]
-        view = np.frombuffer(data, np.uint8)
-        cached = range(0, len(view), 1 << 19)
-        yield data, sum(int(np.count_nonzero(view[at : at + (1 << 19)] == ord("\n"))) for at in cached)
-        if not data:
+        data = content[start : min(start + size, body.end)]
+        end = data.rfind(b"\n") + 1
+        if start + len(data) == body.end and end < len(data):
+            data += b"\n"
+            end = len(data)
+        start += end
+        view = np.frombuffer(data, np.uint8)[:end]
+        cached = range(0, len(view), _CACHED_BYTES)
+        yield data, end, sum(int(np.count_nonzero(view[at : at + _CACHED_BYTES] == ord("\n"))) for at in cached)
+        if not end:
             return
 
 

@@ -21,7 +21,7 @@ from etl.sources.formats.file_text import FileText
 from etl.sources.formats.format import Fault, Place, Skipped
 from etl.sources.formats.head import Layout, find_body, physical_lines, text_start
 from etl.sources.formats.limits import Limit
-from etl.sources.formats.scanner import Dialect, Record, Stretch, Traits, normalized, record_spans
+from etl.sources.formats.scanner import Dialect, Record, Stretch, Traits, line_spans, normalized, record_spans
 from etl.sources.formats.tables import first_table
 
 
@@ -109,7 +109,7 @@ class CsvFile:
             parts, records = [], 0
             for item in self._items:
                 if isinstance(item, Stretch):
-                    parts.append(self._copied(content, item))
+                    parts.append(self._alone(content, item))
                     records += item.records
                     if sum(map(len, parts)) >= BLOCK_BYTES:
                         yield Block(b"".join(parts), records)
@@ -246,6 +246,13 @@ class CsvFile:
                 if isinstance(item, Stretch):
                     file.write(self._copied(content, item))
 
+    def _alone(self, content: FileText, stretch: Stretch) -> bytes:
+        """Return _copied(), without a look at what the scan has told."""
+        traits, dialect = self._traits, self._dialect
+        is_normal = traits.newlines == {b"\n"} and not traits.has_gaps and not dialect.escape
+        data = content[stretch.start : stretch.end] if is_normal else b""
+        return data if data.endswith(b"\n") else self._copied(content, stretch)
+
     def _copied(self, content: bytes | FileText, stretch: Stretch) -> bytes:
         """Return the records of a stretch as DuckDB reads them rightly."""
         data, dialect = content[stretch.start : stretch.end], self._dialect
@@ -260,7 +267,11 @@ class CsvFile:
         self, content: bytes | FileText, stretch: Stretch, chosen: Sequence[int] | None = None
     ) -> Iterator[Record]:
         """Yield the records of a stretch, all or the chosen ones by their number in it."""
-        columns = record_spans(content[stretch.start : stretch.end], self._dialect)
+        data, traits = content[stretch.start : stretch.end], self._traits
+        is_lines = traits.newlines == {b"\n"} and not (
+            traits.has_gaps or traits.has_quotes or self._dialect.grammar
+        )
+        columns = line_spans(data) if is_lines else record_spans(data, self._dialect)
         starts, ends, lines = (column if chosen is None else column[chosen] for column in columns)
         for start, end, line in zip(starts.tolist(), ends.tolist(), lines.tolist(), strict=True):
             yield Record(stretch.line + line, stretch.start + start, stretch.start + end, "")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from etl.sources.formats.bits import Positions
     from etl.sources.formats.window import Rows
 
-__all__ = ["Dialect", "Record", "Stretch", "Traits", "normalized", "record_spans", "scan"]
+__all__ = ["Dialect", "Record", "Stretch", "Traits", "line_spans", "normalized", "record_spans", "scan"]
 
 #: As much as stays in the processor's cache with what is made of it.
 _BLOCK_BYTES = 1 << 19
@@ -107,6 +107,16 @@ def record_spans(data: bytes, dialect: Dialect) -> tuple[Positions, Positions, P
         return (np.empty(0, np.int64),) * 3
     starts, ends, lines = (np.concatenate(column) for column in zip(*parts, strict=True))
     return starts, ends, lines
+
+
+def line_spans(data: bytes) -> tuple[Positions, Positions, Positions]:
+    """Return record_spans() of a stretch in which each line, ended by a line feed, is a record."""
+    import numpy as np
+
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+    if not len(ends) or ends[-1] < len(data):
+        ends = np.append(ends, len(data))
+    return np.concatenate([[0], ends[:-1]]), ends, np.arange(len(ends))
 
 
 def normalized(data: bytes, dialect: Dialect) -> bytes:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 LEAST_BYTES = 2 << 20
 #: A delivery of more than this is taken alone.
 LARGE_BYTES = 8 << 20
+#: So much of rows that break rules waits to be explained.
+_BROKEN_BYTES = 4 << 20
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -126,19 +128,36 @@ class _Taking:
 
     def _kept(self, workers: Workers, number: int, file: Input, judge: Judge) -> Iterator[Any]:
         """Yield the rows of a file that break no rule, block by block, and note the others."""
+        from etl.stages.lake.judge import numbered
+
         read, first = judge.reader(marks_of(file)), 0
         results = workers.map(lambda con, block: judge.judged(con, read.texts(block)), blocks_of(file))
+        waiting: list[Any] = []
         for judged in results:
-            count = judged.rows.num_rows
-            self._note(judged, number, first)
+            self._note(judged)
+            if judged.broken is not None:
+                waiting.append(numbered(judged.broken, first))
+                if sum(broken.nbytes for broken in waiting) > _BROKEN_BYTES:
+                    self._explain(judge, number, waiting)
+            first += judged.rows.num_rows
             rows = judged.kept()
             self._rows += rows.num_rows
             yield rows
-            first += count
+        self._explain(judge, number, waiting)
 
-    def _note(self, judged: Judged, number: int, first: int) -> None:
-        records = (judged.failing + first).tolist()
-        self._broken[number].update(zip(records, judged.breaches, strict=True))
+    def _explain(self, judge: Judge, number: int, waiting: list[Any]) -> None:
+        """Note the breaches of rows that wait for it: many at once, since to ask costs more than the rows do."""
+        import pyarrow as pa
+
+        from etl.stages.lake.judge import numbers_of
+
+        if waiting:
+            broken = pa.concat_tables(waiting)
+            breaches = judge.explained(self._extraction.con, broken)
+            self._broken[number].update(zip(numbers_of(broken), breaches, strict=True))
+            waiting.clear()
+
+    def _note(self, judged: Judged) -> None:
         for counts in judged.warnings.values():
             for rule, count in counts.items():
                 self._warnings[rule] = self._warnings.get(rule, 0) + count

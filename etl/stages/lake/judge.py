@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.contract import Column, Rule
 from etl.contract.cleansing import NOTHING
@@ -17,7 +18,7 @@ from etl.contract.spelling import NUMBERS, column_values
 from etl.engine.quoting import identifier
 from etl.sources import Source
 from etl.sources.formats.arrow_reader import BlockReader
-from etl.sources.formats.arrow_values import arrow_type, exact
+from etl.sources.formats.arrow_values import arrow_type, exact, nearly_exact
 from etl.sources.formats.blocks import Marks, Unproven
 from etl.stages.lake import typing_sql
 from etl.stages.lake.inputs import EXTRA, Input
@@ -34,9 +35,9 @@ class Judged(NamedTuple):
     """The rows of a block as the lake has them, those that break a rule among them, and what was found."""
 
     rows: pa.Table
-    #: The positions of the rows that break rules, ascending, and their breaches, if these were asked for.
+    #: The positions of the rows that break rules, ascending, and their texts, if these are to be explained.
     failing: np.ndarray
-    breaches: Sequence[Sequence[Breach]]
+    broken: pa.Table | None
     #: How many kept rows break each rule that only warns, by delivery.
     warnings: Mapping[int, Mapping[str, int]]
     #: The deliveries in which a key occurs twice, if that was asked for.
@@ -54,8 +55,8 @@ class Judged(NamedTuple):
 class Judge:
     """Judges blocks of one layout; `days` is the SQL of the partition of a row. Many threads may use it at once.
 
-    With `explain` the rows that break rules are explained, and their keys are put into the tables `doubtful`;
-    without, keys that occur twice in a delivery of the block are looked for.
+    With `explain` the rows that break rules are kept to be explained, which puts their keys into the tables
+    `doubtful`; without, keys that occur twice in a delivery of the block are looked for.
     """
 
     def __init__(self, file: Input, days: str, *, explain: bool) -> None:
@@ -92,14 +93,17 @@ class Judge:
 
         Raises Unproven if the rows that come out of DuckDB are not in order.
         """
-        block, known = self._values(texts)
+        count = len(next(iter(texts.values())))
+        texts = {**texts, _ROW: pa.array(np.arange(count))}
+        texts[DELIVERY] = pa.array(np.zeros(count, np.int32)) if deliveries is None else deliveries
+        cells, known, nearly = self._values(texts)
+        unreadable = np.empty(0, np.int64)
+        if nearly:
+            cells, unreadable = self._mended(con, texts, cells, nearly)
         written = self._statements(known)
-        count = len(next(iter(block.values())))
-        block[_ROW] = pa.array(np.arange(count))
-        block[DELIVERY] = pa.array(np.zeros(count, np.int32)) if deliveries is None else deliveries
-        table = pa.table(block)
+        table = pa.table(cells)
         con.register(_BLOCK, table)
-        made, failing = {}, np.empty(0, np.int64)
+        made = {}
         if written.made:
             result = con.sql(written.rows).to_arrow_table().combine_chunks()
             if not np.array_equal(result.column(_ROW).to_numpy(), np.arange(count)):
@@ -107,31 +111,73 @@ class Judge:
             made = {name: result.column(name) for name in written.made}
             failing = np.flatnonzero(~result.column("_keeps").to_numpy())
         else:
-            failing = np.sort(con.sql(written.rows).to_arrow_table().column(_ROW).to_numpy())
-        rows = {name: made.get(name, block.get(self.file.cells.get(name, ""))) for name in written.names}
+            failing = con.sql(written.rows).to_arrow_table().column(_ROW).to_numpy()
+        failing = np.union1d(failing, unreadable)
+        rows = {name: made.get(name, cells.get(self.file.cells.get(name, ""))) for name in written.names}
+        if self._warning and len(unreadable):
+            con.register(_BLOCK, table.filter(pa.array(~np.isin(np.arange(count), unreadable))))
         warnings = self._warnings(con, written) if self._warning else {}
         doubled = self._doubled(con, written) if self.uniques and not self._explain else frozenset()
-        breaches: Sequence[Sequence[Breach]] = []
-        if self._explain and len(failing):
-            con.register(_BLOCK, table.take(pa.array(failing)))
-            breaches = [self._breaches.of(names, shown) for names, *shown in con.execute(written.why).fetchall()]
-            for number, query in enumerate(written.keys):
-                con.execute(f"insert into {doubtful(number)} {query}")
         con.unregister(_BLOCK)
-        return Judged(lake_table(rows, self._source), failing, breaches, warnings, doubled)
+        broken = None
+        if self._explain and len(failing):
+            broken = pa.table(texts).take(pa.array(failing))
+        return Judged(lake_table(rows, self._source), failing, broken, warnings, doubled)
 
-    def _values(self, texts: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
-        """Return the cells, those of a proven column as values, and the names of these columns."""
-        found, known = dict(texts), set()
+    def explained(self, con: duckdb.DuckDBPyConnection, broken: pa.Table) -> list[Sequence[Breach]]:
+        """Return the breaches of rows that break rules, of many blocks, and note their keys."""
+        con.register(_BLOCK, broken)
+        written = self._statements(frozenset())
+        for number, query in enumerate(written.keys):
+            con.execute(f"insert into {doubtful(number)} {query}")
+        rows = con.execute(written.why).fetchall()
+        con.unregister(_BLOCK)
+        return [self._breaches.of(names, shown) for names, *shown in rows]
+
+    def _values(self, texts: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str], dict[str, Any]]:
+        """Return the cells, those of a proven column as values, and the names of these columns.
+
+        Of some of them a few cells are not proven, and null: their positions, by the column, come third.
+        """
+        found, known, nearly = dict(texts), set(), {}
         for name, column in self._columns.items():
             cell = self.file.cells[name]
             if (decimal := _spelling(column, self.file)) is None:
                 continue
             values = exact(found[cell], column.type, decimal)
+            if values is None and (most := nearly_exact(found[cell], column.type, decimal)):
+                values, nearly[name] = most
             if values is not None:
                 found[cell] = values
                 known.add(name)
-        return found, frozenset(known)
+        return found, frozenset(known), nearly
+
+    def _mended(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        texts: Mapping[str, Any],
+        cells: Mapping[str, Any],
+        nearly: Mapping[str, Any],
+    ) -> tuple[dict[str, Any], np.ndarray]:
+        """Return the cells, by SQL where they were not proven, and the rows of which a text is no value."""
+        rows = np.unique(np.concatenate(list(nearly.values())))
+        originals = pa.table(dict(texts)).take(pa.array(rows))
+        con.register(_BLOCK, originals)
+        columns = ", ".join(f"{identifier(name)} as c{at}" for at, name in enumerate(nearly))
+        # of no other column anything is asked
+        typed = self._statements(frozenset(self._columns).difference(nearly)).typed
+        result = con.sql(f"select {columns} from ({typed}) order by {_ROW}").to_arrow_table().combine_chunks()
+        mask = np.zeros(len(texts[_ROW]), bool)
+        mask[rows] = True
+        mended, unreadable = dict(cells), np.zeros(len(rows), bool)
+        for at, name in enumerate(nearly):
+            cell, type = self.file.cells[name], arrow_type(self._columns[name].type)
+            values = _whole(result.column(at)).cast(type)
+            mended[cell] = pc.replace_with_mask(cells[cell], pa.array(mask), values)
+            is_value = values.is_valid().to_numpy(zero_copy_only=False)
+            is_text = _whole(originals.column(cell)).is_valid().to_numpy(zero_copy_only=False)
+            unreadable |= is_text & ~is_value
+        return mended, rows[unreadable]
 
     def _written(self, known: frozenset[str]) -> _Statements:
         file = replace(self.file, known=known)
@@ -159,7 +205,7 @@ class Judge:
             doubled.append(
                 f"select {DELIVERY} from ({typed}) group by {', '.join([DELIVERY, *key])} having count(*) > 1"
             )
-        return _Statements(list(values), made, rows, why, warnings, keys, doubled)
+        return _Statements(list(values), made, typed, rows, why, warnings, keys, doubled)
 
     def _warnings(self, con: duckdb.DuckDBPyConnection, written: _Statements) -> dict[int, dict[str, int]]:
         return {
@@ -178,6 +224,8 @@ class _Statements(NamedTuple):
     #: The columns of the lake, and those of them that the query `rows` makes.
     names: Sequence[str]
     made: Sequence[str]
+    #: All columns, and the other queries.
+    typed: str
     rows: str
     why: str
     warnings: str
@@ -213,6 +261,22 @@ def placed(rows: pa.Table, source: Source, day: date, file: str, is_one_of_many:
         return rows.append_column("_file", pa.repeat(file, rows.num_rows))
     numbers = pa.array(np.zeros(rows.num_rows, np.int32))
     return rows.append_column("_file", pa.DictionaryArray.from_arrays(numbers, pa.array([file])))
+
+
+def numbered(broken: pa.Table, first: int) -> pa.Table:
+    """Return the texts of rows with the numbers of their records in the file."""
+    numbers = pc.add(broken.column(_ROW), first)
+    return broken.set_column(broken.schema.get_field_index(_ROW), _ROW, numbers)
+
+
+def numbers_of(broken: pa.Table) -> list[int]:
+    """Return these numbers."""
+    found: list[int] = broken.column(_ROW).to_pylist()
+    return found
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
 def _spelling(column: Column, file: Input) -> str | None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from etl.contract import Column
 from etl.contract.parse import value
 from etl.contract.values import Values
-from etl.sources.formats.arrow_values import arrow_type, exact
+from etl.sources.formats.arrow_values import arrow_type, exact, nearly_exact
 from tests.support.both_ways import EDGES, TYPES, edge, plausible
 from tests.support.thorough import examples
 
@@ -102,3 +102,36 @@ def test_what_a_column_is_made_of_is_taken_as_a_whole_with_its_nulls(type: str) 
 def test_what_arrow_takes_beyond_the_strict_sql_is_in_doubt(type: str, text: str) -> None:
     assert exact(pa.array([text]), type) is None
     assert exact(pa.array([plausible(Random(1), type), text]), type) is None
+
+
+@given(type=st.sampled_from(KINDS), seed=st.integers(0, 1 << 32))
+@settings(max_examples=examples(40), deadline=None)
+def test_most_texts_of_a_column_are_values_and_the_doubtful_ones_are_named(type: str, seed: int) -> None:
+    random = Random(seed)
+    texts = [plausible(random, type) for _ in range(400)]
+    for _ in range(random.choice((0, 1, 3, 30))):
+        texts[random.randrange(len(texts))] = edge(random)
+    cells = [None if random.random() < 0.1 else text for text in texts]
+    column = pa.array(cells, pa.string()).slice(random.choice((0, 7)))
+
+    found = nearly_exact(column, type)
+
+    if found is None:
+        return
+    values, doubtful = found
+    wanted, known = bits(strict(column.to_pylist(), type)), set(doubtful.tolist())
+    assert len(values) == len(column)
+    assert [value for at, value in enumerate(bits(values)) if at not in known] == [
+        value for at, value in enumerate(wanted) if at not in known
+    ]
+    assert all(not values[at].is_valid for at in known)
+
+
+def test_one_wrong_text_among_many_leaves_the_others_values() -> None:
+    for type, wrong in (("DATE", "1996-02-30"), ("DATE", "1996-2-3"), ("BIGINT", "x"), ("DOUBLE", "1e400")):
+        texts = [plausible(Random(number), type) if type != "DOUBLE" else "1.5" for number in range(10_000)]
+        texts[7000] = wrong
+        found = nearly_exact(pa.array(texts), type)
+        assert found is not None
+        assert 7000 in found[1]
+        assert len(found[1]) < 100

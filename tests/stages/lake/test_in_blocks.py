@@ -1,0 +1,90 @@
+"""Delimited text in blocks: what is taken so, what is given back, and how much of it is in memory."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from etl.project import Project
+from etl.sources.formats import Csv
+from etl.stages.lake import in_blocks
+from tests.support import tiny
+
+
+@pytest.fixture(autouse=True)
+def everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_blocks, "LEAST_BYTES", 0)
+
+
+def taken(root: Path, text: str | bytes, **options: Any) -> tuple[Project, list[Any]]:
+    project = tiny.project(root, raw={"sales/2024-03-01.csv": text})
+    return project, tiny.take(project, tiny.sales(**options))
+
+
+def was_in_blocks(project: Project) -> bool:
+    """Return whether Arrow wrote the day."""
+    (file,) = project.lake.rglob("*.parquet")
+    with duckdb.connect() as con:
+        ((writer,),) = con.execute(f"select created_by from parquet_file_metadata('{file}')").fetchall()
+    return "parquet-cpp" in writer
+
+
+def test_a_clean_file_is_taken_in_blocks(tmp_path: Path) -> None:
+    project, _ = taken(tmp_path, "id,item,price\n1,pen,1.50\n2,,\n")
+
+    assert was_in_blocks(project)
+    assert tiny.rows_of(project, columns="id, item, price::varchar") == [(1, "pen", "1.50"), (2, None, None)]
+
+
+def test_a_file_with_rejects_is_taken_in_blocks_and_they_keep_their_lines(tmp_path: Path) -> None:
+    text = "id,item,price\n1,pen,1.50\nx,ink,1\n2,cap\n3,nib,-1\n4,box,2\n"
+    project, _ = taken(tmp_path, text, max_reject_ratio=1)
+
+    assert was_in_blocks(project)
+    assert tiny.rows_of(project, columns="id") == [(1,), (4,)]
+    assert tiny.rejects_of(project) == [
+        (3, "id.dtype", "x,ink,1"),
+        (4, "record", "2,cap"),
+        (5, "price.ge", "3,nib,-1"),
+    ]
+
+
+def test_a_key_that_comes_twice_gives_the_file_back(tmp_path: Path) -> None:
+    project, _ = taken(tmp_path, "id,item,price\n1,pen,1\n1,ink,1\n2,cap,1\n", max_reject_ratio=1)
+
+    assert not was_in_blocks(project)
+    assert tiny.rows_of(project, columns="id") == [(2,)]
+
+
+def test_a_key_among_the_rejects_counts_too(tmp_path: Path) -> None:
+    project, _ = taken(tmp_path, "id,item,price\n1,pen,1\n1,ink,-1\n2,cap,1\n", max_reject_ratio=1)
+
+    assert tiny.rows_of(project, columns="id") == [(2,)]
+
+
+def test_a_delimiter_that_arrow_does_not_know_gives_the_file_back(tmp_path: Path) -> None:
+    project, _ = taken(tmp_path, "id||item||price\n1||pen||1\n", format=Csv(delimiter="||"))
+
+    assert not was_in_blocks(project)
+    assert len(tiny.rows_of(project)) == 1
+
+
+def test_blank_lines_hide_nothing_from_a_file_that_is_only_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.sources.formats.csv_file.SMALL_BYTES", 0)
+    project, _ = taken(tmp_path, "id,item,price\n1,pen,1\n\n2,ink,1\n")
+
+    assert [row[0] for row in tiny.rows_of(project)] == [1, 2]
+
+
+def test_a_mark_of_the_byte_order_within_a_file_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.sources.formats.csv_file.SMALL_BYTES", 0)
+    monkeypatch.setattr("etl.sources.formats.counted.BLOCK_BYTES", 24)
+    text = "item,id,price\nabcdefghij,1,1\n\ufeffabcdefgh,2,1\n\ufeffabcdefgi,3,1\n"
+    project, _ = taken(tmp_path, text.encode())
+
+    assert was_in_blocks(project)
+    items = [row[0] for row in tiny.rows_of(project, columns="item")]
+    assert items == ["abcdefghij", "\ufeffabcdefgh", "\ufeffabcdefgi"]
