@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +32,16 @@ _REFERENCE = re.compile(r"([A-Z]{0,3})(\d{1,7})")
 _NUMBER = re.compile(r"[+-]?[\d.]+(?:[eE][+-]?\d+)?")
 #: What cannot be read from a cell, by row and column from 0: an error, or "" for a formula without a value.
 Suspects = dict[tuple[int, int], str]
+#: A merged range: its first row and column, and its last ones, from 0.
+Range = tuple[int, int, int, int]
+
+
+@dataclass
+class Found:
+    """What a sheet's own text says of its cells that the reader does not."""
+
+    suspects: Suspects = field(default_factory=dict)
+    merged: list[Range] = field(default_factory=list)
 
 
 class _Extent:
@@ -53,10 +64,10 @@ class _Extent:
             )
         self._limit.check(area * _EMPTY_BYTES)
 
-    def add_errors(self, number: int) -> None:
+    def add_errors(self, number: int, what: str = "errors such as #DIV/0!") -> None:
         self._errors += number
         if self._errors > _MOST_ERRORS:
-            raise UnreadableError(f"{self._path} holds more than {_MOST_ERRORS:,} errors such as #DIV/0!.")
+            raise UnreadableError(f"{self._path} holds more than {_MOST_ERRORS:,} {what}.")
 
 
 def check_archive(path: Path, limit: Limit) -> bool:
@@ -84,23 +95,29 @@ def check_archive(path: Path, limit: Limit) -> bool:
     return "xl/workbook.xml" in names
 
 
-def workbook_suspects(path: Path, sheet: str, limit: Limit) -> Suspects:
-    """Return the cells of a sheet of an Office Open XML workbook that would read as empty but are not.
-
-    Raises UnreadableError if its cells, each with its shared text, are more than the limit.
-    """
+def shared_sizes(path: Path) -> array[int]:
+    """Return the sizes of the texts that the cells of an Office Open XML workbook share."""
+    texts = _Texts()
     with ZipFile(path) as archive:
-        texts = _Texts()
         for member in archive.infolist():
             if member.filename.lower() == "xl/sharedstrings.xml":
                 _follow(path, archive, member, texts)
-        cells = _Cells(_Extent(path, limit), texts.sizes)
+    return texts.sizes
+
+
+def workbook_cells(path: Path, sheet: str, sizes: Sequence[int], limit: Limit) -> Found:
+    """Return what is to be known of the cells of a sheet; `sizes` are those of the shared texts.
+
+    Raises UnreadableError if its cells, each with its shared text, are more than the limit.
+    """
+    cells = _Cells(_Extent(path, limit), sizes)
+    with ZipFile(path) as archive:
         _follow(path, archive, _member(path, archive, sheet), cells)
     return cells.found
 
 
-def document_suspects(path: Path, limit: Limit) -> dict[str, Suspects]:
-    """Return for each table of an OpenDocument the cells that would read as empty but are errors."""
+def document_cells(path: Path, limit: Limit) -> dict[str, Found]:
+    """Return for each table of an OpenDocument what is to be known of its cells."""
     tables = _Tables(path, limit)
     with ZipFile(path) as archive:
         _follow(path, archive, archive.getinfo("content.xml"), tables)
@@ -160,7 +177,7 @@ class _Cells:
         self._kind = ""
         self._has_content = self._has_formula = self._is_value = False
         self._value: list[str] = []
-        self.found: Suspects = {}
+        self.found = Found()
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if ":" in name:
@@ -175,6 +192,9 @@ class _Cells:
             number = attributes.get("r", "")
             self._row = int(number) - 1 if number.isdecimal() and len(number) < 8 else self._row + 1
             self._column = -1
+        elif name == "mergeCell":
+            self._extent.add_errors(1, "merged cells")
+            self.found.merged += _range(attributes.get("ref", ""))
         else:
             self._has_content = True
             self._is_value = name == "v"
@@ -208,11 +228,11 @@ class _Cells:
             self._last = max(self._last, self._column)
         if kind == "e":
             self._extent.add_errors(1)
-            self.found[self._row, self._column] = value or "an error"
+            self.found.suspects[self._row, self._column] = value or "an error"
         elif value and kind in ("", "n") and not _NUMBER.fullmatch(number):
-            self.found[self._row, self._column] = value
+            self.found.suspects[self._row, self._column] = value
         elif self._has_formula and not value and not kind:
-            self.found[self._row, self._column] = ""
+            self.found.suspects[self._row, self._column] = ""
 
 
 class _Tables:
@@ -221,25 +241,30 @@ class _Tables:
     def __init__(self, path: Path, limit: Limit) -> None:
         self._path, self._limit = path, limit
         self._extent = _Extent(path, limit)
-        self._suspects: Suspects = {}
+        self._table = Found()
         self._is_error = self._is_filled = False
         self._row = self._column = self._size = 0
         self._rows = self._columns = 1
         self._text = ""
-        self.found: dict[str, Suspects] = {}
+        self.found: dict[str, Found] = {}
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "table:table":
             self._extent, self._row = _Extent(self._path, self._limit), 0
             if len(self.found) > _MOST_TABLES:
                 self._limit.refuse()
-            self._suspects = self.found.setdefault(attributes.get("table:name", ""), {})
+            self._table = self.found.setdefault(attributes.get("table:name", ""), Found())
         elif name == "table:table-row":
             self._rows, self._column = int(attributes.get("table:number-rows-repeated", 1)), 0
         elif name in ("table:table-cell", "table:covered-table-cell"):
             self._columns = int(attributes.get("table:number-columns-repeated", 1))
             self._is_error, self._text = attributes.get("calcext:value-type") == "error", ""
             self._is_filled, self._size = "office:value-type" in attributes, 0
+            right = self._column + int(attributes.get("table:number-columns-spanned", 1)) - 1
+            bottom = self._row + int(attributes.get("table:number-rows-spanned", 1)) - 1
+            if (bottom, right) > (self._row, self._column):
+                self._extent.add_errors(1, "merged cells")
+                self._table.merged.append((self._row, self._column, bottom, right))
 
     def data(self, text: str) -> None:
         self._size += len(text)
@@ -258,7 +283,7 @@ class _Tables:
                 self._extent.add_errors(self._rows * self._columns)
                 for row in range(self._row, self._row + self._rows):
                     for column in range(self._column, self._column + self._columns):
-                        self._suspects[row, column] = self._text or "an error"
+                        self._table.suspects[row, column] = self._text or "an error"
             self._column += self._columns
             self._is_error = False
 
@@ -311,6 +336,14 @@ def _blocks(archive: ZipFile, member: ZipInfo) -> Iterator[bytes]:
 
 def _local(name: str) -> str:
     return name.rpartition(":")[2] if ":" in name else name
+
+
+def _range(reference: str) -> Iterator[Range]:
+    """Yield the range that a reference such as B3:C4 names, if it names one."""
+    first, _, last = reference.partition(":")
+    start, end = _REFERENCE.fullmatch(first), _REFERENCE.fullmatch(last)
+    if start and end and start[1] and end[1]:
+        yield int(start[2]) - 1, _column(start[1]), int(end[2]) - 1, _column(end[1])
 
 
 def _column(letters: str) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from etl.contract.values import later
 from etl.errors import ContractError
 from etl.sources.formats import plain
 from etl.sources.formats.json_document import Element, elements, sequence
@@ -28,10 +29,19 @@ class JsonLines(plain.TextFile):
     """
 
     paths: Mapping[str, str] = field(default_factory=dict)
+    # One text or several that stand for null, beside JSON's own.
+    null: str | Sequence[str] = later(())
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        # lists come back from JSON
+        object.__setattr__(self, "null", self.null if isinstance(self.null, str) else tuple(self.null))
         Paths(list(self.paths), self.paths)
+
+    @property
+    def nulls(self) -> tuple[str, ...]:
+        """The texts that stand for null."""
+        return (self.null,) if isinstance(self.null, str) else tuple(self.null)
 
     def open(self, path: Path, expected: Sequence[str], scratch: Path) -> Staged:
         """Take a file apart; its cells are then at `scratch`."""
@@ -43,6 +53,7 @@ class JsonLines(plain.TextFile):
         return _JsonRecords(
             **vars(self.values),
             paths=self.paths,
+            null=self.null,
             encoding="utf-8",
             compression="none",
             max_record_bytes=self.max_record_bytes,
@@ -89,7 +100,7 @@ class JsonLines(plain.TextFile):
         limit: Limit,
     ) -> Staged:
         names = [*expected, *(name for name in self.paths if name not in expected)]
-        paths = Paths(names, self.paths, self.values)
+        paths = Paths(names, self.paths, self.values, self.nulls)
         extras = Extras()
         width = len(expected)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,12 @@ _PLAIN = Values()
 
 
 def parse_path(text: str) -> Path:
-    """Return the steps of a path: `a.b` and `a["b"]` are keys, `a[0]` is the first of a list."""
+    """Return the steps of a path: `a.b` and `a["b"]` are keys, `a[0]` is the first of a list.
+
+    `../a` is one key: what is above a record is beside its own keys under the path that leads there.
+    """
+    if text.startswith("../"):
+        return (text,)
     steps: list[str | int] = []
     position = 0
     while match := _STEP.match(text, position):
@@ -39,13 +44,21 @@ class _Node:
 
 class Paths:
     """The cells of each record; `names` are the columns, `paths` says where those are that are no plain keys.
+    `nulls` are the texts that stand for null.
 
     Raises ContractError for paths that contradict each other.
     """
 
-    def __init__(self, names: Sequence[str], paths: Mapping[str, str], values: Values = _PLAIN) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        paths: Mapping[str, str],
+        values: Values = _PLAIN,
+        nulls: Collection[str] = (),
+    ) -> None:
         self._names = names
         self._values = values
+        self._nulls = frozenset(nulls)
         self._steps = [parse_path(paths[name]) if name in paths else (name,) for name in names]
         self._root = _Node()
         for column, steps in enumerate(self._steps):
@@ -68,6 +81,8 @@ class Paths:
         cells: list[str | None] = [None] * len(self._names)
         extra: dict[str, Any] = {}
         self._walk(self._root, value, "", cells, extra)
+        if self._nulls:
+            cells = [None if cell in self._nulls else cell for cell in cells]
         return cells, extra
 
     def replaced(self, value: Any, hidden: Mapping[str, Callable[[str], str]]) -> None:
@@ -85,7 +100,7 @@ class Paths:
             self._walk_list(node, value, where, cells, extra)
             return
         if not isinstance(value, dict):
-            raise Malformed(f"{where or 'it'} is {_kind(value)}, not an object")
+            raise Malformed(f"{where or 'it'} is {kind_of(value)}, not an object")
         children = node.children
         for key, item in value.items():
             child = children.get(key)
@@ -101,7 +116,7 @@ class Paths:
         self, node: _Node, value: Any, where: str, cells: list[str | None], extra: dict[str, Any]
     ) -> None:
         if not isinstance(value, list):
-            raise Malformed(f"{where or 'it'} is {_kind(value)}, not a list")
+            raise Malformed(f"{where or 'it'} is {kind_of(value)}, not a list")
         for index, item in enumerate(value):
             child = node.children.get(index)
             if child is not None:
@@ -119,19 +134,21 @@ class Paths:
     def _replace(self, value: Any, column: int, hide: Callable[[str], str]) -> None:
         *ways, last = self._steps[column]
         for step in ways:
-            value = _part(value, step)
-        text = self._text(_part(value, last), column)
+            value = part(value, step)
+        text = self._text(part(value, last), column)
         if text is not None:
             value[last] = hide(text)
 
 
-def _part(value: Any, step: str | int) -> Any:
+def part(value: Any, step: str | int) -> Any:
+    """Return what a value has at a step; None if there is nothing."""
     if isinstance(step, str):
         return value.get(step) if isinstance(value, dict) else None
     return value[step] if isinstance(value, list) and step < len(value) else None
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Return what a value is, for a message."""
     if isinstance(value, Number):
         return "a number"
     names = {str: "text", bool: "true or false", list: "a list", dict: "an object", type(None): "null"}

@@ -20,10 +20,13 @@ class Number(str):
     __slots__ = ()
 
 
-def decoded(text: str, start: int = 0) -> tuple[Any, int]:
-    """Return the value that starts at `start`, and where it ends. Raises Malformed."""
+def decoded(text: str, start: int = 0, nan: bool = False) -> tuple[Any, int]:
+    """Return the value that starts at `start`, and where it ends; `nan` lets NaN and Infinity be numbers.
+
+    Raises Malformed.
+    """
     try:
-        value, end = _DECODER.raw_decode(text, start)
+        value, end = (_LENIENT if nan else _DECODER).raw_decode(text, start)
         if _HALF_PAIR.search(text, start, end):
             dumped(value).encode()
     except json.JSONDecodeError as error:
@@ -36,10 +39,10 @@ def decoded(text: str, start: int = 0) -> tuple[Any, int]:
     return value, end
 
 
-def single(text: str) -> Any:
+def single(text: str, nan: bool = False) -> Any:
     """Return the one value that the whole text is. Raises Malformed."""
     stripped = text.strip(" \t\n\r")
-    value, end = decoded(stripped)
+    value, end = decoded(stripped, nan=nan)
     if end < len(stripped):
         raise Malformed(f"it is not JSON: there is more after the value at character {end + 1}")
     return value
@@ -76,3 +79,4 @@ def _refuse(constant: str) -> Any:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_refuse
 )
+_LENIENT = json.JSONDecoder(object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=Number)

@@ -12,6 +12,7 @@ from etl.sources import Source
 from etl.sources.formats import Fault, Opened, Place
 from etl.sources.formats.blocks import InBlocks, in_blocks
 from etl.sources.formats.format import Reader, Skipped
+from etl.sources.formats.json_values import dumped
 from etl.sources.formats.totals import is_total, word
 from etl.stages.lake.inputs import Input, reopened, which
 from etl.stages.lake.place import Extraction, scratch_file
@@ -140,7 +141,11 @@ def eaten(file: Input) -> str:
     """Return which skipped line may be the header that a file lacks, for a message; empty if none is."""
     names = [column.name for column in file.source.contract.columns if column.required]
     for skip in file.opened.skips():
-        if skip.role == "above" and names and all(name in skip.place.text for name in names):
+        # the text of a sheet's row names the columns that it has by the header that was read
+        text = skip.place.text
+        for name in file.opened.columns:
+            text = text.replace(f"{dumped(name)}:", "")
+        if skip.role == "above" and names and all(name in text for name in names):
             return f"; line {skip.place.line} may be the header, but {skip.option} skips it"
     return ""
 

@@ -88,6 +88,31 @@ def _excel(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
     return target.getvalue()
 
 
+def _report(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    """Return a workbook whose rows lie on two sheets, below a title and a header of two rows, above a total."""
+    book = openpyxl.Workbook()
+    book.active.title = "part 1"
+    half = (len(rows) + 1) // 2
+    for sheet, part in ((book.active, rows[:half]), (book.create_sheet("part 2"), rows[half:])):
+        sheet.append(["Sales of the month"])
+        sheet.append([])
+        sheet.append(list(columns))
+        for at in range(1, len(columns) + 1):
+            sheet.merge_cells(start_row=3, end_row=4, start_column=at, end_column=at)
+        sheet.append([])
+        for number, row in enumerate(part, 5):
+            for at, cell in enumerate(row, 1):
+                sheet.cell(number, at, "(none)" if cell is None else cell)
+        sheet.cell(len(part) + 5, 1, "Total:")
+    target = io.BytesIO()
+    book.save(target)
+    return target.getvalue()
+
+
+def _report_format(columns: Sequence[str]) -> Excel:
+    return Excel(sheet="part *", header_row=3, header_rows=2, footer="^Total:$", null="(none)", fill_merged=True)
+
+
 def _xml(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
     records = (f"<sale>{''.join(map(_element, columns, row))}</sale>" for row in rows)
     return "\n".join(["<sales>", *records, "</sales>"]).encode()
@@ -126,6 +151,7 @@ MAKERS = {
     "Csv, escape": Maker(lambda columns: Csv(escape="\\"), _escaped),
     "Csv, copy": Maker(lambda columns: Csv(delimiter="\t", quote="", escapes="copy"), _copy),
     "Excel": Maker(lambda columns: Excel(), _excel),
+    "Excel, report": Maker(_report_format, _report),
     "FixedWidth": Maker(_fixed_format, _fixed),
     "Json": Maker(lambda columns: Json(), _json, _nested_json),
     "JsonLines": Maker(lambda columns: JsonLines(), _json_lines, _nested_json),

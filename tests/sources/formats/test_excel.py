@@ -123,8 +123,8 @@ def test_sheets_are_found_by_name_or_place_and_tables_anywhere_on_them(table):
 
 def test_cells_without_a_header_are_columns_too(table):
     found = table(Excel(), workbook([["id", None, None, None], [1, None, "x"]]), ["id"])
-    assert found.columns == ("id", "(column B)", "(column C)")
-    assert found.rows == [("1", None, "x")]
+    assert found.columns == ("id", "(column C)")  # where there is neither a name nor a cell is no column
+    assert found.rows == [("1", "x")]
     assert table(Excel(header_row=0), workbook([[1, 2, 3]]), ["a", "b"]).columns == ("a", "b", "(column C)")
 
 
@@ -195,7 +195,7 @@ def test_wrong_options_are_told_and_right_ones_survive_the_cache():
     for options in ({"sheet": -1}, {"header_row": -1}):
         with pytest.raises(ContractError, match="negative"):
             Excel(**options)
-    fmt = Excel(sheet="S", timestamps=["at"])
+    fmt = Excel(sheet=["S", "T*"], timestamps=["at"], header_rows=2, footer="^Sum", null=["-", "n/a"])
     assert format_from(json.loads(json.dumps(format_to(fmt)))) == fmt
 
 
@@ -241,3 +241,144 @@ def test_any_bytes_are_taken_apart(table, content, at, skipped):
             table(Excel(), whole, ["a"])
         except UnreadableError:
             continue
+
+
+def sheets(**tables):
+    """Return a workbook with a sheet for each table; a text such as "A1:B2" among the rows is a merged range."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in tables.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            if isinstance(row, str):
+                sheet.merge_cells(row)
+            else:
+                sheet.append(row)
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def test_several_sheets_are_read_with_their_name_as_a_column(table):
+    content = sheets(Jan=[["id", "v"], [1, "x"], [2, "y"]], Notes=[["hello"]], Feb=[["v", "id"], ["z", 3]], Mar=[])
+    fmt = Excel(sheet=["Jan", "F*", "Mar"], sheet_column="month")
+    found = table(fmt, content, ["id", "v", "month"])
+    assert found.columns == ("id", "v", "month")
+    assert found.rows == [("1", "x", "Jan"), ("2", "y", "Jan"), ("3", "z", "Feb")]
+    # rows are counted on: two records of a file have two lines
+    assert found.places[2] == (5, '{"id":"3","v":"z","month":"Feb"}', None)
+    again = table(fmt.record_format([]), found.places[2].text, ["id", "v", "month"])
+    assert again.rows == [("3", "z", "Feb")]
+
+
+@pytest.mark.parametrize(
+    ("sheet", "column", "problem"),
+    [
+        ("*", "", "sheet 'Feb' and the sheets before it do not have the same columns: v, w"),
+        (["Jan", "Dec"], "", "has no sheet 'Dec'; its sheets are: 'Jan', 'Feb'"),
+        ("D*", "", "has no sheet 'D\\*'; its sheets are: 'Jan', 'Feb'"),
+        ("J*", "v", "has a column 'v' of its own"),
+        (None, "", "has 2 sheets: 'Jan', 'Feb'. .*several with a pattern"),
+    ],
+)
+def test_sheets_that_do_not_fit_are_refused(table, sheet, column, problem):
+    content = sheets(Jan=[["id", "v"], [1, "x"]], Feb=[["id", "w"], [2, "y"]])
+    with pytest.raises(UnreadableError, match=problem):
+        table(Excel(sheet=sheet, sheet_column=column), content, ["id", "v"])
+
+
+def test_an_error_in_one_of_several_sheets_says_in_which(table):
+    content = sheets(a=[["id"], [1]], b=[["id"], [2], ["=1/0"]])
+    assert table(Excel(sheet="*"), content, ["id"]).broken == [
+        (5, '{"id":null}', "cell A3 of sheet 'b' is a formula without a value")
+    ]
+
+
+REPORT = [
+    ["Report of March"],
+    [],
+    ["Region", "Sales", None, None, "Rate"],
+    [None, "Plan", "Real", None, None],
+    ["North", 100, 110.5, None, 0.5],
+    [None, 200, 210, None, "n/a"],
+    [],
+    ["South", 50, 45, None, 1],
+    ["Total", 350, 365.5],
+    [],
+    ["As of 31 March"],
+    *("A1:E1", "A3:A4", "B3:C3", "E3:E4", "A5:A6"),
+]
+COLUMNS = ["Region", "Sales Plan", "Sales Real", "Rate"]
+
+
+def test_a_report_of_merged_cells_and_totals_is_read_by_its_declaration(table):
+    fmt = Excel(header_row=3, header_rows=2, fill_merged=True, footer="^(Total|As of)", null="n/a")
+    found = table(fmt, sheets(March=REPORT), COLUMNS)
+    assert found.columns == tuple(COLUMNS)  # the column D has neither a name nor a cell
+    assert found.rows == [
+        ("North", "100", "110.5", "0.5"),
+        ("North", "200", "210", None),
+        ("South", "50", "45", "1"),
+    ]
+    # the text has what the sheet says, and is read alike
+    assert found.places[1].text == '{"Region":"North","Sales Plan":"200","Sales Real":"210","Rate":"n/a"}'
+    assert table(fmt.record_format([]), found.places[1].text, COLUMNS).rows == found.rows[1:2]
+
+
+def test_merged_cells_are_filled_only_on_request(table):
+    fmt = Excel(header_row=3, header_rows=2, footer=2)
+    assert [row[0] for row in table(fmt, sheets(March=REPORT), COLUMNS).rows] == ["North", None, "South"]
+
+
+def test_rows_of_a_footer_are_skipped_by_number_or_by_what_they_say(tmp_path):
+    (tmp_path / "a.xlsx").write_bytes(sheets(S=[["id"], [1], ["Total"], [], ["End"], []]))
+    said = {}
+    for footer in (1, 2, "^(End|Total)$", "^End$"):
+        opened = Excel(footer=footer).open(tmp_path / "a.xlsx", ["id"], tmp_path / "scratch")
+        said[footer] = opened.sound, [(skip.option, skip.place.line) for skip in opened.skips(headers=False)]
+        opened.close()
+    assert said == {
+        1: (2, [("footer=1", 5)]),
+        2: (1, [("footer=2", 3), ("footer=2", 5)]),
+        "^(End|Total)$": (1, []),
+        "^End$": (2, []),
+    }
+
+
+def test_merged_ranges_of_an_open_document_are_filled_alike(table):
+    covered = "<table:covered-table-cell/>"
+    content = open_document(
+        text("a", 'table:number-rows-spanned="2"') + text("b", 'table:number-columns-spanned="2"') + covered,
+        covered + text("x") + text("y"),
+        text("1", 'table:number-rows-spanned="2"') + text("2") + text("3"),
+        covered + text("4") + text("5"),
+    )
+    found = table(Excel(header_rows=2, fill_merged=True), content, ["a", "b x", "b y"])
+    assert found.columns == ("a", "b x", "b y")
+    assert found.rows == [("1", "2", "3"), ("1", "4", "5")]
+
+
+def test_merged_ranges_that_overlap_are_refused(table):
+    content = io.BytesIO(sheets(S=[["id", "v"], [1, 2], [3, 4], "A2:B3"]))
+    changed = io.BytesIO()
+    with zipfile.ZipFile(content) as source, zipfile.ZipFile(changed, "w") as target:
+        for member in source.infolist():
+            merged = b'<mergeCell ref="A2:B3" />'
+            target.writestr(member.filename, source.read(member).replace(merged, merged * 9))
+    with pytest.raises(UnreadableError, match="merged cells that overlap"):
+        table(Excel(fill_merged=True), changed.getvalue(), ["id", "v"])
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"header_rows": 0}, "does not name rows"),
+        ({"header_rows": 2, "header_row": 0}, "does not name rows"),
+        ({"footer": "("}, "not a regular expression"),
+        ({"footer": -1}, "not a number of rows"),
+        ({"sheet_column": "at", "timestamps": ["at"]}, "names of sheets"),
+    ],
+)
+def test_wrong_options_of_a_report_are_told(options, problem):
+    with pytest.raises(ContractError, match=problem):
+        Excel(**options)
