@@ -42,7 +42,7 @@ def loaded(folder: Path, content: bytes, name: str) -> tuple[int, int, int]:
 def test_the_proposal_for_a_file_of_any_format_loads_all_of_its_records(
     tmp_path_factory: pytest.TempPathFactory, kind: str, rows: list[tuple[Any, ...]]
 ) -> None:
-    name = f"sales_2024-03-01.{SUFFIXES.get(kind, 'txt')}"
+    name = f"sales_2024-03-01.{SUFFIXES.get(kind.partition(',')[0], 'txt')}"
     content = MAKERS[kind].write(COLUMNS, rows)
     records, accepted, rejected = loaded(tmp_path_factory.mktemp("law"), content, name)
     # of fixed width nothing tells what is a name, and text above text may be a record
