@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from etl.contract.contract import Column, Contract
-from etl.contract.parse import value
+from etl.contract.parse import default_format, value
 from etl.contract.spelling import has_two_digit_years
 
 
@@ -77,11 +77,11 @@ def default_text(default: Any, column: Column) -> str:
 def _raw_text(default: Any, column: Column) -> str:
     if isinstance(default, enum.Enum):
         default = default.value
-    if column.format and isinstance(default, dt.date):
+    if (format := default_format(column)) and isinstance(default, dt.date):
         until = column.two_digit_years_until
-        if until and has_two_digit_years(column.format) and not until - 100 < default.year <= until:
+        if until and has_two_digit_years(format) and not until - 100 < default.year <= until:
             raise ValueError(f"default={default!r} is outside the hundred years until {until}")
-        return default.strftime(column.format)
+        return default.strftime(format)
     if isinstance(default, bool):
         return str(default).lower()
     if isinstance(default, dict | list | tuple):

@@ -1,7 +1,7 @@
 """Cleansing at the door: what is done to a cell's text before it is parsed, and to its number after.
 
-The steps always come in this order, whatever the order of the declaration: trim, empty_to_null, case, map,
-then the text is parsed, then scale. Rules, `unique` and masks see what comes out.
+The steps always come in this order, whatever the order of the declaration: trim, excel_text, empty_to_null, case,
+map, then the text is parsed, then scale. Rules, `unique` and masks see what comes out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from etl.errors import unknown
 # By regular expression: DuckDB's trim() with a set of characters is five times slower.
 _SPACE = r"[\x{9}-\x{d}\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
 _CASES = ("upper", "lower")
+_EXCEL_TEXT = r'(?s)^="((?:[^"]|"")*)"$'
 _SPELLINGS_SHOWN = 5
 
 
@@ -39,6 +40,8 @@ class Clean:
     _: KW_ONLY
     #: What the value is multiplied by, as a plain decimal number; empty for nothing.
     scale: str = ""
+    #: A text in ="...", as spreadsheets are told that it is none of theirs, is what stands in the quotes.
+    excel_text: bool = False
 
     def __post_init__(self) -> None:
         # lists come back from JSON
@@ -48,6 +51,8 @@ class Clean:
         return self != NOTHING
 
 
+#: Steps that did not always exist: while they are not set, a column is what it was without them.
+LATER_STEPS = ("excel_text",)
 #: A column that is taken as it comes.
 NOTHING = Clean()
 _STEPS = [field.name for field in fields(Clean)]
@@ -68,7 +73,10 @@ def clean_of(metadata: Mapping[str, Any] | None, type: str) -> Clean:
         if step not in _STEPS:
             raise ValueError(unknown(f'metadata "clean" has no step {step!r}', str(step), _STEPS))
     clean = Clean(
-        trim=_switch(given, "trim"), empty_to_null=_switch(given, "empty_to_null"), case=_case(given.get("case"))
+        trim=_switch(given, "trim"),
+        empty_to_null=_switch(given, "empty_to_null"),
+        case=_case(given.get("case")),
+        excel_text=_switch(given, "excel_text"),
     )
     factor = factor_text(given["scale"], type) if "scale" in given else ""
     return replace(clean, map=tuple(_spellings(given.get("map", {}), clean)), scale=factor)
@@ -110,6 +118,11 @@ def _text_steps(text_sql: str, clean: Clean) -> Iterator[tuple[str, str]]:
     if clean.trim:
         text_sql = f"regexp_replace({text_sql}, {literal(f'^{_SPACE}+|{_SPACE}+$')}, '', 'g')"
         yield "trim", text_sql
+    if clean.excel_text:
+        inner = f"replace(regexp_extract({text_sql}, {literal(_EXCEL_TEXT)}, 1), '\"\"', '\"')"
+        is_wrapped = f"regexp_full_match({text_sql}, {literal(_EXCEL_TEXT)})"
+        text_sql = f"case when {is_wrapped} then {inner} else {text_sql} end"
+        yield "excel_text", text_sql
     if clean.empty_to_null:
         text_sql = f"nullif({text_sql}, '')"
         yield "empty_to_null", text_sql
@@ -125,6 +138,8 @@ def _text_steps(text_sql: str, clean: Clean) -> Iterator[tuple[str, str]]:
 def _words(clean: Clean) -> Iterator[str]:
     if clean.trim:
         yield "white space is taken off both ends"
+    if clean.excel_text:
+        yield 'what stands in ="..."'
     if clean.empty_to_null:
         yield "an empty text is null"
     if clean.case:

@@ -1,7 +1,7 @@
 """Compiles a pandera model into a `Contract`: what pandera says, as SQL, or an error, never a silent pass."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,6 +20,7 @@ from etl.contract.metadata import (
     column_facts,
     table_audits,
 )
+from etl.contract.numerals import flagged
 from etl.contract.python_checks import Subject, compile_python
 from etl.contract.types import categories, duckdb_type
 from etl.engine.quoting import identifier
@@ -60,7 +61,7 @@ def compile_contract(model: Any, name: str | None = None) -> Contract:
             raise ValueError("it has no columns. A table has at least one")
     contract = Contract(
         name=name,
-        columns=tuple(_columns(schema, name)),
+        columns=tuple(_with_flag_columns(name, list(_columns(schema, name)))),
         strict=schema.strict is True,
         ordered=bool(schema.ordered),
         description=_first_line(schema.description or schema.title),
@@ -126,6 +127,31 @@ def _columns(schema: Any, contract: str) -> Iterator[Column]:
     aliases = [alias for spec in schema.columns.values() for alias in (spec.metadata or {}).get("aliases", ())]
     if doubled := [alias for alias in aliases if aliases.count(alias) > 1 or alias in schema.columns]:
         raise ContractError(f"Contract {contract}: the alias {doubled[0]!r} names two columns.")
+
+
+def _with_flag_columns(contract: str, columns: Sequence[Column]) -> Iterator[Column]:
+    """Yield the columns, those that take flags as ones that no file has."""
+    takers = flagged(columns)
+    for name, other in takers.items():
+        with _place(contract, other.name):
+            taker = next((column for column in columns if column.name == name), None)
+            if (
+                taker is None
+                or taker.type != "VARCHAR"
+                or taker.clean
+                or taker.default is not None
+                or taker.aliases
+            ):
+                raise ValueError(
+                    f'metadata "number": flag_column {name!r} is not a plain column of text in the contract. '
+                    f"Add {name}: str = pa.Field(nullable=True)"
+                )
+            if sum(column.number.flag_column == name for column in columns) > 1:
+                raise ValueError(
+                    f'metadata "number": two columns have the flag_column {name!r}. Give each its own'
+                )
+    for column in columns:
+        yield replace(column, required=False) if column.name in takers else column
 
 
 def _column(schema: Any, spec: Any, name: str) -> Column:

@@ -1,15 +1,19 @@
 """A contract as plain data: what a table's columns and rows must be. It never imports pandera or duckdb."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, fields
 from typing import Any, Literal
 
 from etl.contract.audit import HeaderAudit
-from etl.contract.cleansing import NOTHING, Clean
+from etl.contract.cleansing import LATER_STEPS, NOTHING, Clean
+from etl.contract.numerals import PLAIN, Number, flagged
 from etl.engine.quoting import identifier
 
 #: Begins the name that stands for a column known by its pattern only: a character that no one types.
 PATTERN = "\ue000"
+
+#: Fields that columns did not always have: while they are empty, a contract is what it was without them.
+_LATER = ("number", "formats", "months")
 
 #: What is known of a column that changes neither rows nor their values: rules say what may be null.
 _WITHOUT_EFFECT = ("description", "unit", "nullable")
@@ -39,6 +43,12 @@ class Column:
     aliases: tuple[str, ...] = ()
     # strptime format of a DATE or TIMESTAMP in raw text; ISO 8601 if empty.
     format: str = ""
+    # The formats, if there are several: a text that two of them read as different values is not a value.
+    formats: tuple[str, ...] = ()
+    # The names of each of the twelve months for %B and %b; empty for English ones.
+    months: tuple[tuple[str, ...], ...] = ()
+    # How its numbers are spelled in raw text.
+    number: Number = PLAIN
     # The marks in its numbers in raw text, if they are not the sender's: the decimal mark, empty for the sender's;
     # and the thousands mark, None for the sender's and empty for none.
     decimal: str = ""
@@ -142,6 +152,12 @@ class Contract:
                 return column
         raise KeyError(f"contract {self.name} has no column {name!r}")
 
+    @property
+    def delivered(self) -> list[str]:
+        """The columns that a raw file has: all but those that take the flags of others."""
+        takers = flagged(self.columns)
+        return [column.name for column in self.columns if column.name not in takers]
+
     def key(self, unique: Unique) -> list[str]:
         """The expressions to group by when looking for duplicates; NaN counts as null, as in pandera."""
         floats = {c.name for c in self.columns if c.type in ("DOUBLE", "FLOAT")}
@@ -155,7 +171,7 @@ class Contract:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return asdict(self)
+        return {**asdict(self), "columns": [_plain(column) for column in self.columns]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Contract":
@@ -172,7 +188,7 @@ class Contract:
     def definition(self) -> list[Any]:
         """What decides which rows are kept and what is in them; descriptions and units do not."""
         columns = [
-            {key: value for key, value in asdict(column).items() if key not in _WITHOUT_EFFECT}
+            {key: value for key, value in _plain(column).items() if key not in _WITHOUT_EFFECT}
             for column in self.columns
         ]
         header = (self.strict, self.ordered, self.drops_extra)
@@ -226,4 +242,24 @@ def comment_of(notes: Mapping[str, str]) -> str:
 
 
 def _column(data: Mapping[str, Any]) -> Column:
-    return Column(**{**data, "aliases": tuple(data["aliases"]), "clean": Clean(**data["clean"])})
+    made = {
+        "aliases": tuple(data["aliases"]),
+        "clean": Clean(**data["clean"]),
+        "number": Number(**data.get("number", {})),
+        "formats": tuple(data.get("formats", ())),
+        "months": tuple(map(tuple, data.get("months", ()))),
+    }
+    return Column(**{**data, **made})
+
+
+def _plain(column: Column) -> dict[str, Any]:
+    """Return a column as plain data, without those fields that say nothing and that it did not always have."""
+    data = asdict(column)
+    for field in fields(column):
+        if field.name in _LATER and getattr(column, field.name) == field.default:
+            del data[field.name]
+    if column.number:
+        own = {field.name: field.default for field in fields(column.number)}
+        data["number"] = {key: value for key, value in data["number"].items() if value != own[key]}
+    data["clean"] = {key: value for key, value in data["clean"].items() if value or key not in LATER_STEPS}
+    return data

@@ -17,6 +17,7 @@ from etl.contract.cleansing import NOTHING
 from etl.contract.contract import Contract, PythonRule
 from etl.contract.functions import FOLDERS, code_digest
 from etl.contract.metadata import RAW_KEYS
+from etl.contract.numerals import PLAIN
 from etl.errors import ContractError, EtlError, sentence, unknown
 from etl.project.files import project_files
 
@@ -124,7 +125,8 @@ def check_table(contract: Contract) -> None:
                 f"{where}, column {column.name!r}: default= is for raw files. Use coalesce() in the table's "
                 "SELECT."
             )
-        if given := [key for key in RAW_KEYS if getattr(column, key) not in ("", (), None, NOTHING)]:
+        said = {key: getattr(column, key) for key in RAW_KEYS} | {"format": column.format or column.formats}
+        if given := [key for key, value in said.items() if value not in ("", (), None, NOTHING, PLAIN)]:
             raise ContractError(
                 f"{where}, column {column.name!r}: metadata {given[0]!r} is for raw files, and this is the "
                 "contract of a published table. Do it in the table's SELECT."

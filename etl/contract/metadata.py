@@ -10,6 +10,8 @@ from etl.contract.audit import HeaderAudit
 from etl.contract.audit_kinds import AUDIT_KINDS, parsed
 from etl.contract.clocks import AMBIGUOUS, NONEXISTENT, ZONED
 from etl.contract.masking import MASKS
+from etl.contract.moments import COUNTS, WORDS, month_problem, months_of
+from etl.contract.numerals import number_of
 from etl.contract.spelling import NUMBERS, format_problem
 from etl.contract.values import is_mark, is_year
 from etl.engine.quoting import identifier
@@ -19,14 +21,14 @@ _SEVERITIES = {"": "error", "_warn": "warn"}
 _COLUMN_AUDITS = sorted(name for name, kind in AUDIT_KINDS.items() if kind.after_column is not None)
 _TABLE_AUDITS = sorted(name for name, kind in AUDIT_KINDS.items() if kind.of_table)
 _OWN_KEYS = (
-    *("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "pii", "sql", "sql_warn", "thousands"),
-    *("two_digit_years_until", "unit"),
+    *("aliases", "ambiguous", "clean", "decimal", "format", "months", "nonexistent", "number", "pii", "sql"),
+    *("sql_warn", "thousands", "two_digit_years_until", "unit"),
 )
 #: Keys of a column's metadata; "clean" is read by the cleansing of raw cells.
 COLUMN_KEYS = tuple(sorted((*_OWN_KEYS, *(kind + ending for kind in _COLUMN_AUDITS for ending in _SEVERITIES))))
 #: Those that say how a raw file writes a column, and so are not for a table that is built.
 RAW_KEYS = (
-    *("aliases", "ambiguous", "clean", "decimal", "format", "nonexistent", "thousands"),
+    *("aliases", "ambiguous", "clean", "decimal", "format", "months", "nonexistent", "number", "thousands"),
     "two_digit_years_until",
 )
 #: The keys of both that ask for rules in SQL.
@@ -64,7 +66,13 @@ def column_facts(metadata: Mapping[str, Any], name: str, type: str) -> dict[str,
     if "aliases" in metadata:
         found["aliases"] = _aliases(metadata["aliases"], name)
     if "format" in metadata:
-        found["format"] = _format(_text(metadata, "format"), type)
+        found |= _formats(metadata["format"], type)
+    if "months" in metadata:
+        found["months"] = _months(metadata["months"], found)
+    if "number" in metadata:
+        if not type.startswith(NUMBERS):
+            raise ValueError(f"metadata 'number' is for numbers, and the column is {type}")
+        found["number"] = number_of(metadata["number"], type)
     if (year := metadata.get("two_digit_years_until")) is not None:
         if type not in ("DATE", *_MOMENTS):
             raise ValueError(
@@ -153,11 +161,40 @@ def _clocks(metadata: Mapping[str, Any], type: str) -> dict[str, str]:
     return found
 
 
+def _formats(value: object, type: str) -> dict[str, Any]:
+    """Return the field of a Column for one format, or for several."""
+    if not isinstance(value, list | tuple):
+        return {"format": _format(_text({"format": value}, "format"), type)}
+    formats = tuple(_format(_text({"format": one}, "format"), type) for one in value)
+    if len(formats) < 2 or len(set(formats)) < len(formats):
+        raise ValueError(
+            f"metadata 'format': {value!r} is not a list of different formats. Write a text, or several"
+        )
+    return {"formats": formats}
+
+
+def _months(value: object, found: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    formats = [*found.get("formats", ()), *filter(None, [found.get("format", "")])]
+    problems = [month_problem(format) for format in formats]
+    if not formats or all(problems):
+        said = problems[0] if problems else "there is no format"
+        raise ValueError(f"metadata 'months': {said}. Write one beside it, such as \"format\": '%d %B %Y'")
+    return months_of(value)
+
+
 def _format(value: str, type: str) -> str:
     import duckdb
 
     if type not in ("DATE", *_MOMENTS):
         raise ValueError(f"metadata 'format' is for dates and timestamps, and the column is {type}")
+    if value in WORDS:
+        return _word(value, type)
+    if "%" not in value:
+        raise ValueError(
+            unknown(
+                f"metadata 'format': {value!r} has no % of strptime", value, WORDS, "Write one such as '%d.%m.%Y'"
+            )
+        )
     if problem := format_problem(value, type):
         raise ValueError(f"metadata 'format': {problem}")
     if type == "DATE" and (lost := [code for code in _TIME_CODES if code in value.replace("%%", "")]):
@@ -167,4 +204,15 @@ def _format(value: str, type: str) -> str:
             con.execute("select try_strptime('', ?), strftime(timestamp '2013-01-31', ?)", [value, value])
     except duckdb.Error as error:
         raise ValueError(f"metadata 'format': DuckDB refuses {value!r}: {error}") from error
+    return value
+
+
+def _word(value: str, type: str) -> str:
+    """Return the name of a format of etl's own; ValueError if values of the type cannot be written in it."""
+    if value in COUNTS and value.startswith("epoch") and type == "TIMESTAMP":
+        raise ValueError(
+            f"metadata 'format': {value!r} counts from an instant, and a TIMESTAMP without a time zone would "
+            "lose which one it is. Give the column a type with one, such as "
+            'Annotated[pd.DatetimeTZDtype, "us", "UTC"]'
+        )
     return value

@@ -6,12 +6,16 @@ DuckDB's own casts are too willing for a contract: 1.5 becomes the BIGINT 2, a t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from etl.contract.clocks import ZONED, instant
 from etl.contract.contract import Column
+from etl.contract.moments import ISO, MOMENTS, Moments, moments_of, only, read_moment
 from etl.contract.nested import nested, parsed_json
-from etl.contract.spelling import column_values, formatted_moment, is_local, respelled_number
+from etl.contract.numeral_sql import spelled
+from etl.contract.spelling import column_values, respelled_number
 from etl.contract.values import Values
 from etl.engine.quoting import literal
 
@@ -65,13 +69,17 @@ def value(cell: str | None, column: Column, values: Values = _PLAIN, local: str 
     if column.default is not None:
         # its author's, and so not in the sender's spelling
         own = Values(two_digit_years_until=column.two_digit_years_until)
-        absent = parsed(literal(column.default), column.type, column.format, own)
+        absent = parsed(literal(column.default), column.type, default_format(column), own)
     if cell is None:
         return absent
     values = column_values(column, values)
-    if column.type == ZONED:
+    if column.number:
+        found = parsed(spelled(cell, column.number, column.type, values), column.type)
+    elif column.type == ZONED:
         clock = _Clock(column.ambiguous, column.nonexistent, turn)
-        found = _instant(cell, column.format, values, clock, local)
+        found = _instant(cell, moments_of(column, values), clock, local)
+    elif column.type in ("DATE", "TIMESTAMP"):
+        found = _moment(cell, column.type, moments_of(column, values))
     else:
         found = parsed(cell, column.type, column.format, values)
     return found if column.default is None else f"case when {cell} is null then {absent} else {found} end"
@@ -89,14 +97,26 @@ def parsed(text: str, type: str, format: str = "", values: Values = _PLAIN) -> s
         return text
     if nested(type):
         return parsed_json(text, type, parsed)
-    if type == ZONED:
-        return _instant(text, format, values)
-    if type in ("DATE", "TIMESTAMP"):
-        format = format or (values.date_format if type == "DATE" else values.timestamp_format)
-    if format:
-        return formatted_moment(text, type, format, values.two_digit_years_until)
+    if type in MOMENTS:
+        moments = _of_sender(type, format, values)
+        return _instant(text, moments) if type == ZONED else _moment(text, type, moments)
     if type in _KINDS or type.startswith("DECIMAL"):
         text = respelled_number(text, values)
+    return _plain(text, type)
+
+
+def default_format(column: Column) -> str:
+    """Return the strptime format of the text of a column's default, which is in ISO 8601 if this is empty."""
+    return column.format if "%" in column.format and not column.months else ""
+
+
+def _of_sender(type: str, format: str, values: Values) -> Moments:
+    format = format or (values.date_format if type == "DATE" else values.timestamp_format)
+    return Moments(formats=(format,) if format else (), until=values.two_digit_years_until)
+
+
+def _plain(text: str, type: str) -> str:
+    """Return the SQL of a text in the plain spelling of a type."""
     shape = _shape(type)
     cast = f"try_cast({text} as {type})"
     if type in ("FLOAT", "DOUBLE"):
@@ -127,13 +147,17 @@ def _is_bent(text: str, type: str, cast: str) -> str:
     )
 
 
-def local_time(text: str, format: str = "", values: Values = _PLAIN) -> str:
+def local_time(text: str, moments: Moments) -> str:
     """Return the TIMESTAMP of a text that is a local time, and so of a day and clock that may be there twice.
 
-    It is null for a text with an offset, and for one that is no time at all; empty if the format has an offset.
+    It is null for a text with an offset, and for one that is no time at all; empty if all formats have an offset.
     """
-    if format := format or values.timestamp_format:
-        return parsed(text, "TIMESTAMP", format, values) if is_local(format) else ""
+    if not moments.has_local:
+        return ""
+    if moments.formats:
+        found = _moment(text, "TIMESTAMP", moments.local())
+        zoned = _readings(text, ZONED, moments.zoned())
+        return f"case when {_none(zoned)} then {found} end" if zoned else found
     cast = f"try_cast({text} as TIMESTAMP)"
     sure, shape = _is_as_duckdb_writes(text, "TIMESTAMP", cast), literal(_SHAPES["TIMESTAMP"])
     # most instants are written with a Z, and what is written with an offset fits no shape of a local time
@@ -143,22 +167,46 @@ def local_time(text: str, format: str = "", values: Values = _PLAIN) -> str:
     )
 
 
-def _instant(text: str, format: str, values: Values, clock: _Clock = _SILENT, local: str = "") -> str:
+def _instant(text: str, moments: Moments, clock: _Clock = _SILENT, local: str = "") -> str:
     """Return the SQL of a text as an instant: by its offset, or else as the project's clocks show it."""
-    format = format or values.timestamp_format
-    if format and not is_local(format):
-        return formatted_moment(text, ZONED, format, values.two_digit_years_until)
+    zoned = _readings(text, ZONED, moments.zoned())
+    if not moments.has_local:
+        return only(zoned)
     if local:
         found = instant(local, *clock)
     else:
         # a list of one, since SQL has no `let`
-        shown = f"case when {text} is not null then [{local_time(text, format, values)}] end"
+        shown = f"case when {text} is not null then [{local_time(text, moments)}] end"
         found = f"list_transform({shown}, lambda local: {instant('local', *clock)})[1]"
-    if format:
+    if not moments.formats:
+        shaped = f"regexp_full_match({text}, {literal(_SHAPES[ZONED])})"
+        by_clock = f"{local} is not null" if local else f"not {shaped}"
+        return f"case when {by_clock} then {found} when {shaped} then try_cast({text} as {ZONED}) end"
+    if not zoned:
         return found
+    locals = _readings(text, "TIMESTAMP", moments.local())
+    return f"case when {_none(zoned)} then {found} when {_none(locals)} then {only(zoned)} end"
+
+
+def _moment(text: str, type: str, moments: Moments) -> str:
+    """Return the SQL of a text as a DATE or TIMESTAMP; null if it is none, or if two formats differ about it."""
+    return only(_readings(text, type, moments)) if moments.formats else _plain(text, type)
+
+
+def _readings(text: str, type: str, moments: Moments) -> list[str]:
+    """Return the SQL of what a text is in each of the formats."""
+    plain = _offset if type == ZONED else partial(_plain, type=type)
+    return [plain(text) if one == ISO else read_moment(text, type, one, moments) for one in moments.formats]
+
+
+def _none(readings: Sequence[str]) -> str:
+    return f"coalesce({', '.join(readings)}) is null"
+
+
+def _offset(text: str) -> str:
+    """Return the SQL of a text with an offset in ISO 8601 as an instant."""
     shaped = f"regexp_full_match({text}, {literal(_SHAPES[ZONED])})"
-    by_clock = f"{local} is not null" if local else f"not {shaped}"
-    return f"case when {by_clock} then {found} when {shaped} then try_cast({text} as {ZONED}) end"
+    return f"case when {shaped} then try_cast({text} as {ZONED}) end"
 
 
 def _is_as_duckdb_writes(text: str, type: str, cast: str) -> str:

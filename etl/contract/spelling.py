@@ -91,7 +91,7 @@ def format_problem(format: str, type: str) -> str:
 
 def is_local(format: str) -> bool:
     """Return whether a strptime format leaves open which time zone is meant."""
-    return "z" not in _CODE.findall(format) and not _UTC_END.search(format)
+    return not format.startswith("epoch_") and "z" not in _CODE.findall(format) and not _UTC_END.search(format)
 
 
 def has_two_digit_years(format: str) -> bool:

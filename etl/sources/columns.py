@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from etl.contract.clocks import ZONED
 from etl.contract.contract import Column
 from etl.contract.masking import mask_problem
+from etl.contract.moments import MOMENTS, moments_of
+from etl.contract.numeral_sql import spelled
 from etl.contract.spelling import column_values, format_problem, has_two_digit_years
 from etl.contract.values import Values
 from etl.errors import ContractError
@@ -37,18 +38,20 @@ def check_column(where: str, column: Column, partition: str, values: Values) -> 
             "give the source another partition=, or the column another type or spelling."
         )
     sender = values.timestamp_format
-    if sender and not column.format and (problem := format_problem(sender, column.type)):
+    if sender and not (column.format or column.formats) and (problem := format_problem(sender, column.type)):
         raise ContractError(f"{where}: timestamp_format={problem}.")
-    own = column.format or (values.date_format if column.type == "DATE" else sender)
-    is_moment = column.type in ("DATE", "TIMESTAMP", ZONED)
-    until = column.two_digit_years_until or values.two_digit_years_until
-    if is_moment and own and has_two_digit_years(own) and not until:
+    is_moment = column.type in MOMENTS
+    moments = moments_of(column, values)
+    short = list(filter(has_two_digit_years, moments.formats))
+    if is_moment and short and not moments.until:
         raise ContractError(
-            f"{where}: the format {own!r} has %y, years of two digits, and nothing says which century. Add "
+            f"{where}: the format {short[0]!r} has %y, years of two digits, and nothing says which century. Add "
             "their last year: with two_digit_years_until=2049, 49 is 2049 and 50 is 1950."
         )
     try:
-        column_values(column, values)
+        own = column_values(column, values)
+        if column.number:
+            spelled("''", column.number, column.type, own)
     except ContractError as error:
         raise ContractError(f"{where}: {error} Give the column's metadata both marks.") from None
     if problem := mask_problem(column, is_partition):

@@ -83,7 +83,7 @@ def test_trim_knows_every_white_space_of_unicode() -> None:
     ("steps", "said"),
     [
         ({"trimm": True}, "has no step 'trimm'. Did you mean trim?"),
-        ({"xyz": True}, "There are: case, empty_to_null, map, scale, trim"),
+        ({"xyz": True}, "There are: case, empty_to_null, excel_text, map, scale, trim"),
         ({"trim": "yes"}, "trim is 'yes'. Write True or False"),
         ({"case": "title"}, 'case is \'title\'. Write "upper" or "lower"'),
         ({"map": ["a"]}, "map is ['a']"),

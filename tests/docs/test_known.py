@@ -1,9 +1,12 @@
 """What can be written and met is in the pages: commands, options, keys, tasks, errors, codes, columns."""
 
+import ast
 import inspect
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
+from datetime import date
+from decimal import Decimal
 from itertools import chain
 
 import click
@@ -14,12 +17,17 @@ import pytest
 import etl
 from etl import Source, errors
 from etl.cli.main import cli
-from etl.contract import metadata
+from etl.contract import Column, metadata
 from etl.contract.audit import COUNT_COLUMNS, ROW_COUNTS
 from etl.contract.audit_kinds import AUDIT_KEYS
 from etl.contract.cleansing import Clean
 from etl.contract.clocks import AMBIGUOUS, NONEXISTENT
 from etl.contract.masking import MASKS
+from etl.contract.metadata import column_facts
+from etl.contract.moments import MONTHS, WORDS
+from etl.contract.numerals import Number
+from etl.contract.parse import value
+from etl.contract.values import Values
 from etl.models import header
 from etl.models.header import read_audits
 from etl.models.kinds import KINDS, MATERIALIZED, kinds_with
@@ -174,6 +182,41 @@ def test_every_way_to_clean_and_to_mask_is_explained():
     assert set(MASKS) - {name.strip('"') for name in rows(section(page("security.md"), "Masks"))} == set()
     times = {f'"{word}"' for word in (*AMBIGUOUS, *NONEXISTENT)}
     assert {word for word in times if word not in page("contracts.md")} == set()
+
+
+NUMBERS = section(page("contracts.md"), "Numbers as senders spell them")
+DATES = section(page("contracts.md"), "Dates as senders spell them")
+
+
+def cells(table: str, width: int) -> Iterator[list[str]]:
+    """Yield the cells of a table's lines that have an example, without their backticks."""
+    for line in table.splitlines():
+        found = [cell.strip().strip("`") for cell in line.removeprefix("| ").removesuffix(" |").split(" | ")]
+        if line.startswith("| `") and len(found) == width:
+            yield found
+
+
+def shown(text, type, metadata, sender):
+    column = Column("x", type, True, **column_facts(metadata, "x", type))
+    query = f"select {value('x', column, sender)} from (select ? as x)"
+    return duckdb.execute(query, [text]).fetchall()[0][0]
+
+
+def test_every_spelling_of_numbers_is_explained_by_an_example_that_holds():
+    table = list(cells(NUMBERS, 5))
+    assert {key for key, *_ in table} | {"flag_column"} == {field.name for field in fields(Number)}
+    for key, said, text, number, _ in table:
+        type = "BIGINT" if number.lstrip("-").isdecimal() else "DECIMAL(9,3)"
+        sender = Values(thousands="," if key == "groups" else "")
+        assert shown(text, type, {"number": {key: ast.literal_eval(said)}}, sender) == Decimal(number), key
+
+
+def test_every_spelling_of_dates_is_explained_by_an_example_that_holds():
+    assert {word for word in WORDS if f'"{word}"' not in DATES} == set()
+    assert {language for language in MONTHS if f'`"{language}"`' not in DATES} == set()
+    for said, text, day, _ in cells(DATES, 4):
+        format = ast.literal_eval(said.split("`, ")[0])
+        assert shown(text, "DATE", {"format": format}, Values()) == date.fromisoformat(day)
 
 
 def test_every_column_of_the_schema_etl_is_explained():

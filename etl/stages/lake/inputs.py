@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from etl.contract.numerals import flagged
 from etl.engine.quoting import identifier, literal
 from etl.errors import UnreadableError, printable
 from etl.project import Project
@@ -82,9 +83,14 @@ class Input:
         unknown = [name for name in self.names if name not in self.cells]
         extra = list(map(repr, unknown))
         extra += [f"{name!r} (first on line {line})" for name, line in self.opened.extras.items()]
+        if doubled := [name for name in flagged(contract.columns) if name in self.names]:
+            return (
+                f"column {_short(map(repr, doubled))} takes the flags of another column, and the file has it too: "
+                "call that of the contract another"
+            )
         if missing:
             new = [name for name in unknown if name in shown]
-            expected = [column.name for column in contract.columns]
+            expected = contract.delivered
             what = "column" if len(missing) == 1 else "columns"
             are = "is" if len(missing) == 1 else "are"
             said = f"{what} {_short(map(repr, missing))} of the contract {are} missing: {header}"
@@ -130,7 +136,7 @@ def open_file(project: Project, source: Source, delivery: Delivery, file: File, 
 
     Raises UnreadableError if it is not of its format at all, DeliveryError if it is another file by now.
     """
-    expected = [column.name for column in source.contract.columns]
+    expected = source.contract.delivered
     scratch = _scratch(project, delivery, number)
     pinned = Pinned(file, scratch)
     try:
@@ -164,7 +170,7 @@ def which(inputs: Sequence[Input], file: Input) -> str:
 def reopened(file: Input, path: Path, scratch: Path) -> Input:
     """Take apart texts of records at `path`, to be read in the place of others of `file`."""
     source, columns = file.source, file.opened.columns
-    expected = [column.name for column in source.contract.columns]
+    expected = source.contract.delivered
     opened = source.format.record_format(columns).open(path, expected, scratch)
     return Input(file=file.file, opened=opened, names=tuple(_names(source, opened.columns)), source=source)
 

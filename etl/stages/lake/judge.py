@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from etl.contract import Column, Rule
 from etl.contract.cleansing import NOTHING
+from etl.contract.moments import MOMENTS, moments_of
 from etl.contract.spelling import NUMBERS, column_values
 from etl.engine.quoting import identifier
 from etl.sources import Source
@@ -282,7 +283,6 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 def _spelling(column: Column, file: Input) -> str | None:
     """Return the decimal mark of a column's texts; None if they are not written as Arrow reads them."""
     values = column_values(column, file.source.format.values)
-    moments = {"DATE": values.date_format, "TIMESTAMP": values.timestamp_format}
-    format = column.format or moments.get(column.type.removesuffix(" WITH TIME ZONE"), "")
+    is_spelled = column.number or (column.type in MOMENTS and moments_of(column, values).formats)
     is_grouped = column.type.startswith(NUMBERS) and values.thousands
-    return None if column.clean != NOTHING or format or is_grouped else values.decimal
+    return None if column.clean != NOTHING or is_spelled or is_grouped else values.decimal

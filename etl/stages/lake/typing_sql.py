@@ -10,8 +10,11 @@ from etl.contract import Column, Contract, Rule
 from etl.contract.cleansing import cleaned, parsed_type, scaled
 from etl.contract.clocks import ZONED, is_ambiguous, is_nonexistent, with_turns
 from etl.contract.masking import masked
+from etl.contract.moments import moments_of
+from etl.contract.numeral_sql import flag_of
+from etl.contract.numerals import flagged
 from etl.contract.parse import local_time, value
-from etl.contract.spelling import column_values, grouped_columns, grouping, is_local, thousands_rule
+from etl.contract.spelling import column_values, grouped_columns, grouping, thousands_rule
 from etl.engine.quoting import identifier, literal
 from etl.sources import Source
 from etl.stages.lake.inputs import EXTRA, Input
@@ -42,7 +45,7 @@ def local_columns(file: Input) -> dict[str, str]:
     """Return the column of typed() with the local time, if it is one, of each instant that may be written so."""
     source = file.source
     instants = (c for c in source.contract.columns if c.type == ZONED and c.name in file.cells.keys() - file.known)
-    found = (c.name for c in instants if is_local(c.format or source.format.values.timestamp_format))
+    found = (c.name for c in instants if moments_of(c, source.format.values).has_local)
     return {name: f"_local_{number}" for number, name in enumerate(found)}
 
 
@@ -56,11 +59,8 @@ def _with_locals(file: Input, relation: str) -> str:
     if not names:
         return relation
     columns = {column.name: column for column in file.source.contract.columns}
-    values = {name: column_values(columns[name], file.source.format.values) for name in names}
-    times = ", ".join(
-        f"{local_time(file.cells[name], columns[name].format, values[name])} as {local}"
-        for name, local in names.items()
-    )
+    moments = {name: moments_of(columns[name], file.source.format.values) for name in names}
+    times = ", ".join(f"{local_time(file.cells[name], moments[name])} as {local}" for name, local in names.items())
     turns = {local: _turn(local) for name, local in names.items() if columns[name].ambiguous == "order"}
     return with_turns(f"(select *, {times} from {relation})", turns)
 
@@ -84,9 +84,18 @@ def _value(column: Column, file: Input, locals: Mapping[str, str]) -> str:
         return cell if column.default is None else f"coalesce({cell}, {value(None, column)})"
     read = replace(column, type=parsed_type(column.clean, column.type))
     local = locals.get(column.name, "")
+    if other := flagged(file.source.contract.columns).get(column.name):
+        return _flag(other, file)
     turn = _turn(local) if column.ambiguous == "order" else ""
     found = value(file.cells.get(column.name), read, file.source.format.values, local, turn)
     return scaled(found, column.clean, column.type)
+
+
+def _flag(column: Column, file: Input) -> str:
+    if column.name not in file.cells:
+        return "null::varchar"
+    values = column_values(column, file.source.format.values)
+    return flag_of(file.cells[column.name], column.number, column.type, values)
 
 
 def mark_columns(source: Source) -> dict[str, str]:

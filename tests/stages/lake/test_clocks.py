@@ -138,8 +138,8 @@ def test_the_message_of_a_broken_rule_says_what_the_clocks_do(tmp_path: Path) ->
     ("metadata", "type", "message"),
     [
         ({"ambiguous": "first"}, "TIMESTAMP", "is for timestamps with a time zone"),
-        ({"ambiguous": "infer"}, ZONED, "'infer' is none of 'first', 'last', 'order'"),
-        ({"nonexistent": "last"}, ZONED, "'last' is none of 'forward'"),
+        ({"ambiguous": "infer"}, ZONED, "'infer' is not one of 'first', 'last', 'order'"),
+        ({"nonexistent": "last"}, ZONED, "'last' is not one of 'forward'"),
         ({"format": "%Y-%m-%d %H:%M %Z"}, ZONED, "%Z"),
         ({"format": "%Y-%m-%d %H:%M %z"}, "TIMESTAMP", "would lose"),
         ({"format": "%Y-%m-%d %H:%MZ"}, "TIMESTAMP", "would lose"),
