@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from etl.contract.clocks import ZONED
 from etl.contract.contract import Column
-from etl.contract.spelling import column_values, formatted_moment, is_local
+from etl.contract.spelling import formatted_moment, is_local
 from etl.contract.values import Values
 from etl.engine.quoting import literal
 from etl.errors import unknown
@@ -108,11 +108,8 @@ def moments_of(column: Column, values: Values) -> Moments:
     """Return how a column's dates or timestamps are written: as it says itself, else as its sender writes all."""
     sender = values.date_format if column.type == "DATE" else values.timestamp_format
     formats = column.formats or tuple(filter(None, [column.format or sender]))
-    return Moments(
-        formats=() if formats == (ISO,) else formats,
-        months=column.months,
-        until=column_values(column, values).two_digit_years_until,
-    )
+    until = column.two_digit_years_until or values.two_digit_years_until
+    return Moments(formats=() if formats == (ISO,) else formats, months=column.months, until=until)
 
 
 def months_of(given: object) -> tuple[tuple[str, ...], ...]:

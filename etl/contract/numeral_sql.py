@@ -56,7 +56,9 @@ class _Grammar:
         self.marks = _group_marks(number, values)
         self.decimal = values.decimal
         if not number.either_mark and values.decimal in self.marks:
-            raise ContractError(f"decimal and a mark of groups are both {values.decimal!r}.")
+            raise ContractError(
+                f"A number would be ambiguous: {values.decimal!r} is its decimal mark, and parts groups."
+            )
         is_float = type in ("DOUBLE", "FLOAT")
         self.has_infinity = is_float and not (number.percent or number.places)
         self.strips = type in WHOLE_TYPES and (number.zero_decimals or number.percent or number.places)
