@@ -27,6 +27,9 @@ sentences, the subject first, and at the end what to type. The functions below a
 
 from __future__ import annotations
 
+import errno
+import json
+import re
 import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -37,6 +40,15 @@ LONGEST = 1_000
 _LONGEST_LINE = 10_000
 #: So many known names are listed beside one that is not known.
 _MOST_NAMES = 20
+
+#: What a message about a full disk says.
+FULL = "No space left on device"
+#: What DuckDB writes before the cause of an error, which is JSON then.
+_WRAPPING = re.compile(r"(?:\b(?:\w+ )*Error: )?[^:{\n]*:? ?(?=\{\"exception_type\")")
+#: What it writes when there is no room for what does not fit in memory; advice about its settings follows.
+_NOT_SPILLED = re.compile(
+    r"(?:Out of Memory Error: )?failed to offload data block[^(\n]*(\([^)\n]*\))?.*", re.DOTALL
+)
 
 
 def few(texts: Iterable[object], limit: int = 5, separator: str = ", ") -> str:
@@ -51,9 +63,30 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def plain(text: str) -> str:
+    """Return what DuckDB says of an error, without JSON around a cause and advice about its own settings."""
+    if wrapping := _WRAPPING.search(text):
+        try:
+            cause, end = json.JSONDecoder().raw_decode(text, wrapping.end())
+            text = f"{text[: wrapping.start()]}{cause['exception_message']}{text[end:]}"
+        except (ValueError, KeyError):
+            pass
+    text = text.replace("IO Error: Could not write", "Could not write")
+    return _NOT_SPILLED.sub(rf"{FULL} for what does not fit in memory \1", text)
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Return whether an error of the system, of DuckDB or of SQLite says that a disk is full."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    text = str(error)
+    kinds = {"IOException": FULL, "OutOfMemoryException": "failed to offload", "OperationalError": "disk is full"}
+    return any(kind.__name__ in kinds and kinds[kind.__name__] in text for kind in type(error).__mro__)
+
+
 def sentence(text: str) -> str:
     """Return a text as a sentence, whoever wrote it: its first line ends in one full stop or question mark."""
-    first, *rest = text.rstrip().split("\n")
+    first, *rest = plain(text).rstrip().split("\n")
     first = first.rstrip(" !,;:")
     return "\n".join([first if first.endswith((".", "?")) else f"{first}.", *rest])
 

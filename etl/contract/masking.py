@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from etl.engine.quoting import literal
-from etl.errors import ConfigError, EtlError
+from etl.errors import ConfigError, EtlError, is_full_disk, plain
 
 if TYPE_CHECKING:
     import duckdb
@@ -145,8 +145,9 @@ def disguised(sha256: str, contract: Contract, environment: Mapping[str, str] = 
 
 def withheld(contract: Contract, error: BaseException) -> str:
     """Return what may be said of an error of DuckDB's: without its text, which can quote a masked value."""
-    if isinstance(error, EtlError | OSError) or not any(column.pii for column in contract.columns):
-        return str(error)
+    is_known = isinstance(error, EtlError | OSError) or is_full_disk(error)
+    if is_known or not any(column.pii for column in contract.columns):
+        return plain(str(error))
     columns = ", ".join(repr(column.name) for column in contract.columns if column.pii)
     return (
         f"{type(error).__name__}. Its text is withheld, since it may quote the personal data of {columns}. "

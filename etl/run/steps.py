@@ -13,10 +13,11 @@ from typing import TypeVar
 
 from etl.contract.masking import disguised
 from etl.engine import REBUILT, discard_build, is_damage
-from etl.errors import AuditError, Crash, EtlError, StepError, counted, few, sentence
+from etl.errors import FULL, AuditError, Crash, EtlError, StepError, counted, few, is_full_disk, sentence
 from etl.ledger import FAILED, Key, Receipt, failed_note, now
 from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.plan import Plan
+from etl.project import Project
 from etl.project.git import is_committed
 from etl.run.active import ActiveRun
 from etl.sources import Source
@@ -159,13 +160,22 @@ def _explained(error: Exception, run: ActiveRun) -> EtlError | None:
         discard_build(run.project, error)
         return StepError(f"{run.project.build} is damaged. {REBUILT}\n{sentence(str(error))}")
     is_duckdb = type(error).__module__.split(".")[0] in ("duckdb", "_duckdb")
+    is_full = is_full_disk(error) or FULL in str(error)
     if isinstance(error, EtlError):
+        if is_full:
+            error.args = (f"{error}\n{_make_room(run.project)}",)
         return error
-    if not isinstance(error, OSError) and not is_duckdb:
+    if not isinstance(error, OSError) and not is_duckdb and not is_full:
         return None
-    free = shutil.disk_usage(run.project.data).free / 1e6
-    what = f"Make room: {free:,.0f} MB are free there" if "space" in str(error).lower() else "Fix the cause"
-    return StepError(f"{sentence(str(error))}\n{what}, and run again. The next run continues from here.")
+    what = (
+        _make_room(run.project) if is_full else "Fix the cause, and run again. The next run continues from here."
+    )
+    return StepError(f"{sentence(str(error))}\n{what}")
+
+
+def _make_room(project: Project) -> str:
+    free = shutil.disk_usage(project.data).free / 1e6
+    return f"Make room: {project.data} has {free:,.0f} MB free. Run again; the next run continues from here."
 
 
 def _unique(plan: Plan) -> dict[str, Sequence[str]]:

@@ -1,7 +1,19 @@
-"""What the steps say of what they did."""
+"""What the steps say of what they did, and of what stopped them."""
 
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import duckdb
+import pytest
+
+from etl.contract import Column, Contract
+from etl.contract.masking import withheld
+from etl.errors import DeliveryError, EtlError, is_full_disk, sentence
 from etl.ledger import Key, Receipt
-from etl.run.steps import built
+from etl.run.steps import _explained, built
+from tests.support import tiny
 
 
 def test_a_slow_model_has_its_seconds_said() -> None:
@@ -18,3 +30,62 @@ def receipt(seconds: float, partitions: list[str] | None = None, in_full: str = 
     """Return that of a built model."""
     details = {"seconds": seconds, "partitions": partitions, "in_full": in_full}
     return Receipt(Key("transform", "marts.items"), "", "run-1", details=details)
+
+
+def copied() -> None:
+    duckdb.execute("copy (select random() from range(9)) to '/dev/full' (format parquet)")
+
+
+def opened() -> None:
+    with open("/dev/full", "wb", buffering=0) as file:
+        file.write(b"x")
+
+
+def spilled() -> None:
+    with duckdb.connect(config={"memory_limit": "20MB", "max_temp_directory_size": "1MB", "threads": 1}) as con:
+        con.execute("create table t as select random() as r, i from range(2000000) as r(i) order by r")
+
+
+def noted() -> None:
+    with sqlite3.connect(":memory:") as con:
+        con.execute("pragma max_page_count = 2")
+        con.executescript("create table a (x); create table b (x); create table c (x);")
+
+
+FULL_DISKS = [copied, opened, spilled, noted]
+
+
+@pytest.fixture(params=FULL_DISKS)
+def full(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exception:
+    """An error of a full disk, as the libraries raise it."""
+    monkeypatch.chdir(tmp_path)
+    fill: Callable[[], None] = request.param
+    with pytest.raises(Exception) as caught:
+        fill()
+    return caught.value
+
+
+def test_a_full_disk_is_said_in_a_sentence_with_what_to_do(full: Exception, tmp_path: Path) -> None:
+    run = SimpleNamespace(project=tiny.project(tmp_path))
+    explained = _explained(full, run)  # type: ignore[arg-type]
+
+    assert is_full_disk(full)
+    assert isinstance(explained, EtlError)
+    said, advice = str(explained).split("\n")
+    assert "No space left on device" in said or "disk is full" in said
+    assert not [part for part in ("{", "\\", "SET ", "PRAGMA", "Async") if part in said]
+    assert advice.startswith(f"Make room: {run.project.data} has ")
+
+
+def test_a_full_disk_that_a_step_explained_is_followed_by_what_to_do(full: Exception, tmp_path: Path) -> None:
+    run = SimpleNamespace(project=tiny.project(tmp_path))
+    known = DeliveryError(f"sales 2024-03-01 could not be extracted: {sentence(str(full))}")
+    explained = _explained(known, run)  # type: ignore[arg-type]
+    assert type(explained) is DeliveryError
+    assert str(explained).startswith(str(known)) and ("Make room" in str(explained)) == ("No space" in str(known))
+    assert _explained(DeliveryError("another"), run).args == ("another",)  # type: ignore[arg-type, union-attr]
+
+
+def test_a_full_disk_quotes_no_value_and_is_not_withheld(full: Exception) -> None:
+    personal = Contract("People", columns=(Column("name", "VARCHAR", False, pii="hash"),))
+    assert sentence(withheld(personal, full)) == sentence(str(full))

@@ -97,7 +97,7 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
                 receipts.append(_load(con, project, table, run_id))
             except StepError as error:
                 failed.append(error)
-            except duckdb.Error as error:
+            except (duckdb.Error, OSError) as error:
                 failed.append(_explained(con, project, table, ledger, error))
             except Exception as error:
                 log.error("%s", table.source.table, exc_info=error)
@@ -139,7 +139,7 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
 
 
 def _explained(
-    con: duckdb.DuckDBPyConnection, project: Project, table: Table, ledger: Ledger, error: duckdb.Error
+    con: duckdb.DuckDBPyConnection, project: Project, table: Table, ledger: Ledger, error: Exception
 ) -> StepError:
     """Return why a table could not be loaded; files of the lake that cannot be read are made again."""
     broken = [day for day in table.partitions if not _is_readable(con, project, table.source, day)]
@@ -151,9 +151,8 @@ def _explained(
         hope = "The next run takes them from data/raw again."
     else:
         hope = "The next run takes the newest from data/raw again; earlier ones are only in a backup of the lake."
-    return StepError(
-        f"{table.source.table} could not be loaded: the lake's files of {days} are damaged: {error}\n{hope}"
-    )
+    why = f"the lake's files of {days} are damaged: {sentence(str(error))}"
+    return StepError(f"{table.source.table} could not be loaded: {why}\n{hope}")
 
 
 def _is_readable(con: duckdb.DuckDBPyConnection, project: Project, source: Source, day: date) -> bool:

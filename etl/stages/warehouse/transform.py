@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.contract.audit import ROW_COUNTS
 from etl.engine.quoting import qualified
-from etl.errors import TransformError
+from etl.errors import TransformError, plain
 from etl.ledger import Ledger, Receipt
 from etl.ledger.keys import transform_key
 from etl.project import Project
@@ -142,7 +142,7 @@ def _transaction(con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id
         # if it is not a model that failed but the writing, it is said of the last one
         before = min(len(done), len(builds) - 1)
         model = builds[before].model
-        text = f"{model.place} could not be built: {error}"
+        text = f"{model.place} could not be built: {plain(str(error))}"
         return _Together(problem=str(error) if isinstance(error, TransformError) else text, before=before)
     return _Together(done)
 
