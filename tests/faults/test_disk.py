@@ -23,10 +23,10 @@ def mount(*arguments: str) -> bool:
 
 @pytest.fixture
 def on_a_small_disk(project: Any) -> Iterator[Any]:
-    """The orders, never run, with their data on a disk of 7 MB."""
+    """The orders, never run, with their data on a disk of 600 KB."""
     aside = project.data.rename(project.root / "aside")
     project.data.mkdir()
-    if not mount("-t", "tmpfs", "-o", "size=7m", "tmpfs", str(project.data)):
+    if not mount("-t", "tmpfs", "-o", "size=600k", "tmpfs", str(project.data)):
         pytest.skip("only root can mount a disk of its own")
     try:
         subprocess.run(["cp", "-a", f"{aside}/.", str(project.data)], check=True)
@@ -55,7 +55,7 @@ def test_a_disk_that_is_too_small_for_the_night_is_noticed_before_it(on_a_small_
     before = on_a_small_disk.content()
     on_a_small_disk.deliver("orders/2018-05-27.psv", CORRECTION)
     used = sum(path.stat().st_blocks * 512 for path in on_a_small_disk.data.rglob("*") if not path.is_symlink())
-    resize(on_a_small_disk, f"size={used // 2**20 + 2}m")
+    resize(on_a_small_disk, f"size={used // 1024 + 200}k")
 
     night = on_a_small_disk.nightly()
 
