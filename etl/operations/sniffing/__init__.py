@@ -17,6 +17,12 @@ __all__ = ["propose", "watch_out"]
 _MOST_SHOWN = 5
 _LONGEST_TEXT = 80
 _DAY = date(2000, 1, 1)
+#: Formats of whole numbers that are days or moments.
+_COUNTS = {
+    "epoch_s": "seconds since 1970",
+    "epoch_ms": "thousandths of a second since 1970",
+    "excel_1900": "days as a spreadsheet counts them",
+}
 
 
 def propose(path: Path, delimiter: str = "") -> str:
@@ -39,12 +45,17 @@ def propose(path: Path, delimiter: str = "") -> str:
 def watch_out(path: Path, delimiter: str = "") -> list[str]:
     """Return what is odd about a file, or about files, as sentences."""
     best = _best(path, delimiter)
+    guessed = [
+        f"{column.name!r} may be {said}, and is proposed as such."
+        for column in best.draft.columns
+        if (said := _COUNTS.get(str(column.metadata.get("format"))))
+    ]
     own = [said for column in best.draft.columns for said in column.oddities]
     misses = [
         f"{c.name!r}: {said}." for c in best.draft.columns for said in c.comments if said.startswith("all but ")
     ]
     problem = [f"It would be refused: {best.trial.problem}"] if best.trial.problem else []
-    return [*best.draft.oddities, *best.draft.notes, *own, *misses, *problem, *_shown(best.trial)]
+    return [*best.draft.oddities, *best.draft.notes, *guessed, *own, *misses, *problem, *_shown(best.trial)]
 
 
 def _best(path: Path, delimiter: str) -> Settled:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from etl.errors import counted, cut, printable
+from etl.sources.sniff.moments import counted as counted_moment
 from etl.sources.sniff.notation import Cells, Notation
 from etl.sources.sniff.oddities import of_column
 from etl.sources.sniff.spellings import spelled
@@ -82,6 +83,10 @@ def column(name: str, cells: Cells, notation: Notation, is_first: bool) -> Colum
         values[read(text)] += number
     comments = _near_misses(cells, notation) if type == "str" else ()
     found = describe(name, type, ANNOTATIONS[type], values, cells.nulls.total(), is_first, comments)
+    if type == "int" and not metadata and (moment := counted_moment(name, cells)):
+        kind, format = moment
+        found = replace(found, annotations=ANNOTATIONS[kind], is_unique=False)
+        metadata = {"format": format}
     return replace(found, metadata=metadata, oddities=tuple(of_column(name, type, cells, given)))
 
 

@@ -12,11 +12,6 @@ from etl.sources.sniff.sample import Sample
 _ID = re.compile(
     r"(^|[_\W])(id|code|zip|plz|postcode|postal|isbn|ean|gtin|sku|iban|phone|tel|ssn|account|konto)", re.I
 )
-_DAY = re.compile(r"date|datum|fecha|data|day|tag|jour", re.I)
-_TIME = re.compile(r"time|stamp|date|_at$|created|updated|^ts$", re.I)
-#: Excel's numbers of the days from 1982 to 2064, and seconds since 1970 from 2001 to 2065, also in ms.
-_SERIALS = (30_000, 60_000)
-_SECONDS = (10**9, 3 * 10**9)
 _LONGEST_CELL = 1000
 #: Numbers of fewer digits are numbers.
 _SHORT = 5
@@ -64,21 +59,10 @@ def of_column(name: str, type: str, cells: Cells, given: Cells) -> Iterator[str]
 
 
 def _of_numbers(name: str, texts: list[str]) -> Iterator[str]:
-    values = [int(text) for text in texts if re.fullmatch(r"[+-]?\d+", text)]
-    if not values:
-        return
     longest = max(map(len, texts))
     is_even = longest > _SHORT and len({len(text) for text in texts}) == 1 and len(texts) > 3
     if longest >= _SHORT and (_ID.search(name) or is_even):
         yield f"{name!r} is a number that may be an id: say str if it may begin with zeros, which numbers lose."
-    if _DAY.search(name) and all(_SERIALS[0] <= value <= _SERIALS[1] for value in values):
-        yield f"{name!r} may be days as a spreadsheet counts them."
-    if _TIME.search(name) and all(_SECONDS[0] <= abs(value) / _unit(value) <= _SECONDS[1] for value in values):
-        yield f"{name!r} may be seconds since 1970, or thousandths of them."
-
-
-def _unit(value: int) -> int:
-    return 1000 if abs(value) > 10**11 else 1
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from etl.sources.sniff import reading
+from etl.sources.sniff.moments import moment
 from etl.sources.sniff.notation import LAST_OF_TWO_DIGITS, Cells, Notation
+from etl.sources.sniff.numerals import numeral
 from etl.sources.sniff.records import Quoted
 
 
@@ -25,6 +27,9 @@ def _marked(cells: Cells, notation: Notation) -> tuple[Cells, Notation, dict[str
         for own, metadata in _others(notation):
             if own.type_of(cells) != "str":
                 return cells, own, metadata
+        found = numeral(cells, notation) or moment(cells, notation)
+        if found:
+            return found
     return cells, notation, {}
 
 

@@ -321,6 +321,40 @@ def test_a_column_with_marks_or_dates_of_its_own_says_so_in_its_metadata(tmp_pat
     assert first == (1234.5, 48.1, date(2024, 12, 31), date(2024, 3, 1))
 
 
+@pytest.mark.parametrize(
+    ("texts", "metadata", "value"),
+    [
+        (["1234.56-", "99.00"], '{"number": {"negative": "after"}}', -1234.56),
+        (["(900.23)", "$1,500.00"], '"number": {"units": ["$"], "negative": "brackets"}', -900.23),
+        (["12,5 %", "100 %"], '{"number": {"percent": True}, "decimal": ","}', 0.125),
+        (["3,5 kg", "12 kg"], '{"number": {"units": ["kg"]}, "decimal": ","}', 3.5),
+        (["1.234,50 €", "-3,20 EUR"], '"number": {"units": ["EUR", "€"]}', 1234.5),
+        (["12.50 DR", "3.00 CR"], '{"number": {"signs": {"CR": "+", "DR": "-"}}}', -12.5),
+        (["2024-03-28", "28.03.2024"], '{"format": ["iso", "%d.%m.%Y"]}', date(2024, 3, 28)),
+        (["28. März 2024", "3. Januar 2024"], '{"format": "%d. %B %Y", "months": "de"}', date(2024, 3, 28)),
+        (["12a", "13a"], "note: str\n", "12a"),
+        (["001 EUR", "002 EUR"], "note: str\n", "001 EUR"),
+        (["3 kg", "2 lb"], "note: str\n", "3 kg"),
+    ],
+)
+def test_spellings_of_numbers_and_dates_are_declared_and_codes_stay_text(tmp_path, texts, metadata, value):
+    content = lines("id;note", *(f"{n};{text}" for n, text in enumerate(texts)))
+    assert metadata in sniffed(tmp_path, content)
+    assert extracted(tmp_path, content) == (2, 0)
+    assert tiny.rows_of(load_project(tmp_path), columns="note")[0] == (value,)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "format"),
+    [("created", "1709287200", "epoch_s"), ("ts", "1709287200000", "epoch_ms"), ("day", "45352", "excel_1900")],
+)
+def test_numbers_that_count_seconds_or_days_are_moments_if_their_name_says_so(tmp_path, name, text, format):
+    content = lines(f"id,{name}", f"1,{text}", f"2,{int(text) + 1}")
+    assert f'metadata={{"format": "{format}"}}' in sniffed(tmp_path, content)
+    assert extracted(tmp_path, content) == (2, 0)
+    assert "format" not in sniffed(tmp_path, content.replace(name, "n")).partition("class")[2]
+
+
 def test_blanks_around_numbers_are_trimmed_by_declaration(tmp_path):
     content = lines("id,n", "1, 2.50", "2,13.00 ", "3,  ")
     text = sniffed(tmp_path, content)
