@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etl.contract.values import later
 from etl.errors import ContractError
@@ -33,7 +33,14 @@ class Csv(TextFile):
     Without either the columns come in the contract's order. The `preamble` above the header and the `footer` are
     no records: so many lines, or the first and last lines that match a regular expression; nor are lines that
     start with `comment`. A cell equal to (one of) `null` is null, unless it is quoted. With
-    `trailing_delimiter` every line ends in one. Raises ContractError for a wrong option.
+    `trailing_delimiter` every line ends in one.
+    A pattern of the `preamble` or the `footer` can count, in a group called `records` or `lines`: a file that has
+    another number of them is refused. With `repeated_headers` lines that are the header again are no records.
+    `trimmed` names the last columns, which a line may lack: they are null; True lets a line lack any.
+    `line_number` names a column that the file does not have, of the number of each record's line. With
+    `record_type`, a cell by its number from 1 or its column, lines of type `record` are records, `ignored` ones
+    are none, all others are broken; `trailer` is the type of the last line, and the number of the cell in which
+    it counts the records. Raises ContractError for a wrong option.
     """
 
     delimiter: str = ","
@@ -48,11 +55,21 @@ class Csv(TextFile):
     trailing_delimiter: bool = False
     escapes: str = ""
     max_record_bytes: int = later(DEFAULT_RECORD_BYTES)
+    repeated_headers: bool = later(False)
+    trimmed: bool | Sequence[str] = later(False)
+    line_number: str = later("")
+    record_type: int | str | None = later(None)
+    record: str = later("")
+    ignored: Sequence[str] = later(())
+    trailer: tuple[str, int] | None = later(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         # lists come back from JSON
         object.__setattr__(self, "null", self.null if isinstance(self.null, str) else tuple(self.null))
+        for name in ("names", "ignored", "trimmed", "trailer"):
+            if isinstance(given := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(given))
         object.__setattr__(self, "names", tuple(self.names))
         if self.escape == self.quote:
             object.__setattr__(self, "escape", "")  # which says that it is doubled
@@ -104,6 +121,38 @@ class Csv(TextFile):
                 raise ContractError(f"Csv({name}={number!r}) is not a number of lines from 0 to 1000.")
         if len(set(self.names)) < len(self.names):
             raise ContractError(f"Csv(names={list(self.names)}) names a column twice.")
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
+        if self.line_number in self.names:
+            raise ContractError(
+                f"Csv(line_number={self.line_number!r}) is a column of the file. Take another name."
+            )
+        if isinstance(self.trimmed, str):
+            raise ContractError(f"Csv(trimmed={self.trimmed!r}) is not a list of columns, or True.")
+        if self.record_type is None:
+            if self.record or self.ignored or self.trailer:
+                raise ContractError("Csv(record_type=...) is missing: in which cell does a line say its type?")
+            return
+        if isinstance(self.record_type, int) and self.record_type < 1:
+            raise ContractError(f"Csv(record_type={self.record_type}) is not the number of a cell, from 1.")
+        if isinstance(self.record_type, str) and self.names and self.record_type not in self.names:
+            raise ContractError(f"Csv(record_type={self.record_type!r}) is not one of its names.")
+        if self.trailer and not (len(self.trailer) == 2 and type(self.trailer[1]) is int and self.trailer[1] > 0):
+            raise ContractError(
+                f"Csv(trailer={self.trailer!r}) is not a type and the number of a cell from 1, such as ('T', 2)."
+            )
+        kinds = [self.record, *self.ignored, *([self.trailer[0]] if self.trailer else [])]
+        if len(set(kinds)) < len(kinds) or not self.record:
+            raise ContractError(
+                f"Csv: the record types {', '.join(map(repr, kinds))} are not all different, or record= is empty."
+            )
+
+    @property
+    def _is_by_lines(self) -> bool:
+        """Whether a line has to be looked at alone to tell what it is."""
+        by_lines = (self.repeated_headers, self.trimmed, self.line_number, self.record_type is not None)
+        return any(by_lines)
 
     @property
     def nulls(self) -> tuple[str, ...]:
@@ -130,16 +179,24 @@ class Csv(TextFile):
                 trailing=self.trailing_delimiter,
                 max_line_bytes=self.max_record_bytes if self.max_record_bytes > DEFAULT_RECORD_BYTES else 0,
             )
-            return CsvFile(
-                text,
-                self._dialect(),
-                layout,
-                reader,
-                expected,
-                encoding,
-                scratch,
-                Limit(path, self.max_expansion),
-            )
+            options: dict[str, Any] = {
+                "path": text,
+                "dialect": self._dialect(),
+                "layout": layout,
+                "reader": reader,
+                "expected": [name for name in expected if name != self.line_number],
+                "encoding": encoding,
+                "scratch": scratch,
+                "limit": Limit(path, self.max_expansion),
+            }
+            if not self._is_by_lines:
+                return CsvFile(**options)
+            from etl.sources.formats.csv_lines import CsvLines, Lines
+
+            # a copy has no delimiter behind its last cell
+            told = {name: getattr(self, name) for name in Lines._fields if name != "trailing"}
+            options["reader"] = replace(reader, trailing=False)
+            return CsvLines(Lines(**told, trailing=self.trailing_delimiter), **options)
         except BaseException:
             for copy in (scratch, scratch.with_name(f"{scratch.name}.copy")):
                 copy.unlink(missing_ok=True)
@@ -147,7 +204,8 @@ class Csv(TextFile):
 
     def record_format(self, columns: Sequence[str]) -> Csv:
         """Return the dialect of a record's text alone: the same, with nothing around the records."""
-        alone = replace(self, header=False, names=tuple(columns), preamble=0, footer=0, comment="")
+        names = tuple(name for name in columns if name != self.line_number)
+        alone = replace(self, header=False, names=names, preamble=0, footer=0, comment="", trailer=None)
         return replace(alone, encoding="utf-8", compression="none", member="")
 
     def redacted(
@@ -156,9 +214,15 @@ class Csv(TextFile):
         """Return a record's text with the cells of `hidden` columns replaced; None where they cannot be told."""
         from etl.sources.formats.redaction import redacted_cells
 
-        return redacted_cells(
-            text, columns, hidden, self._dialect(), nulls=self.nulls, trailing=self.trailing_delimiter
-        )
+        names = [name for name in columns if name != self.line_number]
+        least = 1 if self.trimmed is True else len(names) - len(self.trimmed or ())
+        for width in range(len(names), min(least, len(names)) - 1, -1):
+            found = redacted_cells(
+                text, names[:width], hidden, self._dialect(), nulls=self.nulls, trailing=self.trailing_delimiter
+            )
+            if found is not None:
+                return found
+        return None
 
     def _dialect(self) -> Dialect:
         from etl.sources.formats.splitter import Dialect

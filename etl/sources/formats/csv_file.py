@@ -23,6 +23,7 @@ from etl.sources.formats.head import Layout, find_body, physical_lines, text_sta
 from etl.sources.formats.limits import Limit
 from etl.sources.formats.scanner import Dialect, Record, Stretch, Traits, line_spans, normalized, record_spans
 from etl.sources.formats.tables import first_table
+from etl.sources.formats.totals import check_count
 
 
 class CsvFile:
@@ -65,6 +66,10 @@ class CsvFile:
         self.skipped = self._body.skipped
         if self._is_verified:
             self._find_records()
+        for option, what, count in self._body.counts:
+            self.verify()
+            found = self.sound + self.broken if what == "records" else self.lines
+            check_count(limit.path, f"the {option}", count, found, what)
 
     def _counted(self, content: FileText, layout: Layout) -> int | None:
         body, dialect, marks = self._body, self._dialect, self._marks

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from etl.contract.values import later
 from etl.engine import quoting
 from etl.engine.quoting import identifier, literal
 from etl.errors import ContractError, UnreadableError
 from etl.sources.formats import plain
 from etl.sources.formats.limits import Limit, too_long
 from etl.sources.formats.staged import Staged, StagedRecord, skipped, stage
+from etl.sources.formats.totals import check_count
 
 Span = tuple[int, int]
 
@@ -30,7 +32,7 @@ class FixedWidth(plain.TextFile):
     expression. Empty lines are no records; what no column covers is not read.
     With `record_type` in the line, lines of type `record` are records, `ignored` ones are none, all others
     are broken. `trailer` is the type of the last line and where it counts the records: a file whose count is
-    another, or that has no trailer, is refused.
+    another, or that has no trailer, is refused. `line_number` names a column of the number of each record's line.
     """
 
     columns: Mapping[str, Span] = field(default_factory=dict)
@@ -43,6 +45,7 @@ class FixedWidth(plain.TextFile):
     record: str = ""
     ignored: Sequence[str] = ()
     trailer: tuple[str, Span] | None = None
+    line_number: str = later("")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,6 +63,10 @@ class FixedWidth(plain.TextFile):
         elif self.header_lines < 0:
             raise ContractError(f"FixedWidth(header_lines={self.header_lines}) is not a number of lines from 0.")
         self._check_types()
+        if self.line_number in self.columns:
+            raise ContractError(
+                f"FixedWidth(line_number={self.line_number!r}) is a column of the file. Take another name."
+            )
 
     def open(self, path: Path, expected: Sequence[str], scratch: Path) -> Staged:
         """Take a file apart; its lines are then at `scratch`, and DuckDB cuts the cells out of them."""
@@ -67,7 +74,7 @@ class FixedWidth(plain.TextFile):
         with self.plain_text(path, scratch) as (text, encoding):
             return stage(
                 self._records(path, text, encoding),
-                list(self.columns),
+                [*self.columns, *([self.line_number] if self.line_number else [])],
                 scratch,
                 reader=self._reader(),
                 limit=limit,
@@ -158,16 +165,11 @@ class FixedWidth(plain.TextFile):
 
     def _check_trailer(self, path: Path, number: int, line: str, details: int) -> None:
         start, end = self.trailer[1] if self.trailer else (1, 1)
-        count = line[start - 1 : end].strip(" ")
-        if not (count.isascii() and count.isdigit() and int(count) == details):
-            raise UnreadableError(
-                f"{path}: the trailer in line {number} counts {count or 'no'} records, but {details} were found. "
-                "Records are missing or surplus. Ask for the file again."
-            )
+        check_count(path, f"the trailer in line {number}", line[start - 1 : end], details)
 
     def _reader(self) -> FixedWidthReader:
         nulls = self.null if isinstance(self.null, tuple) else ()
-        return FixedWidthReader(tuple(self.columns.values()), self.strip, nulls)
+        return FixedWidthReader(tuple(self.columns.values()), self.strip, nulls, bool(self.line_number))
 
     def _check_lengths(self, end: int) -> None:
         lengths = self.lengths
@@ -211,6 +213,9 @@ class FixedWidthReader:
     spans: tuple[Span, ...]
     strip: bool
     nulls: tuple[str, ...]
+    is_numbered: bool = False
+    #: The lines that records of these lines are said to have, in pairs.
+    lines: tuple[tuple[int, int], ...] = ()
 
     def relation(self, paths: Sequence[Path], names: Sequence[str]) -> str:
         """Return the SQL of the cells of staged files, as `names`, with `file_index`."""
@@ -223,9 +228,12 @@ class FixedWidthReader:
         return f"(select {self._cells(names)}, file_row_number as _record from {source})"
 
     def _cells(self, names: Sequence[str]) -> str:
-        return ", ".join(
-            f"{self._cell(span)} as {identifier(name)}" for span, name in zip(self.spans, names, strict=False)
-        )
+        cells = [*map(self._cell, self.spans), *([self._line()] if self.is_numbered else [])]
+        return ", ".join(f"{cell} as {identifier(name)}" for cell, name in zip(cells, names, strict=False))
+
+    def _line(self) -> str:
+        whens = " ".join(f"when {line} then {other}" for line, other in self.lines)
+        return f"(case _line {whens} else _line end)::varchar" if whens else "_line::varchar"
 
     def _cell(self, span: Span) -> str:
         start, end = span

@@ -12,6 +12,8 @@ from etl.sources.formats.file_text import FileText
 from etl.sources.formats.scanner import Dialect, Record
 
 _PART_BYTES = 8 << 20
+#: The groups of a pattern of lines above or below that count: the records, or all lines of the file.
+COUNTED = ("records", "lines")
 
 
 class Layout(NamedTuple):
@@ -48,6 +50,8 @@ class Body(NamedTuple):
     skipped: int
     #: Those of them that are skipped by their number alone.
     skips: tuple[Skip, ...]
+    #: What the lines above and below count: the option whose pattern says so, of what, and how many.
+    counts: tuple[tuple[str, str, str], ...] = ()
 
 
 def find_body(content: bytes | FileText, layout: Layout, dialect: Dialect) -> Body:
@@ -55,7 +59,10 @@ def find_body(content: bytes | FileText, layout: Layout, dialect: Dialect) -> Bo
     start = text_start(content)
     top, line = start, 1
     skips: list[Skip] = []
-    for begin, end in _preamble(content, start, layout.preamble):
+    counts = []
+    above = list(_preamble(content, start, layout.preamble))
+    counts += _counts(content, "preamble", layout.preamble, above)
+    for begin, end in above:
         start, line = end, line + 1
         if not isinstance(layout.preamble, str):
             skips.append(Skip(begin, end, f"preamble={layout.preamble}", "above"))
@@ -77,8 +84,25 @@ def find_body(content: bytes | FileText, layout: Layout, dialect: Dialect) -> Bo
     end, below = _above_footer(content, start, layout.footer, dialect)
     if not isinstance(layout.footer, str):
         skips += [Skip(*span, f"footer={layout.footer}", "below") for span in below]
+    counts += _counts(content, "footer", layout.footer, below)
     skipped = physical_lines(content, top, start) + physical_lines(content, end, len(content))
-    return Body(start, end, line, names, tuple(filter(any, heads)), is_sound, skipped, tuple(skips))
+    return Body(start, end, line, names, tuple(filter(any, heads)), is_sound, skipped, tuple(skips), tuple(counts))
+
+
+def _counts(
+    content: bytes | FileText, option: str, pattern: int | str, spans: Sequence[tuple[int, int]]
+) -> list[tuple[str, str, str]]:
+    """Return what the lines at `spans` count, as named groups of a pattern; an empty count if none does."""
+    groups = re.compile(pattern).groupindex if isinstance(pattern, str) else {}
+    lines = (
+        [content[begin:end].rstrip(b"\r\n").decode("utf-8", "replace") for begin, end in spans] if groups else []
+    )
+    found = [match for line in lines if (match := re.search(str(pattern), line))]
+    return [
+        (option, what, next((match[what] for match in found if match[what] is not None), ""))
+        for what in COUNTED
+        if what in groups
+    ]
 
 
 def text_start(content: bytes | FileText) -> int:

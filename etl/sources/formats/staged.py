@@ -6,11 +6,11 @@ Such a format is one generator of records; the rest is here. Broken records go t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import merge
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from etl.engine import quoting
 from etl.engine.quoting import identifier
@@ -78,6 +78,11 @@ class Staged:
 
     def verify(self) -> None:
         """Do nothing: every record was looked at."""
+
+    def number_as(self, lines: Mapping[int, int]) -> None:
+        """Give records the numbers of other lines, if their format has a column of these."""
+        if getattr(self.reader, "is_numbered", False):
+            self.reader = replace(cast("Any", self.reader), lines=tuple(lines.items()))
 
     def faults(self) -> Iterator[Fault]:
         """Yield the broken records, in order."""

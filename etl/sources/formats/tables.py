@@ -11,7 +11,7 @@ from etl.sources.formats.head import Body
 from etl.sources.formats.merged import without_merged
 from etl.sources.formats.scanner import Dialect, Record, Stretch, Traits, record_spans, scan
 
-_BEHIND = "there is text behind the last delimiter"
+BEHIND = "there is text behind the last delimiter"
 
 
 def first_table(
@@ -29,7 +29,7 @@ def first_table(
     )
     found = _trailing(content, without_merged(content, found, dialect), dialect, trailing)
     for item in _decodable(content, found, dialect):
-        second = _second_header(content, item, body, headers, dialect)
+        second = second_header(content, item, body, headers, dialect)
         if second is None:
             yield item
             continue
@@ -74,7 +74,7 @@ def _telling(header: Sequence[str], dialect: Dialect) -> bytes:
     return max((name for name in names if not any(mark in name for mark in marks)), key=len, default=b"")
 
 
-def _second_header(
+def second_header(
     content: bytes | FileText, item: Stretch | Record, body: Body, headers: Sequence[list[str]], dialect: Dialect
 ) -> Record | None:
     """Return the record with which another table begins, if there is one in `item`; `headers` are the names."""
@@ -143,7 +143,7 @@ def _without_trailing(data: bytes, stretch: Stretch, dialect: Dialect) -> Iterat
         if ended == stretch.records or ended + data.count(mark + b"\r") == stretch.records:
             yield stretch
             return
-    yield from _without(data, stretch, dialect, lambda text: "" if _has_nothing_behind(text, dialect) else _BEHIND)
+    yield from _without(data, stretch, dialect, lambda text: "" if _has_nothing_behind(text, dialect) else BEHIND)
 
 
 def _pairs(data: bytes, mark: int) -> int:

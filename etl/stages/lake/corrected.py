@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from etl.errors import UnreadableError, few
 from etl.sources.formats import Fault
+from etl.sources.formats.splitter import line_ends
 from etl.stages.lake.corrections import DISCARD, WHOLE_FILE, Correction, Corrections, record_hash
 from etl.stages.lake.inputs import Input, reopened
 from etl.stages.lake.place import Extraction, Reject, scratch_file
@@ -103,7 +104,7 @@ class Corrected:
         }
         if not replaced:
             return
-        opened = self._opened(file, list(replaced.values()))
+        opened = self._opened(file, replaced)
         if (
             opened is None
             or _texts(opened) != [text.strip() for text in replaced.values()]
@@ -113,14 +114,14 @@ class Corrected:
             replaced = {n: text for n, text in replaced.items() if n not in self._unfit}
             if opened:
                 opened.opened.close()
-            opened = self._opened(file, list(replaced.values())) if replaced else None
+            opened = self._opened(file, replaced) if replaced else None
         if opened:
             self._replaced.append(opened)
             self._origins.append(list(replaced))
 
     def _unfitness(self, file: Input, text: str) -> str:
         """Return what is wrong with the shape of a text alone."""
-        opened = self._opened(file, [text])
+        opened = self._opened(file, {-1: text})
         if opened is None:
             return "it cannot be read"
         try:
@@ -135,11 +136,18 @@ class Corrected:
     def _problem(self, opened: Input) -> str:
         return opened.problem(self._extraction.redactor(opened).header(opened.opened.columns))
 
-    def _opened(self, file: Input, texts: Sequence[str]) -> Input | None:
+    def _opened(self, file: Input, texts: Mapping[int, str]) -> Input | None:
+        """Return the texts as an input; each is of a decided record by its number, or of none."""
         path = self._path(len(self._replaced))
-        path.write_text("".join(f"{text}\n" for text in texts), "utf-8", newline="")
+        lines, line = {}, 1
+        with path.open("w", encoding="utf-8", newline="") as target:
+            for number, text in texts.items():
+                target.write(f"{text}\n")
+                if number >= 0:
+                    lines[line] = self.decided[number][0].fault.place.line
+                line += line_ends(f"{text}\n".encode("utf-8", "surrogatepass"))
         with suppress(UnreadableError):
-            opened = reopened(file, path, path.with_name(f"{path.name}.records"))
+            opened = reopened(file, path, path.with_name(f"{path.name}.records"), lines)
             opened.opened.verify()
             return opened
         return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from etl.contract.numerals import flagged
@@ -167,11 +168,16 @@ def which(inputs: Sequence[Input], file: Input) -> str:
     return f"{file.file.name}: " if len(inputs) > 1 else ""
 
 
-def reopened(file: Input, path: Path, scratch: Path) -> Input:
-    """Take apart texts of records at `path`, to be read in the place of others of `file`."""
+def reopened(file: Input, path: Path, scratch: Path, lines: Mapping[int, int] = MappingProxyType({})) -> Input:
+    """Take apart texts of records at `path`, to be read in the place of others of `file`.
+
+    `lines` are the lines that those had in the file, by the lines that they have at `path`.
+    """
     source, columns = file.source, file.opened.columns
     expected = source.contract.delivered
     opened = source.format.record_format(columns).open(path, expected, scratch)
+    if lines and hasattr(opened, "number_as"):
+        opened.number_as(lines)
     return Input(file=file.file, opened=opened, names=tuple(_names(source, opened.columns)), source=source)
 
 

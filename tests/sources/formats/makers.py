@@ -149,6 +149,7 @@ def _copy(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
 MAKERS = {
     "Csv": Maker(lambda columns: Csv(), _csv),
     "Csv, escape": Maker(lambda columns: Csv(escape="\\"), _escaped),
+    "Csv, by lines": Maker(lambda columns: Csv(repeated_headers=True), _csv),
     "Csv, copy": Maker(lambda columns: Csv(delimiter="\t", quote="", escapes="copy"), _copy),
     "Excel": Maker(lambda columns: Excel(), _excel),
     "Excel, report": Maker(_report_format, _report),
