@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from etl.errors import UnreadableError
-from etl.sources.formats.json_values import Malformed, decoded
+from etl.sources.formats.json_structure import Around, Structure, keyed
+from etl.sources.formats.json_values import Malformed, decoded, dumped
 from etl.sources.formats.limits import too_long
 
 _BLOCK_CHARACTERS = 1 << 20
@@ -41,6 +42,8 @@ class _Cursor:
     is_end: bool = False
     #: Whether values lie on lines, where a malformed one ends, rather than in an array.
     is_lines: bool = False
+    #: Whether NaN and Infinity are numbers.
+    nan: bool = False
 
     def peek(self) -> str:
         """Go to the next character that is no space and return it; empty at the end of the file."""
@@ -87,7 +90,7 @@ class _Cursor:
 
     def _decoded(self) -> tuple[Any, str, int | None]:
         try:
-            value, end = decoded(self.buffer, self.at)
+            value, end = decoded(self.buffer, self.at, self.nan)
         except Malformed as error:
             return None, str(error), self._end_of_malformed()
         return value, "", end
@@ -128,60 +131,175 @@ def _span(text: str, start: int) -> int | None:
     return None
 
 
-def elements(text: Path, keys: tuple[str, ...], largest: int) -> Iterator[Element]:
-    """Yield the elements of the array at `keys` of the document, and what belongs to no element.
+def elements(
+    text: Path, where: Structure, largest: int, *, several: bool = False, nan: bool = False
+) -> Iterator[Element]:
+    """Yield the records of a document, or of `several` one after another, and what belongs to no record.
 
-    Raises UnreadableError if there is no such array.
+    Raises UnreadableError if a document has no place for them.
     """
-    with text.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        cursor = _Cursor(file=file, largest=largest)
-        document = _Document(cursor, keys)
-        yield from document.inside(keys)
-        if not document.is_found:
-            raise UnreadableError(document.missing(text))
-        yield from cursor.rest("it stands after the end of the document")
+    around: list[Around] = []
+    if where.wanted:
+        # what stands below the records is beside them too
+        found = _found(text, where, largest, several, nan)
+        around = [tuple(document.around) for document, element in found if element is None]
+    number = 0
+    for document, element in _found(text, where, largest, several, nan):
+        if element is None:
+            number += 1
+        elif element.problem or where.is_plain or not is_text(element.text):
+            yield element
+        else:
+            yield from _records(element, where, around[number] if around else tuple(document.around))
 
 
-def sequence(text: Path, largest: int) -> Iterator[Element]:
+def is_text(text: str) -> bool:
+    """Return whether no surrogate in a text stands for a byte that is not one."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def sequence(text: Path, largest: int, nan: bool = False) -> Iterator[Element]:
     """Yield values that only space lies between; a malformed one ends at the end of its line."""
     with text.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        cursor = _Cursor(file=file, largest=largest, is_lines=True)
+        cursor = _Cursor(file=file, largest=largest, is_lines=True, nan=nan)
         while cursor.peek():
             yield cursor.element()
 
 
+def _records(element: Element, where: Structure, around: Around) -> Iterator[Element]:
+    """Yield the records within an element of an array; if one cannot be told, the element is broken as a whole."""
+    try:
+        found = [(record, dumped(record)) for record in where.records(element.value, around)]
+    except (Malformed, RecursionError) as error:
+        problem = str(error) if isinstance(error, Malformed) else "it is nested too deeply"
+        yield element._replace(value=None, problem=problem)
+        return
+    for record, text in found:
+        yield Element(element.line, text, record)
+
+
+def _found(
+    text: Path, where: Structure, largest: int, several: bool, nan: bool
+) -> Iterator[tuple[_Document, Element | None]]:
+    """Yield what each document has at its keys, and None at its end."""
+    with text.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        cursor = _Cursor(file=file, largest=largest, nan=nan)
+        while True:
+            document = _Document(cursor, where)
+            for element in document.inside(where.outer):
+                yield document, element
+            if not document.is_settled:
+                raise UnreadableError(document.missing(text))
+            yield document, None
+            if not several or not cursor.peek():
+                break
+        for element in cursor.rest("it stands after the end of the document"):
+            yield document, element
+
+
 class _Document:
-    def __init__(self, cursor: _Cursor, keys: tuple[str, ...]) -> None:
+    def __init__(self, cursor: _Cursor, where: Structure) -> None:
         self._cursor = cursor
-        self._keys = keys
+        self._keys = where.outer
+        self._wanted = where.wanted
+        self._instead = where.instead
+        self._keyed = where.keyed if where.inner is None else ""
         self._seen: list[str] = []
         self._is_over = False
-        #: What stands where the array, or an object on the way to it, belongs.
-        self._instead = ""
-        self.is_found = False
+        #: What stands where the array, or an object on the way to it, belongs, and what to do.
+        self._refused = self._advice = ""
+        self._is_found = False
+        #: What the objects on the way to the array hold beside it, as far as it is wanted.
+        self.around: list[dict[str, Any]] = [{} for _ in self._keys]
 
     def inside(self, keys: tuple[str, ...]) -> Iterator[Element]:
         """Yield the records of the value at the cursor."""
-        if self.is_found and not keys:
+        cursor = self._cursor
+        char = cursor.peek()
+        if self._is_found and not keys:
             yield from self._over(f"the records at {'.'.join(self._keys)} appear twice")
-        elif not keys and self._cursor.take("["):
-            self.is_found = True
-            yield from self._array()
-        elif keys and self._cursor.take("{"):
+        elif keys and cursor.take("{"):
             yield from self._object(keys)
+        elif not keys and self._keyed and cursor.take("{"):
+            self._is_found = True
+            yield from self._members()
+        elif not keys and not self._keyed and cursor.take("["):
+            self._is_found = True
+            yield from self._array()
+        elif not keys and char == "{" and "object" in self._instead:
+            self._is_found = True
+            yield cursor.element()
+        elif char == "n" and "null" in self._instead and self._keys:
+            element = cursor.element()
+            self._is_found = not element.problem
+            self._is_over = bool(element.problem)
+        elif not keys and self._keyed and self._is_empty_array():
+            self._is_found = True
         else:
-            path = ".".join(self._keys[: len(self._keys) - len(keys)]) or "the document"
-            what = _KINDS.get(self._cursor.peek(), "a number")
-            self._instead = f"{path} is {what}, not {'an object' if keys else 'an array of records'}"
+            self._refuse(keys, char)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the array was there, or may be missing where nothing is malformed."""
+        may_lack = bool(self._keys) and "missing" in self._instead and not self._is_over and not self._refused
+        return self._is_found or may_lack
 
     def missing(self, text: Path) -> str:
         """Return what to say of a document without the array."""
-        if self._keys and self._instead:
-            return f"{text}: {self._instead}. Ask for an empty array, [], on a day without records."
+        if self._keys and self._refused:
+            return f"{text}: {self._refused}. {self._advice}."
         if self._keys:
             seen = ", ".join(self._seen[:20]) or "none"
             return f"{text} holds no array at {'.'.join(self._keys)}; the keys found are: {seen}."
+        if self._keyed:
+            return f"{text} is not a JSON object of records. If one of its keys has them, write records='its.key'."
         return f"{text} is not a JSON array. If the records are in an array of an object, write records='its.key'."
+
+    def _refuse(self, keys: tuple[str, ...], char: str) -> None:
+        passed = self._keys[: len(self._keys) - len(keys)]
+        what = _KINDS.get(char, "a number")
+        wanted = "an object" if keys else "an object of records" if self._keyed else "an array of records"
+        advice = "Ask for an empty array, [], on a day without records"
+        if keys and char == "[":
+            path = f"{'.'.join(passed)}[].{'.'.join(keys)}"
+            advice = f"If each of its elements has records, write records={path!r}"
+        elif char == "[":
+            advice = "If its elements are the records, take keyed= out"
+        elif char == "n":
+            advice += ", or write records_or='null'"
+        elif not keys and char == "{":
+            advice = "If it is one record, write records_or='object'; if each of its keys has one, write keyed="
+        self._refused = f"{'.'.join(passed) or 'the document'} is {what}, not {wanted}"
+        self._advice = advice
+
+    def _is_empty_array(self) -> bool:
+        """Step over an array with nothing in it: many senders write an empty object so."""
+        return self._cursor.take("[") and self._cursor.take("]")
+
+    def _members(self) -> Iterator[Element]:
+        cursor = self._cursor
+        is_first = True
+        while not self._is_over and not cursor.take("}"):
+            is_sound = (is_first or cursor.take(",")) and cursor.peek() == '"'
+            is_first = False
+            key = cursor.element() if is_sound else None
+            if key is None or key.problem or not cursor.take(":"):
+                yield from self._over("it is not JSON", key)
+                return
+            value = cursor.element()
+            text, problem, record = f"{key.text}:{value.text}", value.problem, None
+            if not problem:
+                try:
+                    record = keyed(key.value, value.value, self._keyed)
+                    text = dumped(record)
+                except Malformed as error:
+                    problem = str(error)
+            yield Element(key.line, text, record, problem)
+            if not cursor.peek():
+                yield from self._over("" if problem else "the file ends within the object")
 
     def _array(self) -> Iterator[Element]:
         cursor = self._cursor
@@ -216,10 +334,15 @@ class _Document:
                 yield from self.inside(keys[1:])
             elif (value := cursor.element()).problem:
                 yield from self._over(value.problem, value)
+            elif key.value in self._wanted:
+                around = self.around[len(self._keys) - len(keys)]
+                if key.value in around:
+                    yield from self._over(f"key {key.value!r} appears twice in one object", value)
+                around[key.value] = value.value
 
     def _over(self, problem: str, taken: Element | None = None) -> Iterator[Element]:
         """Yield what is left as broken, once; at least one record, so that a file cut short is not sound."""
-        if self.is_found and not self._is_over and problem:
+        if self._is_found and not self._is_over and problem:
             is_end = not self._cursor.peek()
             if taken:
                 yield taken._replace(problem=problem)

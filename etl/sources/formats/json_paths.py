@@ -125,11 +125,7 @@ class Paths:
                 extra[f"[{index}]"] = item
 
     def _text(self, value: Any, column: int) -> str | None:
-        if isinstance(value, Number):
-            return self._values.number(value, self._names[column])
-        if value is None or isinstance(value, str):
-            return value
-        return dumped(value)
+        return cell_text(value, self._names[column], self._values)
 
     def _replace(self, value: Any, column: int, hide: Callable[[str], str]) -> None:
         *ways, last = self._steps[column]
@@ -138,6 +134,15 @@ class Paths:
         text = self._text(part(value, last), column)
         if text is not None:
             value[last] = hide(text)
+
+
+def cell_text(value: Any, column: str, values: Values) -> str | None:
+    """Return a value as the text of a cell; of an object or a list, its JSON text."""
+    if isinstance(value, Number):
+        return values.number(value, column)
+    if value is None or isinstance(value, str):
+        return value
+    return dumped(value)
 
 
 def part(value: Any, step: str | int) -> Any:

@@ -32,7 +32,13 @@ class _Number(str):
     __slots__ = ()
 
 
-_DECODER = json.JSONDecoder(parse_float=_Number, parse_int=_Number)
+class _NoNumber(str):
+    """NaN or an infinity, which some programs write."""
+
+    __slots__ = ()
+
+
+_DECODER = json.JSONDecoder(parse_float=_Number, parse_int=_Number, parse_constant=_NoNumber)
 
 
 @dataclass
@@ -54,18 +60,62 @@ def drafts(sample: Sample) -> Iterator[Draft]:
     options = {"encoding": text.encoding} if text.encoding else {}
     if sample.kind == Kind.JSON_LINES:
         records = list(islice(_lines(text.text), SAMPLE_RECORDS))
-        yield _draft(sample, "JsonLines", "", records, options)
+        if not sample.is_whole or any(isinstance(record, dict) for record in records):
+            yield _draft(sample, "JsonLines", "", records, options)
+            return
+    documents = _documents(sample, text.text) if sample.is_whole else []
+    if len(documents) > 1:
+        yield from _of_several(sample, documents, options)
         return
     found = False
-    for path, records in _arrays(sample, text.text):
+    for path, records in _arrays(documents, text.text):
         found = True
         yield _draft(sample, "Json", path, records, options)
+    for given, records in _others(documents[0] if documents else None):
+        found = True
+        yield _draft(sample, "Json", "", records, {**given, **options})
     if found:
         return
     lines = list(_lines(text.text)) if sample.is_whole else []
-    if len(lines) != 1 or not isinstance(lines[0], dict) or _is_keyed(lines[0]):
+    if len(lines) != 1 or not isinstance(lines[0], dict):
         raise ConfigError(f"{sample.path} holds no array of objects. Have its records delivered as one.")
     yield _draft(sample, "JsonLines", "", lines, options)
+
+
+def _of_several(sample: Sample, documents: Sequence[Any], options: Mapping[str, object]) -> Iterator[Draft]:
+    """Yield the drafts of documents one after another: of an array that all of them have, or of objects."""
+    arrays = [dict(_within(document, ())) for document in documents]
+    for steps in arrays[0]:
+        if all(steps in each for each in arrays):
+            records = [record for each in arrays for record in each[steps]]
+            yield _draft(sample, "Json", ".".join(steps), records, {"concatenated": True, **options})
+    yield _draft(sample, "JsonLines", "", documents[:SAMPLE_RECORDS], {"concatenated": True, **options})
+
+
+def _others(document: Any) -> Iterator[tuple[dict[str, object], list[Any]]]:
+    """Yield the options and the records of a document without an array of objects: rows, or objects by key."""
+    if isinstance(document, list) and len(document) > 1 and all(isinstance(row, list) for row in document):
+        head, *rows = document
+        if head and all(type(name) is str for name in head) and len(set(head)) == len(head):
+            whole = [row for row in rows[:SAMPLE_RECORDS] if len(row) == len(head)]
+            yield {"header": True}, [dict(zip(head, row, strict=True)) for row in whole]
+    if isinstance(document, dict):
+        for path, found in _objects(document, ()):
+            name = names.free("key", {key.lower() for record in found.values() for key in record})
+            records = [{name: key, **record} for key, record in islice(found.items(), SAMPLE_RECORDS)]
+            yield {**({"records": path} if path else {}), "keyed": name}, records
+
+
+def _objects(value: Any, steps: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield where objects are that have a record for each of their keys, with these."""
+    if not isinstance(value, dict) or len(steps) >= _DEEPEST:
+        return
+    if _is_keyed(value):
+        yield ".".join(steps), value
+        return
+    for key, item in value.items():
+        if _PLAIN_KEY.fullmatch(key):
+            yield from _objects(item, (*steps, key))
 
 
 def _draft(sample: Sample, format: str, path: str, records: Sequence[Any], options: Mapping[str, object]) -> Draft:
@@ -75,6 +125,9 @@ def _draft(sample: Sample, format: str, path: str, records: Sequence[Any], optio
             f"{sample.path} is {sample.kind.value} but holds no objects with keys. Have records delivered as "
             "objects, one a line or in one array."
         )
+    given: dict[str, object] = {"records": path} if path else {}
+    if constants := set(_constants(objects)):
+        given |= {"nan": True, **({"null": "NaN"} if "NaN" in constants else {})}
     places = list(_places(_gathered(objects), (), 0))
     named = names.distinct([_name(steps) for steps, _ in places])
     columns = [
@@ -82,7 +135,9 @@ def _draft(sample: Sample, format: str, path: str, records: Sequence[Any], optio
         for index, (name, (_, values)) in enumerate(zip(named, places, strict=True))
     ]
     paths = {name: _path(steps) for name, (steps, _) in zip(named, places, strict=True) if steps != (name,)}
-    given: dict[str, object] = {"records": path} if path else {}
+    if options.get("header"):
+        # its names are the columns, whatever is in them
+        paths = {}
     return Draft(
         path=sample.path,
         columns=tuple(columns),
@@ -90,8 +145,27 @@ def _draft(sample: Sample, format: str, path: str, records: Sequence[Any], optio
         options={**given, **({"paths": paths} if paths else {}), **options},
         records=len(records),
         is_whole=sample.is_whole and len(records) < SAMPLE_RECORDS,
+        notes=tuple(_within_records(path, format, places)),
         oddities=tuple(of_text(sample)),
     )
+
+
+def _within_records(path: str, format: str, places: Sequence[tuple[tuple[str, ...], _Values]]) -> Iterator[str]:
+    """Yield how records within those of a document are read, where there are some."""
+    for steps, values in places if format == "Json" else ():
+        lists = [value for value in values.found if isinstance(value, list)]
+        if any(isinstance(item, dict) for value in lists for item in value) and len(steps) == 1:
+            inner = f"{path}[].{_path(steps)}"
+            yield f"Another source can read the records in {steps[0]} beside what is around them: {inner}."
+
+
+def _constants(value: Any) -> Iterator[str]:
+    """Yield what is written in the place of a number that is none."""
+    if isinstance(value, _NoNumber):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _constants(item)
 
 
 def _lines(text: str) -> Iterator[Any]:
@@ -103,23 +177,32 @@ def _lines(text: str) -> Iterator[Any]:
             continue  # for quarantine: one bad line says nothing of the others
 
 
-def _arrays(sample: Sample, text: str) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the path of each array of objects with its elements, the one with the most first."""
-    start = len(text) - len(text.lstrip())
+def _documents(sample: Sample, text: str) -> list[Any]:
+    """Return the document of a text, or those that follow one another."""
+    found: list[Any] = []
+    position = 0
     try:
-        document = _DECODER.decode(text[start:]) if sample.is_whole else None
+        while (position := len(text) - len(text[position:].lstrip())) < len(text) and len(found) < SAMPLE_RECORDS:
+            document, position = _DECODER.raw_decode(text, position)
+            found.append(document)
     except ValueError as error:
         raise ConfigError(f"{sample.path} is not JSON: {error}. Have it delivered again.") from error
     except RecursionError as error:
         raise ConfigError(f"{sample.path} is nested too deeply. Have it delivered otherwise.") from error
-    found = list(_within(document, ())) if sample.is_whole else [_first_array(text)]
+    return found
+
+
+def _arrays(documents: Sequence[Any], text: str) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the path of each array of objects with its elements, the one with the most first."""
+    found = list(_within(documents[0], ())) if documents else [_first_array(text)]
     for steps, elements in sorted(found, key=lambda item: -len(item[1])):
         yield ".".join(steps), elements[:SAMPLE_RECORDS]
 
 
 def _is_keyed(document: Mapping[str, Any]) -> bool:
-    """Return whether a document has a record for each of its keys."""
-    return len(document) > 1 and all(isinstance(value, dict) for value in document.values())
+    """Return whether an object has a record for each of its keys: several, with a key in common."""
+    records = [value for value in document.values() if isinstance(value, dict)]
+    return len(records) == len(document) > 1 and bool(set.intersection(*map(set, records)))
 
 
 def _within(value: Any, steps: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
@@ -221,7 +304,7 @@ def _path(steps: Sequence[str]) -> str:
 
 def _text(value: Any) -> str:
     """Return a JSON value as extraction reads it: text, in which nothing but null is null."""
-    if value is None:
+    if value is None or (isinstance(value, _NoNumber) and value == "NaN"):
         return ""
     if isinstance(value, _Number):
         return str(value)

@@ -65,6 +65,26 @@ def _json_lines(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes
     return "".join(f"{line}\n" for line in lines).encode()
 
 
+def _json_rows(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    return json.dumps([columns, *map(list, rows)], default=str).encode()
+
+
+def _json_groups(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    """Return a document in which every sale is in a list of its item's."""
+    sales = [dict(zip(columns, row, strict=True)) for row in rows]
+    groups = [{"item": sale.pop("item", None), "sales": [sale]} for sale in sales]
+    return json.dumps({"groups": [{"sales": []}, *groups]}, default=str).encode()
+
+
+def _json_groups_format(columns: Sequence[str]) -> Json:
+    return Json(records="groups[].sales", paths={"item": "../item"})
+
+
+def _json_sequence(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    texts = (json.dumps(dict(zip(columns, row, strict=True)), default=str, indent=1) for row in rows)
+    return "".join(texts).encode()
+
+
 def _parquet(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
     cells = zip(*rows, strict=True) if rows else [()] * len(columns)
     arrays = [_array(list(column)) for column in cells]
@@ -155,7 +175,10 @@ MAKERS = {
     "Excel, report": Maker(_report_format, _report),
     "FixedWidth": Maker(_fixed_format, _fixed),
     "Json": Maker(lambda columns: Json(), _json, _nested_json),
+    "Json, header": Maker(lambda columns: Json(header=True), _json_rows, _nested_json),
+    "Json, groups": Maker(_json_groups_format, _json_groups, _nested_json),
     "JsonLines": Maker(lambda columns: JsonLines(), _json_lines, _nested_json),
+    "JsonLines, concatenated": Maker(lambda columns: JsonLines(concatenated=True), _json_sequence, _nested_json),
     "Parquet": Maker(lambda columns: Parquet(), _parquet, lambda text: {"a": text, "b": [{"c": text}]}),
     "Xml": Maker(lambda columns: Xml(record="sales/sale"), _xml, _nested_xml),
 }

@@ -276,7 +276,8 @@ def test_a_renamed_column_is_answered_with_what_takes_it(tmp_path: Path, maker: 
         first = replace(known.columns[0], **ast.literal_eval(answer[2]))
         known = replace(known, columns=(first, *known.columns[1:]))
     else:
-        format = replace(format, **{answer[1]: ast.literal_eval(answer[2])})
+        said = {**getattr(format, answer[1]), **ast.literal_eval(answer[2])}
+        format = replace(format, **{answer[1]: said})
     assert day(tmp_path / "b", maker, ROWS, columns, contract=known, format=format)[1] == (3, 3, 0, 0)
 
 
