@@ -91,7 +91,8 @@ class Race:
         contestant.prepare()
         measurement = measure(contestant.name, contestant.command, contestant.variables)
         self.results[self.part, workload, contestant.name].append(measurement)
-        tell(self.domain.name, f"{self.domain.name}, {workload}", contestant.name, measurement)
+        what = f"{len(self.domain.models):,} models of {self.domain.name}: {workload}"
+        tell("models", what, contestant.name, measurement)
         self._verify(workload, contestant)
 
     def _verify(self, workload: str, contestant: Contestant) -> None:
