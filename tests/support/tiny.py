@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,19 @@ def ask(path: Path, query: str) -> list[tuple[Any, ...]]:
         return con.execute(query).fetchall()
 
 
+def memory() -> duckdb.DuckDBPyConnection:
+    """Return a connection to read files with, and to make no tables: a new database costs more than most reads."""
+    return _memory(os.getpid()).cursor()
+
+
+@cache
+def _memory(_: int) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect(":memory:", config={"threads": 1})
+    # a test writes another file of the same name
+    con.execute("set enable_external_file_cache = false")
+    return con
+
+
 def stale(planned: Plan) -> list[str]:
     """Return the stale steps of a plan as text."""
     return [str(key) for key in planned.stale]
@@ -229,7 +243,7 @@ def extract_key(day: str, source: str = "sales") -> Key:
 
 def _parquet(base: Path, day: date, columns: str) -> list[tuple[Any, ...]]:
     (file,) = (base / "sales").glob(f"*={day}/data.parquet")
-    with duckdb.connect() as con:
+    with memory() as con:
         query = f"select {columns} from read_parquet(?, hive_partitioning = false)"
         return con.execute(query, [str(file)]).fetchall()
 

@@ -3,11 +3,13 @@
 A new format adds its own: what its decoder can multiply, and what it searches.
 """
 
+import base64
 import gzip
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
-from zipfile import ZIP_BZIP2, ZIP_DEFLATED
+from zipfile import ZIP_DEFLATED
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +19,13 @@ from tests.sources.formats.test_excel import open_document, text
 #: The name of the file, and its content.
 Bomb = Callable[[], tuple[str, bytes]]
 HEADER = "id,item,price\n"
+#: zipped(repeated(bytes(1 << 20), times=1200), ZIP_BZIP2), packed once more: to make it takes seconds.
+BZIP2_OF_1_2_GB = (
+    "eNoL8GZm0WNgYOABYkWGs3nrrN1YGUDAG0Ql6qUkljhFZZgZOkaqBUeaSR3nZngV58BwgIGBQ4HBoMHXzVFTOYjTU+Yoa8pM35Qb"
+    "2TI6zCsrGZiBWhUaGA4xmkqyLOn1UFUpFhGdlGo6OXFNwQa+pU/AljUxMHOwXEkRmmSqMGXimYAwzynXfNs2HjpgNX0CgwEDAxMH"
+    "A4+CcOAEL48rTUHuo9aPWj9q/aj1g9L6viUZXxiKeAWA1jOBHXDYQGTZTIeuGysE4/SedBUsVNybzPEhwJuRSY8Zd1ELAw2MDLCC"
+    "N8CblQ3EYQRCYyCdCVYHAAxdoKs="
+)
 
 
 def packed(parts: Iterable[bytes]) -> tuple[str, bytes]:
@@ -130,7 +139,7 @@ BOMBS: dict[str, list[Bomb]] = {
         lambda: packed([HEADER.encode(), *repeated(b'1,a,1\n"\n')]),
         lambda: packed(repeated(bytes(1 << 10))),
         lambda: zipped(repeated(b"x\n"), ZIP_DEFLATED),
-        lambda: zipped(repeated(bytes(1 << 20), times=1200), ZIP_BZIP2),
+        lambda: ("a.dat.zip", zlib.decompress(base64.b64decode(BZIP2_OF_1_2_GB))),
         lambda: plain(f"{wide(70_000)}\n{wide(70_000)}\n"),
         lambda: plain(f"id,item,price,{wide(15_000)}\n" + f"1,a,2{',' * 15_000}\n" * 20),
     ],

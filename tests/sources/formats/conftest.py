@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from etl.sources.formats import Place
+from tests.support import tiny
 
 
 @dataclass
@@ -44,7 +44,7 @@ def table(tmp_path) -> Callable[..., Table]:
 def taken_apart(opened) -> Table:
     names = list(opened.columns)
     extra = ["_extra"] if opened.extras else []
-    with duckdb.connect() as con:
+    with tiny.memory() as con:
         relation = opened.reader.relation([opened.file, opened.file], [*names, *extra])
         twice = con.execute(f"select * from {relation} order by file_index").fetchall()
         numbered = opened.reader.numbered(opened.file, [*names, *extra])
