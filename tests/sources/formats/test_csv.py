@@ -70,7 +70,7 @@ def test_an_option_that_cannot_be_is_refused_by_name(options):
 
 
 def test_marks_of_numbers_must_differ():
-    with pytest.raises(ContractError, match="decimal and thousands are both ','"):
+    with pytest.raises(ContractError, match="decimal= and thousands= are both ','"):
         Csv(decimal=",", thousands=",")
 
 
