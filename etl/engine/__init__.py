@@ -16,6 +16,7 @@ from etl.engine.connections import (
     relation,
     set_session,
 )
+from etl.engine.shared import close_shared_memory, in_shared_memory
 
 __all__ = [
     "BUILD",
@@ -25,9 +26,11 @@ __all__ = [
     "attach_new",
     "building",
     "check_storage_version",
+    "close_shared_memory",
     "comparing",
     "discard_build",
     "in_memory",
+    "in_shared_memory",
     "is_damage",
     "reading",
     "relation",

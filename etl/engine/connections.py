@@ -43,14 +43,21 @@ _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
 @contextmanager
 def in_memory(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a private in-memory database; what does not fit in memory spills to the project's scratch."""
+    with open_in_memory(project) as con:
+        yield con
+
+
+def open_in_memory(project: Project) -> duckdb.DuckDBPyConnection:
+    """Open a private in-memory database, which is to be closed."""
     import duckdb
 
     con = duckdb.connect(":memory:")
     try:
         _configure(con, project)
-        yield con
-    finally:
+    except BaseException:
         con.close()
+        raise
+    return con
 
 
 def set_session(con: duckdb.DuckDBPyConnection, project: Project) -> None:

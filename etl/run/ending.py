@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from etl import engine
 from etl.ledger import Key, Ledger, Receipt
 from etl.ledger.keys import PUBLISH, UNDELIVERED
 from etl.plan import Plan
@@ -17,8 +18,9 @@ __all__ = ["close", "outcome_of", "summary", "totals"]
 
 
 def close(project: Project) -> None:
-    """Close a build.duckdb that was kept open from step to step."""
+    """Close the databases that were kept open from step to step."""
     close_build(project)
+    engine.close_shared_memory()
 
 
 def outcome_of(

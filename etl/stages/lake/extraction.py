@@ -60,7 +60,7 @@ def extract(
     for delivery in deliveries:
         alike[source.since(delivery.date)].append(delivery)
     done: list[_Extractor] = []
-    with engine.in_memory(project) as con:
+    with engine.in_shared_memory(project) as con:
         for together in alike.values():
             extraction = Extraction(
                 con=con,
