@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,3 +92,27 @@ def test_what_fails_while_it_is_written_leaves_what_was_there(tmp_path: Path, is
             aside.write_text("hal")
             raise problem
     assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["whole"]
+
+
+@pytest.mark.parametrize(("count", "works", "expected"), [(3, True, 3), (40, True, 0), (40, False, 40)])
+def test_many_files_are_flushed_at_once_where_the_system_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, works: bool, expected: int
+) -> None:
+    paths = [tmp_path / f"{number}" for number in range(count)]
+    for path in paths:
+        path.touch()
+    alone: list[Path] = []
+    monkeypatch.setattr(files, "flush", alone.append)
+    monkeypatch.setattr(files, "_flush_file_system", lambda path: works and path.exists())
+
+    files.flush_together(paths)
+
+    assert len(alone) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be asked")
+def test_a_file_system_is_flushed_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("text")
+
+    assert files._flush_file_system(tmp_path / "file")
+    assert files._flush_file_system(tmp_path)

@@ -6,10 +6,10 @@ import logging
 import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from time import perf_counter
 from types import MappingProxyType
 
@@ -18,13 +18,14 @@ from etl.contract.masking import withheld
 from etl.errors import Crash, DeliveryError, EtlError, UnreadableError
 from etl.ledger import Ledger, Receipt
 from etl.project import Project
+from etl.project.files import flush_together
 from etl.sources import Source
 from etl.stages.lake import empty, in_blocks
 from etl.stages.lake.careful import extract_carefully, refuse
 from etl.stages.lake.clean import Opening, extract_clean
 from etl.stages.lake.grouped import extract_small
 from etl.stages.lake.inputs import Input, Lines, open_file, which
-from etl.stages.lake.place import Extracted, Extraction, place, refusal, why_too_few
+from etl.stages.lake.place import Extracted, Extraction, folders, place, refusal, why_too_few
 from etl.stages.lake.skipped import eaten, look
 from etl.stages.lake.unchanged import is_changed, read_unchanged
 from etl.stages.raw import Delivery
@@ -139,7 +140,11 @@ class _Extractor:
         return None if is_large or has_broken or len(layouts) > 1 else ("in blocks", next(iter(layouts)))
 
     def _can_be_in_blocks(self, opening: Opening) -> bool:
-        return self.is_worth_blocks and in_blocks.can_take(self.extraction.source, opening.inputs)
+        return self.is_worth_blocks and self._is_for_blocks and in_blocks.can_take(opening.inputs)
+
+    @cached_property
+    def _is_for_blocks(self) -> bool:
+        return in_blocks.is_for(self.extraction.source)
 
     def _opened(self, delivery: Delivery) -> Opening | None:
         inputs: list[Input] = []
@@ -201,9 +206,7 @@ class _Extractor:
         except Exception:
             # one of them is the cause: alone, each gets its own verdict
             results = [None] * len(chunk)
-        with ThreadPoolExecutor() as pool:
-            placed = pool.map(self._placed, (extracted for extracted in results if extracted))
-            self._write([receipt for receipt in placed if receipt])
+        self._place([extracted for extracted in results if extracted])
         for opening, result in zip(chunk, results, strict=True):
             if result is None:
                 self._alone(opening)
@@ -217,9 +220,21 @@ class _Extractor:
             return None
         return result
 
+    def _place(self, results: Sequence[Extracted]) -> None:
+        """Move the rows of many partitions into place, on the disk before and after, and write the receipts."""
+        flush_together([extracted.rows_file for extracted in results if extracted.rows_file])
+        receipts, touched = [], set()
+        for extracted in results:
+            if receipt := self._placed(extracted):
+                receipts.append(receipt)
+                touched.update(folders(self.extraction, extracted))
+        flush_together(touched)
+        if receipts:
+            self._write(receipts)
+
     def _placed(self, extracted: Extracted) -> Receipt | None:
         with self._noting(extracted.delivery):
-            return place(self.extraction, extracted)
+            return place(self.extraction, extracted, is_flushed=True)
         return None
 
     def _finish(self, extracted: Extracted) -> None:

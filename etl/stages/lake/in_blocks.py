@@ -46,16 +46,21 @@ class Taken(NamedTuple):
     warnings: Mapping[str, int]
 
 
-def can_take(source: Source, inputs: Sequence[Input]) -> bool:
-    """Return whether files are such as can be taken in blocks; what is special is left to SQL over the whole."""
+def is_for(source: Source) -> bool:
+    """Return whether a source's files may be taken in blocks; what is special is left to SQL over the whole."""
     contract = source.contract
     masked = source.masks
     if contract.python or typing_sql.is_in_order(source) or typing_sql.mark_columns(source):
         return False
     if any(name in masked for unique in contract.uniques for name in unique.columns):
         return False
+    return _is_written_alike(source)
+
+
+def can_take(inputs: Sequence[Input]) -> bool:
+    """Return whether the files of a delivery of such a source can be taken in blocks."""
     opened = [in_blocks(file.opened) for file in inputs if file.cells]
-    return len(opened) == len(inputs) and None not in opened and _is_written_alike(source)
+    return len(opened) == len(inputs) and None not in opened
 
 
 def layout(file: Input) -> tuple[object, ...]:

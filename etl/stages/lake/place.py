@@ -170,8 +170,10 @@ class Extracted:
         return self.discarded == self.records > 0
 
 
-def place(extraction: Extraction, extracted: Extracted) -> Receipt:
+def place(extraction: Extraction, extracted: Extracted, *, is_flushed: bool = False) -> Receipt:
     """Move one partition's rows and rejects into place and return its receipt, which is not yet written.
+
+    Rows that are on the disk already, with those of others, have folders() that are still to be flushed.
 
     Of a refused one, what was accepted before stays, with its own rejects; those of the refused one lie aside.
     """
@@ -190,7 +192,7 @@ def place(extraction: Extraction, extracted: Extracted) -> Receipt:
     _quarantine(extraction, extracted, quarantine)
     lake = partition_file(extraction.project.lake, source, day)
     if extracted.rows_file is not None:
-        put(extracted.rows_file, lake)
+        put(extracted.rows_file, lake, is_flushed=is_flushed)
     elif source.is_dated:
         # not so a snapshot's, which is the only record of what came before
         delete_partition(lake.parent)
@@ -206,6 +208,12 @@ def place(extraction: Extraction, extracted: Extracted) -> Receipt:
     }
     outcome = "refused" if extracted.refused else "done"
     return Receipt(key, content, extraction.run_id, outcome, details=details)
+
+
+def folders(extraction: Extraction, extracted: Extracted) -> list[Path]:
+    """Return the folder of a partition's rows, and those above it that may be new."""
+    folder = partition_file(extraction.project.lake, extraction.source, extracted.delivery.date).parent
+    return [folder, folder.parent, extraction.project.lake, extraction.project.lake.parent]
 
 
 def refusal(extraction: Extraction, extracted: Extracted, receipt: Receipt) -> str:

@@ -1,11 +1,13 @@
 """Delimited text in blocks: what is taken so, what is given back, and how much of it is in memory."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from etl.ledger import Ledger
 from etl.project import Project
 from etl.sources.formats import Csv
 from etl.stages.lake import in_blocks
@@ -88,3 +90,27 @@ def test_a_mark_of_the_byte_order_within_a_file_is_text(tmp_path: Path, monkeypa
     assert was_in_blocks(project)
     items = [row[0] for row in tiny.rows_of(project, columns="item")]
     assert items == ["abcdefghij", "\ufeffabcdefgh", "\ufeffabcdefgi"]
+
+
+@pytest.mark.parametrize("least", [0, 1 << 60])
+def test_many_partitions_are_on_the_disk_before_they_are_renamed_and_their_folders_before_the_receipts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: int
+) -> None:
+    monkeypatch.setattr(in_blocks, "LEAST_BYTES", least)
+    raw = {f"sales/2024-03-{day:02}.csv": f"id,item,price\n{day},pen,1\n" for day in range(1, 21)}
+    project = tiny.project(tmp_path, raw=raw)
+    done: list[str] = []
+
+    def flushed(paths: Any) -> None:
+        assert all(path.exists() for path in paths)
+        done.append("folders" if all(path.is_dir() for path in paths) else "files")
+
+    replace, write = os.replace, Ledger.write
+    monkeypatch.setattr("etl.stages.lake.extraction.flush_together", flushed)
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append("rename"), replace(*paths)))
+    monkeypatch.setattr(Ledger, "write", lambda *given: (done.append("receipts"), write(*given)))
+
+    receipts = tiny.take(project, tiny.sales())
+
+    assert len(receipts) == 20
+    assert done == ["files", *["rename"] * 20, "folders", "receipts"]
