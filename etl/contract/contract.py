@@ -1,7 +1,7 @@
 """A contract as plain data: what a table's columns and rows must be. It never imports pandera or duckdb."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, asdict, dataclass, fields
+from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from etl.contract.audit import HeaderAudit
@@ -171,7 +171,8 @@ class Contract:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {**asdict(self), "columns": [_plain(column) for column in self.columns]}
+        # asdict takes columns apart to the last value, which is done of each one here
+        return {**asdict(replace(self, columns=())), "columns": [_plain(column) for column in self.columns]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Contract":
