@@ -62,15 +62,29 @@ def tar_blocks(blocks: Callable[[], Iterator[bytes]], path: Path, member: str, s
                 return
 
 
+def files_in(path: Path, kind: str) -> dict[str, int]:
+    """Return names and sizes of the files in a zip or tar archive, without what programs add for themselves."""
+    if kind == "zip":
+        from zipfile import ZipFile
+
+        with ZipFile(path) as packed:
+            found = {each.filename: each.file_size for each in packed.infolist() if not each.is_dir()}
+    else:
+        import tarfile
+
+        with tarfile.open(path) as archive:
+            found = {each.name: each.size for each in _files(archive)}
+    return {name: size for name, size in found.items() if not _is_rubbish(name)}
+
+
 def _files(archive: TarFile) -> Iterator[TarInfo]:
     return (each for each in archive if each.isreg())
 
 
 def _wanted(names: Sequence[str], path: Path, member: str) -> int:
     """Return the place of the name that is wanted: that of the only file, or of the one that `member` matches."""
-    names = [name.replace("\\", "/").removeprefix("./") for name in names]
     files = [number for number, name in enumerate(names) if not _is_rubbish(name)]
-    wanted = [number for number in files if _matches(names[number], member)] if member else files
+    wanted = [number for number in files if is_member(names[number], member)] if member else files
     if len(wanted) == 1:
         return wanted[0]
     if not member:
@@ -94,13 +108,18 @@ def _shown(names: Iterator[str]) -> str:
 
 
 def _is_rubbish(name: str) -> bool:
-    *folders, file = name.lower().split("/")
+    *folders, file = _path(name).lower().split("/")
     return file.startswith("._") or file in _RUBBISH_FILES or any(part in _RUBBISH_FOLDERS for part in folders)
 
 
-def _matches(name: str, member: str) -> bool:
+def _path(name: str) -> str:
+    """Return a name as it would be on this system; some programs write it as Windows does."""
+    return name.replace("\\", "/").removeprefix("./")
+
+
+def is_member(name: str, member: str) -> bool:
     """Return whether a pattern with `*` and `?` matches a name; one without a folder, in whatever folder it is."""
-    name = name if "/" in member else name.rpartition("/")[2]
+    name = _path(name) if "/" in member else _path(name).rpartition("/")[2]
     text = re.escape(member).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
     return re.fullmatch(text, name) is not None
 

@@ -114,7 +114,7 @@ def plain(
     With the encoding utf-8 only the compression is undone; the text may have `times` the file's size. Raises
     UnreadableError for an archive that is damaged, cut off, of several files without a `member`, or a bomb.
     """
-    kind = _kind(path, compression)
+    kind = packing(path, compression)
     is_utf8 = _is_utf8(encoding)
     if not kind and is_utf8:
         _refuse_binary(path, kinds.first_bytes(path))
@@ -144,7 +144,7 @@ def exact_encoding(path: Path, encoding: str, compression: str, member: str = ""
         return "utf-8"
     if name not in _MARKED:
         return encoding
-    with closing(_blocks(path, _kind(path, compression), TIMES, member)) as blocks:
+    with closing(_blocks(path, packing(path, compression), TIMES, member)) as blocks:
         start = next(blocks, b"")
     return next(exact for mark, exact in _MARKED[name] if start.startswith(mark))
 
@@ -194,7 +194,8 @@ def lines(text: Path, ends: str = "\n", most: int = RECORD_BYTES) -> Iterator[tu
                 number += part is not parts[-1]
 
 
-def _kind(path: Path, compression: str) -> str:
+def packing(path: Path, compression: str = "") -> str:
+    """Return how a file is packed, by its name or by what its source says; empty if it is not."""
     if compression:
         return compression.replace("none", "")
     return "tar" if path.name.lower().endswith(_TARS) else _SUFFIXES.get(path.suffix.lower(), "")

@@ -9,7 +9,6 @@ from itertools import islice, takewhile
 
 from etl.errors import ConfigError, counted
 from etl.sources.columns import is_own_column
-from etl.sources.formats.splitter import Dialect
 from etl.sources.sniff import names
 from etl.sources.sniff.columns import column
 from etl.sources.sniff.dialect import SEPARATOR, Layout, blank_layout, find_layout, records_of
@@ -178,13 +177,12 @@ def _options(text: Text, layout: Layout, notation: Notation, table: _Table) -> d
         "date_format": (notation.date_format, ""),
         "timestamp_format": (notation.timestamp_format, ""),
         "two_digit_years_until": (notation.two_digit_years_until, None),
+        "repeated_headers": (table.repeated > 0, False),
         "trailing_delimiter": (layout.trailing_delimiter, False),
         "encoding": (text.encoding or "utf-8", "utf-8"),
     }
     if table.footer and not given["footer"][0]:
         given["footer"] = (len(table.footer), 0)
-    if table.repeated and _is_comment(table, dialect):
-        given |= {"header": (False, True), "names": (table.names, []), "comment": (table.header[0].text, "")}
     return {option: value for option, (value, default) in given.items() if value != default}
 
 
@@ -203,14 +201,6 @@ def _preamble_pattern(text: str, layout: Layout, table: _Table) -> str:
     )
     records = table.header or [*table.rows, *table.odd]
     return "" if not lines or any(re.search(pattern, record.text) for record in records) else pattern
-
-
-def _is_comment(table: _Table, dialect: Dialect) -> bool:
-    """Return whether the header's text can say which lines are left out: all that begin like it, and no record."""
-    text = table.header[0].text if len(table.header) == 1 else ""
-    is_legal = bool(text) and not dialect.comment and not (dialect.quote and dialect.quote.decode() in text)
-    begins = any(row.text.startswith(text) for row in (*table.rows, *table.odd, *table.footer))
-    return is_legal and not text.startswith(dialect.delimiter.decode()) and not begins
 
 
 def _remarks(table: _Table, text: str, layout: Layout) -> list[str]:
@@ -238,8 +228,8 @@ def _remarks(table: _Table, text: str, layout: Layout) -> list[str]:
         )
     if table.repeated:
         notes.append(
-            f"The header is there again {counted(table.repeated, 'time')} further below. So it is left out by its "
-            "text, and the columns are named in the order of the file."
+            f"The header is there again {counted(table.repeated, 'time')} further below, and is left out "
+            "there too."
         )
     if table.footer:
         lines, begin = counted(len(table.footer), "line"), table.footer[0].text[:60]

@@ -6,17 +6,22 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
+from etl.sources.connectors.pattern import day_of, file_pattern
+
 _DATE = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
-#: Spellings of a date in a name, and how `files` says them.
+#: Spellings of a date in a name, and how `files` says them; last those of weeks, quarters and months.
 _SPELLINGS = (
     (_DATE, "{date}"),
     (re.compile(r"(?<!\d)\d{8}(?!\d)"), "{date:%Y%m%d}"),
     (re.compile(r"(?<!\d)\d{4}_\d{2}_\d{2}(?!\d)"), "{date:%Y_%m_%d}"),
     (re.compile(r"(?<!\d)\d{4}\.\d{2}\.\d{2}(?!\d)"), "{date:%Y.%m.%d}"),
+    *((re.compile(rf"(?<!\d)\d{{4}}{mark}W\d{{2}}(?!\d)"), f"{{date:%G{mark}W%V}}") for mark in ("-", "_", "")),
+    *((re.compile(rf"(?<!\d)\d{{4}}{mark}Q\d(?!\d)"), f"{{date:%Y{mark}Q%q}}") for mark in ("-", "_", "")),
+    *((re.compile(rf"(?<!\d)\d{{4}}{mark}\d{{2}}(?!{mark}?\d)"), f"{{date:%Y{mark}%m}}") for mark in ("-", "_")),
+    (re.compile(r"(?<!\d)\d{6}(?!\d)"), "{date:%Y%m}"),
 )
 # what a contract file itself calls by name
 _TAKEN = {*("pa", "pd", "pyarrow", "date", "Annotated", "Source", "int", "float", "str", "bool", "Config")}
@@ -87,10 +92,10 @@ def dated_below(path: Path) -> tuple[str, bool]:
 def date_in(path: Path) -> date | None:
     """Return the date that `files` would find in a path; None if it has none."""
     text = "/".join(path.absolute().parts[-4:])
-    for pattern, _ in _SPELLINGS:
+    for pattern, spelling in _SPELLINGS:
         for match in reversed(list(pattern.finditer(text))):
-            if _is_date(match[0]):
-                return date.fromisoformat(re.sub(r"\D", "", match[0]))
+            if day := _day(match[0], spelling):
+                return day
     return None
 
 
@@ -101,16 +106,15 @@ def dated(path: str) -> str:
         return text
     for pattern, spelling in _SPELLINGS:
         for match in reversed(list(pattern.finditer(text))):
-            if _is_date(match[0]):
+            if _day(match[0], spelling):
                 return f"{text[: match.start()]}{spelling}{text[match.end() :]}"
     return text
 
 
-def _is_date(text: str) -> bool:
-    digits = re.sub(r"\D", "", text)
-    with suppress(ValueError):
-        return date.fromisoformat(digits).year in range(1950, 2100)
-    return False
+def _day(text: str, spelling: str) -> date | None:
+    """Return the date of a text in a spelling; None if there is no such day, or it is of another time."""
+    day = day_of(file_pattern(spelling).segments[0].match(text, {}) or {})
+    return day if day and day.year in range(1950, 2100) else None
 
 
 def _identifier(column: str) -> str:

@@ -6,6 +6,7 @@ import bz2
 import codecs
 import gzip
 import lzma
+import tarfile
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -14,14 +15,23 @@ from pathlib import Path
 from typing import IO, Any
 
 from etl.errors import ConfigError, counted
+from etl.sources.formats.archive import files_in
 from etl.sources.formats.limits import check_packing
+from etl.sources.formats.plain import packing
 
 SAMPLE_BYTES = 10_000_000
 SAMPLE_RECORDS = 100_000
 
-#: What Csv(compression=...) says, by the suffix of the file's name.
-COMPRESSIONS = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst", ".zip": "zip"}
-_BROKEN = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
+_BROKEN = (
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    RuntimeError,
+    tarfile.TarError,
+)
 _BOMS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"}
 _BOMS |= {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 #: Bytes that no text has; some others below 32 are marks of one.
@@ -48,6 +58,9 @@ class Sample:
     content: bytes
     kind: Kind
     compression: str
+    #: The file of an archive of several that it is of, and those that it is not of.
+    member: str = ""
+    others: tuple[str, ...] = ()
     #: False if the file goes on behind `content`.
     is_whole: bool
 
@@ -65,9 +78,12 @@ def read_sample(path: Path) -> Sample:
     """Return the beginning of a file. Raises ConfigError if it cannot be read, is empty or binary."""
     if path.is_dir():
         raise ConfigError(f"{path} is a folder. Name one file in it: a typical delivery.")
-    compression = COMPRESSIONS.get(path.suffix.lower(), "")
+    compression = packing(path)
     try:
-        content = _read(path, compression)
+        others = files_in(path, compression) if compression in ("zip", "tar") else {}
+        # of several files the largest is what most others are about
+        member = max(others, key=lambda name: others[name], default="")
+        content = _read(path, compression, member)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read: {_reason(error)}. Check the path and its permissions."
@@ -83,8 +99,10 @@ def read_sample(path: Path) -> Sample:
     return Sample(
         path=path,
         content=content,
-        kind=_kind(path, content, compression),
+        kind=_kind(Path(member), content, "") if member else _kind(path, content, compression),
         compression=compression,
+        member=member if len(others) > 1 else "",
+        others=tuple(name for name in others if name != member),
         is_whole=is_whole,
     )
 
@@ -105,8 +123,8 @@ def decode(sample: Sample) -> Text:
     return Text(text, encoding, notes)
 
 
-def _read(path: Path, compression: str) -> bytes:
-    with _opened(path, compression) as file:
+def _read(path: Path, compression: str, member: str) -> bytes:
+    with _opened(path, compression, member) as file:
         parts, size = [], 0
         # some streams return less than they were asked for
         while size <= SAMPLE_BYTES and (part := file.read(SAMPLE_BYTES + 1 - size)):
@@ -115,7 +133,7 @@ def _read(path: Path, compression: str) -> bytes:
     return b"".join(parts)
 
 
-def _opened(path: Path, compression: str) -> IO[bytes] | Any:
+def _opened(path: Path, compression: str, member: str) -> IO[bytes] | Any:
     openers: dict[str, Any] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open, "": open}
     if compression in openers:
         return openers[compression](path, "rb")
@@ -123,12 +141,13 @@ def _opened(path: Path, compression: str) -> IO[bytes] | Any:
         import pyarrow
 
         return pyarrow.input_stream(str(path), compression="zstd")
+    if not member:
+        raise ConfigError(f"{path} is an archive without a file. Name one that has deliveries.")
+    if compression == "tar":
+        return tarfile.open(path).extractfile(member)
     archive = zipfile.ZipFile(path)
-    members = [member for member in archive.infolist() if not member.is_dir()]
-    if len(members) != 1:
-        raise ConfigError(f"{path} holds {counted(len(members), 'file')}; a delivery is a zip of one. Unpack it.")
-    check_packing(path, members)
-    return archive.open(members[0])
+    check_packing(path, [archive.getinfo(member)])
+    return archive.open(member)
 
 
 def _kind(path: Path, content: bytes, compression: str) -> Kind:
