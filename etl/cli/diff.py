@@ -83,10 +83,11 @@ def _request(project: Project, a: str, b: str) -> Request:
     records = [read_record(file.parent) for file in files]
     tables = [record.tables if record else {} for record in records]
     keys = {name: held.key for side in tables for name, held in side.items() if held.key}
-    left, right = ({name: held.hash for name, held in side.items() if held.kind == "table"} for side in tables)
-    same = frozenset(name for name, text in left.items() if right.get(name) == text)
+    left, right = ({name: held for name, held in side.items() if held.kind == "table"} for side in tables)
+    same = frozenset(name for name in left.keys() & right.keys() if left[name].hash == right[name].hash)
+    rows = {name: (left[name].rows, right[name].rows) for name in left.keys() & right.keys()}
     is_hashed = all(record is not None and is_content(record.content) for record in records)
-    return Request(files, keys=keys, same=same, is_hashed=is_hashed)
+    return Request(files, keys=keys, same=same, rows=rows, is_hashed=is_hashed)
 
 
 def _find(project: Project, name: str) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from etl import engine
 from etl.errors import ConfigError, unknown
 from etl.operations.diff.known import Known, known
-from etl.operations.diff.rows import Example, Keyed, Whole, write
+from etl.operations.diff.rows import Example, Keyed, Whole, differing, write
 from etl.operations.diff.sides import A, B, Sides, key_of, sides
 from etl.project import Project
 from etl.project.files import restrict_files
@@ -48,6 +48,8 @@ class Request:
     _: KW_ONLY
     #: Tables that are known to be the same.
     same: frozenset[str] = frozenset()
+    #: How many rows tables have, where that is known.
+    rows: Mapping[str, tuple[int | None, int | None]] = field(default_factory=dict)
     #: Whether both files keep the hashes of what they hold, as published ones do.
     is_hashed: bool = False
     limit: int = 3
@@ -82,28 +84,25 @@ def write_rows(project: Project, request: Request, target: Path) -> int:
 def _compared(con: duckdb.DuckDBPyConnection, item: Sides, request: Request) -> Compared:
     if None in item.kinds:
         status = "added" if item.kinds[0] is None else "removed"
-        left, right = (
-            _count(con, item, side) if kind else None for kind, side in zip(item.kinds, (A, B), strict=True)
-        )
-        return Compared(table=item.name, status=status, rows=(left, right))
+        return Compared(table=item.name, status=status, rows=_counts(con, item, request))
     schema = [*([f"{item.kinds[0]} → {item.kinds[1]}"] if item.kinds[0] != item.kinds[1] else []), *item.schema]
     if item.name in request.same and not schema:
         return Compared(table=item.name, status="same")
     key, note = _key(con, item, request)
     rows = Keyed(item, key) if key else Whole(item)
-    counts = rows.counts(con)
+    counts, examples = differing(con, rows, request.limit)
     is_same = not (schema or counts.added or counts.removed or counts.changed)
     return Compared(
         table=item.name,
         status="same" if is_same else "changed",
-        rows=(_count(con, item, A), _count(con, item, B)),
+        rows=_counts(con, item, request),
         schema=schema,
         key=key,
         added=counts.added,
         removed=counts.removed,
         changed=counts.changed,
         columns=counts.columns,
-        examples=[] if is_same else list(rows.examples(con, request.limit)),
+        examples=[] if is_same else examples,
         note="" if is_same else note,
     )
 
@@ -122,5 +121,12 @@ def _key(con: duckdb.DuckDBPyConnection, item: Sides, request: Request) -> tuple
     return key, ""
 
 
-def _count(con: duckdb.DuckDBPyConnection, item: Sides, catalog: str) -> int:
-    return int(con.execute(f"select count(*) from {item.whole(catalog)}").fetchall()[0][0])
+def _counts(con: duckdb.DuckDBPyConnection, item: Sides, request: Request) -> tuple[int | None, int | None]:
+    """Return the rows of a table on either side, as its record has them, or counted."""
+    numbers = request.rows.get(item.name, (None, None))
+    if None in numbers:
+        counts = (f"(select count(*) from {item.whole(side)})" for side in (A, B))
+        told = [count if kind else "null" for kind, count in zip(item.kinds, counts, strict=True)]
+        ((left, right),) = con.execute(f"select {', '.join(told)}").fetchall()
+        return left, right
+    return numbers
