@@ -6,7 +6,7 @@ Each line is looked at alone here, and DuckDB gets a copy of the records: padded
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from etl.sources.formats.file_text import FileText
 from etl.sources.formats.head import Layout
 from etl.sources.formats.merged import without_merged
 from etl.sources.formats.scanner import Record, Stretch
-from etl.sources.formats.tables import BEHIND, may_repeat, second_header
+from etl.sources.formats.tables import BEHIND, may_repeat, second_header, telling
 from etl.sources.formats.totals import check_count
 
 #: So many records are in one stretch.
@@ -97,21 +97,25 @@ class CsvLines(CsvFile):
 
     def _taken(self, content: FileText) -> Iterator[Record]:
         """Yield the records, sound and broken; what is none is counted as skipped."""
-        types = _Types(self._told, self._limit.path)
+        types = _Types(self._told, self._limit.path, lambda cells: "".join(self._shown(cells)))
+        tells = [(telling(header, self._dialect), header) for header in self._body.headers]
         second = ""
         start, end, line = self._body.start, self._body.end, self._body.line
         while start < end:
             step = splitter.step(content, start, end, line, self._dialect)
             record, lines = step.record, step.lines
             text = splitter.without_line_end(content[record.start : record.end])
-            is_skipped = step.skipped or (not second and self._is_header(text))
-            if not is_skipped and not second and self._begins_table(content, record, text):
+            # of files that were put one behind another each may begin with a mark
+            bare = text.removeprefix(codecs.BOM_UTF8)
+            like = [header for tell, header in tells if tell in bare and may_repeat(bare, header, self._dialect)]
+            is_skipped = step.skipped or (not second and bool(like) and self._is_header(bare))
+            cells = splitter.raw_cells(text, self._dialect)
+            if not is_skipped and not second and self._begins_table(content, record, bare, cells, like):
                 second = f"a second table begins on line {line}"
             if not is_skipped:
-                cells = splitter.raw_cells(text, self._dialect)
                 kind = self._kind(cells)
                 swallowed = lines > 1 and kind != self._told.record and self._holds_records(text)
-                is_skipped = not second and not swallowed and types.passes(kind, line, self._shown(cells))
+                is_skipped = not second and not swallowed and types.passes(kind, line, cells)
                 problem = second or record.problem or types.problem(kind) or self._problem(text, cells)
                 if problem and not is_skipped and lines > 1:
                     # what a stray quote has swallowed is looked at again
@@ -128,26 +132,26 @@ class CsvLines(CsvFile):
 
     def _is_header(self, text: bytes) -> bool:
         """Return whether a line is one of the header's, as those of files that were put one behind another are."""
-        text = text.removeprefix(codecs.BOM_UTF8)
-        if not self._told.repeated_headers or not self._may_be_header(text):
-            return False
-        return tuple(splitter.cells(text, self._dialect)) in self._body.headers
+        return self._told.repeated_headers and tuple(splitter.cells(text, self._dialect)) in self._body.headers
 
-    def _begins_table(self, content: FileText, record: Record, text: bytes) -> bool:
-        """Return whether a line names the columns of another table."""
-        headers = [list(filter(None, header)) for header in self._body.headers]
-        if not headers:
-            return False
-        if self._may_be_header(text):
-            cells = sorted(filter(None, splitter.cells(text, self._dialect)))
-            if any(cells == sorted(header) for header in headers):
+    def _begins_table(
+        self,
+        content: FileText,
+        record: Record,
+        text: bytes,
+        cells: Sequence[bytes],
+        like: Sequence[Sequence[str]],
+    ) -> bool:
+        """Return whether a line names the columns of another table; `like` are the headers that it may be."""
+        if like:
+            found = sorted(filter(None, splitter.cells(text, self._dialect)))
+            if any(found == sorted(filter(None, header)) for header in like):
                 return True
-        size = len(splitter.raw_cells(text, self._dialect)) - self._told.trailing
-        is_broken = record.problem or not self._least <= size <= self._width
-        return bool(is_broken and second_header(content, record, self._body, headers, self._dialect))
-
-    def _may_be_header(self, text: bytes) -> bool:
-        return any(may_repeat(text, header, self._dialect) for header in self._body.headers)
+        is_fit = not record.problem and self._least <= len(cells) - self._told.trailing <= self._width
+        if is_fit or not self._body.headers:
+            return False
+        headers = [list(filter(None, header)) for header in self._body.headers]
+        return second_header(content, record, self._body, headers, self._dialect) is not None
 
     def _holds_records(self, text: bytes) -> bool:
         """Return whether a line of several, which is no record, has swallowed some for a stray quote."""
@@ -174,12 +178,14 @@ class CsvLines(CsvFile):
         return rewriting.problem(text, self._dialect) if self._dialect.grammar else ""
 
     def _copied(self, content: bytes | FileText, stretch: Stretch) -> bytes:
-        return b"".join(self._copied_record(content, record) for record in self._records(content, stretch))
+        data = content[stretch.start : stretch.end]
+        records = self._records(data, stretch._replace(start=0, end=len(data)))
+        return b"".join(self._copied_record(data, record) for record in records)
 
-    def _copied_record(self, content: bytes | FileText, record: Record) -> bytes:
+    def _copied_record(self, data: bytes, record: Record) -> bytes:
         """Return a record with all its cells and the number of its line, as DuckDB reads it rightly."""
         dialect, told = self._dialect, self._told
-        text = splitter.without_line_end(content[record.start : record.end])
+        text = splitter.without_line_end(data[record.start : record.end])
         cells = splitter.raw_cells(text, dialect)
         if told.trailing:
             cells, text = cells[:-1], text[: -len(dialect.delimiter)]
@@ -220,18 +226,18 @@ class CsvLines(CsvFile):
 class _Types:
     """The types of the lines of a file, in order, and the count in its trailer."""
 
-    def __init__(self, told: Lines, path: object) -> None:
-        self._told, self._path = told, path
+    def __init__(self, told: Lines, path: object, count: Callable[[Sequence[bytes]], str]) -> None:
+        self._told, self._path, self._count = told, path, count
         self._is_over = False
         self.records = 0
 
-    def passes(self, kind: str, line: int, cells: Sequence[str]) -> bool:
+    def passes(self, kind: str, line: int, cells: Sequence[bytes]) -> bool:
         """Return whether a line is not a record. Raises UnreadableError for a trailer with another count."""
         if self._told.record_type is None or self._is_over:
             return False
         if self._told.trailer and kind == self._told.trailer[0]:
             at = self._told.trailer[1]
-            check_count(self._path, f"the trailer in line {line}", "".join(cells[at - 1 : at]), self.records)
+            check_count(self._path, f"the trailer in line {line}", self._count(cells[at - 1 : at]), self.records)
             self._is_over = True
             return True
         return kind in self._told.ignored

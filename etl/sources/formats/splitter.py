@@ -109,6 +109,8 @@ def cells(line: bytes, dialect: Dialect) -> list[str]:
 
 def raw_cells(line: bytes, dialect: Dialect) -> list[bytes]:
     """Return the cells of one record without its line end, as they are written."""
+    if not dialect.grammar and not (dialect.quote and dialect.quote in line):
+        return line.split(dialect.delimiter)
     return list(_cells(line, dialect))
 
 

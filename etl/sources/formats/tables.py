@@ -56,7 +56,7 @@ def _recount(content: bytes | FileText, body: Body, end: int, dialect: Dialect, 
 
 def may_repeat(data: bytes, header: Sequence[str], dialect: Dialect) -> bool:
     """Return whether a text has a cell that is the longest name of a header; if not, the header is not in it."""
-    name = _telling(header, dialect)
+    name = telling(header, dialect)
     if not name:
         return True
     if name not in data:
@@ -67,7 +67,7 @@ def may_repeat(data: bytes, header: Sequence[str], dialect: Dialect) -> bool:
     return re.search(b"(?:%b)%b(?:%b)" % (ahead, re.escape(name), behind), data) is not None
 
 
-def _telling(header: Sequence[str], dialect: Dialect) -> bytes:
+def telling(header: Sequence[str], dialect: Dialect) -> bytes:
     """Return the longest name that is written in one way only, whether quoted or not."""
     marks = [mark for mark in (dialect.quote, dialect.escape) if mark]
     names = [name.encode() for name in header]

@@ -170,6 +170,12 @@ MAKERS = {
     "Csv": Maker(lambda columns: Csv(), _csv),
     "Csv, escape": Maker(lambda columns: Csv(escape="\\"), _escaped),
     "Csv, by lines": Maker(lambda columns: Csv(repeated_headers=True), _csv),
+    "Csv, trimmed": Maker(
+        lambda columns: Csv(
+            delimiter="\t", quote="", escapes="copy", trimmed=[*columns[-1:]], repeated_headers=True
+        ),
+        _copy,
+    ),
     "Csv, copy": Maker(lambda columns: Csv(delimiter="\t", quote="", escapes="copy"), _copy),
     "Excel": Maker(lambda columns: Excel(), _excel),
     "Excel, report": Maker(_report_format, _report),

@@ -90,6 +90,10 @@ def test_the_type_may_be_a_column_of_the_header(opened):
         opened("id,kind\n", record_type="type", record="D")
 
 
+def test_a_mark_before_the_longest_name_hides_no_header(opened):
+    assert rows(opened("item,id\na,1\n\ufeffitem,id\nb,2\n", repeated_headers=True)) == [("a", "1"), ("b", "2")]
+
+
 def test_headers_of_files_that_were_put_one_behind_another_are_no_records(opened):
     text = 'id,item\n1,a\nid,item\n2,b\n\ufeffid,item\n"id","item"\n3,c\n'
     file = opened(text, repeated_headers=True)
