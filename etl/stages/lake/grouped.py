@@ -61,6 +61,8 @@ class _Taking:
         try:
             return self._taken(con, group)
         except Exception as error:
+            for opening in group.openings:
+                scratch_file(self._extraction.project, "lake", opening.delivery).unlink(missing_ok=True)
             given_back(error)
             return [None] * len(group.openings)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from etl.contract import Rule
 from etl.engine.quoting import literal, paths
 from etl.sources import Source
-from etl.sources.formats.blocks import Block, InBlocks, Marks, in_blocks
+from etl.sources.formats.blocks import Block, InBlocks, Marks, Unproven, in_blocks
 from etl.stages.lake import typing_sql
 from etl.stages.lake.inputs import Input
 from etl.stages.lake.place import Extraction
@@ -148,6 +148,8 @@ class _Taking:
             rows = judged.kept()
             self._rows += rows.num_rows
             yield rows
+        if first != file.opened.sound:
+            raise Unproven(f"{first} rows of {file.opened.sound} records")
         self._explain(judge, number, waiting)
 
     def _explain(self, judge: Judge, number: int, waiting: list[Any]) -> None:

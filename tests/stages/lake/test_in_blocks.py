@@ -114,3 +114,12 @@ def test_many_partitions_are_on_the_disk_before_they_are_renamed_and_their_folde
 
     assert len(receipts) == 20
     assert done == ["files", *["rename"] * 20, "folders", "receipts"]
+
+
+def test_lines_that_no_block_holds_give_the_file_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.sources.formats.counted.BLOCK_BYTES", 16)
+    project, _ = taken(tmp_path, "id,item,price\n1,a line of more bytes than a block,1\n2,pen,1\n")
+
+    assert not was_in_blocks(project)
+    assert [row[0] for row in tiny.rows_of(project)] == [1, 2]
+    assert not [path for path in project.scratch.rglob("*") if path.is_file()]
