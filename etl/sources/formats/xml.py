@@ -13,12 +13,18 @@ from etl.sources.formats import plain
 from etl.sources.formats.json_values import dumped
 from etl.sources.formats.limits import Limit, too_long
 from etl.sources.formats.staged import Extras, Staged, StagedRecord, stage
-from etl.sources.formats.xml_names import SPACE, STEP, XML, Name
-from etl.sources.formats.xml_records import ROOT, Found, records
+from etl.sources.formats.xml_names import CHOICE, SPACE, STEP, XML, Name, Names, choices
+from etl.sources.formats.xml_records import ABOVE, ROOT, Found, records
 
 _PLAIN = r"[^\W\d][\w.-]*"
 _NAME = rf"(?:{_PLAIN}:)?{_PLAIN}"
-_PATH = re.compile(rf"\.|@{_NAME}|{_NAME}(?:/{_NAME})*(?:/@{_NAME}|\[\])?")
+_CHOICE = rf"(?:\[@(?:{_NAME})=(?:'[^']*'|\"[^\"]*\")\])?"
+_ELEMENT = rf"{_NAME}{_CHOICE}"
+_PATH = re.compile(rf"\.|(?:\.\./)*@{_NAME}|{_ELEMENT}(?:/{_ELEMENT})*(?:/@{_NAME}|\[\])?")
+#: The steps of such a path, and what a step that chooses an element says.
+_STEPS = re.compile(rf"(?:[^/\[]|\[\]|{_CHOICE[:-1]})+")
+_CHOSEN = re.compile(r"(.+?)\[(@[^=]+)=(['\"])(.*)\3\]", re.DOTALL)
+_ABOVE = re.compile(r"((?:\.\./)+)(@.+)")
 _DECLARED = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z][\w.-]*)[\"']")
 _STARTS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
 
@@ -28,10 +34,11 @@ class Xml(plain.TextFile):
     """The elements at `record`, a path from the root such as `orders/order`.
 
     A column is the child element of its name, or what `fields` says: `@id`, `address/city`, `line/@no`, `.`
-    for the record's own text, `tag[]` for all elements of that name as a JSON list. `namespaces` gives the
-    prefixes used in paths; the empty one is that of elements without a prefix. `strip`, which is on, takes white
-    space off both ends of an element's text, but not of an attribute's; where blanks belong to the values, say
-    False. A cell equal to (one of) `null` is then null, as is xsi:nil.
+    for the record's own text, `tag[]` for all elements of that name as a JSON list, `value[@kind='in']` for the
+    one whose attribute has this value, `../@id` for an attribute of the element around the record. `namespaces`
+    gives the prefixes used in paths; the empty one is that of elements without a prefix. `strip`, which is on,
+    takes white space off both ends of an element's text, but not of an attribute's; where blanks belong to the
+    values, say False. A cell equal to (one of) `null` is then null, as is xsi:nil.
     Elements and attributes that no column takes are extra; a second element for one cell breaks the record.
     The encoding is the one that the file declares, unless `encoding` says another.
     """
@@ -51,11 +58,10 @@ class Xml(plain.TextFile):
         for name, path in self.fields.items():
             if not _PATH.fullmatch(path):
                 raise ContractError(
-                    f"Xml: fields[{name!r}]={path!r} is not understood. Write one such as @id, address/city or "
-                    "tag[]."
+                    f"Xml: fields[{name!r}]={path!r} is not understood. Write one such as @id, address/city, "
+                    "tag[], value[@kind='in'] or ../@id."
                 )
-        for path in (self.record, *self.fields.values()):
-            self._steps(path.removesuffix("[]"))
+        choices([self._steps(path.removesuffix("[]")) for path in (self.record, *self.fields.values())])
 
     def open(self, path: Path, expected: Sequence[str], scratch: Path) -> Staged:
         """Take a file apart; its cells are then at `scratch`. Raises UnreadableError for a document type."""
@@ -101,20 +107,26 @@ class Xml(plain.TextFile):
     def within(self, column: str) -> str:
         """Return what the names of a column's attributes and elements begin with."""
         path = self._path(column)
-        return "" if path == "." or "@" in path else f"{self._shown(self._steps(path.removesuffix('[]')))}/"
+        steps = self._steps(path.removesuffix("[]"))
+        return "" if path == "." or steps.rpartition(STEP)[2].startswith("@") else f"{self._shown(steps)}/"
 
     def _hide(self, root: Any, path: str, hide: Callable[[str], str]) -> None:
         *steps, last = path.removesuffix("[]").split(STEP)
+        # by which it is chosen is in its path, and no value of it
+        chosen = [_clark(attribute) for attribute in last.split(CHOICE)[1:2]]
         is_attribute, is_own = last.startswith("@"), last == "."
-        steps = [_clark(step) for step in (steps if is_attribute or is_own else [*steps, last])]
-        for element in root.findall("/".join(steps)) if steps else [root]:
+        elements = [root]
+        for step in steps if is_attribute or is_own else [*steps, last]:
+            elements = [child for element in elements for child in element if _is_at(child, step)]
+        for element in elements:
             if is_attribute:
                 self._hide_attributes(element, [_clark(last[1:])], hide)
                 continue
             for part in [element] if is_own else element.iter():
                 self._hide_text(part, hide)
                 if not is_own:
-                    self._hide_attributes(part, list(part.attrib), hide)
+                    own = chosen if part is element else []
+                    self._hide_attributes(part, [name for name in part.attrib if name not in own], hide)
 
     def _hide_text(self, element: Any, hide: Callable[[str], str]) -> None:
         """Replace the text of an element, which its own elements may interrupt."""
@@ -130,7 +142,27 @@ class Xml(plain.TextFile):
                 element.attrib[name] = hide(element.attrib[name])
 
     def _found(self, path: Path, text: Path, places: Mapping[str, tuple[int, bool]]) -> Iterator[Found]:
-        return records(path, text, tuple(self._steps(self.record).split(STEP)), places, self.max_record_bytes)
+        names = Names(path, places, self._above)
+        return records(path, text, tuple(self._steps(self.record).split(STEP)), names, self.max_record_bytes)
+
+    @property
+    def _above(self) -> dict[str, tuple[int, str]]:
+        """The attributes of elements around a record: how many up, and what it is there, by its name within it."""
+        found: dict[str, tuple[int, str]] = {}
+        for path in self.fields.values():
+            if match := _ABOVE.fullmatch(path):
+                up, attribute = match[1].count("/"), self._step(match[2])[1:]
+                if up > self.record.count("/"):
+                    raise ContractError(
+                        f"Xml(record={self.record!r}): path {path!r} leads above the root. Take a ../ out."
+                    )
+                if (up, attribute) not in found.values():
+                    local = attribute.rpartition(SPACE)[2]
+                    same = sum(
+                        place[0] == up and place[1].rpartition(SPACE)[2] == local for place in found.values()
+                    )
+                    found[f"{ABOVE}{SPACE}up{up}{f'-{same}' if same else ''}.{local}"] = up, attribute
+        return found
 
     def _path(self, column: str) -> str:
         """Return the path of a column; empty if its name is not that of an element, and `fields` has no other."""
@@ -138,9 +170,14 @@ class Xml(plain.TextFile):
 
     def _steps(self, path: str) -> str:
         """Return a path with every name as the parser says it, with its namespace."""
-        return STEP.join(map(self._step, path.split("/")))
+        if match := _ABOVE.fullmatch(path):
+            wanted = match[1].count("/"), self._step(match[2])[1:]
+            return "@" + next(name for name, place in self._above.items() if place == wanted)
+        return STEP.join(map(self._step, _STEPS.findall(path)))
 
     def _step(self, step: str) -> str:
+        if match := _CHOSEN.fullmatch(step):
+            return CHOICE.join((self._step(match[1]), self._step(match[2])[1:], match[4]))
         at = "@" if step.startswith("@") else ""
         prefix, colon, name = step.removeprefix("@").rpartition(":")
         known = {"xml": XML, "": "", **self.namespaces}
@@ -208,9 +245,12 @@ class Xml(plain.TextFile):
         prefixes = {uri: prefix and f"{prefix}:" for prefix, uri in {"xml": XML, **self.namespaces}.items()}
         steps = []
         for step in path.split(STEP):
-            uri, space, name = step.removeprefix("@").rpartition(SPACE)
-            prefix = prefixes.get(uri, f"{{{uri}}}") if space else ""
-            steps.append("@" * step.startswith("@") + prefix + name)
+            parts = []
+            for part in step.split(CHOICE)[:2]:
+                uri, space, name = part.removeprefix("@").rpartition(SPACE)
+                parts.append((prefixes.get(uri, f"{{{uri}}}") if space else "") + name)
+            chosen = f"[@{parts[1]}={step.split(CHOICE)[2]!r}]" if len(parts) > 1 else ""
+            steps.append("@" * step.startswith("@") + parts[0] + chosen)
         return "/".join(steps)
 
 
@@ -219,7 +259,8 @@ class _XmlRecords(Xml):
     """The texts of records, one after another."""
 
     def _found(self, path: Path, text: Path, places: Mapping[str, tuple[int, bool]]) -> Iterator[Found]:
-        return records(path, text, (ROOT, self._steps(self.record).split(STEP)[-1]), places, self.max_record_bytes)
+        steps = (ROOT, self._steps(self.record).split(STEP)[-1])
+        return records(path, text, steps, Names(path, places, {}), self.max_record_bytes)
 
 
 def _declared(text: Path) -> str:
@@ -237,6 +278,12 @@ def _declared(text: Path) -> str:
     except ContractError as error:
         raise UnreadableError(f"{text.name} says that it is in {encoding}. Say which encoding= it has.") from error
     return encoding
+
+
+def _is_at(element: Any, step: str) -> bool:
+    """Return whether an element is the one of a step."""
+    name, *chosen = step.split(CHOICE)
+    return element.tag == _clark(name) and (not chosen or element.get(_clark(chosen[0])) == chosen[1])
 
 
 def _clark(step: str) -> str:

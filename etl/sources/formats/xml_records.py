@@ -6,7 +6,7 @@ Parsed by expat, which gives the offset of every element, and stops at a documen
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from xml.parsers.expat import ExpatError, ParserCreate
@@ -16,12 +16,16 @@ from etl.sources.formats.file_text import FileText
 from etl.sources.formats.limits import too_long
 from etl.sources.formats.xml_names import SCHEMA, SPACE, Name, Names
 
+#: The namespace of attributes that a record's text has from the elements around it, and its prefix.
+ABOVE, _ABOVE_PREFIX = "urn:etl:above", "etl-above"
 #: The root around records that stand alone.
 ROOT = "etl-records"
 _NIL = f"{SCHEMA}nil"
 _BLOCK_BYTES = 1 << 16
 _DEEPEST = 200
 _TAG = re.compile(rb"<[^\s/>]+")
+#: How an attribute says these characters; blanks of other kinds would come back as spaces.
+_ESCAPES = str.maketrans({"&": "&amp;", '"': "&quot;", "<": "&lt;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"})
 
 
 class Found(NamedTuple):
@@ -33,16 +37,13 @@ class Found(NamedTuple):
     problem: str = ""
 
 
-def records(
-    path: Path, text: Path, steps: tuple[str, ...], columns: Mapping[str, tuple[int, bool]], largest: int
-) -> Iterator[Found]:
+def records(path: Path, text: Path, steps: tuple[str, ...], names: Names, largest: int) -> Iterator[Found]:
     """Yield the elements at `steps` from the root of `text`, UTF-8, and as broken what cannot be parsed.
 
-    `columns` are the columns of paths within a record. Raises UnreadableError, which names `path`, for a
-    document type and for a file without such elements.
+    Raises UnreadableError, which names `path`, for a document type and for a file without such elements.
     """
     with FileText(text) as content:
-        parser = _Parser(path, content, steps, Names(path, columns), largest)
+        parser = _Parser(path, content, steps, names, largest)
         yield from parser.records()
 
 
@@ -64,6 +65,9 @@ class _Parser:
         self._expat.StartDoctypeDeclHandler = self._refuse
         # the elements around records
         self._around: list[str] = []
+        # their attributes, if records are read with some of them, and those that the open record has so
+        self._given: list[list[str]] = []
+        self._above: list[str] = []
         self._matched = 0
         self._reached = 0
         self._siblings: set[str] = set()
@@ -140,6 +144,8 @@ class _Parser:
 
     def _start_around(self, name: str, attributes: list[str]) -> None:
         self._around.append(name)
+        if self._names.above:
+            self._given.append(attributes)
         depth = len(self._around)
         is_on_way = self._matched == depth - 1 and depth <= len(self._steps)
         if is_on_way and name == self._steps[depth - 1]:
@@ -154,9 +160,19 @@ class _Parser:
         self._from, self._line = self._at(), self._expat.CurrentLineNumber
         self._values, self._open, self._is_deep = [], [], False
         self._inner = _Open(self._names.record)
+        if self._names.above:
+            self._above = list(self._attributes_above())
+            attributes = [*attributes, *self._above]
         if attributes:
             self._take_attributes(self._inner, attributes)
         self._follow(within=True)
+
+    def _attributes_above(self) -> Iterator[str]:
+        """Yield name and value of each attribute of the elements around that the record is read with."""
+        for name, (up, attribute) in self._names.above.items():
+            given = self._given[-1 - up]
+            if attribute in given[::2]:
+                yield from (name, given[given[::2].index(attribute) * 2 + 1])
 
     def _start(self, name: str, attributes: list[str]) -> None:
         outer = self._inner
@@ -166,7 +182,10 @@ class _Parser:
             return
         outer.has_children = True
         self._open.append(outer)
-        self._inner = _Open(outer.name.children.get(name) or self._names.child(outer.name, name))
+        found = outer.name.children.get(name) or self._names.child(outer.name, name)
+        if found.choice:
+            found = self._names.chosen(outer.name, found, attributes)
+        self._inner = _Open(found)
         if attributes:
             self._take_attributes(self._inner, attributes)
 
@@ -175,7 +194,10 @@ class _Parser:
         for name, value in zip(attributes[::2], attributes[1::2], strict=True):
             if not name.startswith(SCHEMA):
                 element.has_attributes = True
-                self._values.append((names.get(name) or self._names.attribute(element.name, name), value))
+                found = names.get(name) or self._names.attribute(element.name, name)
+                # by which an element was chosen is known already
+                if found.column is not None or name != element.name.chosen:
+                    self._values.append((found, value))
             elif name == _NIL and value.strip() in ("true", "1"):
                 element.is_nil = True
 
@@ -211,8 +233,8 @@ class _Parser:
         is_closed = not element.text and not element.has_children and self._held[at - 2 : at] == b"/>"
         end = at if is_closed else self._held.find(b">", at) + 1
         content = self._held[start:end]
-        if self._namespaces:
-            content = self._with_namespaces(content)
+        if self._namespaces or self._above:
+            content = self._alone(content)
         problem = "it is nested too deeply" if self._is_deep else ""
         self._found.append(Found(self._line, content, self._values, problem))
         self._count += 1
@@ -223,6 +245,8 @@ class _Parser:
 
     def _end_around(self, name: str) -> None:
         self._around.pop()
+        if self._given:
+            self._given.pop()
         self._matched = min(self._matched, len(self._around))
         while self._namespaces and self._namespaces[-1][0] > len(self._around):
             self._namespaces.pop()
@@ -233,8 +257,8 @@ class _Parser:
             self._namespaces.append((len(self._around) + 1, prefix, uri))
             self._declared = None
 
-    def _with_namespaces(self, content: bytes) -> bytes:
-        """Return a record that stands alone: with the prefixes that elements around it declare."""
+    def _alone(self, content: bytes) -> bytes:
+        """Return a record that stands alone: with what elements around it declare, and say for it."""
         if self._declared is None:
             known = {prefix: uri for depth, prefix, uri in self._namespaces if depth < len(self._steps)}
             for depth, prefix, _ in self._namespaces:
@@ -242,8 +266,12 @@ class _Parser:
                     known.pop(prefix, None)
             texts = (f' xmlns{":" if p else ""}{p or ""}="{_escaped(uri or "")}"' for p, uri in known.items())
             self._declared = "".join(texts).encode()
-        tag = _TAG.match(content) if self._declared else None
-        return content[: tag.end()] + self._declared + content[tag.end() :] if tag else content
+        given = f' xmlns:{_ABOVE_PREFIX}="{ABOVE}"' if self._above else ""
+        for name, value in zip(self._above[::2], self._above[1::2], strict=True):
+            given += f' {_ABOVE_PREFIX}:{name.rpartition(SPACE)[2]}="{_escaped(value)}"'
+        added = self._declared + given.encode()
+        tag = _TAG.match(content) if added else None
+        return content[: tag.end()] + added + content[tag.end() :] if tag else content
 
     def _refuse(self, name: str, *_: object) -> None:
         raise UnreadableError(
@@ -282,5 +310,5 @@ class _Open:
         return not self.has_attributes or self.name.column is not None
 
 
-def _escaped(uri: str) -> str:
-    return uri.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)

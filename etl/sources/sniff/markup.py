@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
@@ -18,6 +19,12 @@ from etl.sources.sniff.render import Draft
 from etl.sources.sniff.sample import SAMPLE_RECORDS, Sample
 
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
+#: A word that tells elements apart, and how a step says it.
+_WORD = re.compile(r"[^\W\d][\w.-]*")
+_CHOICE = re.compile(r"\[@.*='(.*)'\]")
+_MOST_WORDS = 50
+#: By where elements are in a record, the attribute that tells them apart.
+_Chosen = dict[tuple[str, ...], str]
 
 
 @dataclass
@@ -26,6 +33,7 @@ class _Tree:
 
     found: dict[tuple[str, ...], list[ElementTree.Element]] = field(default_factory=dict)
     prefixes: dict[str, str] = field(default_factory=dict)
+    parents: dict[ElementTree.Element, ElementTree.Element] = field(default_factory=dict)
 
 
 def drafts(sample: Sample) -> Iterator[Draft]:
@@ -42,19 +50,20 @@ def drafts(sample: Sample) -> Iterator[Draft]:
 def _parsed(sample: Sample) -> _Tree:
     tree = _Tree()
     steps: list[str] = []
+    around: list[ElementTree.Element] = []
     parser: Any = ElementTree.XMLPullParser(["start", "end", "start-ns"])
     try:
         parser.feed(sample.content)
         if sample.is_whole:
             parser.close()
     except ElementTree.ParseError as error:
-        if not tree.found and sample.is_whole and not _has_events(parser, tree, steps):
+        if not tree.found and sample.is_whole and not _has_events(parser, tree, steps, around):
             raise ConfigError(f"{sample.path} is not XML: {error}. Have it delivered again.") from error
-    _has_events(parser, tree, steps)
+    _has_events(parser, tree, steps, around)
     return tree
 
 
-def _has_events(parser: Any, tree: _Tree, steps: list[str]) -> bool:
+def _has_events(parser: Any, tree: _Tree, steps: list[str], around: list[ElementTree.Element]) -> bool:
     """Take what was parsed so far; return whether there is any element."""
     try:
         for event, item in parser.read_events():
@@ -63,9 +72,12 @@ def _has_events(parser: Any, tree: _Tree, steps: list[str]) -> bool:
                 tree.prefixes.setdefault(uri, prefix)
             elif event == "start":
                 steps.append(item.tag)
+                tree.parents |= {item: around[-1]} if around else {}
+                around.append(item)
             else:
                 tree.found.setdefault(tuple(steps), []).append(item)
                 steps.pop()
+                around.pop()
     except ElementTree.ParseError:
         pass
     return bool(tree.found)
@@ -83,12 +95,13 @@ def _candidates(tree: _Tree) -> list[tuple[str, ...]]:
 
 def _draft(sample: Sample, tree: _Tree, path: tuple[str, ...]) -> Draft:
     records = tree.found[path][:SAMPLE_RECORDS]
-    cells = [_cells(record) for record in records]
+    chosen = _chosen(records)
+    cells = [[*_around(record, tree), *_cells(record, chosen)] for record in records]
     many = {place for found in cells for place, number in Counter(p for p, _ in found).items() if number > 1}
     places = list(dict.fromkeys(place for found in cells for place, _ in found))
     used = _Names(tree.prefixes)
     written = {place: used.path(place) + "[]" * (place in many) for place in places}
-    named = names.distinct([_name(place, places) for place in places])
+    named = names.distinct([_name(place, places, path) for place in places])
     columns = []
     for index, (name, place) in enumerate(zip(named, places, strict=True)):
         texts = [[text for where, text in found if where == place] for found in cells]
@@ -140,30 +153,91 @@ class _Names:
         return f"{at}{prefix}:{local}" if prefix else f"{at}{local}"
 
 
-def _cells(record: ElementTree.Element) -> list[tuple[tuple[str, ...], str]]:
+def _cells(record: ElementTree.Element, chosen: _Chosen) -> list[tuple[tuple[str, ...], str]]:
     """Return the places of a record with a text, as often as they occur; null ones are empty."""
     found: list[tuple[tuple[str, ...], str]] = []
-    _walk(record, (), found)
+    _walk(record, (), found, chosen)
     return found
 
 
-def _walk(element: ElementTree.Element, above: tuple[str, ...], found: list[tuple[tuple[str, ...], str]]) -> None:
+def _walk(
+    element: ElementTree.Element, above: tuple[str, ...], found: list[tuple[tuple[str, ...], str]], chosen: _Chosen
+) -> None:
+    by = chosen.get(tuple(step.partition("[")[0] for step in above), "")
     for name, value in element.attrib.items():
-        if not name.startswith(_XSI):
+        if not name.startswith(_XSI) and name != by:
             found.append(((*above, f"@{name}"), value))
     text = "".join([element.text or "", *(child.tail or "" for child in element)]).strip(" \t\r\n")
     is_leaf = not len(element)
     if text or (is_leaf and above):
         found.append((above or (".",), text))
     for child in element:
-        _walk(child, (*above, child.tag), found)
+        step = child.tag
+        if told := chosen.get((*(each.partition("[")[0] for each in above), child.tag)):
+            step += f"[@{told}='{child.get(told)}']"
+        _walk(child, (*above, step), found, chosen)
 
 
-def _name(place: tuple[str, ...], places: list[tuple[str, ...]]) -> str:
+def _chosen(records: Sequence[ElementTree.Element]) -> _Chosen:
+    """Return by which attribute elements are told apart that a record has several of, one of each word."""
+    seen: dict[tuple[str, ...], list[list[dict[str, str]]]] = {}
+    for record in records:
+        _gather(record, (), seen)
+    found = {}
+    for place, groups in seen.items():
+        names = {name for group in groups for attributes in group for name in attributes}
+        is_several = any(len(group) > 1 for group in groups)
+        if by := next((name for name in sorted(names) if is_several and _is_choice(name, groups)), ""):
+            found[place] = by
+    return found
+
+
+def _gather(
+    element: ElementTree.Element, above: tuple[str, ...], seen: dict[tuple[str, ...], list[list[dict[str, str]]]]
+) -> None:
+    groups: dict[str, list[dict[str, str]]] = {}
+    for child in element:
+        groups.setdefault(child.tag, []).append(child.attrib)
+        _gather(child, (*above, child.tag), seen)
+    for tag, group in groups.items():
+        seen.setdefault((*above, tag), []).append(group)
+
+
+def _is_choice(name: str, groups: Sequence[Sequence[Mapping[str, str]]]) -> bool:
+    """Return whether an attribute is a word that no two elements beside each other share, and most groups have."""
+    words = [[attributes.get(name, "") for attributes in group] for group in groups]
+    every = Counter(word for group in words for word in group)
+    return (
+        all(map(_WORD.fullmatch, every))
+        and all(len(set(group)) == len(group) for group in words)
+        and len(every) <= _MOST_WORDS
+        and min(every.values()) * 2 >= len(groups)
+        and not name.startswith("{")
+    )
+
+
+def _around(record: ElementTree.Element, tree: _Tree) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the attributes of the elements around a record."""
+    up, element = 1, tree.parents.get(record)
+    while element is not None:
+        for name, value in element.attrib.items():
+            if not name.startswith(_XSI):
+                yield (*[".."] * up, f"@{name}"), value
+        up, element = up + 1, tree.parents.get(element)
+
+
+def _name(place: tuple[str, ...], places: list[tuple[str, ...]], path: tuple[str, ...]) -> str:
     """Return a name for a column: that of its element or attribute, behind those above if others are called so."""
-    local = [step.removeprefix("@").rpartition("}")[2] for step in place]
+    if place[0] == "..":
+        return f"{_local(path[-len(place)])}_{_local(place[-1])}"
+    local = [_local(step) for step in place]
     if place == (".",):
         return "value"
-    lone = sum(other[-1].removeprefix("@").rpartition("}")[2] == local[-1] for other in places) == 1
+    lone = sum(_local(other[-1]) == local[-1] for other in places) == 1
     name = local[-1] if lone else "_".join(local)
     return f"{name.lstrip('_')}_" if is_own_column(name) else name
+
+
+def _local(step: str) -> str:
+    """Return the name of a step without its namespace, behind it the word by which it is chosen."""
+    return _CHOICE.sub(r"_\1", step.removeprefix("@").rpartition("}")[2])

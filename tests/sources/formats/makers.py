@@ -138,6 +138,22 @@ def _xml(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
     return "\n".join(["<sales>", *records, "</sales>"]).encode()
 
 
+def _xml_groups(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    """Return a document with an element around each sale that has its price; an attribute tells its cells."""
+    groups = []
+    for row in rows:
+        cells = dict(zip(columns, row, strict=True))
+        price, item = cells.pop("price", None), cells.pop("item", None)
+        given = "" if price is None else f" price={quoteattr(str(price))}"
+        told = "" if item is None else f'<is what="item"{_element("is", item).removeprefix("<is")}'
+        groups.append(f"<group{given}><sale>{''.join(map(_element, cells, cells.values()))}{told}</sale></group>")
+    return "\n".join(["<sales>", *groups, "<group/>", "</sales>"]).encode()
+
+
+def _xml_groups_format(columns: Sequence[str]) -> Xml:
+    return Xml(record="sales/group/sale", fields={"item": "is[@what='item']", "price": "../@price"})
+
+
 def _element(name: str, cell: Any) -> str:
     if cell is None:
         return ""
@@ -186,5 +202,6 @@ MAKERS = {
     "JsonLines": Maker(lambda columns: JsonLines(), _json_lines, _nested_json),
     "JsonLines, concatenated": Maker(lambda columns: JsonLines(concatenated=True), _json_sequence, _nested_json),
     "Parquet": Maker(lambda columns: Parquet(), _parquet, lambda text: {"a": text, "b": [{"c": text}]}),
+    "Xml, groups": Maker(_xml_groups_format, _xml_groups, _nested_xml),
     "Xml": Maker(lambda columns: Xml(record="sales/sale"), _xml, _nested_xml),
 }
