@@ -90,7 +90,16 @@ def _candidates(tree: _Tree) -> list[tuple[str, ...]]:
     if not repeated:
         texts = {path: all_ for path, all_ in tree.found.items() if len(all_) > 1}
         repeated = list(texts) or [path for path in parted if len(path) > 1] or list(tree.found)
-    return sorted(repeated, key=lambda path: (len(path), -len(tree.found[path])))
+    first, *others = sorted(
+        repeated, key=lambda path: (not _is_record(tree, path), len(path), -len(tree.found[path]))
+    )
+    # what is within a record is a part of one
+    return [first, *(path for path in others if path[: len(first)] != first)]
+
+
+def _is_record(tree: _Tree, path: tuple[str, ...]) -> bool:
+    """Return whether elements have values of their own, as those of a mere group have not."""
+    return any(not len(element) or any(not len(child) for child in element) for element in tree.found[path])
 
 
 def _draft(sample: Sample, tree: _Tree, path: tuple[str, ...]) -> Draft:
@@ -99,6 +108,9 @@ def _draft(sample: Sample, tree: _Tree, path: tuple[str, ...]) -> Draft:
     cells = [[*_around(record, tree), *_cells(record, chosen)] for record in records]
     many = {place for found in cells for place, number in Counter(p for p, _ in found).items() if number > 1}
     places = list(dict.fromkeys(place for found in cells for place, _ in found))
+    # a list of attributes has no path
+    unnamed = [place for place in places if place in many and place[-1].startswith("@")]
+    places = [place for place in places if place not in unnamed]
     used = _Names(tree.prefixes)
     written = {place: used.path(place) + "[]" * (place in many) for place in places}
     named = names.distinct([_name(place, places, path) for place in places])
@@ -123,6 +135,7 @@ def _draft(sample: Sample, tree: _Tree, path: tuple[str, ...]) -> Draft:
         options=options,
         records=len(records),
         is_whole=sample.is_whole,
+        source={"extra": "keep"} if unnamed else {},
         notes=tuple(
             f"{written[place]} may be there several times: JSON text." for place in places if place in many
         ),

@@ -31,6 +31,8 @@ class Draft:
     #: Source's `files`, if it is not told by the path, and what the proposal is from.
     files: str = ""
     subject: str = ""
+    #: What Source says beside.
+    source: Mapping[str, object] = field(default_factory=dict)
     #: The formats as Python by the day since when they hold, the first since ever, if there are several.
     by_day: tuple[tuple[str, str], ...] = ()
 
@@ -114,6 +116,7 @@ def _source(source: str, model: str, files: str, draft: Draft) -> str:
         arguments.append(f'partition="{names.free("file_date", taken)}"')
     if draft.call != "Csv()":
         arguments.append(f"format={draft.call}")
+    arguments += [f"{option}={literal(value)}" for option, value in draft.source.items()]
     return _wrapped(f"{source} = Source(", arguments, 0, "")
 
 

@@ -178,6 +178,30 @@ def test_a_packed_file_is_unpacked_by_its_suffix(tmp_path, suffix, pack):
     assert f'files="sales_{{date}}.csv.{suffix}")' in code(text)
 
 
+def test_of_an_archive_of_several_files_the_largest_is_named(tmp_path):
+    import io
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("stops.txt", "id,name\n1,a\n")
+        archive.writestr("times_2024-03-01.txt", "id,at\n1,x\n2,y\n3,z\n")
+        archive.writestr("__MACOSX/._stops.txt", b"\0" * 5000)
+    text = sniffed(tmp_path, buffer.getvalue(), "feed_2024-03-01.zip")
+    assert 'format=Csv(member="times_*.txt")' in code(text)
+    assert "The archive has other files: 'stops.txt'." in comments(text)
+    assert extracted(tmp_path, buffer.getvalue(), "feed_2024-03-01.zip") == (3, 0)
+
+
+def test_records_of_xml_are_what_has_values_and_not_a_group_or_a_part(tmp_path):
+    content = (
+        '<feed><site id="1"><item><at>a</at><v c="in">1</v><v c="out">2</v></item><item><at>b</at></item></site>'
+        '<site id="2"><item><at>c</at><v c="in">3</v></item></site></feed>'
+    )
+    text = sniffed(tmp_path, content, "feed_2024-03-01.xml")
+    assert 'record="feed/site/item"' in text and 'extra="keep"' in text
+    assert extracted(tmp_path, content, "feed_2024-03-01.xml") == (3, 0)
+
+
 def test_a_number_with_zeros_in_front_is_a_code(tmp_path):
     assert "zip: str\n" in sniffed(tmp_path, lines("id,zip", "1,01234", "2,99999"))
 
