@@ -87,6 +87,8 @@ def delimited_drafts(sample: Sample, delimiter: str = "") -> Iterator[Draft]:
         yield _draft(sample, text, layout, _table(sample, text.text, layout))
     if table.header:
         yield _draft(sample, text, layout, replace(table, header=[], rows=table.header + table.rows))
+    if len({len(line) for line in text.text.splitlines()}) == 1:
+        yield from fixed_drafts(sample, text)
 
 
 def _otherwise(sample: Sample, text: Text) -> Iterator[Draft]:

@@ -211,6 +211,10 @@ def _comment(records: Sequence[Row], width: int) -> str:
     return next((record.text[:3] for record in odd if _RULE.fullmatch(record.text)), "")
 
 
+def _is_text(record: Row) -> bool:
+    return any(map(str.isalpha, record.text)) or not any(map(str.isdigit, record.text))
+
+
 def _before_blank(records: Sequence[Row], width: int) -> int:
     """Return the number of lines up to a row without a cell, if all above it are titles."""
     for index, record in enumerate(records[:_MOST_TITLES]):
@@ -232,5 +236,7 @@ def _preamble(records: Sequence[Row], width: int, is_trailing: bool) -> int:
         is_title = width > 2 and sum(map(bool, cells)) < 2
         is_unended = is_trailing and len(cells) == width - 1 and all(cells)
         if (len(cells) == width and not is_title) or is_unended:
-            return record.line - 1 if 0 < index <= _MOST_PREAMBLE else 0
+            # numbers above numbers may be a record
+            is_told = all(map(_is_text, records[:index]))
+            return record.line - 1 if 0 < index <= _MOST_PREAMBLE and is_told else 0
     return 0

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from etl.operations.sniffing import propose
@@ -37,6 +37,8 @@ def loaded(folder: Path, content: bytes, name: str) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("kind", MAKERS)
+@example(rows=[(1, None, 0), (1, "|", None), (1, "|", 0)])
+@example(rows=[(1, "0", -1), (1, None, 0), (1, None, None)])
 @LAW
 @given(rows=TABLES)
 def test_the_proposal_for_a_file_of_any_format_loads_all_of_its_records(
