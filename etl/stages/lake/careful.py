@@ -36,9 +36,13 @@ def extract_carefully(
     if corrections := extraction.corrections(delivery):
         return _extract_corrected(extraction, delivery, inputs, corrections)
     file = scratch_file(extraction.project, "lake", delivery)
-    extracted, rejects = (in_blocks and _in_blocks(extraction, delivery, inputs, file)) or _as_a_whole(
-        extraction, delivery, inputs, file
-    )
+    try:
+        extracted, rejects = (in_blocks and _in_blocks(extraction, delivery, inputs, file)) or _as_a_whole(
+            extraction, delivery, inputs, file
+        )
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
     records = extracted.records
     _prove(delivery, records, extracted.rows, rejects)
     if reason := _refusal(extraction, delivery, records, extracted.rows, rejects):
