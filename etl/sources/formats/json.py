@@ -61,6 +61,11 @@ class JsonLines(plain.TextFile):
             )
 
     @property
+    def _is_repeated(self) -> bool:
+        """Whether the text of a record repeats what is above it, so that a file may become many times its size."""
+        return False
+
+    @property
     def nulls(self) -> tuple[str, ...]:
         """The texts that stand for null."""
         return (self.null,) if isinstance(self.null, str) else tuple(self.null)
@@ -166,6 +171,8 @@ class JsonLines(plain.TextFile):
 
         def records() -> Iterator[StagedRecord]:
             for element in found:
+                if isinstance(element, Element) and self._is_repeated:
+                    limit.take(len(element.text))
                 yield (skipped(0) if element is None else _record(element, paths, width, names, extras, encoding))
 
         return stage(records(), expected, scratch, extras, limit=limit)
@@ -199,6 +206,10 @@ class Json(JsonLines):
             raise ContractError(
                 f"Json(records_or={self.records_or!r}): {min(unknown)!r} is not one of {', '.join(INSTEAD)}."
             )
+
+    @property
+    def _is_repeated(self) -> bool:
+        return bool(self._structure.above)
 
     @cached_property
     def _structure(self) -> Structure:

@@ -172,13 +172,15 @@ def sequence(text: Path, largest: int, nan: bool = False) -> Iterator[Element]:
 def _records(element: Element, where: Structure, around: Around) -> Iterator[Element]:
     """Yield the records within an element of an array; if one cannot be told, the element is broken as a whole."""
     try:
-        found = [(record, dumped(record)) for record in where.records(element.value, around)]
+        dumped(element.value)  # what is within it is nested no deeper
+        found = list(where.records(element.value, around))
     except (Malformed, RecursionError) as error:
         problem = str(error) if isinstance(error, Malformed) else "it is nested too deeply"
         yield element._replace(value=None, problem=problem)
         return
-    for record, text in found:
-        yield Element(element.line, text, record)
+    # one text after another: each repeats what is above it
+    for record in found:
+        yield Element(element.line, dumped(record), record)
 
 
 def _found(

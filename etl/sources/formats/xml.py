@@ -74,8 +74,9 @@ class Xml(plain.TextFile):
             extras = Extras()
             names = [*expected, *(name for name in self.fields if name not in expected)]
             found = self._found(path, text, self._places(names))
-            staged = self._staged(found, names, len(expected), extras, encoding)
-            return stage(staged, expected, scratch, extras, limit=Limit(path, self.max_expansion))
+            limit = Limit(path, self.max_expansion)
+            staged = self._staged(found, names, len(expected), extras, encoding, limit)
+            return stage(staged, expected, scratch, extras, limit=limit)
         finally:
             unpacked.unlink(missing_ok=True)
             copy.unlink(missing_ok=True)
@@ -195,9 +196,19 @@ class Xml(plain.TextFile):
         return places
 
     def _staged(
-        self, found: Iterator[Found], names: Sequence[str], width: int, extras: Extras, encoding: str
+        self,
+        found: Iterator[Found],
+        names: Sequence[str],
+        width: int,
+        extras: Extras,
+        encoding: str,
+        limit: Limit,
     ) -> Iterator[StagedRecord]:
+        is_repeated = bool(self._above)
         for record in found:
+            if is_repeated:
+                # the text of each repeats what is around it
+                limit.take(len(record.content))
             long = too_long(self.max_record_bytes) if len(record.content) > self.max_record_bytes else ""
             if record.problem or long:
                 text, raw = plain.shown(plain.original(record.content, encoding), encoding)

@@ -35,6 +35,16 @@ class Found(NamedTuple):
     content: bytes
     values: list[tuple[Name, str | None]]
     problem: str = ""
+    #: What is put into its tag, so that it says what the elements around it do.
+    added: bytes = b""
+
+    def alone(self) -> Found:
+        """Return the record as it stands alone."""
+        tag = _TAG.match(self.content) if self.added else None
+        if not tag:
+            return self
+        content = self.content[: tag.end()] + self.added + self.content[tag.end() :]
+        return self._replace(content=content, added=b"")
 
 
 def records(path: Path, text: Path, steps: tuple[str, ...], names: Names, largest: int) -> Iterator[Found]:
@@ -68,6 +78,7 @@ class _Parser:
         # their attributes, if records are read with some of them, and those that the open record has so
         self._given: list[list[str]] = []
         self._above: list[str] = []
+        self._above_said: list[str] = []
         self._matched = 0
         self._reached = 0
         self._siblings: set[str] = set()
@@ -99,7 +110,8 @@ class _Parser:
             fed += size
             if self._from is not None and min(fed, len(self._content)) - self._from > self._largest:
                 problem = problem or too_long(self._largest)
-            yield from self._found
+            # one after another: what is around them may be many times as long as they are
+            yield from (found.alone() for found in self._found)
             self._found.clear()
         if problem and not self._siblings and not self._count and not self._is_in_place():
             raise UnreadableError(f"{self._path} is not XML: {problem}.")
@@ -233,10 +245,9 @@ class _Parser:
         is_closed = not element.text and not element.has_children and self._held[at - 2 : at] == b"/>"
         end = at if is_closed else self._held.find(b">", at) + 1
         content = self._held[start:end]
-        if self._namespaces or self._above:
-            content = self._alone(content)
+        added = self._around_it() if self._namespaces or self._above else b""
         problem = "it is nested too deeply" if self._is_deep else ""
-        self._found.append(Found(self._line, content, self._values, problem))
+        self._found.append(Found(self._line, content, self._values, problem, added))
         self._count += 1
         self._from = None
         self._tail = end + self._held_from, self._expat.CurrentLineNumber
@@ -257,21 +268,19 @@ class _Parser:
             self._namespaces.append((len(self._around) + 1, prefix, uri))
             self._declared = None
 
-    def _alone(self, content: bytes) -> bytes:
-        """Return a record that stands alone: with what elements around it declare, and say for it."""
-        if self._declared is None:
+    def _around_it(self) -> bytes:
+        """Return what elements around a record declare, and say for it; it is the same text for its neighbours."""
+        if self._declared is None or self._above != self._above_said:
             known = {prefix: uri for depth, prefix, uri in self._namespaces if depth < len(self._steps)}
             for depth, prefix, _ in self._namespaces:
                 if depth == len(self._steps):
                     known.pop(prefix, None)
-            texts = (f' xmlns{":" if p else ""}{p or ""}="{_escaped(uri or "")}"' for p, uri in known.items())
-            self._declared = "".join(texts).encode()
-        given = f' xmlns:{_ABOVE_PREFIX}="{ABOVE}"' if self._above else ""
-        for name, value in zip(self._above[::2], self._above[1::2], strict=True):
-            given += f' {_ABOVE_PREFIX}:{name.rpartition(SPACE)[2]}="{_escaped(value)}"'
-        added = self._declared + given.encode()
-        tag = _TAG.match(content) if added else None
-        return content[: tag.end()] + added + content[tag.end() :] if tag else content
+            texts = [f' xmlns{":" if p else ""}{p or ""}="{_escaped(uri or "")}"' for p, uri in known.items()]
+            texts += [f' xmlns:{_ABOVE_PREFIX}="{ABOVE}"'] if self._above else []
+            for name, value in zip(self._above[::2], self._above[1::2], strict=True):
+                texts.append(f' {_ABOVE_PREFIX}:{name.rpartition(SPACE)[2]}="{_escaped(value)}"')
+            self._declared, self._above_said = "".join(texts).encode(), self._above
+        return self._declared
 
     def _refuse(self, name: str, *_: object) -> None:
         raise UnreadableError(

@@ -154,12 +154,19 @@ BOMBS: dict[str, list[Bomb]] = {
         lambda: packed([b'[{"id":', *repeated(b"[", times=2)]),
         lambda: plain(b"[" * 1_000_000),
     ],
+    # what is around records stands beside each of them
+    "Json, groups": [
+        lambda: plain(f'{{"groups":[{{"item":"{"x" * 500_000}","sales":[{",".join(["{}"] * 150_000)}]}}]}}'),
+    ],
     "JsonLines": [
         lambda: packed([b'{"item":[', *repeated(b"1,", times=12), b"1]}\n"]),
         lambda: packed(repeated(b"{}\n", times=1, size=1 << 18)),
         lambda: plain("".join(f'{{"id":{n},"k{n}":1}}\n' for n in range(10_000))),
     ],
     "Parquet": parquet_bombs(),
+    "Xml, groups": [
+        lambda: plain(f'<sales><group price="{"1" * 500_000}">{"<sale/>" * 70_000}</group></sales>'),
+    ],
     "Xml": [
         lambda: packed([b"<sales><sale>", *repeated(b"<a/>"), b"</sale></sales>"]),
         lambda: packed([b"<sales><sale><", b"n" * 500_000, b">", *repeated(b"<a/>", times=6)]),

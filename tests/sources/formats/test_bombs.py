@@ -26,7 +26,7 @@ CPU_SECONDS = 1200
 ROWS = [[1, "book", 2]]
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", dict.fromkeys([*FORMATS, *BOMBS]))
 def test_no_file_of_1_mb_takes_more_than_its_bound(tmp_path: Path, name: str) -> None:
     if name not in BOMBS:
         pytest.fail(f"Format {name} has no bombs. Add what its decoder can multiply to bombs.py.")
