@@ -141,6 +141,13 @@ def months_of(given: object) -> tuple[tuple[str, ...], ...]:
     return months
 
 
+def month_of(text: str, months: Sequence[Sequence[str]]) -> tuple[str, str] | None:
+    """Return what stands before and behind the one name of a month in a text; None if it has none."""
+    names = "|".join(re.escape(name) for name in _spellings(months))
+    found = re.fullmatch(rf"(?is)(.*?)(?<![^\W\d_])(?:{names})(?![^\W\d_])\.?(.*)", text)
+    return (found[1], found[2]) if found else None
+
+
 def read_moment(text: str, type: str, format: str, moments: Moments) -> str:
     """Return the SQL of a DATE, TIMESTAMP or instant in one format, which is not `iso`; null for other texts."""
     if format in _EPOCHS or format == _NANOSECONDS:

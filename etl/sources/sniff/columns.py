@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from etl.errors import counted, cut, printable
-from etl.sources.sniff.moments import counted as counted_moment
 from etl.sources.sniff.notation import Cells, Notation
 from etl.sources.sniff.oddities import of_column
 from etl.sources.sniff.spellings import spelled
@@ -47,6 +46,8 @@ class Column:
     metadata: Mapping[str, object] = field(default_factory=dict)
     #: Whether a file may lack it.
     is_optional: bool = False
+    #: The columns that are made of its cells: that of the flags behind its numbers.
+    beside: tuple[Column, ...] = ()
     #: What is odd about its cells, in words.
     oddities: tuple[str, ...] = ()
 
@@ -66,7 +67,7 @@ class Column:
         if rule == "dtype" and self.annotations != ANNOTATIONS["str"]:
             said = (*self.comments, f"not every value is {self.annotations[0]}")
             kept = {key: value for key, value in self.metadata.items() if key == "clean"}
-            return replace(self, annotations=ANNOTATIONS["str"], comments=said, metadata=kept)
+            return replace(self, annotations=ANNOTATIONS["str"], comments=said, metadata=kept, beside=())
         if rule == "not_nullable":
             return replace(self, is_nullable=True)
         return replace(self, is_unique=False) if rule == "unique" else self
@@ -75,7 +76,7 @@ class Column:
 def column(name: str, cells: Cells, notation: Notation, is_first: bool) -> Column:
     """Return the proposal for one column of text."""
     given = cells
-    cells, notation, metadata = spelled(cells, notation)
+    cells, notation, metadata = spelled(cells, notation, name)
     type = notation.type_of(cells)
     read = notation.readers.get(type, str)
     values: Counter[Any] = Counter()
@@ -83,10 +84,10 @@ def column(name: str, cells: Cells, notation: Notation, is_first: bool) -> Colum
         values[read(text)] += number
     comments = _near_misses(cells, notation) if type == "str" else ()
     found = describe(name, type, ANNOTATIONS[type], values, cells.nulls.total(), is_first, comments)
-    if type == "int" and not metadata and (moment := counted_moment(name, cells)):
-        kind, format = moment
-        found = replace(found, annotations=ANNOTATIONS[kind], is_unique=False)
-        metadata = {"format": format}
+    if isinstance(number := metadata.get("number"), dict) and number.get("flags"):
+        flags = Column(name=f"{name}_flag", annotations=ANNOTATIONS["str"], is_nullable=True)
+        metadata = {**metadata, "number": {**number, "flag_column": flags.name}}
+        found = replace(found, beside=(flags,))
     return replace(found, metadata=metadata, oddities=tuple(of_column(name, type, cells, given)))
 
 

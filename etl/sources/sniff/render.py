@@ -98,6 +98,7 @@ def _imports(draft: Draft) -> str:
 
 def _fields(columns: Sequence[Column]) -> list[str]:
     lines = []
+    columns = [*columns, *(other for column in columns for other in column.beside)]
     attributes = names.attributes([column.name for column in columns])
     for attribute, column in zip(attributes, columns, strict=True):
         lines += _comments(column.comments, "    ")

@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from etl.sources.sniff import reading
-from etl.sources.sniff.moments import moment
 from etl.sources.sniff.notation import LAST_OF_TWO_DIGITS, Cells, Notation
-from etl.sources.sniff.numerals import numeral
+from etl.sources.sniff.proposals import Proposal, proposed_dates, proposed_number
 from etl.sources.sniff.records import Quoted
 
+#: A text that spreadsheets are told to leave as it is.
+_WRAPPED = re.compile(r'(?s)="((?:[^"]|"")*)"')
+#: A whole number as those write it to whom all numbers are floats.
+_FLOATED = re.compile(r"[+-]?\d{1,15}\.0")
 
-def spelled(cells: Cells, notation: Notation) -> tuple[Cells, Notation, dict[str, object]]:
-    """Return cells, notation and metadata of one column, such that its values have a type if they can have one."""
+
+def spelled(cells: Cells, notation: Notation, name: str = "") -> tuple[Cells, Notation, dict[str, object]]:
+    """Return cells, notation and metadata of one column, such that its values have a type if they can have one.
+
+    The cells are as they would be in plain spelling where the metadata says that they have another.
+    """
+    if any(map(_WRAPPED.fullmatch, cells.values)):
+        found, own, metadata = spelled(_unwrapped(cells), notation, name)
+        clean = metadata.get("clean")
+        return found, own, metadata | {"clean": {**(clean if isinstance(clean, dict) else {}), "excel_text": True}}
+    found, own, metadata = _of_marks(cells, notation)
+    proposal = _proposal(found, own, name)
+    if proposal is None:
+        return found, own, metadata
+    plain = Cells(nulls=found.nulls)
+    for text, number in found.values.items():
+        plain.values[proposal.plain[text]] += number
+    said = {**{key: value for key, value in metadata.items() if key == "clean"}, **proposal.metadata}
+    return plain, replace(own, decimal=".", thousands="", date_format="", timestamp_format=""), said
+
+
+def _unwrapped(cells: Cells) -> Cells:
+    """Return the cells with what stands in the quotes of those that are spelled for a spreadsheet."""
+    found = Cells(nulls=cells.nulls.copy())
+    for text, number in cells.values.items():
+        wrapped = _WRAPPED.fullmatch(text)
+        found.values[wrapped[1].replace('""', '"') if wrapped else text] += number
+    return found
+
+
+def _proposal(cells: Cells, notation: Notation, name: str) -> Proposal | None:
+    """Return the spelling of cells that have no type, or another one than they seem to have."""
+    type = notation.type_of(cells)
+    if not cells.values or type not in ("str", "int", "float"):
+        return None
+    if type == "float" and all(map(_FLOATED.fullmatch, cells.values)):
+        return Proposal(
+            {"number": {"zero_decimals": True}}, {text: text.partition(".")[0] for text in cells.values}
+        )
+    found = proposed_dates(cells.values, name)
+    if found is None and type == "str":
+        found = proposed_number(cells.values, notation.decimal, notation.thousands)
+    return found
+
+
+def _of_marks(cells: Cells, notation: Notation) -> tuple[Cells, Notation, dict[str, object]]:
     trimmed = _trimmed(cells)
     if trimmed and _is_better(trimmed, cells, notation):
         clean = {"trim": True, **({"empty_to_null": True} if trimmed.nulls.total() > cells.nulls.total() else {})}
@@ -27,9 +75,6 @@ def _marked(cells: Cells, notation: Notation) -> tuple[Cells, Notation, dict[str
         for own, metadata in _others(notation):
             if own.type_of(cells) != "str":
                 return cells, own, metadata
-        found = numeral(cells, notation) or moment(cells, notation)
-        if found:
-            return found
     return cells, notation, {}
 
 
