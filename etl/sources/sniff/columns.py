@@ -84,9 +84,10 @@ def column(name: str, cells: Cells, notation: Notation, is_first: bool) -> Colum
         values[read(text)] += number
     comments = _near_misses(cells, notation) if type == "str" else ()
     found = describe(name, type, ANNOTATIONS[type], values, cells.nulls.total(), is_first, comments)
-    if isinstance(number := metadata.get("number"), dict) and number.get("flags"):
+    said = metadata.get("number")
+    if isinstance(said, dict) and said.get("flags"):
         flags = Column(name=f"{name}_flag", annotations=ANNOTATIONS["str"], is_nullable=True)
-        metadata = {**metadata, "number": {**number, "flag_column": flags.name}}
+        metadata = {**metadata, "number": {**said, "flag_column": flags.name}}
         found = replace(found, beside=(flags,))
     return replace(found, metadata=metadata, oddities=tuple(of_column(name, type, cells, given)))
 
