@@ -61,7 +61,7 @@ _PARTS = re.compile(
 )
 _INDIAN = re.compile(r"(?<!\d)\d{1,2}([,.])\d{2}\1\d{2,3}(?!\d)")
 _TIME = re.compile(r"time|stamp|date|_at$|created|updated|modified|^ts$|datum|fecha|zeit", re.IGNORECASE)
-#: What counts since 1970 from 2001 to 2033 have before their other digits, by how many digits they have.
+#: What counts since 1970 from 2001 to 2065 have before their other digits, by how many digits they have.
 _EPOCHS = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}
 #: A spreadsheet's numbers of the days from 1982 to 2064.
 _DAY = re.compile(r"date|datum|fecha|(?:^|_)(?:day|tag|jour)(?:$|_)", re.IGNORECASE)
@@ -191,7 +191,7 @@ def _counts(texts: Sequence[str], name: str) -> Iterator[tuple[str, dict[str, An
         return
     digits = {len(text.partition(".")[0]) for text in texts}
     format = _EPOCHS.get(next(iter(digits))) if len(digits) == 1 else None
-    if format and _TIME.search(name) and all(text[0] == "1" for text in texts):
+    if format and _TIME.search(name) and all(text[0] in "12" for text in texts):
         yield "TIMESTAMP WITH TIME ZONE", {"format": format}
     if _DAY.search(name) and all(_SERIALS[0] <= float(text) <= _SERIALS[1] for text in texts):
         yield from (("DATE", {"format": "excel_1900"}), ("TIMESTAMP", {"format": "excel_1900"}))

@@ -25,7 +25,7 @@ def odd(folder: Path, content: str | bytes, name: str = "sales.csv") -> str:
         ("day,n\n2024-03-01,1\n2024-03-02,2\nTotal,3\n", "A footer of 1 line seems to stand at the end"),
         ("id,zip\n1,12345\n2,99999\n", "'zip' is a number that may be an id"),
         ("id,day\n1,03/04/2024\n2,05/06/2024\n", "may be '%d/%m/%Y'"),
-        ("id,created\n1,2709287200\n2,2709290800\n", "'created' may be seconds since 1970"),
+        ("id,created\n1,1709287200\n2,1709290800\n", "'created' may be seconds since 1970"),
         ("id,day\n1,45352\n2,45353\n", "'day' may be days as a spreadsheet counts them"),
         ("id,a,b\n1,x,\n2,y,\n3,z,\n", "'b' is always empty"),
         ("id,a\n1, x\n2,y \n3,z\n", "'a' has blanks around 2 values"),
