@@ -122,8 +122,9 @@ def _row(item: Compared) -> list[str]:
         return [item.table, *rows, "", "", "", f"{item.status}: it is only on one side"]
     names = [f"{name} ({number:,})" for name, number in list(item.columns.items())[:_COLUMNS]]
     more = [f"and {len(item.columns) - _COLUMNS} more"] if len(item.columns) > _COLUMNS else []
+    changed = [*(["columns differ"] if item.schema else []), *([item.snapshot] if item.snapshot else [])]
     counts = [f"{count:,}" for count in (item.added, item.removed, item.changed)]
-    return [item.table, *rows, *counts, "; ".join([*(["columns differ"] if item.schema else []), *names, *more])]
+    return [item.table, *rows, *counts, "; ".join([*changed, *names, *more])]
 
 
 def _details(item: Compared) -> Iterator[str]:

@@ -35,6 +35,8 @@ class Compared:
     columns: Mapping[str, int] = field(default_factory=dict)
     examples: Sequence[Example] = ()
     note: str = ""
+    #: The dates of a snapshot on both sides, whose rows are compared without it.
+    snapshot: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,29 +71,32 @@ def compare(project: Project, request: Request) -> list[Compared]:
         facts = known(con, found) if request.is_hashed else Known()
         request = replace(request, same=request.same | facts.same)
         wanted = [found[request.table]] if request.table else found.values()
-        return [_compared(con, replace(item, where=facts.where.get(item.name, "")), request) for item in wanted]
+        return [_compared(con, item, request, facts) for item in wanted]
 
 
 def write_rows(project: Project, request: Request, target: Path) -> int:
     """Write the differing rows of one table to a .parquet or .csv file, in one rename; return how many."""
     restrict_files(project.settings.mask)
     with engine.comparing(project, *request.files, may_write=True) as con:
-        item = sides(con, request.digits)[request.table]
+        found = sides(con, request.digits)
+        facts = known(con, found) if request.is_hashed else Known()
+        item, _ = _narrowed(found[request.table], request, facts)
         key, _ = _key(con, item, request)
         return write(con, Keyed(item, key) if key else Whole(item), target)
 
 
-def _compared(con: duckdb.DuckDBPyConnection, item: Sides, request: Request) -> Compared:
+def _compared(con: duckdb.DuckDBPyConnection, item: Sides, request: Request, facts: Known) -> Compared:
     if None in item.kinds:
         status = "added" if item.kinds[0] is None else "removed"
         return Compared(table=item.name, status=status, rows=_counts(con, item, request))
     schema = [*([f"{item.kinds[0]} → {item.kinds[1]}"] if item.kinds[0] != item.kinds[1] else []), *item.schema]
     if item.name in request.same and not schema:
         return Compared(table=item.name, status="same")
+    item, snapshot = _narrowed(item, request, facts)
     key, note = _key(con, item, request)
     rows = Keyed(item, key) if key else Whole(item)
     counts, examples = differing(con, rows, request.limit)
-    is_same = not (schema or counts.added or counts.removed or counts.changed)
+    is_same = not (schema or snapshot or counts.added or counts.removed or counts.changed)
     return Compared(
         table=item.name,
         status="same" if is_same else "changed",
@@ -104,7 +109,18 @@ def _compared(con: duckdb.DuckDBPyConnection, item: Sides, request: Request) -> 
         columns=counts.columns,
         examples=[] if is_same else examples,
         note="" if is_same else note,
+        snapshot=snapshot,
     )
+
+
+def _narrowed(item: Sides, request: Request, facts: Known) -> tuple[Sides, str]:
+    """Return a table with what is compared of it, and the dates of a snapshot."""
+    column, dates = facts.moved.get(item.name, ("", ""))
+    asked = request.key or request.keys.get(item.name, ())
+    if dates and asked and column not in asked:
+        # all of it came again: rows are the same ones by their key, whatever the date
+        return replace(item, left_out=column), dates
+    return replace(item, where=facts.where.get(item.name, "")), ""
 
 
 def _key(con: duckdb.DuckDBPyConnection, item: Sides, request: Request) -> tuple[list[str], str]:

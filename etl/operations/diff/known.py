@@ -37,6 +37,8 @@ class Known:
 
     same: frozenset[str] = frozenset()
     where: Mapping[str, str] = field(default_factory=dict)
+    #: The column of the partitions of those that are of one date on either side, another one, with both dates.
+    moved: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def known(con: duckdb.DuckDBPyConnection, found: Mapping[str, Sides]) -> Known:
@@ -49,7 +51,13 @@ def known(con: duckdb.DuckDBPyConnection, found: Mapping[str, Sides]) -> Known:
         for name in both
         if name not in same and left[name].column and left[name].column == right[name].column
     }
-    return Known(frozenset(same | _same_views(con, found, same)), where)
+    moved = {
+        name: (left[name].column, f"{left[name].column}: {days[0]} → {days[1]}")
+        for name in where
+        if len(left[name].hashes) == len(right[name].hashes) == 1
+        and len(days := [*left[name].hashes, *right[name].hashes]) == len(set(days))
+    }
+    return Known(frozenset(same | _same_views(con, found, same)), where, moved)
 
 
 def _tables(con: duckdb.DuckDBPyConnection, catalog: str) -> dict[str, _Table]:

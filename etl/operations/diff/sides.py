@@ -81,6 +81,8 @@ class Sides:
     digits: bool = False
     #: What holds for all rows that may differ; empty if they all may.
     where: str = ""
+    #: The column of a snapshot's date, which is another one in every row; it is not compared.
+    left_out: str = ""
     #: Columns with personal data, by the comments of either file.
     personal: frozenset[str] = field(default=frozenset())
 
@@ -91,7 +93,7 @@ class Sides:
         return [
             Column(name, (type, right[name]), self.forms[name], self.digits)
             for name, type in left.items()
-            if name in right
+            if name in right and name != self.left_out
         ]
 
     @property
@@ -102,7 +104,7 @@ class Sides:
         lines += [f"+ {name} {type}" for name, type in right.items() if name not in left]
         lines += [f"{c.name}: {c.types[0]} → {c.types[1]}" for c in self.common if c.types[0] != c.types[1]]
         names = [column.name for column in self.common]
-        if names != [name for name in right if name in left]:
+        if names != [name for name in right if name in left and name != self.left_out]:
             lines.append(f"another order of columns: {', '.join(right)}")
         return lines
 

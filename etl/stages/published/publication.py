@@ -52,6 +52,6 @@ class Publication:
 
 
 def _raw_key(source: Source) -> Sequence[str]:
-    # what is unique in a raw contract is so within a partition
     unique = next((item.columns for item in source.contract.uniques if item.severity == "error"), ())
-    return tuple(dict.fromkeys((source.partition, *unique))) if unique else ()
+    # what is unique in a raw contract is so within a partition, and of a snapshot the table holds one
+    return tuple(dict.fromkeys((source.partition, *unique))) if unique and source.has_dates else tuple(unique)

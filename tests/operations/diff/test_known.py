@@ -1,5 +1,7 @@
 """Of two published files only what their own hashes tell apart is read: tables, partitions, and views of them."""
 
+from dataclasses import replace
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import duckdb
 import pytest
 
 from etl import engine
-from etl.operations.diff import Compared, Request, compare
+from etl.operations.diff import Compared, Request, compare, write_rows
 from etl.operations.diff.known import Known, known
 from etl.operations.diff.sides import sides
 from etl.project import Project
@@ -104,3 +106,43 @@ def test_a_view_that_may_say_something_else_is_read(project: Project, changed: s
 def compared(project: Project, is_hashed: bool) -> list[Compared]:
     keys = {"marts.daily": ("delivery_date", "item"), "raw.sales": ("delivery_date", "id")}
     return compare(project, Request(files(project), keys=keys, is_hashed=is_hashed))
+
+
+def test_rows_of_a_snapshot_are_the_same_ones_by_their_key_whatever_its_date(tmp_path: Path) -> None:
+    contracts = tiny.CONTRACTS.replace("sales/{date}.csv", "sales.csv")
+    project = tiny.project(tmp_path, contracts, raw={"sales.csv": "id,item\n1,a\n2,b\n3,c\n"}, sql={})
+    tiny.night(project, date(2024, 3, 1))
+    tiny.deliver(project, {"sales.csv": "id,item\n1,a\n2,x\n4,d\n"})
+    tiny.night(project, date(2024, 3, 2))
+
+    request = Request(files(project), "raw.sales", keys={"raw.sales": ["id"]}, is_hashed=True)
+    (found,) = compare(project, request)
+    assert found.snapshot == "snapshot_date: 2024-03-01 → 2024-03-02"
+    assert (found.status, found.added, found.removed, found.changed) == ("changed", 1, 1, 1)
+    assert found.columns == {"item": 1}
+    assert write_rows(project, request, tmp_path / "rows.csv") == 3
+    keys = {name: held.key for name, held in record(project).tables.items() if held.key}
+    assert keys == {"raw.sales": ("id",)}
+
+    # who names the date in the key compares by it
+    (found,) = compare(project, replace(request, key=["snapshot_date", "id"]))
+    assert (found.snapshot, found.added, found.removed) == ("", 3, 3)
+
+
+def test_the_same_rows_in_a_snapshot_of_another_day_differ_by_its_date_alone(tmp_path: Path) -> None:
+    contracts = tiny.CONTRACTS.replace("sales/{date}.csv", "sales.csv")
+    project = tiny.project(tmp_path, contracts, raw={"sales.csv": "id,item\n1,a\n2,b\n"}, sql={})
+    tiny.night(project, date(2024, 3, 1))
+    tiny.deliver(project, {"sales.csv": "id,item\n2,b\n1,a\n"})
+    tiny.night(project, date(2024, 3, 2))
+
+    (found,) = compare(project, Request(files(project), "raw.sales", keys={"raw.sales": ["id"]}, is_hashed=True))
+    assert (found.status, found.added, found.removed, found.changed) == ("changed", 0, 0, 0)
+    assert found.snapshot == "snapshot_date: 2024-03-01 → 2024-03-02"
+
+
+def record(project: Project) -> published.Generation:
+    """Return the record of the current generation."""
+    found = published.read_record(files(project)[1].parent)
+    assert found is not None
+    return found
