@@ -9,6 +9,7 @@ from typing import Any
 from etl.contract.contract import Column, Contract
 from etl.contract.parse import default_format, value
 from etl.contract.spelling import has_two_digit_years
+from etl.engine import bare_cursor
 
 
 def check_expression(sql: object, contract: Contract) -> None:
@@ -51,8 +52,8 @@ def canonical_type(type: str) -> str:
     if "(" not in type and "[" not in type:
         return type
     try:
-        with duckdb.connect(":memory:", config={"threads": "1"}) as con:
-            con.execute(f"create table types (value {type})")
+        with bare_cursor() as con:
+            con.execute(f"create temp table types (value {type})")
             return str(con.execute("describe types").fetchall()[0][1])
     except duckdb.Error as error:
         raise ValueError(f"DuckDB has no type {type}: {_brief(error)}") from error
@@ -65,7 +66,7 @@ def default_text(default: Any, column: Column) -> str:
     text = _raw_text(default, column)
     found = value(None, replace(column, default=text))
     try:
-        with duckdb.connect(":memory:", config={"threads": "1"}) as con:
+        with bare_cursor() as con:
             fits = con.execute(f"select ({found}) is not null").fetchall()[0][0]
     except (duckdb.Error, ValueError) as error:
         raise ValueError(f"default={default!r}: {_brief(error)}") from error
@@ -92,11 +93,9 @@ def _raw_text(default: Any, column: Column) -> str:
 
 
 def _empty_table(contract: Contract) -> Any:
-    import duckdb
-
-    con = duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": "1"})
+    con = bare_cursor()
     columns = ", ".join(f"{column.sql} {column.type}" for column in contract.columns)
-    con.execute(f"create table contract ({columns})")
+    con.execute(f"create temp table contract ({columns})")
     return con
 
 

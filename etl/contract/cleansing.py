@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any
 
 from etl.contract.scale import factor_text, read_type, scaled_sql
+from etl.engine import bare_cursor
 from etl.engine.quoting import literal
 from etl.errors import unknown
 
@@ -193,9 +194,7 @@ def _after_steps(spellings: Sequence[str], clean: Clean) -> Sequence[str | None]
     """Ask DuckDB, whose upper() and lower() are not Python's."""
     if not spellings or not clean:
         return spellings
-    import duckdb
-
     query = f"select list_transform($1::varchar[], lambda spelling: {cleaned('spelling', clean)})"
-    with duckdb.connect(":memory:", config={"threads": "1"}) as con:
+    with bare_cursor() as con:
         found: Sequence[str | None] = con.execute(query, [spellings]).fetchall()[0][0]
     return found

@@ -14,6 +14,7 @@ from etl.contract.moments import COUNTS, WORDS, month_problem, months_of
 from etl.contract.numerals import number_of
 from etl.contract.spelling import NUMBERS, format_problem
 from etl.contract.values import is_mark, is_year
+from etl.engine import bare_cursor
 from etl.engine.quoting import identifier
 from etl.errors import unknown
 
@@ -200,7 +201,7 @@ def _format(value: str, type: str) -> str:
     if type == "DATE" and (lost := [code for code in _TIME_CODES if code in value.replace("%%", "")]):
         raise ValueError(f"metadata 'format': {value!r} has {lost[0]}, a time of day. A DATE would lose it")
     try:
-        with duckdb.connect(":memory:", config={"threads": "1"}) as con:
+        with bare_cursor() as con:
             con.execute("select try_strptime('', ?), strftime(timestamp '2013-01-31', ?)", [value, value])
     except duckdb.Error as error:
         raise ValueError(f"metadata 'format': DuckDB refuses {value!r}: {error}") from error

@@ -16,7 +16,7 @@ from etl.engine.connections import (
     relation,
     set_session,
 )
-from etl.engine.shared import close_shared_memory, in_shared_memory
+from etl.engine.shared import bare_cursor, close_shared_memory, in_shared_memory
 
 __all__ = [
     "BUILD",
@@ -24,6 +24,7 @@ __all__ = [
     "SMALL_BLOCK",
     "attach_build",
     "attach_new",
+    "bare_cursor",
     "building",
     "check_storage_version",
     "close_shared_memory",
