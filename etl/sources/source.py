@@ -29,6 +29,8 @@ EVERY = {
     **dict.fromkeys(("month", "monthly"), "monthly"),
     "irregular": "irregular",
 }
+#: What names of longer times than a day say of how often: and after how many days such a time is over.
+_PERIODS = {"week": ("weekly", 7), "month": ("monthly", 31), "quarter": ("irregular", 0), "year": ("irregular", 0)}
 #: What the options that are words can be.
 CHOICES = {
     "extra": ("refuse", "ignore", "keep"),
@@ -120,6 +122,9 @@ class Source:
         self.declared = ""
         self.connector = _connector(self.connector, files, {k: v for k, v in short.items() if v is not None})
         self.every = EVERY.get(self.every, self.every)
+        if not self.every and self.connector.period in _PERIODS:
+            self.every, days = _PERIODS[self.connector.period]
+            self.lag_days += days
         self.partition = self.partition or ("delivery_date" if self.is_dated else "snapshot_date")
         contracts, formats = by_day("contract", self.contract), by_day("format", self.format)
         self.models = [model for model in contracts.values() if not isinstance(model, Contract)]

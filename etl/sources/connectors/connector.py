@@ -77,6 +77,10 @@ class Connector(Protocol):
         """Whether each delivery is that of a date; otherwise it is a snapshot, that of the batch date."""
 
     @property
+    def period(self) -> str:
+        """The time that the date of a delivery stands for: day, week, month, quarter or year; empty for a snapshot."""
+
+    @property
     def same_content(self) -> str:
         """What becomes of content that came before; one of SAME."""
 

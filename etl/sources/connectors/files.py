@@ -70,6 +70,11 @@ class Files:
         return file_pattern(self.path).date_format != ""
 
     @property
+    def period(self) -> str:
+        """The time that each date in the path stands for, such as a month."""
+        return file_pattern(self.path).period
+
+    @property
     def definition(self) -> Mapping[str, Any]:
         """What decides what becomes of a file; when it counts is no part of it."""
         return {"files": self.path, "same_content": self.same_content}

@@ -67,6 +67,13 @@ class FilePattern:
         return any(segment.is_wild for segment in self.segments)
 
     @property
+    def period(self) -> str:
+        """The time that each date stands for: day, week, month, quarter or year; empty without a date."""
+        parts = set(re.findall("%(.)", self.date_format))
+        found = (("day", "dju"), ("week", "V"), ("month", "m"), ("quarter", "q"), ("year", "Yy"))
+        return next((period for period, marks in found if parts & set(marks)), "")
+
+    @property
     def has_version(self) -> bool:
         """Whether of files that differ only in their version the newest alone counts."""
         return any(f"{_MARK}{_VERSION}" in segment.text for segment in self.segments)

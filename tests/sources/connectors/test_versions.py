@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.sources.connectors.pattern import day_of, file_pattern
+from etl.plan.rhythm import find_holes
 from etl.stages import raw
 from tests.support import tiny
 
@@ -139,3 +140,35 @@ def test_the_plan_takes_the_newer_file_and_says_what_it_replaces(tmp_path: Path)
     ]
     tiny.night(project)
     assert tiny.published(project, "select id, item from raw.sales") == [(1, "A")]
+
+
+@pytest.mark.parametrize(
+    ("spelling", "every", "days", "batch", "holes"),
+    [
+        ("%Y-%m", "monthly", ["2024-01-01", "2024-03-01"], "2024-04-30", ["2024-02-01"]),
+        ("%Y-%m", "monthly", ["2024-01-01", "2024-02-01"], "2024-04-01", ["2024-03-01"]),
+        ("%Y-%m", "monthly", ["2024-01-01"], "2024-02-29", []),
+        ("%G-W%V", "weekly", ["2024-03-04", "2024-03-18"], "2024-03-31", ["2024-03-11"]),
+        ("%G-W%V", "weekly", ["2024-03-18"], "2024-04-01", ["2024-03-25"]),
+        ("%Y-Q%q", "irregular", ["2024-01-01", "2024-07-01"], "2025-01-01", []),
+        ("%Y", "irregular", ["2023-01-01", "2024-01-01"], "2025-06-01", []),
+    ],
+)
+def test_a_name_says_how_often_it_comes_and_when_it_is_late(
+    spelling: str, every: str, days: list[str], batch: str, holes: list[str]
+) -> None:
+    source = tiny.sales(files=f"sales/{{date:{spelling}}}.csv")
+    expected = date.fromisoformat(batch) - timedelta(source.lag_days)
+
+    assert source.every == every
+    assert list(map(str, find_holes(map(date.fromisoformat, days), expected, every).days)) == holes
+
+
+def test_what_a_source_says_of_how_often_is_kept_and_read_again_as_it_is() -> None:
+    path = "sales/{date:%Y-%m}.csv"
+    for options in ({}, {"lag_days": 3}, {"every": "week", "lag_days": 3}):
+        source = tiny.sales(files=path, **options)
+        again = type(source).from_dict(source.to_dict())
+        assert (again.every, again.lag_days) == (source.every, source.lag_days)
+    assert (source.every, source.lag_days) == ("weekly", 3)
+    assert tiny.sales(files="sales/{date}.csv").every == ""
