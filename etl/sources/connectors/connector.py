@@ -78,7 +78,7 @@ class Connector(Protocol):
 
     @property
     def period(self) -> str:
-        """The time that the date of a delivery stands for: day, week, month, quarter or year; empty for a snapshot."""
+        """The time that a date stands for: day, week, month, quarter or year; empty for a snapshot."""
 
     @property
     def same_content(self) -> str:

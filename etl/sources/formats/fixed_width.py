@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +169,9 @@ class FixedWidth(plain.TextFile):
 
     def _reader(self) -> FixedWidthReader:
         nulls = self.null if isinstance(self.null, tuple) else ()
-        return FixedWidthReader(tuple(self.columns.values()), self.strip, nulls, bool(self.line_number))
+        return FixedWidthReader(
+            tuple(self.columns.values()), self.strip, nulls, is_numbered=bool(self.line_number)
+        )
 
     def _check_lengths(self, end: int) -> None:
         lengths = self.lengths
@@ -213,6 +215,7 @@ class FixedWidthReader:
     spans: tuple[Span, ...]
     strip: bool
     nulls: tuple[str, ...]
+    _: KW_ONLY
     is_numbered: bool = False
     #: The lines that records of these lines are said to have, in pairs.
     lines: tuple[tuple[int, int], ...] = ()

@@ -8,27 +8,22 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from errno import EINVAL
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Protocol
 
 from etl.contract.values import TIMES, Values, later
-from etl.errors import ContractError, UnreadableError, sentence
+from etl.errors import ContractError, UnreadableError
 from etl.sources.formats import kinds
-from etl.sources.formats.archive import check_member, open_zip_member, tar_blocks
-from etl.sources.formats.limits import Limit
+from etl.sources.formats.archive import check_member
+from etl.sources.formats.unpacking import unpacked
 
-_BLOCK_BYTES = 1 << 20
 #: What a record may have, unless its source says otherwise.
 RECORD_BYTES = 1 << 23
 #: What a source may say, since records are in memory whole.
 _RECORD_LIMITS = range(1_000_000, (1 << 28) + 1)
-#: What a record or a part of one costs in memory, beside its text, by what there is one of for each.
-_COSTS = {b"\n": 64, b"\r": 64, b"{": 64, b"<": 24}
 _SUFFIXES = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst", ".zip": "zip"}
 #: How names of tar archives end; how one is packed as a whole, its first bytes say.
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
@@ -119,7 +114,7 @@ def plain(
     if not kind and is_utf8:
         _refuse_binary(path, kinds.first_bytes(path))
         return path
-    with closing(_blocks(path, kind, times, member)) as blocks, scratch.open("wb") as target:
+    with closing(unpacked(path, kind, times, member)) as blocks, scratch.open("wb") as target:
         first = next(blocks, b"")
         _refuse_binary(path, first)
         every = chain([first], blocks)
@@ -144,7 +139,7 @@ def exact_encoding(path: Path, encoding: str, compression: str, member: str = ""
         return "utf-8"
     if name not in _MARKED:
         return encoding
-    with closing(_blocks(path, packing(path, compression), TIMES, member)) as blocks:
+    with closing(unpacked(path, packing(path, compression), TIMES, member)) as blocks:
         start = next(blocks, b"")
     return next(exact for mark, exact in _MARKED[name] if start.startswith(mark))
 
@@ -230,129 +225,3 @@ def _transcoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         yield text.encode("utf-8", "surrogatepass")
     text = decoder.decode(b"", final=True)
     yield (text.removeprefix(_MARK) if is_start else text).encode("utf-8", "surrogatepass")
-
-
-def _blocks(path: Path, kind: str, times: int, member: str) -> Generator[bytes, None, None]:
-    """Yield a file's content, decompressed; UnreadableError where it cannot be."""
-    limit = Limit(path, times)
-    if member and kind not in ("zip", "tar"):
-        raise UnreadableError(
-            f"{path} is not an archive of several files, and member={member!r} names one in it. Take member= out, "
-            "or say compression='zip' or 'tar'."
-        )
-    if kind == "zip":
-        blocks = _zip(path, member)
-    else:
-        blocks = _tar(path, member, times) if kind == "tar" else _OPENERS[kind](path)
-    while True:
-        try:
-            block = next(blocks, b"")
-        except UnreadableError:
-            raise
-        except OSError as error:
-            if error.errno not in (None, EINVAL):  # the disk's fault, not the file's
-                raise
-            raise _damaged(path, kind, error) from error
-        except Exception as error:
-            # the libraries raise errors of many kinds on damaged archives
-            raise _damaged(path, kind, error) from error
-        if not block:
-            return
-        if kind:
-            limit.take(len(block) + max(cost * block.count(mark) for mark, cost in _COSTS.items()))
-        yield block
-
-
-def _damaged(path: Path, kind: str, error: Exception) -> UnreadableError:
-    why = sentence(str(error) or type(error).__name__)
-    return UnreadableError(f"{path} is not a sound {kind} archive: {why} Ask for it to be delivered again.")
-
-
-def _uncompressed(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        yield from _read(file)
-
-
-def _gz(path: Path) -> Iterator[bytes]:
-    import gzip
-
-    _refuse_empty(path)
-    with gzip.open(path, "rb") as file:
-        yield from _read(file)
-
-
-def _bz2(path: Path) -> Iterator[bytes]:
-    from bz2 import BZ2Decompressor
-
-    return _streams(path, BZ2Decompressor)
-
-
-def _xz(path: Path) -> Iterator[bytes]:
-    from lzma import LZMADecompressor
-
-    return _streams(path, LZMADecompressor)
-
-
-def _zst(path: Path) -> Iterator[bytes]:
-    import pyarrow as pa
-
-    _refuse_empty(path)
-    with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as file:
-        yield from _read(file)
-
-
-def _zip(path: Path, member: str) -> Iterator[bytes]:
-    from zipfile import ZipFile
-
-    with ZipFile(path) as archive, open_zip_member(archive, path, member) as file:
-        yield from _read(file)
-
-
-def _tar(path: Path, member: str, times: int) -> Iterator[bytes]:
-    """Yield the one file of a tar archive, which may be packed as a whole."""
-    head = kinds.binary_kind(kinds.first_bytes(path))
-    packed = next((kind for kind in _OPENERS if kind and head == f"a {kind} archive"), "")
-    return tar_blocks(lambda: _blocks(path, packed, times, ""), path, member, _BLOCK_BYTES)
-
-
-_OPENERS: dict[str, Callable[[Path], Iterator[bytes]]] = {
-    **{"": _uncompressed, "gz": _gz, "bz2": _bz2, "xz": _xz, "zst": _zst},
-}
-
-
-def _read(file: IO[bytes] | Any) -> Iterator[bytes]:
-    while block := file.read(_BLOCK_BYTES):
-        yield block
-
-
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
-
-
-def _streams(path: Path, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
-    """Yield the content of one or more streams; unlike the library's files, nothing may lie between them."""
-    decompressor = new()
-    with path.open("rb") as file:
-        while True:
-            block = b""
-            if decompressor.eof:
-                # streams may be padded with zeros
-                block = (decompressor.unused_data or file.read(_BLOCK_BYTES)).lstrip(b"\0")
-                if not block and not (block := file.read(_BLOCK_BYTES).lstrip(b"\0")):
-                    return
-                decompressor = new()
-            elif decompressor.needs_input and not (block := file.read(_BLOCK_BYTES)):
-                raise EOFError("it is cut off")
-            if content := decompressor.decompress(block, _BLOCK_BYTES):
-                yield content
-
-
-def _refuse_empty(path: Path) -> None:
-    if not path.stat().st_size:
-        raise EOFError("it is cut off")

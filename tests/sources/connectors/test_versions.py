@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.sources.connectors.pattern import day_of, file_pattern
 from etl.plan.rhythm import find_holes
+from etl.sources.connectors.pattern import day_of, file_pattern
 from etl.stages import raw
 from tests.support import tiny
 
