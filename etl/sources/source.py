@@ -123,8 +123,8 @@ class Source:
         self.connector = _connector(self.connector, files, {k: v for k, v in short.items() if v is not None})
         self.every = EVERY.get(self.every, self.every)
         if not self.every and self.connector.period in _PERIODS:
-            self.every, days = _PERIODS[self.connector.period]
-            self.lag_days += days
+            self.every, lag_days = _PERIODS[self.connector.period]
+            self.lag_days += lag_days
         self.partition = self.partition or ("delivery_date" if self.is_dated else "snapshot_date")
         contracts, formats = by_day("contract", self.contract), by_day("format", self.format)
         self.models = [model for model in contracts.values() if not isinstance(model, Contract)]
