@@ -41,7 +41,7 @@ def grouped_columns(contract: Contract, values: Values) -> dict[str, str]:
     marks = {
         column.name: column_values(column, values).thousands
         for column in contract.columns
-        if column.type.startswith(NUMBERS)
+        if column.type.startswith(NUMBERS) and not column.number.either_mark
     }
     return {name: mark for name, mark in marks.items() if mark}
 

@@ -34,7 +34,11 @@ def typed(file: Input, relation: str, position: str) -> str:
     """Return a SELECT of the contract's columns as values, of the texts they came from, and of `position`."""
     source, cells = file.source, file.cells
     locals = local_columns(file)
-    values = [f"{_value(c, file, locals)} as {identifier(c.name)}" for c in source.contract.columns]
+    flags = flagged(source.contract.columns)
+    values = [
+        f"{_flag(flags[c.name], file) if c.name in flags else _value(c, file, locals)} as {identifier(c.name)}"
+        for c in source.contract.columns
+    ]
     extra = [f"{file.extra} as {EXTRA}"] if source.extra == "keep" else []
     marks = [_mark(file, column, name) for column, name in mark_columns(source).items()]
     columns = ", ".join([position, *cells.values(), *locals.values(), *values, *extra, *marks])
@@ -84,8 +88,6 @@ def _value(column: Column, file: Input, locals: Mapping[str, str]) -> str:
         return cell if column.default is None else f"coalesce({cell}, {value(None, column)})"
     read = replace(column, type=parsed_type(column.clean, column.type))
     local = locals.get(column.name, "")
-    if other := flagged(file.source.contract.columns).get(column.name):
-        return _flag(other, file)
     turn = _turn(local) if column.ambiguous == "order" else ""
     found = value(file.cells.get(column.name), read, file.source.format.values, local, turn)
     return scaled(found, column.clean, column.type)

@@ -13,8 +13,9 @@ from etl.contract.moments import months_of
 from etl.contract.numerals import Number
 from etl.errors import DeliveryError
 from etl.ledger import Receipt
+from etl.sources import Source
 from etl.sources.formats import Csv
-from tests.support import roads, tiny
+from tests.support import both_ways, roads, tiny
 
 MONEY = Number(negative=("after", "brackets"), units=("$", "€"), signs=(("DR", "-"),))
 AMOUNT = Column("x", "DECIMAL(12,2)", True, number=MONEY)
@@ -63,6 +64,36 @@ def test_codes_that_spreadsheets_are_to_leave_alone_keep_their_zeros(tmp_path: P
         if road != "Excel":  # where a text with = is a formula
             rows, _, _ = roads.taken(tmp_path, [column], cells, road)
             assert rows == {0: "0123", 1: "0123", 2: 'a"b', 3: None, 4: '="0123', 5: "=1+1"}
+
+
+def test_spellings_are_read_in_blocks_as_they_are_in_a_whole_file(tmp_path: Path) -> None:
+    columns = (
+        Column("n", "BIGINT", False),
+        *FLAGGED,
+        Column("y", "DECIMAL(12,2)", True, number=MONEY),
+        Column("d", "DATE", True, formats=("%d. %B %Y", "iso"), months=months_of("de")),
+        Column("t", "TIMESTAMP WITH TIME ZONE", True, formats=("iso", "%d.%m.%Y %H:%M", "epoch_s")),
+        Column("e", "TIMESTAMP WITH TIME ZONE", True, format="epoch_ms"),
+    )
+    cells = (
+        ("1", "1.5", "2 p", "3 (e)", "x"),
+        ("1.50", "1.50-", "(2 €)", "2--"),
+        ("2024-03-08", "8. März 2024", "8. March 2024"),
+        (
+            "2024-03-31 02:30:00",
+            "2024-03-31 02:30:00+02:00",
+            "31.03.2024 03:30",
+            "1711843200",
+            "27.10.2024 02:30",
+            "-",
+        ),
+        ("1711843200123", "2024-03-08"),
+    )
+    lines = [",".join([f"{n}", *(some[n % len(some)] for some in cells)]) for n in range(60)]
+    file = "\n".join(["n,x,y,d,t,e", *lines, ""]).encode()
+    source = Source(Contract("Any", columns), "any/{date}.csv", format=Csv(), name="any", max_reject_ratio=1.0)
+    case = both_ways.Case(source, {"any/2024-03-01.csv": file}, "Europe/Berlin")
+    assert both_ways.compare(case, tmp_path)
 
 
 def test_a_correction_is_in_the_senders_spelling(tmp_path: Path) -> None:
