@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
@@ -169,7 +170,14 @@ class Excel(Values):
                 value = sheet.rows[top][left]
                 head[at][left : right + 1] = [value] * len(head[at][left : right + 1])
         texts = [[(self._text(cell) or "").strip() for cell in row] for row in head]
-        return [" ".join(filter(None, parts)) for parts in zip_longest(*texts, fillvalue="")]
+        names = [" ".join(filter(None, parts)) for parts in zip_longest(*texts, fillvalue="")]
+        # without merged cells a label stands over the first of its columns alone
+        counts, label = Counter(names), ""
+        for at, own in enumerate(texts[0] if self.header_rows > 1 and texts else ()):
+            label = own or label
+            if label and not own and names[at] and counts[names[at]] > 1:
+                names[at] = f"{label} {names[at]}"
+        return names
 
     def _foot(
         self, sheet: Sheet, start: int, is_filled: Sequence[bool], bad: Mapping[int, Mapping[int, str]]

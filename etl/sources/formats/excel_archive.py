@@ -106,10 +106,7 @@ def shared_sizes(path: Path) -> array[int]:
 
 
 def workbook_cells(path: Path, sheet: str, sizes: Sequence[int], limit: Limit) -> Found:
-    """Return what is to be known of the cells of a sheet; `sizes` are those of the shared texts.
-
-    Raises UnreadableError if its cells, each with its shared text, are more than the limit.
-    """
+    """Return what is found in a sheet, whose shared texts have these sizes. UnreadableError beyond the limit."""
     cells = _Cells(_Extent(path, limit), sizes)
     with ZipFile(path) as archive:
         _follow(path, archive, _member(path, archive, sheet), cells)

@@ -10,7 +10,8 @@ from pathlib import Path
 from etl.contract.values import later
 from etl.errors import ContractError
 from etl.sources.formats import plain
-from etl.sources.formats.json_document import Element, elements, is_text, sequence
+from etl.sources.formats.json_cursor import Element
+from etl.sources.formats.json_document import elements, is_text, sequence
 from etl.sources.formats.json_paths import Paths
 from etl.sources.formats.json_rows import header_names, redacted_row, row_cells
 from etl.sources.formats.json_structure import INSTEAD, Structure, is_above, structure
@@ -167,11 +168,11 @@ class JsonLines(plain.TextFile):
         names = [*expected, *(name for name in self.paths if name not in expected)]
         paths = Paths(names, self.paths, self.values, self.nulls)
         extras = Extras()
-        width = len(expected)
+        width, is_repeated = len(expected), self._is_repeated
 
         def records() -> Iterator[StagedRecord]:
             for element in found:
-                if isinstance(element, Element) and self._is_repeated:
+                if is_repeated and isinstance(element, Element):
                     limit.take(len(element.text))
                 yield (skipped(0) if element is None else _record(element, paths, width, names, extras, encoding))
 

@@ -2,133 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any
 
 from etl.errors import UnreadableError
+from etl.sources.formats.json_cursor import Cursor, Element
 from etl.sources.formats.json_structure import Around, Structure, keyed
-from etl.sources.formats.json_values import Malformed, decoded, dumped
+from etl.sources.formats.json_values import Malformed, dumped
 from etl.sources.formats.limits import too_long
 
-_BLOCK_CHARACTERS = 1 << 20
-_SPACE = re.compile(r"[ \t\n\r]*")
 #: What a value is, by its first character.
 _KINDS = {"n": "null", "t": "true", "f": "false", '"': "a text", "{": "an object", "[": "an array", "": "missing"}
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[\[\]{},]', re.DOTALL)
-
-
-class Element(NamedTuple):
-    """A value as it is written, from its line on; with a `problem` there is no value."""
-
-    line: int
-    text: str
-    value: Any = None
-    problem: str = ""
-
-
-@dataclass(kw_only=True)
-class _Cursor:
-    """A place in a file of which a part is in memory."""
-
-    file: TextIO
-    #: So many characters of one value are in memory.
-    largest: int
-    buffer: str = ""
-    at: int = 0
-    line: int = 1
-    is_end: bool = False
-    #: Whether values lie on lines, where a malformed one ends, rather than in an array.
-    is_lines: bool = False
-    #: Whether NaN and Infinity are numbers.
-    nan: bool = False
-
-    def peek(self) -> str:
-        """Go to the next character that is no space and return it; empty at the end of the file."""
-        while True:
-            match = _SPACE.match(self.buffer, self.at)
-            self._move(match.end() if match else self.at)
-            if self.at < len(self.buffer) or self.is_end:
-                return self.buffer[self.at : self.at + 1]
-            self._grow()
-
-    def take(self, char: str) -> bool:
-        """Step over the next character if it is this one."""
-        found = self.peek() == char
-        if found:
-            self._move(self.at + 1)
-        return found
-
-    def element(self) -> Element:
-        """Step over one value; a malformed one ends before the comma or bracket that its own leave open."""
-        self.peek()
-        line = self.line
-        while True:
-            value, problem, end = self._decoded()
-            if end is not None and (end < len(self.buffer) or self.is_end):
-                break
-            if self.is_end or len(self.buffer) - self.at > self.largest:
-                problem = "the file ends within it" if self.is_end else too_long(self.largest)
-                end = len(self.buffer)
-                break
-            self._grow()
-        text = self.buffer[self.at : end]
-        self._move(end)
-        return Element(line, text, value, problem)
-
-    def rest(self, problem: str) -> Iterator[Element]:
-        """Yield what is left of the file, in pieces that fit into memory."""
-        while self.peek():
-            line = self.line
-            while len(self.buffer) - self.at < self.largest and not self.is_end:
-                self._grow()
-            text = self.buffer[self.at :]
-            self._move(len(self.buffer))
-            yield Element(line, text.rstrip(" \t\n\r"), None, problem)
-
-    def _decoded(self) -> tuple[Any, str, int | None]:
-        try:
-            value, end = decoded(self.buffer, self.at, self.nan)
-        except Malformed as error:
-            return None, str(error), self._end_of_malformed()
-        return value, "", end
-
-    def _end_of_malformed(self) -> int | None:
-        if not self.is_lines:
-            return _span(self.buffer, self.at)
-        # what is in memory may lack the rest of a sound value of several lines
-        is_seen = self.is_end or len(self.buffer) - self.at > self.largest
-        end = self.buffer.find("\n", self.at) if is_seen else -1
-        return end if end >= 0 else None
-
-    def _grow(self) -> None:
-        # twice as much each time: a long value is not looked at again and again
-        more = self.file.read(max(_BLOCK_CHARACTERS, len(self.buffer) - self.at))
-        self.is_end = not more
-        self.buffer, self.at = self.buffer[self.at :] + more, 0
-
-    def _move(self, to: int) -> None:
-        self.line += self.buffer.count("\n", self.at, to)
-        self.at = to
-
-
-def _span(text: str, start: int) -> int | None:
-    """Return where a malformed value ends, as far as its brackets and strings tell; None if it does not."""
-    depth = 0
-    for match in _TOKEN.finditer(text, start):
-        token = match[0]
-        if token[0] == '"':
-            if not match[1]:
-                return None
-        elif token in "[{":
-            depth += 1
-        elif depth == 0 and token in ",]":
-            return match.start()
-        elif token in "]}":
-            depth = max(depth - 1, 0)
-    return None
 
 
 def elements(
@@ -143,11 +28,11 @@ def elements(
         # what stands below the records is beside them too
         found = _found(text, where, largest, several, nan)
         around = [tuple(document.around) for document, element in found if element is None]
-    number = 0
+    number, is_plain = 0, where.is_plain
     for document, element in _found(text, where, largest, several, nan):
         if element is None:
             number += 1
-        elif element.problem or where.is_plain or not is_text(element.text):
+        elif is_plain or element.problem or not is_text(element.text):
             yield element
         else:
             yield from _records(element, where, around[number] if around else tuple(document.around))
@@ -164,7 +49,7 @@ def is_text(text: str) -> bool:
 def sequence(text: Path, largest: int, nan: bool = False) -> Iterator[Element]:
     """Yield values that only space lies between; a malformed one ends at the end of its line."""
     with text.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        cursor = _Cursor(file=file, largest=largest, is_lines=True, nan=nan)
+        cursor = Cursor(file=file, largest=largest, is_lines=True, nan=nan)
         while cursor.peek():
             yield cursor.element()
 
@@ -188,7 +73,7 @@ def _found(
 ) -> Iterator[tuple[_Document, Element | None]]:
     """Yield what each document has at its keys, and None at its end."""
     with text.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        cursor = _Cursor(file=file, largest=largest, nan=nan)
+        cursor = Cursor(file=file, largest=largest, nan=nan)
         while True:
             document = _Document(cursor, where)
             for element in document.inside(where.outer):
@@ -203,7 +88,7 @@ def _found(
 
 
 class _Document:
-    def __init__(self, cursor: _Cursor, where: Structure) -> None:
+    def __init__(self, cursor: Cursor, where: Structure) -> None:
         self._cursor = cursor
         self._keys = where.outer
         self._wanted = where.wanted

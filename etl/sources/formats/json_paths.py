@@ -125,7 +125,9 @@ class Paths:
                 extra[f"[{index}]"] = item
 
     def _text(self, value: Any, column: int) -> str | None:
-        return cell_text(value, self._names[column], self._values)
+        if isinstance(value, Number):
+            return self._values.number(value, self._names[column])
+        return value if value is None or isinstance(value, str) else dumped(value)
 
     def _replace(self, value: Any, column: int, hide: Callable[[str], str]) -> None:
         *ways, last = self._steps[column]

@@ -8,7 +8,7 @@ from typing import Any
 
 from etl.contract.values import Values
 from etl.errors import UnreadableError
-from etl.sources.formats.json_document import Element
+from etl.sources.formats.json_cursor import Element
 from etl.sources.formats.json_paths import cell_text, kind_of
 from etl.sources.formats.json_values import Malformed, dumped
 

@@ -40,7 +40,7 @@ class Found(NamedTuple):
 
     def alone(self) -> Found:
         """Return the record as it stands alone."""
-        tag = _TAG.match(self.content) if self.added else None
+        tag = _TAG.match(self.content)
         if not tag:
             return self
         content = self.content[: tag.end()] + self.added + self.content[tag.end() :]
@@ -111,7 +111,7 @@ class _Parser:
             if self._from is not None and min(fed, len(self._content)) - self._from > self._largest:
                 problem = problem or too_long(self._largest)
             # one after another: what is around them may be many times as long as they are
-            yield from (found.alone() for found in self._found)
+            yield from (found.alone() if found.added else found for found in self._found)
             self._found.clear()
         if problem and not self._siblings and not self._count and not self._is_in_place():
             raise UnreadableError(f"{self._path} is not XML: {problem}.")

@@ -325,6 +325,16 @@ def test_a_report_of_merged_cells_and_totals_is_read_by_its_declaration(table):
     assert table(fmt.record_format([]), found.places[1].text, COLUMNS).rows == found.rows[1:2]
 
 
+def test_of_names_that_are_alike_the_label_to_their_left_tells_which_is_which(table):
+    rows = [
+        ["id", "Sales", None, "Cost", None, None],
+        [None, "Plan", "Real", "Plan", "Real", "Rate"],
+        [1, 2, 3, 4, 5, 6],
+    ]
+    found = table(Excel(header_rows=2), sheets(S=rows), ["id"])
+    assert found.columns == ("id", "Sales Plan", "Sales Real", "Cost Plan", "Cost Real", "Rate")
+
+
 def test_merged_cells_are_filled_only_on_request(table):
     fmt = Excel(header_row=3, header_rows=2, footer=2)
     assert [row[0] for row in table(fmt, sheets(March=REPORT), COLUMNS).rows] == ["North", None, "South"]

@@ -148,7 +148,7 @@ def test_a_document_without_the_array_is_refused(table):
 
 
 def test_a_document_is_read_in_pieces(table, monkeypatch):
-    monkeypatch.setattr("etl.sources.formats.json_document._BLOCK_CHARACTERS", 7)
+    monkeypatch.setattr("etl.sources.formats.json_cursor._BLOCK_CHARACTERS", 7)
     rows = [{"id": "x" * n, "n": 10**n} for n in range(30)]
     found = table(Json(), json.dumps(rows, indent=1), ["id", "n"])
     assert found.rows == [(row["id"], str(row["n"])) for row in rows]
