@@ -85,7 +85,7 @@ def test_two_projects_may_have_files_of_the_same_name(tmp_path: Path) -> None:
         ("x = 1\ny = = 2\n", r"sales\.py:2: SyntaxError"),
         ("import no_such_module\n", r"sales\.py:1: ModuleNotFoundError"),
         (SALES.replace("sales/{date}", "/{date}"), r"sales\.py.*is not a relative path"),
-        (SALES.replace("sales =", "Sales2 ="), r"sales\.py: the source 'Sales2' needs a lower-case name"),
+        (SALES.replace("sales =", "Sales2 ="), r"sales\.py: The source 'Sales2' needs a lower-case name"),
         (SALES.replace("id: int", "id: object"), r"sales\.py.*column 'id'"),
         (SALES.replace("int", "int = pa.Field(regex=True)"), r"sales\.py.*'id'.*is a pattern.*Name each of them"),
         (ITEMS.replace("str", 'str = pa.Field(default="")'), r"sales\.py: .*marts\.items.*Use coalesce"),
