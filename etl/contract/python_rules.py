@@ -13,7 +13,7 @@ from etl.contract.folder import load_model
 from etl.contract.frames import frame, holds_null
 from etl.contract.python_checks import judged, present
 from etl.engine.quoting import identifier
-from etl.errors import StepError
+from etl.errors import StepError, sentence
 
 if TYPE_CHECKING:
     import duckdb
@@ -100,7 +100,7 @@ class _Run:
                 judge.check_parts(self.check, data)
             return judge.verdicts(self.check, data)
         except judge.NotRowWise as error:
-            raise StepError(f"{self._where()}: {judge.explained(error)}") from error
+            raise StepError(f"{self._where()}: {sentence(judge.explained(error))}") from error
         except Exception as error:
             example = judge.culprit(self.check, data).head(1)
             shown = example.to_dict("records")[0] if self.python.column is None else example.tolist()[0]

@@ -198,7 +198,7 @@ def test_records_of_xml_are_what_has_values_and_not_a_group_or_a_part(tmp_path):
         '<site id="2"><item><at>c</at><v c="in">3</v></item></site></feed>'
     )
     text = sniffed(tmp_path, content, "feed_2024-03-01.xml")
-    assert 'record="feed/site/item"' in text and 'extra="keep"' in text
+    assert 'record="feed/site/item", fields={"site_id": "../@id", "v_in": "v[@c=\'in\']"' in text
     assert extracted(tmp_path, content, "feed_2024-03-01.xml") == (3, 0)
 
 
