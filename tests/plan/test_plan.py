@@ -362,7 +362,7 @@ def test_a_contract_for_a_table_that_nobody_makes_is_an_error(project: Project) 
         "    class Config:\n        name = 'marts.x'\n"
     )
 
-    with pytest.raises(ConfigError, match=r"a contract is for the table marts.x, .*sql/marts/x.sql"):
+    with pytest.raises(ConfigError, match=r"A contract is for the table marts.x, .*sql/marts/x.sql"):
         tiny.plan(project)
 
 
