@@ -11,6 +11,8 @@ from etl.sources.formats.json_values import Malformed, decoded
 from etl.sources.formats.limits import too_long
 
 _BLOCK_CHARACTERS = 1 << 20
+#: So much of what is behind the place stays in memory.
+_PASSED_CHARACTERS = 1 << 18
 _SPACE = re.compile(r"[ \t\n\r]*")
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[\[\]{},]', re.DOTALL)
 
@@ -71,6 +73,8 @@ class Cursor:
             self._grow()
         text = self.buffer[self.at : end]
         self._move(end)
+        if not problem and len(text) > self.largest:
+            return Element(line, text, None, too_long(self.largest))
         return Element(line, text, value, problem)
 
     def rest(self, problem: str) -> Iterator[Element]:
@@ -84,6 +88,9 @@ class Cursor:
             yield Element(line, text.rstrip(" \t\n\r"), None, problem)
 
     def _decoded(self) -> tuple[Any, str, int | None]:
+        if self.at > _PASSED_CHARACTERS:
+            # an error counts the lines before it, from the beginning of the text that it is in
+            self.buffer, self.at = self.buffer[self.at :], 0
         try:
             value, end = decoded(self.buffer, self.at, self.nan)
         except Malformed as error:

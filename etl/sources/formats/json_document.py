@@ -10,7 +10,6 @@ from etl.errors import UnreadableError
 from etl.sources.formats.json_cursor import Cursor, Element
 from etl.sources.formats.json_structure import Around, Structure, keyed
 from etl.sources.formats.json_values import Malformed, dumped
-from etl.sources.formats.limits import too_long
 
 #: What a value is, by its first character.
 _KINDS = {"n": "null", "t": "true", "f": "false", '"': "a text", "{": "an object", "[": "an array", "": "missing"}
@@ -193,8 +192,7 @@ class _Document:
         problem = ""
         while not cursor.take("]"):
             element = cursor.element()
-            long = too_long(cursor.largest) if len(element.text) > cursor.largest else ""
-            yield element._replace(problem=element.problem or problem or long)
+            yield element._replace(problem=element.problem or problem)
             problem = ""
             if not cursor.peek():
                 yield from self._over("" if element.problem else "the file ends within the array")
