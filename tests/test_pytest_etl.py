@@ -86,7 +86,7 @@ def test_wrong_settings_are_said_without_a_traceback(run, pytester: pytest.Pytes
     result = run("sql")
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*luigi.cfg: [[]etl[]] has no key 'thread'. Did you mean threads[?]"])
+    result.stdout.fnmatch_lines(["*luigi.cfg: [[]etl[]] has no key thread. Did you mean threads[?]"])
 
 
 def test_nothing_is_collected_outside_of_a_project_or_of_its_models(

@@ -77,7 +77,7 @@ def saying(already_running: type[SystemExit], what: str = "the run cannot begin"
         log.error("%s: %s", what, error)
         raise
     except Exception:
-        log.exception("%s; this is a fault of etl: please report it", what)
+        log.exception("%s. This is a fault of etl. Please report it with this traceback.", what)
         raise
 
 

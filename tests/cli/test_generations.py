@@ -127,7 +127,7 @@ def test_sql_without_a_query_says_how_to_open_the_file(shop: Project) -> None:
 
 def test_a_candidate_that_failed_its_audit_can_be_looked_at(shop: Project) -> None:
     tiny.deliver(shop, {"sales/2024-03-03.csv": "id,item\n5,cup\n"})
-    with pytest.raises(StepError, match=r"(?s)audits.no_cup.*etl sql --candidate, etl diff current candidate"):
+    with pytest.raises(StepError, match=r"(?s)audits.no_cup.*etl sql --candidate or etl diff current candidate"):
         tiny.night(shop)
 
     found = json.loads(ran("sql", "from marts.items where item = 'cup'", "--candidate", "--json").output)

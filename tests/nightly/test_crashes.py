@@ -35,7 +35,7 @@ def test_a_crash_in_one_source_stops_no_other_and_ends_with_40(project, undistur
     assert night.exit_code == 40, str(night)
     where = "orders 2018-05-25: orders/2018-05-25.psv could not be extracted: AttributeError: 'ParquetFile' object"
     assert where in night.output
-    assert "This is a fault of etl: please report it" in night.output
+    assert "This is a fault of etl. Please report it" in night.output
     assert "in _placed" in night.output
     others = {"items 2018-05-27", "sites 2018-05-27", "orders 2018-05-24", "orders 2018-05-27"}
     assert set(project.receipts("extract")) == others

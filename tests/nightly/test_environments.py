@@ -121,7 +121,7 @@ def test_a_creation_that_is_killed_leaves_no_half_environment(prod: Any, tools: 
 
 def test_environments_are_listed_and_dropped(prod: Any, tools: Any) -> None:
     dev = made(tools, prod, "dev")
-    assert f"dev          {dev.folder}" in etl(prod, "env", "list")[1]
+    assert f"dev\t{dev.folder}" in etl(prod, "env", "list")[1]
     assert etl(prod, "env", "create", "dev") == (
         35,
         f"Error: dev has data already, in {dev.folder}; to start over: etl env drop dev\n",

@@ -181,7 +181,7 @@ def padded(key: str) -> Iterator[str]:
 def test_without_a_key_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ETL_MASK_KEY", raising=False)
     project = tiny.project(tmp_path, CONTRACTS, SQL, FILES)
-    with pytest.raises(ConfigError, match=r"ETL_MASK_KEY is not set, but contract .* masks 'ssn'"):
+    with pytest.raises(ConfigError, match=r"ETL_MASK_KEY is not set, but the contract .* masks 'ssn'"):
         tiny.night(project)
     assert not project.lake.exists() and not project.quarantine.exists()
 

@@ -62,7 +62,7 @@ def test_a_row_that_breaks_a_contract_is_named_with_rule_table_and_examples(proj
     )
 
     lines = message.splitlines()
-    assert lines[0] == "marts.items.n.gt found 5 offending rows in marts.items"
+    assert lines[0] == "marts.items.n.gt found 5 offending rows in marts.items."
     assert lines[1] == "    item = item 0, n = 0"
     assert len(lines) == 5  # three examples
     assert lines[4] == (
@@ -78,7 +78,7 @@ def test_a_key_that_is_there_twice_is_an_error(project: Project) -> None:
 
     message = failure(project, contracts={"marts.items": ITEMS})
 
-    assert message == "marts.items.item.unique found 1 offending row in marts.items\n    item = book, rows = 2"
+    assert message == "marts.items.item.unique found 1 offending row in marts.items.\n    item = book, rows = 2"
 
 
 def test_a_warning_is_recorded_and_stops_nothing(project: Project) -> None:
@@ -104,7 +104,7 @@ def test_a_table_of_another_shape_is_an_error_in_words(project: Project, sql: st
 
     message = failure(project, contracts={"marts.items": ITEMS})
 
-    assert f"{name} found 1 offending row in marts.items\n    {text}" in message
+    assert f"{name} found 1 offending row in marts.items.\n    {text}" in message
 
 
 def test_a_rule_over_a_missing_column_is_a_failed_check_and_no_crash(project: Project) -> None:
@@ -120,14 +120,14 @@ def test_a_rule_over_a_missing_column_is_a_failed_check_and_no_crash(project: Pr
 def test_an_audit_says_why_it_matters(project: Project) -> None:
     message = failure(project, audits=[an_audit("select id from raw.sales where id = 1")])
 
-    assert message == "audits.a found 1 offending row in raw.sales: because (sql/audits/a.sql)\n    id = 1"
+    assert message == "audits.a found 1 offending row in raw.sales: because (sql/audits/a.sql).\n    id = 1"
 
 
 def test_an_audit_that_cannot_be_run_is_named_even_if_it_only_warns(project: Project) -> None:
     message = failure(project, audits=[an_audit("select no_such_column from raw.sales", "warn")])
 
     assert message.startswith(
-        "audits.a found 1 offending row in raw.sales: because (sql/audits/a.sql)\n    it cannot be run: "
+        "audits.a found 1 offending row in raw.sales: because (sql/audits/a.sql).\n    it cannot be run: "
     )
 
 
@@ -170,7 +170,7 @@ def test_a_row_that_is_lost_on_the_way_stops_the_publish(project: Project) -> No
     message = failure(project)
 
     assert message == (
-        "raw.sales.nothing_lost found 1 offending row in raw.sales\n"
+        "raw.sales.nothing_lost found 1 offending row in raw.sales.\n"
         "    4 lines in the files, 1 skipped, 3 records; 2 rows in the lake, 1 in raw.sales; "
         "1 rejected, 1 in etl.rejects; 0 discarded, 0 in etl.rejects"
     )
@@ -219,8 +219,8 @@ def test_checks_in_python_and_of_columns_by_pattern_are_audited(project: Project
     message = failure(project, contracts=checked(project))
 
     assert [line for line in message.splitlines() if not line.startswith(" ")] == [
-        "marts.items.item.is_short found 1 offending row in marts.items",
-        "marts.items.n.is_even found 1 offending row in marts.items",
+        "marts.items.item.is_short found 1 offending row in marts.items.",
+        "marts.items.n.is_even found 1 offending row in marts.items.",
     ]
     assert "    item = ***, n = 3, n2 = 2" in message
     passed = "select name from etl.checks where passed and table_name = 'marts.items' order by name"

@@ -51,10 +51,10 @@ def test_a_line_of_a_header_is_a_check_and_its_failure_names_the_line(project: P
     )
 
     assert message == (
-        "marts.items.unique.item found 1 offending row in marts.items: unique: item (sql/marts/items.sql:1)\n"
+        "marts.items.unique.item found 1 offending row in marts.items: unique: item (sql/marts/items.sql:1).\n"
         "    item = a, rows = 2\n"
         "marts.items.references.n found 1 offending row in marts.items: references: n = raw.sales.id "
-        "(sql/marts/items.sql:4)\n"
+        "(sql/marts/items.sql:4).\n"
         "    n = 3, rows = 1"
     )
     query = "select name, passed from etl.checks where table_name = 'marts.items' order by name"
@@ -156,7 +156,7 @@ def test_a_raw_contract_asks_for_audits_of_its_table(project: Project) -> None:
 
     assert message == (
         "raw.sales.freshness.delivery_date found 1 offending row in raw.sales: "
-        "freshness: delivery_date within 2 days (contract Sales)\n"
+        "freshness: delivery_date within 2 days (contract Sales).\n"
         "    newest = 2024-03-01, batch_date = 2024-03-04"
     )
 
@@ -179,7 +179,7 @@ def test_an_audit_of_a_table_that_nobody_makes_stops_the_audit_with_a_hint(proje
     contract = replace(tiny.CONTRACT, audits=(HeaderAudit("references", "item = raw.sale.item"),))
 
     with pytest.raises(
-        ModelError, match=r"Contract Sales: .* there is no table raw.sale. Did you mean raw.sales\?"
+        ModelError, match=r"contract Sales: .* there is no table raw.sale. Did you mean raw.sales\?"
     ):
         check(project, sources=[tiny.sales(contract=contract)])
 
