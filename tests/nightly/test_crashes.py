@@ -9,10 +9,10 @@ import etl.stages.lake.extraction as _lake
 _place = _lake.place
 
 
-def _placed(batch, extracted):
-    if batch.source.name == "orders" and extracted.delivery.date.day in DAYS:
+def _placed(extraction, extracted, **how):
+    if extraction.source.name == "orders" and extracted.delivery.date.day in DAYS:
         raise AttributeError("'ParquetFile' object has no attribute 'verify'")
-    return _place(batch, extracted)
+    return _place(extraction, extracted, **how)
 
 
 _lake.place = _placed
