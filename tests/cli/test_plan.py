@@ -110,7 +110,7 @@ def test_while_a_run_is_under_way_the_plan_says_so(shop):
         ("marts/two.sql", "select 1 as a;\nselect 2 as a", "sql/marts/two.sql:1: the file has 2 statements"),
         ("marts/self.sql", "select * from marts.self", "read each other in a circle: marts.self -> marts.self"),
         ("marts/last.sql", "select\n  itme\nfrom raw.sales", "sql/marts/last.sql:2: .*Did you mean item?"),
-        ("marts/last.sql", "-- materialised: view\nfrom raw.sales", "sql/marts/last.sql:1: .*Did you mean materialized"),
+        ("marts/last.sql", "-- materialised: view\nfrom raw.sales", "last.sql:1: .*mean materialized"),
     ],
 )
 def test_a_model_that_is_none_is_found_before_anything_runs(shop, monkeypatch, capsys, file, text, message):
