@@ -81,7 +81,8 @@ def _best(path: Path, delimiter: str) -> Settled:
 def _found(trial: Trial) -> Iterator[str]:
     """Yield what a trial found, as sentences."""
     said = f"Tried on it: {counted(trial.rows, 'row')}, {trial.rejected:,} rejected"
-    yield f"{said}, {counted(trial.skipped, 'line')} skipped." if trial.skipped else f"{said}."
+    other = f"; {counted(trial.skipped, 'line')} skipped, such as a header" if trial.skipped else ""
+    yield f"{said}{other}."
     yield from _shown(trial)
 
 

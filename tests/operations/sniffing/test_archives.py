@@ -79,4 +79,4 @@ def test_headers_that_come_again_are_left_out(tmp_path, header):
     text = propose(tmp_path / "sales.csv")
 
     assert "repeated_headers=True" in text
-    assert "# Tried on it: 4 rows, 0 rejected, 2 lines skipped." in text
+    assert "# Tried on it: 4 rows, 0 rejected; 2 lines skipped, such as a header." in text

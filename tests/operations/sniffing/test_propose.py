@@ -87,7 +87,7 @@ def test_a_table_of_every_type_is_proposed_in_full(tmp_path):
     said = comments(text)
     assert "0 to 59 seen" in said and "0.0 to 14.75 seen" in said
     assert 'one of "A", "B" seen' in said and "2 to 3 characters seen" in said
-    assert "Tried on it: 60 rows, 0 rejected, 1 line skipped." in said
+    assert "Tried on it: 60 rows, 0 rejected; 1 line skipped, such as a header." in said
 
 
 def test_nulls_make_a_column_nullable_and_their_text_is_named(tmp_path):
