@@ -235,7 +235,11 @@ def wait_for(condition: Callable[[], Any], seconds: float = warm.PATIENCE) -> An
 
 def children_of(pid: int) -> list[int]:
     """Return the processes whose parent is `pid`."""
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        # it has ended since it was asked for
+        return []
 
 
 def is_alive(pid: int) -> bool:
