@@ -49,6 +49,13 @@ def named(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str
     return complete
 
 
+def select_option(help: str) -> Callable[[_Command], _Command]:
+    """Return the option that takes a selection of models."""
+    return click.option(
+        "--select", "selection", default="", metavar="MODELS", shell_complete=named("model"), help=help
+    )
+
+
 def day_option(name: str, help: str) -> Callable[[_Command], _Command]:
     """Return an option that takes a date."""
     return click.option(name, type=Day(), help=help)

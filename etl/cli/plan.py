@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.cli.options import day_option, json_option, named, opened
+from etl.cli.options import day_option, json_option, opened, select_option
 from etl.cli.registry import RUN, under
 from etl.cli.screen import NO_SOURCE, echo, print_json, show_table, shown
 from etl.errors import counted
@@ -25,14 +25,7 @@ _SHOWN_LINES = 60
 @under(RUN)
 @click.command()
 @day_option("--date", help="The batch date. Default: today.")
-@click.option(
-    "--select",
-    "selection",
-    default="",
-    metavar="MODELS",
-    shell_complete=named("model"),
-    help="Show only what `etl run --select` would do.",
-)
+@select_option("Show only what `etl run --select` would do.")
 @click.option("--all", "is_all", is_flag=True, help="Also list what would be left as it is.")
 @json_option
 def plan(date: date | None, selection: str, is_all: bool, as_json: bool) -> None:

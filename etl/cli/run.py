@@ -6,7 +6,7 @@ from datetime import date
 
 import click
 
-from etl.cli.options import day_option, named
+from etl.cli.options import day_option, select_option
 from etl.cli.registry import RUN, under
 
 
@@ -27,14 +27,7 @@ from etl.cli.registry import RUN, under
     metavar="SOURCES",
     help="Sources whose files may be gone, separated by commas.",
 )
-@click.option(
-    "--select",
-    "selection",
-    default="",
-    metavar="MODELS",
-    shell_complete=named("model"),
-    help="Build only these models, and what they need.",
-)
+@select_option("Build only these models, and what they need.")
 @click.option("--force", is_flag=True, help="Publish even if a rollback holds it back.")
 def run(date: date | None, workers: int, allow_withdrawn: str, selection: str, force: bool) -> None:
     """Take what is new up to a date, and publish it.

@@ -7,7 +7,7 @@ from etl.contract.parse import parsed
 from etl.engine.quoting import identifier, literal
 
 _FLOATS = ("FLOAT", "DOUBLE")
-#: Types that take a value as it is, or not at all; a cast back is not to be had of some.
+#: Types that take a value as it is, or not at all; some cannot be cast back.
 _WHOLE = ("VARCHAR", "JSON", "ENUM", "UUID", "BLOB", "BIT", "UNION", "VARIANT", "GEOMETRY")
 
 

@@ -32,7 +32,7 @@ def plan_of(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Plan
     _forget_refused(plan)
     if not plan.is_build_intact:
         ledger.forget([BUILD])
-    # or, if this run ends halfway, the next one would believe them of a build.duckdb that began anew;
+    # or, if this run ends halfway, the next one would believe them of a build.duckdb that began again;
     # what does not speak of build.duckdb stays: the lake has stamps, and a generation is never written again
     # that an optional model failed must be known until it is built
     failed = {key for key, receipt in plan.receipts.items() if receipt.outcome == FAILED}

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 from etl.errors import ConfigError, counted, cut, printable
-from etl.operations.sniffing.settled import Settled, settled
+from etl.operations.sniffing.settled import Settled, likeliest
 from etl.operations.sniffing.several import files_of, settled_draft
 from etl.operations.sniffing.trial import Trial
-from etl.sources.sniff import drafts, render
+from etl.sources.sniff import render
 
 __all__ = ["propose", "watch_out"]
 
 _MOST_SHOWN = 5
 _LONGEST_TEXT = 80
-_DAY = date(2000, 1, 1)
 #: Formats of whole numbers that are days or moments.
 _COUNTS = {
     "epoch_s": "seconds since 1970",
@@ -67,15 +65,7 @@ def _best(path: Path, delimiter: str) -> Settled:
         if path.is_dir() and not files:
             raise ConfigError(f"{path} is a folder without a file. Name one that has deliveries.")
         path = files[0] if files else path
-    best: Settled | None = None
-    for draft in drafts(path, delimiter):
-        found = settled(draft, {path.resolve(): _DAY})
-        best = found if best is None or found.loss < best.loss else best
-        if found.trial.is_perfect:
-            break
-    if best is None:
-        raise ConfigError(f"Nothing can be proposed for {path}: nothing is known of its format.")
-    return best
+    return likeliest(path, delimiter)
 
 
 def _found(trial: Trial) -> Iterator[str]:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from etl.errors import ConfigError
 from etl.operations.sniffing.trial import Trial, tried
-from etl.sources.sniff import Draft, render
+from etl.sources.sniff import Draft, drafts, render
 
 #: So often a draft gives way; each time a column becomes looser.
 _MOST_ROUNDS = 12
+#: The day of a file that is tried alone.
+_DAY = date(2000, 1, 1)
 _RULES = ("dtype", "not_nullable", "unique")
 
 
@@ -39,6 +42,19 @@ def settled(draft: Draft, files: Mapping[Path, date]) -> Settled:
             break
         draft, trial = looser, tried(render(looser), files)
     return Settled(draft, trial)
+
+
+def likeliest(path: Path, delimiter: str) -> Settled:
+    """Return the draft of one file that loses least, the likelier of equals. ConfigError if there is none."""
+    best: Settled | None = None
+    for draft in drafts(path, delimiter):
+        found = settled(draft, {path.resolve(): _DAY})
+        best = found if best is None or found.loss < best.loss else best
+        if found.trial.is_perfect:
+            break
+    if best is None:
+        raise ConfigError(f"Nothing can be proposed for {path}: nothing is known of its format.")
+    return best
 
 
 def _loosened(draft: Draft, trial: Trial) -> Draft:

@@ -10,8 +10,8 @@ from glob import glob
 from pathlib import Path
 
 from etl.errors import ConfigError, counted, few
-from etl.operations.sniffing.settled import Settled, settled
-from etl.sources.sniff import Draft, drafts
+from etl.operations.sniffing.settled import Settled, likeliest, settled
+from etl.sources.sniff import Draft
 from etl.sources.sniff.columns import ANNOTATIONS, Column
 from etl.sources.sniff.names import date_in, dated_below
 
@@ -34,7 +34,7 @@ def settled_draft(files: Sequence[Path], delimiter: str) -> Settled:
     ordered = sorted(kept, key=lambda file: (days[file.resolve()], file.name))
     step = max(1, len(ordered) // _MOST_DRAFTS)
     chosen = list(dict.fromkeys([*ordered[::step], ordered[-1]]))
-    alone = {file: _first(file, delimiter) for file in chosen}
+    alone = {file: likeliest(file, delimiter).draft for file in chosen}
     columns, notes = _union(alone)
     if others:
         notes.append(
@@ -71,18 +71,6 @@ def _tried(base: Draft, alone: Mapping[Path, Draft], days: Mapping[Path, date]) 
         by_day = tuple(("" if not n else str(day), draft.call) for n, (day, draft) in enumerate(changes))
         said = "; ".join(f"since {day} {draft.call}" for day, draft in changes[1:])
         yield settled(replace(base, by_day=by_day, notes=(*base.notes, f"The format changes: {said}.")), days)
-
-
-def _first(file: Path, delimiter: str) -> Draft:
-    best: Settled | None = None
-    for draft in drafts(file, delimiter):
-        found = settled(draft, {file.resolve(): _DAY})
-        best = found if best is None or found.loss < best.loss else best
-        if found.trial.is_perfect:
-            break
-    if best is None:
-        raise ConfigError(f"Nothing is known of {file}. Name the files that are of one kind.")
-    return best.draft
 
 
 def _alike(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:

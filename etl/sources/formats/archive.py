@@ -39,7 +39,7 @@ def open_zip_member(archive: ZipFile, path: Path, member: str) -> IO[bytes]:
 def tar_blocks(blocks: Callable[[], Iterator[bytes]], path: Path, member: str, size: int) -> Iterator[bytes]:
     """Yield the one file of a tar archive that `member` names, in blocks of `size`.
 
-    `blocks()` begins the archive's own bytes anew: it is read once for its names, and once for the file. Raises
+    `blocks()` begins the archive's own bytes again: it is read once for its names, and once for the file. Raises
     UnreadableError if it is not one file, EOFError for an archive that is cut off.
     """
     import tarfile

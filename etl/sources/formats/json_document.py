@@ -165,14 +165,20 @@ class _Document:
         """Step over an array with nothing in it: many senders write an empty object so."""
         return self._cursor.take("[") and self._cursor.take("]")
 
+    def _key(self, is_first: bool) -> tuple[Element | None, bool]:
+        """Step over a key and its colon; return what was taken for the key, and whether both are there."""
+        cursor = self._cursor
+        is_there = (is_first or cursor.take(",")) and cursor.peek() == '"'
+        key = cursor.element() if is_there else None
+        return key, key is not None and not key.problem and cursor.take(":")
+
     def _members(self) -> Iterator[Element]:
         cursor = self._cursor
         is_first = True
         while not self._is_over and not cursor.take("}"):
-            is_sound = (is_first or cursor.take(",")) and cursor.peek() == '"'
+            key, is_sound = self._key(is_first)
             is_first = False
-            key = cursor.element() if is_sound else None
-            if key is None or key.problem or not cursor.take(":"):
+            if key is None or not is_sound:
                 yield from self._over("it is not JSON", key)
                 return
             value = cursor.element()
@@ -208,10 +214,9 @@ class _Document:
         cursor = self._cursor
         is_first = True
         while not self._is_over and not cursor.take("}"):
-            is_sound = (is_first or cursor.take(",")) and cursor.peek() == '"'
+            key, is_sound = self._key(is_first)
             is_first = False
-            key = cursor.element() if is_sound else None
-            if key is None or key.problem or not cursor.take(":"):
+            if key is None or not is_sound:
                 yield from self._over("it is not JSON", key)
                 return
             self._seen.append(key.value)
