@@ -7,7 +7,7 @@ COG := PYTHONPATH=docs:. $(BIN)/cog
 PAGES := README.md docs/*.md
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: nightly test lint docs guard counts bench newest constraints clean
+.PHONY: nightly test lint docs guard counts bench vendor newest constraints clean
 
 # the batch date is in no file: the orders sample is of 2018, so the default takes every delivery
 nightly: .venv/installed
@@ -42,6 +42,11 @@ counts: .venv/installed
 bench: .venv/installed
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 	$(COG) -r $(PAGES)
+
+# the libraries of the report, made again from their lock; needs npm
+vendor:
+	cd tools/vendor && npm ci --ignore-scripts --no-audit --no-fund
+	$(PYTHON) tools/vendor/vendor.py
 
 # the suite, lint and types with the newest release of everything, past the bounds of setup.cfg too
 newest:
