@@ -40,6 +40,19 @@ create table if not exists approvals (
 create table if not exists files (
     path text primary key, size integer, changed_ns integer, inode integer, sha256 text);
 create table if not exists cache (name text primary key, key text, value text);
+create table if not exists steps (
+    run_id text, step text, name text, partitions text, started_at text, seconds real, cpu_seconds real,
+    rows_in integer, rows_out integer, rejected integer, bytes_read integer, bytes_written integer,
+    peak_memory_bytes integer, attempts integer, outcome text, why text, message text,
+    did text, warnings text, parts integer,
+    primary key (run_id, step, name));
+create table if not exists check_history (
+    run_id text, name text, table_name text, severity text, passed integer, failing integer,
+    primary key (run_id, name)) without rowid;
+create table if not exists run_facts (
+    run_id text primary key, trigger text, command text, user text, host text, environment text,
+    is_dirty integer, seconds real, cpu_seconds real, bytes_read integer, bytes_written integer,
+    peak_memory_bytes integer);
 """
 
 #: What the cache keeps of a run that has left nothing to do, as long as no receipt changes.

@@ -125,6 +125,10 @@ class Ledger:
                 "insert into checks values (?, ?, ?, ?, ?, ?, ?, ?)",
                 [(*row[:5], json.dumps(row[5]), *row[6:]) for row in rows],
             )
+            con.execute(
+                "insert or replace into check_history "
+                "select run_id, name, table_name, severity, passed, failing from checks"
+            )
             con.execute("delete from offending where name not in (select name from checks)")
             con.executemany(
                 "insert or replace into offending values (?, ?, ?)",
@@ -142,6 +146,8 @@ class Ledger:
             con.execute("delete from offending")
             con.execute("update checks set examples = '[]'")
             con.execute("update problems set message = ? where message <> ''", [_REMOVED])
+            con.execute("update steps set message = ? where message <> '' and outcome = 'failed'", [_REMOVED])
+            con.execute("update steps set warnings = '[]'")
         with self._explaining():
             self._open().execute("vacuum")
             # readers of a moment ago may keep the log; the next run's end empties it
@@ -198,16 +204,28 @@ class Ledger:
         rows = [astuple(approval) for approval in approvals]
         self._many("insert or ignore into approvals values (?, ?, ?, ?)", rows)
 
+    def ask(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a SELECT over the ledger's tables."""
+        return self._all(sql, values)
+
+    def change(self, *statements: tuple[str, Sequence[Any]]) -> None:
+        """Execute statements, each for every one of its rows of values, in one transaction."""
+        with self._explaining(), self._open() as con:
+            for sql, rows in statements:
+                con.executemany(sql, rows)
+
     def _all(
-        self, sql: str, values: Sequence[object] = (), read: Callable[[tuple[Any, ...]], Any] = tuple
+        self,
+        sql: str,
+        values: Sequence[object] | Mapping[str, object] = (),
+        read: Callable[[tuple[Any, ...]], Any] = tuple,
     ) -> list[Any]:
         """Return what `read` makes of each row; a text that it cannot read is damage too."""
         with self._explaining(), closing(self._open().execute(sql, values)) as cursor:
             return [read(row) for row in cursor.fetchall()]
 
     def _many(self, sql: str, rows: Sequence[Any]) -> None:
-        with self._explaining(), self._open() as con:
-            con.executemany(sql, rows)
+        self.change((sql, rows))
 
     def _keep(self, sql: str, rows: Sequence[Any]) -> None:
         """Store what can be computed again."""
