@@ -53,6 +53,9 @@ create table if not exists run_facts (
     run_id text primary key, trigger text, command text, user text, host text, environment text,
     is_dirty integer, seconds real, cpu_seconds real, bytes_read integer, bytes_written integer,
     peak_memory_bytes integer);
+create table if not exists profiles (
+    table_name text, partition text, column_name text, run_id text, batch_date text, facts text,
+    primary key (table_name, partition, batch_date, column_name)) without rowid;
 """
 
 #: What the cache keeps of a run that has left nothing to do, as long as no receipt changes.
