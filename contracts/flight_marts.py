@@ -37,7 +37,7 @@ class EnrichedFlights(pa.DataFrameModel):
     plane_manufacturer: str = pa.Field(nullable=True)
     plane_model: str = pa.Field(nullable=True)
     plane_seats: pd.Int64Dtype = pa.Field(nullable=True, gt=0)
-    has_weather: bool
+    has_weather: bool = pa.Field(description="Whether the weather of the origin and hour was delivered.")
     temp_fahrenheit: float = pa.Field(nullable=True)
     humidity_percent: float = pa.Field(nullable=True)
     wind_speed_mph: float = pa.Field(nullable=True)
@@ -63,13 +63,21 @@ class AirlineDaily(pa.DataFrameModel):
     flight_date: date
     carrier: str
     airline_name: str = pa.Field(nullable=True)
-    flights: int = pa.Field(gt=0)
-    cancelled_flights: int = pa.Field(ge=0)
-    arrived_flights: int = pa.Field(ge=0)
-    late_flights: int = pa.Field(ge=0)
-    avg_dep_delay_minutes: float = pa.Field(nullable=True)
-    avg_arr_delay_minutes: float = pa.Field(nullable=True)
-    distance_miles: int = pa.Field(gt=0)
+    flights: int = pa.Field(gt=0, description="Number of scheduled flights.")
+    cancelled_flights: int = pa.Field(ge=0, description="Number of flights that never departed.")
+    arrived_flights: int = pa.Field(ge=0, description="Number of flights with a known arrival.")
+    late_flights: int = pa.Field(ge=0, description="Number of flights that came 15 minutes late or more.")
+    avg_dep_delay_minutes: float = pa.Field(
+        nullable=True,
+        description="Mean delay at departure, without cancelled flights.",
+        metadata={"unit": "minutes"},
+    )
+    avg_arr_delay_minutes: float = pa.Field(
+        nullable=True,
+        description="Mean delay at arrival, without cancelled flights.",
+        metadata={"unit": "minutes"},
+    )
+    distance_miles: int = pa.Field(gt=0, description="Sum of the scheduled distances.", metadata={"unit": "miles"})
 
     class Config:
         name = "marts.airline_daily"
@@ -88,13 +96,21 @@ class RouteDaily(pa.DataFrameModel):
     flight_date: date
     origin: str = pa.Field(isin=NEW_YORK)
     dest: str
-    flights: int = pa.Field(gt=0)
-    cancelled_flights: int = pa.Field(ge=0)
-    arrived_flights: int = pa.Field(ge=0)
-    late_flights: int = pa.Field(ge=0)
-    avg_dep_delay_minutes: float = pa.Field(nullable=True)
-    avg_arr_delay_minutes: float = pa.Field(nullable=True)
-    distance_miles: int = pa.Field(gt=0)
+    flights: int = pa.Field(gt=0, description="Number of scheduled flights.")
+    cancelled_flights: int = pa.Field(ge=0, description="Number of flights that never departed.")
+    arrived_flights: int = pa.Field(ge=0, description="Number of flights with a known arrival.")
+    late_flights: int = pa.Field(ge=0, description="Number of flights that came 15 minutes late or more.")
+    avg_dep_delay_minutes: float = pa.Field(
+        nullable=True,
+        description="Mean delay at departure, without cancelled flights.",
+        metadata={"unit": "minutes"},
+    )
+    avg_arr_delay_minutes: float = pa.Field(
+        nullable=True,
+        description="Mean delay at arrival, without cancelled flights.",
+        metadata={"unit": "minutes"},
+    )
+    distance_miles: int = pa.Field(gt=0, description="Sum of the scheduled distances.", metadata={"unit": "miles"})
 
     class Config:
         name = "marts.route_daily"
@@ -111,13 +127,26 @@ class WeatherDelay(pa.DataFrameModel):
     """Delays and cancellations by the weather at departure."""
 
     origin: str = pa.Field(isin=NEW_YORK)
-    wind_band: str = pa.Field(isin=["below 10 mph", "10 to 20 mph", "20 mph or more", "unknown"])
-    precip_band: str = pa.Field(isin=["dry", "below 0.1 inches", "0.1 inches or more", "unknown"])
-    visibility_band: str = pa.Field(isin=["below 3 miles", "3 to 10 miles", "10 miles", "unknown"])
-    flights: int = pa.Field(gt=0)
-    cancelled_flights: int = pa.Field(ge=0)
-    late_departures: int = pa.Field(ge=0)
-    avg_dep_delay_minutes: float = pa.Field(nullable=True)
+    wind_band: str = pa.Field(
+        isin=["below 10 mph", "10 to 20 mph", "20 mph or more", "unknown"],
+        description="Speed of the wind at departure, in bands.",
+    )
+    precip_band: str = pa.Field(
+        isin=["dry", "below 0.1 inches", "0.1 inches or more", "unknown"],
+        description="Rain and melted snow of the hour of departure, in bands.",
+    )
+    visibility_band: str = pa.Field(
+        isin=["below 3 miles", "3 to 10 miles", "10 miles", "unknown"],
+        description="Visibility at departure, in bands.",
+    )
+    flights: int = pa.Field(gt=0, description="Number of scheduled flights.")
+    cancelled_flights: int = pa.Field(ge=0, description="Number of flights that never departed.")
+    late_departures: int = pa.Field(ge=0, description="Number of flights that left 15 minutes late or more.")
+    avg_dep_delay_minutes: float = pa.Field(
+        nullable=True,
+        description="Mean delay at departure, without cancelled flights.",
+        metadata={"unit": "minutes"},
+    )
 
     class Config:
         name = "marts.weather_delay"
@@ -133,13 +162,17 @@ class PlaneUse(pa.DataFrameModel):
     model: str = pa.Field(nullable=True)
     built_year: pd.Int64Dtype = pa.Field(nullable=True)
     seats: pd.Int64Dtype = pa.Field(nullable=True, gt=0)
-    flights: int = pa.Field(gt=0)
-    cancelled_flights: int = pa.Field(ge=0)
-    carriers: int = pa.Field(gt=0)
-    first_flight_date: date
-    last_flight_date: date
-    air_time_minutes: int = pa.Field(ge=0)
-    flown_miles: int = pa.Field(ge=0)
+    flights: int = pa.Field(gt=0, description="Number of scheduled flights of the plane.")
+    cancelled_flights: int = pa.Field(ge=0, description="Number of its flights that never departed.")
+    carriers: int = pa.Field(gt=0, description="Number of airlines that it flew for.")
+    first_flight_date: date = pa.Field(description="Date of its first flight.")
+    last_flight_date: date = pa.Field(description="Date of its last flight.")
+    air_time_minutes: int = pa.Field(
+        ge=0, description="Time in the air of all its flights.", metadata={"unit": "minutes"}
+    )
+    flown_miles: int = pa.Field(
+        ge=0, description="Distance of its flights that were in the air.", metadata={"unit": "miles"}
+    )
 
     class Config:
         name = "marts.plane_use"
@@ -149,16 +182,20 @@ class PlaneUse(pa.DataFrameModel):
 class AirportMonthly(pa.DataFrameModel):
     """Departures of each New York airport, month by month."""
 
-    flight_month: date
+    flight_month: date = pa.Field(description="First day of the month.")
     origin: str = pa.Field(isin=NEW_YORK)
     origin_name: str = pa.Field(nullable=True)
-    flights: int = pa.Field(gt=0)
-    cancelled_flights: int = pa.Field(ge=0)
-    late_departures: int = pa.Field(ge=0)
-    carriers: int = pa.Field(gt=0)
-    destinations: int = pa.Field(gt=0)
-    avg_dep_delay_minutes: float = pa.Field(nullable=True)
-    avg_distance_miles: float = pa.Field(gt=0)
+    flights: int = pa.Field(gt=0, description="Number of scheduled flights.")
+    cancelled_flights: int = pa.Field(ge=0, description="Number of flights that never departed.")
+    late_departures: int = pa.Field(ge=0, description="Number of flights that left 15 minutes late or more.")
+    carriers: int = pa.Field(gt=0, description="Number of airlines.")
+    destinations: int = pa.Field(gt=0, description="Number of destinations.")
+    avg_dep_delay_minutes: float = pa.Field(
+        nullable=True,
+        description="Mean delay at departure, without cancelled flights.",
+        metadata={"unit": "minutes"},
+    )
+    avg_distance_miles: float = pa.Field(gt=0, description="Mean scheduled distance.", metadata={"unit": "miles"})
 
     class Config:
         name = "marts.airport_monthly"

@@ -7,7 +7,11 @@ from typing import Any
 import duckdb
 import pytest
 
+from etl.ledger import Ledger
 from etl.models import Given, Models, read_models
+from etl.plan.definitions import definitions
+from etl.project import load_project
+from etl.stages.published.notes import notes_of
 from etl.stages.warehouse import Build, build_models, define_own
 
 SQL = Path(__file__).parents[1] / "sql"
@@ -347,3 +351,19 @@ def test_models_and_audits_run_over_raw_tables_without_a_row(warehouse: Warehous
     warehouse.build()
 
     assert [name for name in audits("fail") + audits("warn") if warehouse.audit(name)] == []
+
+
+def test_every_column_is_described_or_passes_on_one_that_is(tmp_path: Path) -> None:
+    project = load_project(Path(__file__).parents[1])
+    catalog, models = definitions(project, Ledger(tmp_path / "ledger.sqlite"))
+    sources = list(catalog.sources.values())
+    with duckdb.connect() as con:
+        tables = {s.table: tuple(s.columns.items()) for s in sources}
+        for table, columns in (tables | {m.name: m.stored for m in models.models.values()}).items():
+            con.execute(f"create schema if not exists {table.split('.')[0]}")
+            con.execute(f"create table {table} ({', '.join(f'{name} {type}' for name, type in columns)})")
+        found = notes_of(con, sources, list(models.models.values()), catalog.tables)
+
+    assert {table for table, notes in found.items() if not notes.description} == set()
+    described = {(t, name) for t, notes in found.items() for name in notes.names if notes.columns.get(name)}
+    assert {(t, name) for t, notes in found.items() for name in notes.names} - described == set()

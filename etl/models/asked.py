@@ -40,6 +40,8 @@ class Header:
     tags: tuple[str, ...] = ()
     # The units of columns, as (column, unit).
     unit: tuple[tuple[str, str], ...] = ()
+    # The descriptions of columns, as (column, text).
+    column: tuple[tuple[str, str], ...] = ()
     # `parquet`: the table goes to the lake too.
     export: str = ""
     # Whether the rest is published with what it held before, if it fails.

@@ -110,7 +110,8 @@ def with_columns(model: Model, lines: Mapping[str, int]) -> Model:
     found: dict[str, Any] = {key: spelled(key, name) for key, name in ones.items() if name not in ("", ABSENT)}
     for key in ("key", "order", "versions", "ignores"):
         found[key] = tuple(spelled(key, name) for name in getattr(header, key))
-    found["unit"] = tuple((spelled("unit", name), unit) for name, unit in header.unit)
+    for key in ("unit", "column"):
+        found[key] = tuple((spelled(key, name), text) for name, text in getattr(header, key))
     header = replace(header, **found)
     model = replace(model, header=header)
     types = dict(model.columns)

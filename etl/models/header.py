@@ -21,6 +21,8 @@ _DOCSTRING = re.compile(r"\s*[rRuU]?(\"{3}|'{3}|\"|').*?\1", re.DOTALL)
 # so close to a key must a comment be that is not written as one
 _LIKE = 0.8
 _EXPORTS = ("parquet",)
+#: The keys that may be given again, each time for another column.
+_REPEATED = {"column"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ def read_header(file: str, text: str) -> tuple[Header, Mapping[str, int]]:
     kind, a key that the way of building needs, and one that does not go with it.
     """
     lines: dict[str, Line] = {}
+    values: dict[str, Any] = {}
     for line in header_lines(text):
         if line.key in AUDIT_KEYS:
             continue
@@ -48,20 +51,27 @@ def read_header(file: str, text: str) -> tuple[Header, Mapping[str, int]]:
             raise _error(file, line, f"only audits can warn: {', '.join(AUDIT_KEYS)}")
         if line.key not in _PARSERS:
             raise _error(file, line, _unknown(line.key))
-        if line.key in lines:
+        if line.key in lines and line.key not in _REPEATED:
             raise _error(file, line, f"'{line.key}' is given twice, first in line {lines[line.key].number}")
-        lines[line.key] = line
-    values: dict[str, Any] = {}
-    for key, line in lines.items():
-        if not line.value:
-            raise _error(file, line, f"'{key}' has no value")
-        try:
-            values[key] = _PARSERS[key](line.value)
-        except ValueError as error:
-            raise _error(file, line, f"{key}: {line.value} {error}") from None
+        lines.setdefault(line.key, line)
+        value = _value(file, line)
+        values[line.key] = values.get(line.key, ()) + value if line.key in _REPEATED else value
+    for key in _REPEATED & values.keys():
+        names = [name.lower() for name, _ in values[key]]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise _error(file, lines[key], f"{key}: {twice[0]} is given twice")
     header = Header(**values)
     _check(file, header, lines)
     return header, {key: line.number for key, line in lines.items()}
+
+
+def _value(file: str, line: Line) -> Any:
+    if not line.value:
+        raise _error(file, line, f"'{line.key}' has no value")
+    try:
+        return _PARSERS[line.key](line.value)
+    except ValueError as error:
+        raise _error(file, line, f"{line.key}: {line.value} {error}") from None
 
 
 def read_audits(table: str, file: str, text: str) -> list[Audit]:
@@ -189,6 +199,13 @@ def _units(value: str) -> tuple[tuple[str, str], ...]:
     return tuple((name.strip(), unit.strip()) for name, _, unit in pairs)
 
 
+def _description(value: str) -> tuple[tuple[str, str]]:
+    name, _, text = value.partition("=")
+    if not name.strip() or not text.strip():
+        raise ValueError("is not a column and what it says, such as delay = Minutes after the scheduled time")
+    return ((name.strip(), text.strip()),)
+
+
 def _one_of(*known: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in known:
@@ -213,6 +230,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "owner": str,
     "tags": _names,
     "unit": _units,
+    "column": _description,
     "export": _one_of(*_EXPORTS),
     "optional": lambda value: bool(_one_of("yes")(value)),
 }

@@ -14,6 +14,14 @@ from etl.models.asked import ABSENT, Columns, Header
 #: The columns that history adds to those of its SELECT, with their types; None is that of `valid_from`.
 HISTORY = {"valid_from": None, "valid_to": None, "is_current": "BOOLEAN", "version_number": "BIGINT"}
 
+#: What is said of them.
+HISTORY_SAID = {
+    "valid_from": "Since when this version of the row holds.",
+    "valid_to": "Until when this version of the row held, that time left out; in the year 9999 if it still holds.",
+    "is_current": "Whether this version of the row still holds.",
+    "version_number": "The number of the version among those of the row, from 1 on.",
+}
+
 #: What the SQL of a history calls columns of its own begins like this.
 HISTORY_OWN = "_etl_"
 
@@ -71,6 +79,11 @@ class Kind:
         return (*self.needs, *self.takes, *(("export", "optional") if self.is_stored else ()))
 
     @property
+    def said(self) -> Mapping[str, str]:
+        """What is said of the columns that it adds to those of its SELECT."""
+        return {}
+
+    @property
     def is_plain(self) -> bool:
         """Whether its table has the columns of its SELECT, whatever they are."""
         return type(self).stored is Kind.stored
@@ -112,6 +125,10 @@ class _Merge(Kind):
 
 class _History(Kind):
     """Every version of each key's row, and when it held."""
+
+    @property
+    def said(self) -> Mapping[str, str]:
+        return HISTORY_SAID
 
     def stored(self, model: Selected) -> Columns:
         since = since_of(model)

@@ -52,6 +52,10 @@ class Model:
     added: tuple[str, ...] = ()
     # The macros which it uses, as names and the statements that make them, in order.
     macros: tuple[tuple[str, str], ...] = ()
+    # What it is, in the first sentence of its header; it decides on nothing.
+    description: str = ""
+    # Its columns that hold the values of others as they are: (column, ((table, column), ...)).
+    passed: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
 
     @property
     def materialized(self) -> str:
@@ -71,6 +75,12 @@ class Model:
         """Return what messages call it, with file and line as `where`."""
         owner = f", owner: {self.header.owner}" if self.header.owner else ""
         return f"{self.name} ({where}{owner})"
+
+    @property
+    def notes(self) -> tuple[object, ...]:
+        """What it says of itself, which decides on nothing that it holds."""
+        header = self.header
+        return header.owner, header.unit, self.description, header.column, self.passed
 
     @property
     def ranked(self) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ class Program:
     # Its text with comments as SQL has them, for what reads a header.
     header_text: str = ""
     reads_line: int = 1
+    docstring: str = ""
 
     def check_tables(self, known: set[str]) -> None:
         """Raise ModelError for a table that is neither raw nor made by a model."""
@@ -80,8 +81,8 @@ def _program(path: Path, folder: Path, context: Context) -> Program:
     header, _ = read_header(file, header_text)
     if header.building() != Header().building():
         raise ModelError(
-            f"{file}: a Python model always makes a whole table. Its header can say owner, tags, unit, export, "
-            "optional and audits only. Remove the other keys."
+            f"{file}: a Python model always makes a whole table. Its header can say owner, tags, unit, column, "
+            "export, optional and audits only. Remove the other keys."
         )
     reads, line = _names(tree, "READS", file)
     reads = tuple(sorted(set(reads)))
@@ -94,6 +95,7 @@ def _program(path: Path, folder: Path, context: Context) -> Program:
         columns=context.promised[name].columns,
         header_text=header_text,
         reads_line=line,
+        docstring=(ast.get_docstring(tree) or "").partition("\n\n")[0],
     )
 
 

@@ -17,6 +17,7 @@ from etl.engine.quoting import set_variable
 from etl.errors import ModelError
 from etl.models.binding import Bound, with_columns
 from etl.models.context import NOTHING, Context
+from etl.models.described import description_of, first_sentence
 from etl.models.header import read_audits, read_header
 from etl.models.inputs import stored, with_added, with_inputs
 from etl.models.kinds import KINDS, PYTHON
@@ -47,7 +48,7 @@ def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING)
     digest = hashlib.sha256(f"{version('duckdb')} {sorted(map(repr, given))} {context}".encode())
     files = project_files(folder, *_SUFFIXES)
     audits = Path(str(contract.__file__)).parent.glob("audit*.py")
-    code = (*sorted(audits), *sorted(Path(__file__).parent.glob("*.py")))
+    code = (*sorted(audits), *sorted(Path(__file__).parent.rglob("*.py")))
     for path in (*code, *files):
         digest.update(f"\0{path.relative_to(path.parents[1])}\0".encode())
         digest.update(b"" if is_test(path) else path.read_bytes())
@@ -200,9 +201,16 @@ def _model(name: str, query: Query, bound: Bound, dated: dict[str, str], known: 
     kind = KINDS[header.materialized]
     bound.bind(name, query, kind)
     model = Model(
-        name, query.file, query.sql, query.normal, reads=query.reads(), header=header, macros=query.macros
+        name,
+        query.file,
+        query.sql,
+        query.normal,
+        reads=query.reads(),
+        header=header,
+        macros=query.macros,
+        description=description_of(query.text),
     )
-    if header.partition or header.key or header.unit or not kind.is_plain:
+    if header.partition or header.key or header.unit or header.column or not kind.is_plain:
         model = with_columns(replace(model, columns=bound.columns(name)), lines)
     if not kind.is_stored:
         return model
@@ -282,4 +290,5 @@ def _program(program: Program, known: set[str], bound: Bound, models: Mapping[st
         header=header,
         columns=program.columns,
         whole=whole,
+        description=description_of(program.header_text) or first_sentence(program.docstring),
     )

@@ -52,7 +52,9 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
                 f"The folder of the models, {project.sql}, is gone, but its tables were built. Restore it, or set "
                 f"[etl] sql in luigi.cfg. To drop the tables instead: mkdir {project.sql}"
             )
-        models = read_models(project.sql, given, context)
+        from etl.models.lineage.passed import with_passed
+
+        models = with_passed(catalog, read_models(project.sql, given, context))
         ledger.cache("models", key, models.to_json())
     for name in catalog.tables:
         if name not in models.models:

@@ -221,7 +221,9 @@ def _audit(plan: Plan, changed_checks: Mapping[str, str]) -> Expected:
     kinds = {name: "audit" if name in plan.models.audits else "contract of" for name in changed_checks}
     texts = [f"{what} {kinds[name]} {name}" for name, what in changed_checks.items()]
     other = (
-        "changed contract, audit, macro, owner or unit" if PUBLISH in plan.stale else "freshness on another date"
+        "changed contract, audit, macro, description, owner or unit"
+        if PUBLISH in plan.stale
+        else "freshness on another date"
     )
     other = other if AUDIT in plan.stale else "unchanged"
     why = "; ".join(texts) or ("what it is about is built" if is_built else other)

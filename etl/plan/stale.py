@@ -71,7 +71,8 @@ def fingerprints(
         tables[model.name] = prints[key]
     contracts = {name: contract.to_dict() for name, contract in catalog.tables.items()}
     audits = {name: (audit.normal, audit.severity) for name, audit in models.audits.items()}
-    notes = {m.name: (m.header.owner, m.header.unit) for m in models.models.values()}
+    notes = {name: model.notes for name, model in models.models.items()}
+    notes |= {s.table: (s.contract.description, s.contract.notes()) for s in catalog.sources.values()}
     raw = {s.table: [asdict(audit) for audit in s.contract.audits] for s in catalog.sources.values()}
     promises = (contracts, audits, {table: asked for table, asked in raw.items() if asked})
     macros = {name: macro.normal for name, macro in models.macros.items()}

@@ -1,6 +1,7 @@
 -- Scheduled departures from New York, with units in the names. Grain: flight_date, origin, carrier, flight.
 -- The clock columns are local time written as hhmm: 517 is 05:17. A flight that never departed is cancelled.
 -- materialized: view
+-- column: is_cancelled = Whether the flight never departed.
 select
     flight_date,
     origin,

@@ -12,6 +12,7 @@ VALUES = {
     "lookback": "7 days",
     "deletes": "absent",
     "unit": "delay = minutes",
+    "column": "delay = Minutes after the scheduled time.",
     "export": "parquet",
     "optional": "yes",
     "owner": "ann@example.org",

@@ -186,7 +186,7 @@ def test_a_difference_is_still_shown_after_a_night_that_failed(shop: Project) ->
 
 
 def test_a_changed_comment_changes_nothing(shop: Project) -> None:
-    (shop.sql / "marts/total.sql").write_text("-- All of it.\nSELECT sum(sales) AS sales\nFROM marts.daily;")
+    (shop.sql / "marts/total.sql").write_text("SELECT sum(sales) AS sales -- all of it\nFROM marts.daily;")
 
     assert to_build(tonight(shop)) == {}
 

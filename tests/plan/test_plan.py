@@ -135,9 +135,15 @@ def test_a_changed_model_is_built_again_with_those_that_read_it(project: Project
 
 
 def test_another_comment_or_space_in_a_model_changes_nothing(project: Project) -> None:
-    (project.sql / "marts" / "sites.sql").write_text("-- Grain: site.\nSELECT site\n  FROM raw.sites;\n")
+    (project.sql / "marts" / "sites.sql").write_text("SELECT site -- as delivered\n  FROM raw.sites;\n")
 
     assert tiny.stale(tiny.plan(project)) == []
+
+
+def test_another_description_of_a_model_is_published_and_builds_nothing(project: Project) -> None:
+    (project.sql / "marts" / "sites.sql").write_text("-- The sites. Grain: site.\nselect site from raw.sites;\n")
+
+    assert tiny.stale(tiny.plan(project)) == ["audit", "publish"]
 
 
 def test_a_changed_audit_is_done_again_and_builds_nothing(project: Project) -> None:

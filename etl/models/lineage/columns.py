@@ -33,9 +33,12 @@ class Made:
 
     values: Origins
     expressions: tuple[Expression, ...] = ()
+    #: The columns whose values it holds as they are: several out of a union; none if it is computed.
+    same: Origins = ()
 
     def __or__(self, other: Made) -> Made:
-        return Made(unique(self.values + other.values), (*self.expressions, *other.expressions))
+        same = unique(self.same + other.same) if self.same and other.same else ()
+        return Made(unique(self.values + other.values), (*self.expressions, *other.expressions), same)
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def items(tracer: Tracer, item: Node, scope: Scope, ctes: Ctes) -> Iterator[tupl
         columns = expanded(tracer, star, scope)
         made = {name.lower(): made_of for name, made_of in columns}
         for name in tracer.parser.expanded(item, [name for name, _ in columns]):
-            yield name, Made(made[name.lower()], (Expression(name, written.line),))
+            yield name, Made(made[name.lower()], (Expression(name, written.line),), made[name.lower()])
     elif stars and not list(_unpacked(item)):
         others = uses(tracer, _without_stars(item), scope, ctes)
         columns = expanded(tracer, stars[0], scope)
@@ -120,11 +120,12 @@ def items(tracer: Tracer, item: Node, scope: Scope, ctes: Ctes) -> Iterator[tupl
             names = tracer.parser.expanded(item, [name for name, _ in scope.relation.star])
         for name, (column, made_of) in zip(names, columns, strict=True):
             text = column if item is stars[0] else written.sql
-            yield name, Made(unique(made_of + others), (Expression(text, written.line),))
+            same = made_of if item is stars[0] else ()
+            yield name, Made(unique(made_of + others), (Expression(text, written.line),), same)
     else:
-        made_here = Made(uses(tracer, item, scope, ctes), (written,))
+        made_here = Made(uses(tracer, item, scope, ctes), (written,), _same(item, scope))
         if item["alias"]:
-            scope.aliases.setdefault(item["alias"].lower(), made_here.values)
+            scope.aliases.setdefault(item["alias"].lower(), made_here)
         yield item["alias"] or _name(tracer, item, scope), made_here
 
 
@@ -140,9 +141,17 @@ def _star(tracer: Tracer, star: Node, scope: Scope, ctes: Ctes, line: int) -> It
     for name, made_of in expanded(tracer, star, scope):
         if name.lower() in replaced:
             value = replaced[name.lower()]
-            yield name, Made(uses(tracer, value, scope, ctes), (tracer.written.expression(value),))
+            text = tracer.written.expression(value)
+            yield name, Made(uses(tracer, value, scope, ctes), (text,), _same(value, scope))
         else:
-            yield renamed.get(name.lower(), name), Made(made_of, (Expression(name, line),))
+            yield renamed.get(name.lower(), name), Made(made_of, (Expression(name, line),), made_of)
+
+
+def _same(item: Node, scope: Scope) -> Origins:
+    """Return the columns whose values an expression holds as they are; none if it computes."""
+    if item["class"] == "COLUMN_REF":
+        return scope.same(item["column_names"])
+    return scope.relation.star[item["index"] - 1][1] if item["class"] == "POSITIONAL_REFERENCE" else ()
 
 
 def _is_filtered_star(item: Node) -> bool:

@@ -73,7 +73,7 @@ def _macro(tracer: Tracer, node: Node, macros: Sequence[Macro], ctes: Ctes, scop
     within = Scope(outer=scope, parameters=macros[0].parameters)
     with tracer.elsewhere():
         found = tracer.query(macros[0].body, {}, within)
-    columns = [(name, Made(unique(made.values + used))) for name, made in found.columns]
+    columns = [(name, Made(unique(made.values + used), same=made.same)) for name, made in found.columns]
     name = node["alias"] or node["function"]["function_name"]
     reads = (*found.reads, *scope.reads)
     table = tracer.register(name, Found(columns, unique(found.rows + used), reads))
@@ -84,8 +84,11 @@ def _macro(tracer: Tracer, node: Node, macros: Sequence[Macro], ctes: Ctes, scop
 def _values(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Relation:
     scope = Scope(outer=outer)
     columns = enumerate(zip(*node["values"], strict=True))
-    made = [(f"col{number}", uses(tracer, list(column), scope, ctes)) for number, column in columns]
-    return _one(FromItem((node["alias"] or "valueslist").lower(), made), reads=tuple(scope.reads))
+    made = [(f"col{number}", Made(uses(tracer, list(column), scope, ctes))) for number, column in columns]
+    name = node["alias"] or "valueslist"
+    # a list of its own, since its columns are not those that they are made of
+    table = tracer.register(name, Found(made, reads=tuple(scope.reads)))
+    return _one(source_of(table, name, [column for column, _ in made]), reads=(table,))
 
 
 def _pivot(tracer: Tracer, node: Node, ctes: Ctes, outer: Scope | None) -> Relation:

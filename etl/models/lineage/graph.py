@@ -80,6 +80,19 @@ class Lineage:
         table = self.tables.get(column.table)
         return table.columns[column.name] if table else Made(())
 
+    def same(self, column: Origin) -> Origins:
+        """Return the columns of other tables whose values a column holds as they are; none if it is computed."""
+        found: dict[Origin, None] = {}
+        for one in reachable(
+            [column], lambda one: self.made(one).same if one == column or self.is_step(one) else ()
+        ):
+            if one == column or self.is_step(one):
+                if not self.made(one).same:
+                    return ()
+            else:
+                found[one] = None
+        return tuple(found)
+
     def is_step(self, column: Origin) -> bool:
         """Return whether a column is one of a SELECT within a model."""
         return column.table in self.tables and not is_outer(column.table)

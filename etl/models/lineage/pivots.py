@@ -29,7 +29,7 @@ def _wide(tracer: Tracer, node: Node, scope: Scope, ctes: Ctes) -> tuple[Named, 
     named = _names(node["aggregates"]) | _names(pivots)
     groups = [name.lower() for name in node["groups"]]
     columns = [
-        (name, Made(made_of))
+        (name, Made(made_of, same=made_of))
         for name, made_of in scope.relation.star
         if (name.lower() in groups if groups else name.lower() not in named)
     ]
@@ -56,7 +56,8 @@ def _long(tracer: Tracer, node: Node, scope: Scope, ctes: Ctes) -> tuple[Named, 
     entries = [entry["star_expr"] for one in node["pivots"] for entry in one["entries"]]
     stars = [name for star in found_in(entries, "STAR") for name, _ in expanded(tracer, star, scope)]
     taken = _names(entries) | {name.lower() for name in stars}
-    columns = [(name, Made(made_of)) for name, made_of in scope.relation.star if name.lower() not in taken]
+    stays = [(name, made_of) for name, made_of in scope.relation.star if name.lower() not in taken]
+    columns = [(name, Made(made_of, same=made_of)) for name, made_of in stays]
     columns += [(name, Made(())) for one in node["pivots"] for name in one["unpivot_names"]]
     used = uses(tracer, entries, scope, ctes)
     made = Made(used, (tracer.written.expression(entries[0]),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from etl.models.lineage.columns import Origin, Origins, Untraceable, unique
+from etl.models.lineage.columns import Made, Origin, Origins, Untraceable, unique
 
 #: Columns by the names that they have here, with what each is made of; a name may come twice.
 Named = list[tuple[str, Origins]]
@@ -50,7 +50,7 @@ class Scope:
     relation: Relation = Relation()
     outer: Scope | None = None
     #: What the aliases of the select list so far are made of.
-    aliases: dict[str, Origins] = field(default_factory=dict)
+    aliases: dict[str, Made] = field(default_factory=dict)
     #: The parameters of a lambda; they hold what its other arguments hold.
     parameters: frozenset[str] = frozenset()
     #: What the subqueries in its expressions read.
@@ -70,6 +70,36 @@ class Scope:
         if not open_sources:
             raise Untraceable(f"{'.'.join(name)} is not understood")
         return unique(column for source in open_sources for column in source.everything())
+
+    def same(self, name: Sequence[str]) -> Origins:
+        """Return the columns whose values a dotted name stands for as they are; none if it is not sure to."""
+        parts = [part.lower() for part in name]
+        scope: Scope | None = self
+        while scope:
+            if len(parts) == 1 and scope._is_parameter(parts[0]):
+                return ()
+            if scope._find(parts) is not None:
+                return scope._whole(parts)
+            if any(source.is_open for source in scope.relation.sources):
+                return ()
+            scope = scope.outer
+        return ()
+
+    def _is_parameter(self, name: str) -> bool:
+        return name in self.parameters or bool(self.outer and self.outer._is_parameter(name))
+
+    def _whole(self, parts: list[str]) -> Origins:
+        """Return what a name stands for in this scope alone, unless it is a part of a column, or a row."""
+        *owner, last = parts
+        if owner:
+            found = [source.find(last) for source in self.relation.sources if _is_called(source, owner)]
+        elif last in self.relation.merged:
+            return self.relation.merged[last]
+        else:
+            found = [made_of for source in self.relation.sources if (made_of := source.find(last)) is not None]
+            if not found and last in self.aliases:
+                return self.aliases[last].same
+        return (found[0] or ()) if len(found) == 1 else ()
 
     def of(self, source: str) -> Named:
         """Return the columns that `source.*` stands for."""
@@ -98,10 +128,15 @@ class Scope:
         if plain:
             return unique(column for found in plain for column in found)
         if first in self.aliases:
-            return self.aliases[first]
+            return self.aliases[first].values
         # a table's name alone is its row
         rows = [source for source in self.relation.sources if source.name == first]
         return rows[0].everything() if rows else None
+
+
+def _is_called(source: FromItem, owner: Sequence[str]) -> bool:
+    """Return whether `owner.column` names a column of a source."""
+    return list(owner) in ([source.name], [source.schema, source.name])
 
 
 def source_of(

@@ -89,7 +89,7 @@ class _Select(Tracer):
         deciding = [column for part in parts for column in part.rows]
         if not kind.startswith("UNION") or not node["setop_all"]:
             deciding += [column for part in parts for _, made in part.columns for column in made.values]
-        scope = Scope(outer=outer, aliases={name.lower(): made.values for name, made in columns})
+        scope = Scope(outer=outer, aliases={name.lower(): made for name, made in columns})
         deciding += self._modifiers(node, columns, scope, ctes)
         reads = [read for part in parts for read in part.reads]
         return Found(columns, unique(deciding), (*reads, *scope.reads))

@@ -52,7 +52,7 @@ def publish(project: Project, ledger: Ledger, run: Run, publication: Publication
     started = perf_counter()
     check_free(project, [model.name for model in publication.models if model.header.export])
     with open_build(project, ledger, run.run_id) as con:
-        notes = notes_of(con, publication.models, publication.contracts)
+        notes = notes_of(con, publication.sources, publication.models, publication.contracts)
         comment(con, notes)
         record = _record(con, run, publication, notes)
         is_outdated = is_published_outdated(con)

@@ -1,8 +1,11 @@
-"""What a published table says of itself: descriptions, units and owners, from its contract and its header."""
+"""What a published table says of itself: descriptions, units and owners, from contracts and headers.
+
+A column that holds the values of others as they are, and of which nobody says something else, says what they say.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +13,9 @@ from etl.contract import Contract
 from etl.contract.contract import comment_of
 from etl.contract.expand import expanded
 from etl.models import Model
-from etl.stages.warehouse import set_comments
+from etl.sources import Source
+from etl.stages.published.own import OWN
+from etl.stages.warehouse import set_comments, transaction
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,6 +24,12 @@ _COLUMNS = (
     "select schema_name || '.' || table_name, list(column_name order by column_index) from duckdb_columns() "
     "where database_name = current_database() and not internal group by all"
 )
+#: What is said of the columns that etl adds to a raw table.
+_ADDED = {
+    "_file": "The file that the row came from.",
+    "_loaded_at": "When the row was loaded.",
+    "_extra": "The columns of the file that the contract does not name, as JSON.",
+}
 
 
 @dataclass(frozen=True)
@@ -28,30 +39,74 @@ class Notes:
     description: str = ""
     owner: str = ""
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: The names of all columns, with notes or without.
+    names: Sequence[str] = ()
 
     @property
     def comments(self) -> dict[str, str]:
         """The comment of each column, and under an empty name that of the table."""
         table = {"description": self.description, "owner": self.owner}
-        return {"": comment_of(table), **{name: comment_of(notes) for name, notes in self.columns.items()}}
+        columns = {name: comment_of(self.columns.get(name, {})) for name in self.names}
+        return {"": comment_of(table), **columns}
 
 
 def notes_of(
-    con: duckdb.DuckDBPyConnection, models: Sequence[Model], contracts: Mapping[str, Contract]
+    con: duckdb.DuckDBPyConnection,
+    sources: Sequence[Source],
+    models: Sequence[Model],
+    contracts: Mapping[str, Contract],
 ) -> dict[str, Notes]:
-    """Return the notes of each model, as build.duckdb has its columns; what a contract says goes first."""
+    """Return the notes of every table, as build.duckdb has its columns; `models` come after those they read."""
     columns = dict(con.execute(_COLUMNS).fetchall())
-    return {model.name: _notes(model, contracts.get(model.name), columns[model.name]) for model in models}
+    found = {name: _own(name, columns[name]) for name in columns if name.startswith("etl.")}
+    found |= {source.table: _raw(source, columns[source.table]) for source in sources if source.table in columns}
+    for model in models:
+        found[model.name] = _model(model, contracts.get(model.name), columns[model.name], found)
+    return found
 
 
 def comment(con: duckdb.DuckDBPyConnection, notes: Mapping[str, Notes]) -> None:
     """Make the comments of tables and of their columns what the notes say."""
-    set_comments(con, {table: known.comments for table, known in notes.items()})
+    with transaction(con):
+        set_comments(con, {table: known.comments for table, known in notes.items()})
 
 
-def _notes(model: Model, contract: Contract | None, columns: Sequence[str]) -> Notes:
-    promised = expanded(contract, columns).notes() if contract else {}
-    units = {name: {"unit": unit} for name, unit in model.header.unit}
-    found = {name: {**units.get(name, {}), **promised.get(name, {})} for name in columns}
-    description = contract.description if contract else ""
-    return Notes(description, model.header.owner, {name: known for name, known in found.items() if known})
+def _own(table: str, names: Sequence[str]) -> Notes:
+    said = OWN.get(table, {"": "Internal to etl; it may change with any version."})
+    return _notes(said[""], "", {name: {"description": said.get(name, "")} for name in names})
+
+
+def _raw(source: Source, names: Sequence[str]) -> Notes:
+    day = "The date of the delivery." if source.is_dated else "The date of the snapshot."
+    promised, added = source.contract.notes(), {source.partition: day, **_ADDED}
+    columns = {name: {"description": added.get(name, ""), **promised.get(name, {})} for name in names}
+    return _notes(source.contract.description, "", columns)
+
+
+def _model(model: Model, contract: Contract | None, names: Sequence[str], known: Mapping[str, Notes]) -> Notes:
+    promised = expanded(contract, names).notes() if contract else {}
+    passed, units, said = dict(model.passed), dict(model.header.unit), dict(model.header.column)
+    columns = {}
+    for name in names:
+        own = {"description": said.get(name) or model.kind.said.get(name, ""), "unit": units.get(name, "")}
+        own |= promised.get(name, {})
+        inherited = dict(_inherited([known.get(t, Notes()).columns.get(c, {}) for t, c in passed.get(name, ())]))
+        columns[name] = inherited | {kind: text for kind, text in own.items() if text}
+    description = contract.description if contract and contract.description else model.description
+    return _notes(description, model.header.owner, columns)
+
+
+def _inherited(origins: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield what the columns that one holds the values of all say; what is personal in one is so in all."""
+    for kind in ("description", "unit", "pii"):
+        texts = dict.fromkeys(origin.get(kind, "") for origin in origins)
+        if kind == "pii":
+            texts.pop("", None)
+        if texts and (kind == "pii" or len(texts) == 1):
+            yield kind, next(iter(texts))
+
+
+def _notes(description: str, owner: str, columns: Mapping[str, Mapping[str, str]]) -> Notes:
+    kinds = ("description", "unit", "pii")
+    said = {name: {kind: notes[kind] for kind in kinds if notes.get(kind)} for name, notes in columns.items()}
+    return Notes(description, owner, {name: notes for name, notes in said.items() if notes}, tuple(columns))

@@ -178,28 +178,33 @@ def deleted_rows(model: str) -> str:
 
 
 def describe(con: duckdb.DuckDBPyConnection, table: str, contract: Contract) -> None:
-    """Make the comments of a table and of its columns what its contract says of them, where they differ."""
-    set_comments(con, {table: {"": contract.description, **contract.comments()}})
+    """Make the comments of a table and of its columns what its contract says of them, if it says something."""
+    said = {"": contract.description, **contract.comments()}
+    set_comments(con, {table: {name: text for name, text in said.items() if text}})
 
 
 def set_comments(con: duckdb.DuckDBPyConnection, wanted: Mapping[str, Mapping[str, str]]) -> None:
     """Make the comments of tables, and of their columns, those that are wanted, where they differ.
 
-    `wanted` are the comments by table and column; an empty name stands for the table itself.
+    `wanted` are the comments by table and column; an empty name stands for the table itself. An empty text removes
+    a comment; a column that is not named keeps its own.
     """
     where = "database_name = current_database() and list_contains($1, schema_name || '.' || {}_name)"
     parts = {"table": "''", "view": "''", "column": "column_name"}
     query = " union all ".join(
-        f"select '{kind}', schema_name || '.' || {owner}_name, {name}, comment "
+        f"select '{kind}', schema_name, {owner}_name, {name}, comment "
         f"from duckdb_{kind}s() where {where.format(owner)}"
         for kind, name in parts.items()
         for owner in ["view" if kind == "view" else "table"]
     )
-    for kind, table, column, comment in con.execute(query, [list(wanted)]).fetchall():
-        text = wanted[table].get(column) or None
-        if text != comment:
-            place = qualified(table) + (f".{identifier(column)}" if column else "")
-            con.execute(f"comment on {kind} {place} is {literal(text)}")
+    changes = []
+    for kind, schema, name, column, comment in con.execute(query, [list(wanted)]).fetchall():
+        text = wanted[f"{schema}.{name}"].get(column)
+        if text is not None and text != (comment or ""):
+            place = ".".join(identifier(part) for part in (schema, name, column) if part)
+            changes.append(f"comment on {kind} {place} is {literal(text or None)}")
+    if changes:
+        con.execute("; ".join(changes))
 
 
 def contents(con: duckdb.DuckDBPyConnection) -> dict[str, str]:

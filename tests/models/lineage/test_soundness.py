@@ -85,3 +85,49 @@ def test_what_changes_a_column_is_in_its_lineage(sql: str, con: duckdb.DuckDBPyC
     }
 
     assert missing == set()
+
+
+@pytest.mark.parametrize("sql", SHAPES)
+def test_a_column_that_is_the_same_as_others_has_their_values_only(
+    sql: str, con: duckdb.DuckDBPyConnection
+) -> None:
+    lineage = traced(con, sql)
+    same = [lineage.same(Origin("marts.x", name)) for name in lineage.tables["marts.x"].columns]
+
+    for seed in range(8):
+        fill(con, random.Random(seed))
+        columns = result(con, sql)[:-1]
+        for origins, found in zip(same, columns, strict=True):
+            known = {repr(None)}
+            for table, name in origins:
+                known |= {repr(row[0]) for row in con.execute(f'select "{name}" from {table}').fetchall()}
+            assert not origins or set(found) <= known
+
+
+@pytest.mark.parametrize(
+    ("sql", "same"),
+    [
+        ("select price as p, price + 1 as q, cast(price as bigint) as r, (price) as s from raw.sales", "p s"),
+        ("select price as p, p as q, p * 2 as r, r as s from raw.sales", "p q"),
+        ("select *, 1 as one from raw.sales", "id day shop item price qty"),
+        ("select * exclude (day) replace (shop as item, upper(shop) as shop) from raw.sales", "id item price qty"),
+        ("with a as (select price as p, sum(qty) as q from raw.sales group by 1) select p, q from a", "p"),
+        ("select shop, town from raw.sales left join raw.shops using (shop)", "shop town"),
+        ("select s, s.a, l[1] as l from raw.deep", "s"),
+        ("select shop as x, 1 as y from raw.sales union all select town, size from raw.shops", "x"),
+        ("select shop as x, price as y from raw.sales union all by name select size as y from raw.shops", "x y"),
+        ("select #3 as x, columns('p.*'), min(columns('q.*')) from raw.sales group by all", "x shop price"),
+        ("select x, y from raw.sales, lateral (values (price + 1, price)) as v(x, y)", ""),
+        ("select u.a from raw.deep, unnest([s]) as u(a)", ""),
+        ("with recursive r as (select id, 1 as n from raw.sales union select id, n + 1 from r) from r", "id"),
+        ("select price as x from raw.sales order by x limit 1", "x"),
+        ("select sum(price) over () as s, price from raw.sales", "price"),
+        ("select (select max(size) from raw.shops) as m, min(item), shop from raw.sales group by 3", "shop"),
+        ("select shop, v from raw.sales unpivot (v for what in (price, qty))", "shop"),
+    ],
+)  # fmt: skip
+def test_a_column_is_the_same_if_nothing_is_computed(sql: str, same: str, con: duckdb.DuckDBPyConnection) -> None:
+    lineage = traced(con, sql)
+
+    columns = lineage.tables["marts.x"].columns
+    assert " ".join(name for name in columns if lineage.same(Origin("marts.x", name))) == same
