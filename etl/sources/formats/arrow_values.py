@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.contract.clocks import ZONED
+from etl.sources.formats.arrow_numpy import from_flags, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 1 << 19
 #: Whole numbers below these are exact, and need no more digits than a float of the type surely keeps.
 _EXACT = {"DOUBLE": 1e15, "FLOAT": 1e6}
+_FLOATS = {"DOUBLE": np.float64, "FLOAT": np.float32}
 _FIRST_DAY, _DAY_MICROSECONDS = -719162, 86_400_000_000
 #: An instant of the first day can be one of the year 0 in its own zone.
 _FIRST_INSTANT = (_FIRST_DAY + 1) * _DAY_MICROSECONDS
@@ -37,6 +39,10 @@ _WORD_DIGITS = 18
 _MOST_DIGITS = 38
 #: Fewer than one in so many texts may be doubtful, which are looked for by halves, down to so many at once.
 _FEW, _LEAST_TEXTS, _MOST_ATTEMPTS = 16, 32, 300
+#: Types to whose values a text is not converted as fast as it is found among others.
+_COSTLY = ("DECIMAL", "DOUBLE", "FLOAT", "TIMESTAMP")
+#: So many texts are looked at first; a text pays if it comes so often.
+_SAMPLE, _REPEATS = 1000, 8
 _BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 #: Spellings of booleans, in upper and lower case.
 _MOST_SPELLINGS = 100
@@ -75,6 +81,9 @@ def exact(texts: pa.StringArray, type: str, decimal: str = ".") -> pa.Array | No
     wanted = arrow_type(type)
     if wanted is None or wanted == pa.string():
         return texts if wanted else None
+    if few := _few(texts, type):
+        values = exact(few.dictionary, type, decimal)
+        return None if values is None else values.take(few.indices)
     respelled = _respelled(texts, type, decimal)
     if respelled is None or (_is_plain(wanted) and _has_foreign(text_bytes(respelled))):
         return None
@@ -113,6 +122,16 @@ def nearly_exact(texts: pa.StringArray, type: str, decimal: str = ".") -> tuple[
     return pa.concat_arrays(parts), np.unique(np.concatenate(doubtful))
 
 
+def _few(texts: pa.StringArray, type: str) -> pa.DictionaryArray | None:
+    """Return texts as positions among those that differ, if they are few and it takes more to convert one."""
+    if not type.startswith(_COSTLY) or len(texts) < _SAMPLE * _REPEATS:
+        return None
+    if len(texts.slice(0, _SAMPLE).unique()) * _REPEATS > _SAMPLE:
+        return None
+    found = texts.dictionary_encode()
+    return found if len(found.dictionary) * _REPEATS <= len(texts) else None
+
+
 def _is_plain(type: pa.DataType) -> bool:
     """Tell whether strict texts of a type have no bytes but `-./0-9`."""
     return bool(pa.types.is_integer(type) or pa.types.is_decimal(type) or pa.types.is_date32(type))
@@ -138,7 +157,7 @@ def _with_foreign(texts: pa.StringArray) -> Positions:
     found = np.flatnonzero((data - np.uint8(45)) > 12)
     if not len(found):
         return found
-    offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    offsets = _offsets(texts)
     return np.unique(np.searchsorted(offsets, found + offsets[0], side="right") - 1)
 
 
@@ -146,17 +165,15 @@ def _without(texts: pa.StringArray, positions: Positions) -> pa.StringArray:
     """Return texts with null at some positions."""
     kept = np.ones(len(texts), bool)
     kept[positions] = False
-    return pc.if_else(pa.array(kept), texts, pa.scalar(None, pa.string()))
+    return pc.if_else(from_flags(kept), texts, pa.nulls(1, pa.string())[0])
 
 
 def _is_within(values: pa.Array, type: str) -> bool:
     """Tell whether values are in the bounds of their type, which Arrow's conversions may overstep."""
-    if pa.types.is_decimal(values.type):
-        return _is_decimal(values)
     if pa.types.is_floating(values.type):
         # not so of NaN and infinity; nor of a long whole number that the type would change
-        found = pc.all(pc.less(pc.abs(values), _EXACT[type])).as_py()
-        return found is not False
+        found = values.drop_null() if values.null_count else values
+        return bool((np.abs(numbers(found, _FLOATS[type])) < _EXACT[type]).all())
     first = {"DATE": _FIRST_DAY, "TIMESTAMP": _FIRST_DAY * _DAY_MICROSECONDS, ZONED: _FIRST_INSTANT}.get(type)
     if first is None or not len(values):
         return True
@@ -168,7 +185,7 @@ def _is_within(values: pa.Array, type: str) -> bool:
 def _has_foreign(data: Bytes) -> bool:
     """Tell whether any byte is none of `-./0-9`, which are neighbours: strict numbers and dates have no others."""
     parts = (data[start : start + _BLOCK_BYTES] for start in range(0, len(data), _BLOCK_BYTES))
-    return any(bool(((part - np.uint8(45)) > 12).any()) for part in parts)
+    return any(part.min() < ord("-") or part.max() > ord("9") for part in parts)
 
 
 def count(data: Bytes, byte: int) -> int:
@@ -204,9 +221,13 @@ def _starts(texts: pa.StringArray) -> tuple[Bytes, NDArray[np.int32], NDArray[np
     data = text_bytes(texts)
     if not len(texts):
         return data, np.empty(0, np.int32), np.empty(0, np.int32)
-    offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    offsets = _offsets(texts)
     offsets = offsets - offsets[0]
     return data, offsets[:-1], offsets[1:]
+
+
+def _offsets(texts: pa.StringArray) -> NDArray[np.int32]:
+    return np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
 
 
 def _cast(texts: pa.StringArray, wanted: pa.DataType) -> pa.Array | None:
@@ -237,11 +258,13 @@ def _instants(texts: pa.StringArray, wanted: pa.DataType) -> pa.Array | None:
 
 
 def _decimals(texts: pa.StringArray, wanted: pa.DataType) -> pa.Array | None:
-    """Return decimals; Arrow would lose what 128 bits do not hold."""
-    _, starts, ends = _starts(texts)
-    if len(starts) and int((ends - starts).max()) > _MOST_DIGITS - wanted.scale:
+    """Return decimals; Arrow would lose what 128 bits do not hold, and looks at the scale alone."""
+    longest = int(np.diff(_offsets(texts)).max()) if len(texts) else 0
+    if longest > _MOST_DIGITS - wanted.scale:
         return None
-    return _cast(texts, wanted)
+    values = _cast(texts, wanted)
+    # what is as short as that has no digit too many
+    return values if longest <= wanted.precision - wanted.scale or _is_decimal(values) else None
 
 
 def _booleans(texts: pa.StringArray, wanted: pa.DataType) -> pa.Array | None:
@@ -250,11 +273,11 @@ def _booleans(texts: pa.StringArray, wanted: pa.DataType) -> pa.Array | None:
         return None
     # of ASCII alone: what is upper and lower case elsewhere is no concern of a boolean
     known = [_BOOLEANS.get(text.lower() if text.isascii() else "") for text in spelled.dictionary.to_pylist()]
-    return None if None in known else pa.array(known, wanted).take(spelled.indices)
+    return None if None in known else from_flags(np.array(known, bool)).take(spelled.indices)
 
 
 def _is_decimal(values: pa.Array) -> bool:
-    """Tell whether no value has more digits than its type; Arrow looks at the scale alone."""
+    """Tell whether no value has more digits than its type."""
     most: int = 10**values.type.precision
     if values.type.precision > _WORD_DIGITS:
         least, greatest = pc.min_max(values).as_py().values()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl.engine.quoting import literal
 from etl.sources.formats.blocks import Block
+from etl.stages.lake.asking import Asker
 from etl.stages.lake.clean import Opening
 from etl.stages.lake.in_blocks import Workers, blocks_of, given_back, marks_of
 from etl.stages.lake.inputs import lines_of
@@ -56,19 +57,20 @@ class _Taking:
         self._extraction, self._judge = extraction, judge
         self._repeated: list[str] | None = None
 
-    def taken(self, con: Any, group: _Group) -> Sequence[Extracted | None]:
+    def taken(self, asker: Asker, group: _Group) -> Sequence[Extracted | None]:
         """Return what was extracted of each delivery of a group."""
         try:
-            return self._taken(con, group)
+            return self._taken(asker, group)
         except Exception as error:
             for opening in group.openings:
                 scratch_file(self._extraction.project, "lake", opening.delivery).unlink(missing_ok=True)
             given_back(error)
             return [None] * len(group.openings)
 
-    def _taken(self, con: Any, group: _Group) -> list[Extracted | None]:
+    def _taken(self, asker: Asker, group: _Group) -> list[Extracted | None]:
         import numpy as np
-        import pyarrow as pa
+
+        from etl.sources.formats.arrow_numpy import from_numbers
 
         read = self._judge.reader(marks_of(group.openings[0].inputs[0]))
         parts = [block for opening in group.openings for file in opening.inputs for block in blocks_of(file)]
@@ -76,7 +78,7 @@ class _Taking:
         joined = Block(b"".join(block.data for block in parts), sum(block.records for block in parts), is_scanned)
         counts = [opening.records for opening in group.openings]
         numbers = np.arange(group.first, group.first + len(counts), dtype=np.int32)
-        judged = self._judge.judged(con, read.texts(joined), pa.array(np.repeat(numbers, counts)))
+        judged = self._judge.judged(asker, read.texts(joined), from_numbers(np.repeat(numbers, counts)))
         bounds = np.cumsum([0, *counts])
         failing = np.searchsorted(judged.failing, bounds)
         results: list[Extracted | None] = []

@@ -19,6 +19,7 @@ from etl.engine.quoting import literal, paths
 from etl.sources import Source
 from etl.sources.formats.blocks import Block, InBlocks, Marks, Unproven, in_blocks
 from etl.stages.lake import typing_sql
+from etl.stages.lake.asking import Asker
 from etl.stages.lake.inputs import Input
 from etl.stages.lake.place import Extraction
 from etl.stages.lake.sound import Breach, Broken
@@ -136,7 +137,7 @@ class _Taking:
         from etl.stages.lake.judge import numbered
 
         read, first = judge.reader(marks_of(file)), 0
-        results = workers.map(lambda con, block: judge.judged(con, read.texts(block)), blocks_of(file))
+        results = workers.map(lambda asker, block: judge.judged(asker, read.texts(block)), blocks_of(file))
         waiting: list[Any] = []
         for judged in results:
             self._note(judged)
@@ -160,7 +161,8 @@ class _Taking:
 
         if waiting:
             broken = pa.concat_tables(waiting)
-            breaches = judge.explained(self._extraction.con, broken)
+            with Asker(self._extraction.con) as asker:
+                breaches = judge.explained(asker, broken)
             self._broken[number].update(zip(numbers_of(broken), breaches, strict=True))
             waiting.clear()
 
@@ -211,8 +213,8 @@ class Workers:
         self._pool.shutdown(cancel_futures=True)
         self._stack.close()
 
-    def map(self, function: Callable[[Any, _Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-        """Yield function(connection, item) of each item, in order."""
+    def map(self, function: Callable[[Asker, _Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+        """Yield function(asker, item) of each item, in order."""
         waiting: deque[Future[_Result]] = deque()
         for item in items:
             waiting.append(self._pool.submit(self._call, function, item))
@@ -221,11 +223,11 @@ class Workers:
         while waiting:
             yield waiting.popleft().result()
 
-    def _call(self, function: Callable[[Any, _Item], _Result], item: _Item) -> _Result:
-        if not hasattr(self._own, "con"):
+    def _call(self, function: Callable[[Asker, _Item], _Result], item: _Item) -> _Result:
+        if not hasattr(self._own, "asker"):
             with self._lock:
-                self._own.con = self._stack.enter_context(self._extraction.cursor())
-        return function(self._own.con, item)
+                self._own.asker = Asker(self._stack.enter_context(self._extraction.cursor()))
+        return function(self._own.asker, item)
 
 
 def _opened(file: Input) -> InBlocks:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,18 +18,18 @@ from etl.contract.moments import MOMENTS, moments_of
 from etl.contract.spelling import NUMBERS, column_values
 from etl.engine.quoting import identifier
 from etl.sources import Source
+from etl.sources.formats.arrow_numpy import flags, from_flags, from_numbers, from_text, numbers
 from etl.sources.formats.arrow_reader import BlockReader
 from etl.sources.formats.arrow_values import arrow_type, exact, nearly_exact
 from etl.sources.formats.blocks import Marks, Unproven
 from etl.stages.lake import typing_sql
+from etl.stages.lake.asking import BLOCK, Asker
 from etl.stages.lake.inputs import EXTRA, Input
 from etl.stages.lake.sound import Breach, Breaches
 
-if TYPE_CHECKING:
-    import duckdb
-
-#: What rows of a block are called in SQL, and the columns that say which row and which delivery it is.
-_BLOCK, _ROW, DELIVERY = "block", "_record", "_delivery"
+#: The columns that say which row of a block, and which delivery, a row is.
+_ROW, DELIVERY = "_record", "_delivery"
+_FIRST_DAY = date(1970, 1, 1)
 
 
 class Judged(NamedTuple):
@@ -50,7 +50,7 @@ class Judged(NamedTuple):
             return self.rows
         kept = np.ones(self.rows.num_rows, bool)
         kept[self.failing] = False
-        return self.rows.filter(pa.array(kept))
+        return self.rows.filter(from_flags(kept))
 
 
 class Judge:
@@ -80,7 +80,7 @@ class Judge:
         """Return no rows, as the lake has them."""
         schema = lake_schema(self._source)
         assert schema is not None
-        return schema.empty_table()
+        return pa.table([pa.nulls(0, field.type) for field in schema], schema=schema)
 
     def key_tables(self) -> Iterator[str]:
         """Yield the statements that make the tables `doubtful`."""
@@ -89,50 +89,46 @@ class Judge:
             columns = [f"k{at} {type}" for at, type in enumerate([*types, *["boolean"] * len(types)])]
             yield f"create or replace table {doubtful(number)} ({', '.join(columns)})"
 
-    def judged(self, con: duckdb.DuckDBPyConnection, texts: Mapping[str, Any], deliveries: Any = None) -> Judged:
+    def judged(self, asker: Asker, texts: Mapping[str, Any], deliveries: Any = None) -> Judged:
         """Return what becomes of a block's rows; `deliveries` is the number of the delivery of each.
 
         Raises Unproven if the rows that come out of DuckDB are not in order.
         """
         count = len(next(iter(texts.values())))
-        texts = {**texts, _ROW: pa.array(np.arange(count))}
-        texts[DELIVERY] = pa.array(np.zeros(count, np.int32)) if deliveries is None else deliveries
+        texts = {**texts, _ROW: from_numbers(np.arange(count))}
+        texts[DELIVERY] = from_numbers(np.zeros(count, np.int32)) if deliveries is None else deliveries
         cells, known, nearly = self._values(texts)
         unreadable = np.empty(0, np.int64)
         if nearly:
-            cells, unreadable = self._mended(con, texts, cells, nearly)
+            cells, unreadable = self._mended(asker, texts, cells, nearly)
         written = self._statements(known)
         table = pa.table(cells)
-        con.register(_BLOCK, table)
         made = {}
         if written.made:
-            result = con.sql(written.rows).to_arrow_table().combine_chunks()
-            if not np.array_equal(result.column(_ROW).to_numpy(), np.arange(count)):
+            result = asker.table(table, written.rows)
+            if not np.array_equal(numbers(_whole(result.column(_ROW)), np.int64), np.arange(count)):
                 raise Unproven("the rows of a block came back in another order")
-            made = {name: result.column(name) for name in written.made}
-            failing = np.flatnonzero(~result.column("_keeps").to_numpy())
+            made = {name: _whole(result.column(name)) for name in written.made}
+            failing = np.flatnonzero(~flags(_whole(result.column("_keeps"))))
         else:
-            failing = con.sql(written.rows).to_arrow_table().column(_ROW).to_numpy()
+            failing = numbers(_whole(asker.table(table, written.rows).column(_ROW)), np.int64)
         failing = np.union1d(failing, unreadable)
         rows = {name: made.get(name, cells.get(self.file.cells.get(name, ""))) for name in written.names}
         if self._warning and len(unreadable):
-            con.register(_BLOCK, table.filter(pa.array(~np.isin(np.arange(count), unreadable))))
-        warnings = self._warnings(con, written) if self._warning else {}
-        doubled = self._doubled(con, written) if self.uniques and not self._explain else frozenset()
-        con.unregister(_BLOCK)
+            table = table.filter(from_flags(~np.isin(np.arange(count), unreadable)))
+        warnings = self._warnings(asker, table, written) if self._warning else {}
+        doubled = self._doubled(asker, table, written) if self.uniques and not self._explain else frozenset()
         broken = None
         if self._explain and len(failing):
-            broken = pa.table(texts).take(pa.array(failing))
+            broken = pa.table(texts).take(from_numbers(failing))
         return Judged(lake_table(rows, self._source), failing, broken, warnings, doubled)
 
-    def explained(self, con: duckdb.DuckDBPyConnection, broken: pa.Table) -> list[Sequence[Breach]]:
+    def explained(self, asker: Asker, broken: pa.Table) -> list[Sequence[Breach]]:
         """Return the breaches of rows that break rules, of many blocks, and note their keys."""
-        con.register(_BLOCK, broken)
         written = self._statements(frozenset())
         for number, query in enumerate(written.keys):
-            con.execute(f"insert into {doubtful(number)} {query}")
-        rows = con.execute(written.why).fetchall()
-        con.unregister(_BLOCK)
+            asker.fetch(broken, query, f"insert into {doubtful(number)}")
+        rows = asker.fetch(broken, written.why)
         return [self._breaches.of(names, shown) for names, *shown in rows]
 
     def _values(self, texts: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str], dict[str, Any]]:
@@ -155,28 +151,27 @@ class Judge:
 
     def _mended(
         self,
-        con: duckdb.DuckDBPyConnection,
+        asker: Asker,
         texts: Mapping[str, Any],
         cells: Mapping[str, Any],
         nearly: Mapping[str, Any],
     ) -> tuple[dict[str, Any], np.ndarray]:
         """Return the cells, by SQL where they were not proven, and the rows of which a text is no value."""
         rows = np.unique(np.concatenate(list(nearly.values())))
-        originals = pa.table(dict(texts)).take(pa.array(rows))
-        con.register(_BLOCK, originals)
+        originals = pa.table(dict(texts)).take(from_numbers(rows))
         columns = ", ".join(f"{identifier(name)} as c{at}" for at, name in enumerate(nearly))
         # of no other column anything is asked
         typed = self._statements(frozenset(self._columns).difference(nearly)).typed
-        result = con.sql(f"select {columns} from ({typed}) order by {_ROW}").to_arrow_table().combine_chunks()
+        result = asker.table(originals, f"select {columns} from ({typed}) order by {_ROW}")
         mask = np.zeros(len(texts[_ROW]), bool)
         mask[rows] = True
         mended, unreadable = dict(cells), np.zeros(len(rows), bool)
         for at, name in enumerate(nearly):
             cell, type = self.file.cells[name], arrow_type(self._columns[name].type)
             values = _whole(result.column(at)).cast(type)
-            mended[cell] = pc.replace_with_mask(cells[cell], pa.array(mask), values)
-            is_value = values.is_valid().to_numpy(zero_copy_only=False)
-            is_text = _whole(originals.column(cell)).is_valid().to_numpy(zero_copy_only=False)
+            mended[cell] = pc.replace_with_mask(cells[cell], from_flags(mask), values)
+            is_value = flags(values.is_valid())
+            is_text = flags(_whole(originals.column(cell)).is_valid())
             unreadable |= is_text & ~is_value
         return mended, rows[unreadable]
 
@@ -187,7 +182,7 @@ class Judge:
         made = [name for name in values if name not in plain]
         rules = typing_sql.rules(file, self._days)
         keeps = typing_sql.keeps(rules)
-        typed = typing_sql.typed(file, _BLOCK, f"{_ROW}, {DELIVERY}")
+        typed = typing_sql.typed(file, BLOCK, f"{_ROW}, {DELIVERY}")
         if made:
             columns = ", ".join(f"{values[name]} as {identifier(name)}" for name in made)
             judged = f"select *, {typing_sql.once(keeps)} as _keeps from ({typed})"
@@ -208,15 +203,15 @@ class Judge:
             )
         return _Statements(list(values), made, typed, rows, why, warnings, keys, doubled)
 
-    def _warnings(self, con: duckdb.DuckDBPyConnection, written: _Statements) -> dict[int, dict[str, int]]:
+    def _warnings(self, asker: Asker, rows: pa.Table, written: _Statements) -> dict[int, dict[str, int]]:
         return {
             delivery: {rule.name: count for rule, count in zip(self._warning, counts, strict=True) if count}
-            for delivery, *counts in con.execute(written.warnings).fetchall()
+            for delivery, *counts in asker.fetch(rows, written.warnings)
         }
 
     @staticmethod
-    def _doubled(con: duckdb.DuckDBPyConnection, written: _Statements) -> frozenset[int]:
-        return frozenset(row[0] for query in written.doubled for row in con.execute(query).fetchall())
+    def _doubled(asker: Asker, rows: pa.Table, written: _Statements) -> frozenset[int]:
+        return frozenset(row[0] for query in written.doubled for row in asker.fetch(rows, query))
 
 
 class _Statements(NamedTuple):
@@ -257,17 +252,19 @@ def lake_table(columns: Mapping[str, Any], source: Source) -> pa.Table:
 def placed(rows: pa.Table, source: Source, day: date, file: str, is_one_of_many: bool) -> pa.Table:
     """Return rows with the partition column, if it is not the contract's, and the name of their file."""
     if typing_sql.has_own_partition(source):
-        rows = rows.append_column(source.partition, pa.repeat(pa.scalar(day, pa.date32()), rows.num_rows))
+        days = np.full(rows.num_rows, (day - _FIRST_DAY).days, np.int32)
+        rows = rows.append_column(source.partition, from_numbers(days).view(pa.date32()))
+    name = from_text(file)
     if is_one_of_many:
-        return rows.append_column("_file", pa.repeat(file, rows.num_rows))
-    numbers = pa.array(np.zeros(rows.num_rows, np.int32))
-    return rows.append_column("_file", pa.DictionaryArray.from_arrays(numbers, pa.array([file])))
+        return rows.append_column("_file", pa.repeat(name[0], rows.num_rows))
+    positions = from_numbers(np.zeros(rows.num_rows, np.int32))
+    return rows.append_column("_file", pa.DictionaryArray.from_arrays(positions, name))
 
 
 def numbered(broken: pa.Table, first: int) -> pa.Table:
     """Return the texts of rows with the numbers of their records in the file."""
-    numbers = pc.add(broken.column(_ROW), first)
-    return broken.set_column(broken.schema.get_field_index(_ROW), _ROW, numbers)
+    records = numbers(_whole(broken.column(_ROW)), np.int64) + first
+    return broken.set_column(broken.schema.get_field_index(_ROW), _ROW, from_numbers(records))
 
 
 def numbers_of(broken: pa.Table) -> list[int]:
@@ -277,7 +274,8 @@ def numbers_of(broken: pa.Table) -> list[int]:
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+    chunks = column.chunks
+    return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks or [pa.nulls(0, column.type)])
 
 
 def _spelling(column: Column, file: Input) -> str | None:

@@ -1,15 +1,19 @@
 """Delimited text in blocks: what is taken so, what is given back, and how much of it is in memory."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from etl.ledger import Ledger
 from etl.project import Project
 from etl.sources.formats import Csv
+from etl.sources.formats.arrow_values import exact
 from etl.stages.lake import in_blocks
 from tests.support import tiny
 
@@ -123,3 +127,31 @@ def test_lines_that_no_block_holds_give_the_file_back(tmp_path: Path, monkeypatc
     assert not was_in_blocks(project)
     assert [row[0] for row in tiny.rows_of(project)] == [1, 2]
     assert not [path for path in project.scratch.rglob("*") if path.is_file()]
+
+
+def test_blocks_are_taken_without_pandas(tmp_path: Path) -> None:
+    text = "id,item,price\n1,pen,1.50\nx,ink,1\n2,cap,1 \n3,nib,-1\n"
+    project = tiny.project(tmp_path, raw={"sales/2024-03-01.csv": text})
+    code = (
+        "import sys; from pathlib import Path; from etl.project import load_project\n"
+        "from tests.support import tiny; from etl.stages.lake import in_blocks; in_blocks.LEAST_BYTES = 0\n"
+        "tiny.take(load_project(Path(sys.argv[1])), tiny.sales(max_reject_ratio=1))\n"
+        "print('pyarrow' in sys.modules, 'pandas' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(project.root)], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == ["True", "False"], done.stderr
+
+
+def test_texts_that_repeat_are_the_values_that_each_is_alone() -> None:
+    texts = pa.array(["1.50", None, "007.5", "-0", "99999999999.99"] * 2000)
+
+    values = exact(texts, "DECIMAL(13,2)")
+
+    assert values is not None
+    assert values.slice(9995).to_pylist() == exact(texts.slice(0, 5), "DECIMAL(13,2)").to_pylist()
+    assert exact(pa.array(["1.50", "1.505"] * 5000), "DECIMAL(13,2)") is None
+    assert exact(pa.array(["1.50", "1e3"] * 5000), "DECIMAL(13,2)") is None
+    assert exact(pa.array(["100.00", "1"] * 5000), "DECIMAL(4,2)") is None
