@@ -31,8 +31,9 @@ import errno
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 
 #: A longer text is cut where a table or a message shows it.
 LONGEST = 1_000
@@ -188,6 +189,8 @@ class EtlError(Exception):
 
     #: What the `etl` command exits with; Luigi's own runs use the same numbers.
     exit_code = 30
+    #: Of several things that were done in one go, what is to be said of each that failed; empty if it only waited.
+    each: Mapping[str, str] = MappingProxyType({})
 
 
 class ConfigError(EtlError):

@@ -96,9 +96,14 @@ def is_damage(error: Exception) -> bool:
     return isinstance(error, ValueError) or any(sign in str(error) for sign in _DAMAGED)
 
 
+def damaged_path(path: Path) -> Path:
+    """Return where a damaged ledger is moved to."""
+    return path.with_name(f"{path.name}.damaged")
+
+
 def set_aside(path: Path, error: Exception) -> Path:
     """Move a damaged ledger, which is rebuilt from the lake; return where it is now."""
-    aside = path.with_name(f"{path.name}.damaged")
+    aside = damaged_path(path)
     for suffix in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, asdict, astuple, dataclass, field, fields
+from dataclasses import KW_ONLY, astuple, dataclass, field, fields
 from typing import Any, NamedTuple
 
 from etl.ledger.ledger import Ledger
-from etl.ledger.spent import Spent
+from etl.ledger.rows import Run
+from etl.ledger.spent import ADD_SPENT, Spent
 
 #: What became of a step: it waits, is under way, is done, left as it was, could not begin, failed, or was killed.
 WAITING, RUNNING, DONE, KEPT, SKIPPED, FAILED, KILLED = (
@@ -136,25 +137,36 @@ class History:
         rows = self.ledger.ask(_USUAL, (last,))
         return {StepId(*row[:2]): row[2] for row in rows}
 
-    def write_facts(self, facts: RunFacts) -> None:
-        """Insert or replace the facts of a run."""
-        self.ledger.change((_WRITE_FACTS, [astuple(facts)]))
+    def write(self, run: Run, facts: RunFacts) -> None:
+        """Insert or replace a run and what is known of it."""
+        self.ledger.write_run(run, (_WRITE_FACTS, [astuple(facts)]))
 
     def plan(self, rows: Iterable[StepRow]) -> None:
         """Note the steps that a run will do; of one that was noted and waits, why it is to be done."""
         self.ledger.change((_PLAN, [_values(row) for row in rows]))
 
     def begin(self, run_id: str, steps: Iterable[StepId], at: str) -> None:
-        """Note that steps are under way since `at`; of one that is done in parts, the first time counts."""
+        """Note that steps are under way since `at`; of one that is done in parts, the first time counts.
+
+        An empty time says that they are done one after another, and each one's is known when it is done.
+        """
         self.ledger.change((_BEGIN, [(at, run_id, *step) for step in steps]))
 
     def add(self, run_id: str, spent: Mapping[StepId, Spent]) -> None:
         """Add what was spent on steps, or on parts of them, to what was spent before."""
-        self.ledger.change((_ADD, [{**asdict(cost), "run": run_id, **id._asdict()} for id, cost in spent.items()]))
+        self.ledger.change((ADD_SPENT, [cost.row(run_id, *step) for step, cost in spent.items()]))
+
+    def done(self, run_id: str, steps: Iterable[StepId]) -> None:
+        """Note that steps are done which have no receipt."""
+        self.ledger.change((_DONE, [(run_id, *step) for step in steps]))
 
     def fail(self, run_id: str, failed: Mapping[StepId, str]) -> None:
         """Note that steps failed, and why."""
         self.ledger.change((_FAIL, [(why, run_id, *step) for step, why in failed.items()]))
+
+    def wait(self, run_id: str, steps: Iterable[StepId]) -> None:
+        """Note that steps that were begun with others were not reached."""
+        self.ledger.change((_WAIT, [(run_id, *step) for step in steps]))
 
     def settle(self, run_id: str) -> None:
         """Take rows, rejected records and outcomes of a run's steps from the receipts that it has written."""
@@ -206,19 +218,11 @@ update steps set outcome = '{RUNNING}', attempts = max(attempts, 1),
     started_at = coalesce(nullif(started_at, ''), ?)
 {_OF} and outcome in ('{WAITING}', '{RUNNING}')"""
 
-_ADD = """
-update steps set
-    seconds = max(coalesce(seconds, 0), :seconds,
-        :seconds + (julianday(:started_at) - julianday(coalesce(nullif(started_at, ''), :started_at))) * 86400),
-    started_at = min(coalesce(nullif(started_at, ''), :started_at), :started_at),
-    cpu_seconds = coalesce(cpu_seconds, 0) + :cpu_seconds,
-    bytes_read = coalesce(bytes_read + :bytes_read, bytes_read, :bytes_read),
-    bytes_written = coalesce(bytes_written + :bytes_written, bytes_written, :bytes_written),
-    peak_memory_bytes = max(coalesce(peak_memory_bytes, 0), :peak_memory_bytes),
-    attempts = max(attempts, 1)
-where run_id = :run and step = :step and name = :name"""
-
 _FAIL = f"update steps set outcome = '{FAILED}', message = ? {_OF}"
+
+_DONE = f"update steps set outcome = '{DONE}' {_OF}"
+
+_WAIT = f"update steps set outcome = '{WAITING}' {_OF}"
 
 #: A kept partition is what was accepted before: this run has read what came in its place, and taken nothing.
 _COUNTED = """
@@ -232,7 +236,10 @@ select step, name, count(*) as parts, sum(outcome = 'kept') as kept, max(outcome
             case when json_extract(details, '$.is_new') then 'generation ' || json_extract(details, '$.generation')
             else 'nothing changed' end
         when 'transform' then coalesce('in full: ' || nullif(json_extract(details, '$.in_full'), ''),
-            json_array_length(details, '$.partitions') || ' partitions') end) as did,
+            case when json_extract(details, '$.built') and json_type(details, '$.partitions') = 'array' then
+                json_array_length(details, '$.partitions') || iif(json_array_length(details, '$.partitions') = 1,
+                ' partition', ' partitions') end) end) as did,
+    max(case step when 'transform' then nullif(json_extract(details, '$.why'), '') end) as why,
     sum(seconds) as seconds, max(finished_at) as finished_at
 from receipts where run_id = :run group by step, name"""
 
@@ -241,7 +248,7 @@ _SETTLE = (
 update steps set
     rows_in = found.records, rows_out = found.rows, rejected = found.rejected,
     did = coalesce(found.did, steps.did),
-    seconds = coalesce(steps.seconds, found.seconds),
+    why = coalesce(found.why, steps.why), seconds = coalesce(steps.seconds, found.seconds),
     outcome = case
         when found.is_failed then '{FAILED}'
         when found.parts < steps.parts then steps.outcome
@@ -261,9 +268,9 @@ from (select name, json_group_array(text) as texts from (
 where steps.run_id = :run and steps.step = 'extract' and steps.name = found.name""",
     """
 update steps set did = found.did, warnings = found.texts
-from (select count(*) || ' checks' as did,
+from (select count(*) || iif(count(*) = 1, ' check', ' checks') as did,
     json_group_array(name || ': ' || failing) filter (where not passed and severity <> 'error') as texts
-    from check_history where run_id = :run) as found
+    from check_history where run_id = :run having count(*) > 0) as found
 where run_id = :run and step = 'audit'""",
 )
 

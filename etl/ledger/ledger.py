@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 from etl.errors import LedgerError
 from etl.ledger.connection import connect, copied, is_damage, set_aside
 from etl.ledger.rows import Approval, Check, Key, Offending, Receipt, RowCount, Run, Switch, now
+from etl.ledger.spent import ADD_SPENT
 
 #: What takes the place of a message that may quote personal data.
-_REMOVED = "(removed, since it may quote personal data that was masked or withdrawn)"
+REMOVED = "(removed, since it may quote personal data that was masked or withdrawn)"
 
 
 class Ledger:
@@ -51,11 +52,14 @@ class Ledger:
         return next(iter(self._all(query, key, _receipt)), None)
 
     def write(self, *receipts: Receipt) -> None:
-        """Replace the receipts of the same keys; all of them or none."""
+        """Replace the receipts of the same keys, and add what they cost to the history; all of it or nothing."""
         rows = [
             (*r.key, r.fingerprint, r.outcome, r.run_id, now(), r.seconds, json.dumps(r.details)) for r in receipts
         ]
-        self._many("insert or replace into receipts values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        costs = [r.spent.row(r.run_id, r.key.step, r.key.name) for r in receipts if r.spent]
+        self.change(
+            ("insert or replace into receipts values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows), (ADD_SPENT, costs)
+        )
         if self._receipts:
             self._receipts.items.update(_all_receipts(rows))
 
@@ -93,14 +97,14 @@ class Ledger:
         """Return the runs whose outcome nobody has noted, the one that began last first."""
         return self._all("select * from runs where outcome = '' order by rowid desc", read=_run)
 
-    def write_run(self, run: Run) -> None:
-        """Insert or replace a run."""
+    def write_run(self, run: Run, *also: tuple[str, Sequence[Any]]) -> None:
+        """Insert or replace a run, and execute other statements in the same transaction; see change()."""
         row = {**asdict(run), "versions": json.dumps(run.versions), "summary": json.dumps(run.summary)}
         names = [column.name for column in fields(Run)]
         marks, changed = ", ".join(f":{name}" for name in names), ", ".join(f"{n} = excluded.{n}" for n in names)
         # a replaced row would seem to have begun last
         upsert = f"insert into runs values ({marks}) on conflict (run_id) do update set {changed}"
-        self._many(upsert, [row])
+        self.change((upsert, [row]), *also)
 
     def problems(self, run_id: str) -> list[tuple[str, str]]:
         """Return step and message of everything that failed in a run, in order."""
@@ -145,8 +149,8 @@ class Ledger:
         with self._explaining(), self._open() as con:
             con.execute("delete from offending")
             con.execute("update checks set examples = '[]'")
-            con.execute("update problems set message = ? where message <> ''", [_REMOVED])
-            con.execute("update steps set message = ? where message <> '' and outcome = 'failed'", [_REMOVED])
+            con.execute("update problems set message = ? where message <> ''", [REMOVED])
+            con.execute("update steps set message = ? where message <> '' and outcome = 'failed'", [REMOVED])
             con.execute("update steps set warnings = '[]'")
         with self._explaining():
             self._open().execute("vacuum")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from etl.errors import sentence
+from etl.ledger.spent import Spent
 
 #: The outcome of an optional model that failed: what it held before stays.
 FAILED = "failed"
@@ -46,6 +47,8 @@ class Receipt:
     seconds: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
     finished_at: str = ""
+    #: What the step has cost, for the history; a receipt that is read has none.
+    spent: Spent | None = field(default=None, compare=False)
 
 
 def failed_note(receipt: Receipt) -> str:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import resource
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from time import perf_counter
-
-from etl.ledger.rows import now
 
 #: In which unit the system counts memory: kilobytes, but bytes on a Mac.
 _MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
+
+#: Adds to what the history has of a step. Parts may be done side by side, so its seconds are a span.
+ADD_SPENT = """
+update steps set
+    seconds = max(coalesce(seconds, 0), :seconds,
+        :seconds + (julianday(:started_at) - julianday(coalesce(nullif(started_at, ''), :started_at))) * 86400),
+    started_at = min(coalesce(nullif(started_at, ''), :started_at), :started_at),
+    cpu_seconds = coalesce(cpu_seconds, 0) + :cpu_seconds,
+    bytes_read = coalesce(bytes_read + :bytes_read, bytes_read, :bytes_read),
+    bytes_written = coalesce(bytes_written + :bytes_written, bytes_written, :bytes_written),
+    peak_memory_bytes = max(coalesce(peak_memory_bytes, 0), :peak_memory_bytes),
+    attempts = max(attempts, 1)
+where run_id = :run and step = :step and name = :name"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +39,16 @@ class Spent:
     bytes_written: int | None = None
     peak_memory_bytes: int = 0
 
+    def row(self, run_id: str, step: str, name: str) -> dict[str, object]:
+        """Return the values of ADD_SPENT, for a step of a run."""
+        return {**asdict(self), "run": run_id, "step": step, "name": name}
+
 
 @dataclass(frozen=True)
 class Meter:
     """Counts from where it is made; spent() may be asked any number of times."""
 
-    started_at: str = field(default_factory=now)
+    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="microseconds"))
     _began: float = field(default_factory=perf_counter)
     _cpu: float = field(default_factory=lambda: _cpu_seconds())
     _io: tuple[int, int] | None = field(default_factory=lambda: _io_bytes())

@@ -14,6 +14,7 @@ from etl.errors import ConfigError, few
 from etl.ledger import Ledger
 from etl.ledger.keys import AUDIT, PUBLISH
 from etl.ledger.lock import locked
+from etl.ledger.run_log import forget_quoted
 from etl.plan.definitions import definitions
 from etl.project import Project, environments, load_project
 from etl.sources import Source
@@ -54,7 +55,7 @@ def purge(project: Project, name: str, day: date | None = None) -> Purged:
         for path in project.data.glob("ledger.sqlite.damaged*"):
             path.unlink()
         ledger.forget([*keys, AUDIT, PUBLISH])
-        ledger.forget_quoted()
+        forget_quoted(project, ledger)
         others = [other for other in environments(project) if other != project.environment_name]
         others = [other for other in others if load_project(project.root, other, must_exist=False).data.is_dir()]
         return Purged(len({folder.name for folder in folders}), list(_remains(project, name, source, day)), others)

@@ -102,6 +102,11 @@ class Project:
         return self.data / "ledger.sqlite"
 
     @property
+    def logs(self) -> Path:
+        """What each run said, as JSON lines."""
+        return self.data / "logs"
+
+    @property
     def lock(self) -> Path:
         return self.data / ".lock"
 

@@ -42,6 +42,11 @@ class Settings:
     # Published files younger than so many days stay beyond that. The current one always does, and so do those that
     # a rollback names.
     keep_days: int = 0
+    # The history keeps the last so many runs that did something, and as many that found nothing new. Those of
+    # published files on disk always stay.
+    keep_runs: int = 400
+    # It keeps no run that began more days ago. 0: as long as `keep_runs` says.
+    keep_run_days: int = 400
     # `build.duckdb` is rewritten, and so published without it, when more percent of it are dead space. 100: never.
     compact_percent: int = 50
     # What is taken from the permissions of files that etl makes, beside its own umask: `027` lets the group read
@@ -138,6 +143,8 @@ def _whole_number(path: Path, key: str, text: str) -> int:
 def _check(path: Path, settings: Settings) -> None:
     if settings.keep_generations < 1:
         raise ConfigError(f"{path}: [etl] keep_generations must be at least 1.")
+    if settings.keep_runs < 1:
+        raise ConfigError(f"{path}: [etl] keep_runs must be at least 1.")
     if not re.fullmatch(r"v\d+\.\d+\.\d+|latest", settings.storage_version):
         raise ConfigError(
             f"{path}: [etl] storage_version = {settings.storage_version} is not a version of DuckDB. Write one "

@@ -45,12 +45,19 @@ def generation_names(project: Project) -> list[str]:
     return sorted((path.name for path in made if path.name[0] != "."), reverse=True)
 
 
+def run_names(project: Project) -> list[str]:
+    """Return the runs that have a log, the newest first, and what stands for the last one."""
+    logs = project.logs.glob("*.jsonl") if project.logs.is_dir() else ()
+    return ["last", *sorted((path.stem for path in logs), reverse=True)]
+
+
 NAMES: dict[str, Callable[[Project], list[str]]] = {
     "source": source_names,
     "model": model_names,
     "table": table_names,
     "generation": generation_names,
     "environment": environments,
+    "run": run_names,
 }
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 #: What encodings without them show in the place of the signs that commands draw with.
-_PLAIN = {"→": "->", "├": "|", "└": "`", "│": "|", "─": "-", "…": "..."}
+_PLAIN = {"→": "->", "├": "|", "└": "`", "│": "|", "─": "-", "…": "...", "█": "#", "·": "."}
 _UNWRITTEN = 30
 _STREAMS = ("stdout", "stderr", "__stdout__", "__stderr__")
 

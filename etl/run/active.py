@@ -6,30 +6,34 @@ import atexit
 import gc
 import logging
 import os
-import secrets
 import shutil
-import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import Crash, LedgerError, StepError
 from etl.ledger import Key, Ledger, Run, now
+from etl.ledger.history import History, RunFacts
 from etl.ledger.lock import take_lock
+from etl.ledger.run_log import RunLog
+from etl.ledger.spent import Meter
 from etl.plan.scope import Scope
 from etl.project import Project, load_project
 from etl.project.files import private
-from etl.project.git import commit_of
+from etl.project.git import commit_of, is_committed
+from etl.run import recording
+from etl.run.origin import new_run_id, origin_of, versions
 from etl.run.same import Said, Seen, find_same
 from etl.run.workers import batch_size, end_with_parent, end_without_workers, memory_share, ready_to_fork
 
 if TYPE_CHECKING:
     from etl.plan import Plan
+
+__all__ = ["ActiveRun", "active_run", "finish_runs", "has_crashed", "new_run_id", "progress", "versions"]
 
 log = logging.getLogger("etl")
 
@@ -44,11 +48,6 @@ _CRASHED = "crashed"
 
 #: Up to so many receipts are asked for one by one.
 _FEW = 20
-
-
-def new_run_id() -> str:
-    """Return an id that sorts by time: UTC to the millisecond, and four hex digits against a tie."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"[:-3] + f"Z-{secrets.token_hex(2)}"
 
 
 class ActiveRun:
@@ -68,6 +67,13 @@ class ActiveRun:
     ) -> None:
         """`is_whole` says that everything stale is asked for; without a plan, one is made when it is asked for."""
         self.project, self.ledger, self.row = project, ledger, row
+        self.history, self.meter = History(ledger), Meter()
+        #: Who or what began it, and how.
+        self.facts = RunFacts(run_id=row.run_id)
+        #: The steps that this process does now.
+        self.doing: recording.Doing | None = None
+        #: Where what it says is written to, beside the text that people read.
+        self.log: RunLog | None = None
         self.lock, self.pid, self.is_whole = lock, pid, is_whole
         self.scope = plan.scope if plan else scope or Scope(project.today())
         #: What a run is to say that finds all as it was; None for one that has something to do, or may have.
@@ -100,6 +106,7 @@ class ActiveRun:
         from etl.run import planned, remembered
 
         self._plan = planned.plan_of(self.project, self.ledger, self.scope, self.row.run_id)
+        recording.note_plan(self)
         self._given, self.same = remembered.see_given(self._plan), None
         for name in ("batch_size", "extracting"):
             self.__dict__.pop(name, None)
@@ -127,6 +134,11 @@ class ActiveRun:
         if self.awaited or self.undelivered or self.plan.missing:
             return False
         return self.is_done(*self.plan.stale)
+
+    @cached_property
+    def is_committed(self) -> bool:
+        """Whether git knows all of the code; asked once, before workers are forked."""
+        return is_committed(self.project)
 
     @cached_property
     def batch_size(self) -> int:
@@ -179,7 +191,7 @@ class ActiveRun:
         """Write the outcome to the ledger, say it, and release the lock; once, and only in the parent."""
         if self.finished or os.getpid() != self.pid:
             return
-        self.finished = True
+        self.finished, self.doing = True, None
         try:
             if self._plan:
                 self._close()
@@ -188,6 +200,8 @@ class ActiveRun:
                 _crashed.append(self.row.run_id)
         except LedgerError as error:
             log.error("%s", error)
+        if self.log:
+            self.log.close()
         os.close(self.lock)
         _active.pop(self.row.run_id, None)
 
@@ -215,6 +229,7 @@ class ActiveRun:
         else:
             from etl.run import ending
 
+            recording.close(self)
             receipts = self.ledger.receipts()
             is_lacking = bool(self.lacking)
             outcome = ending.outcome_of(
@@ -225,6 +240,7 @@ class ActiveRun:
         for line in lines:
             log.info(line)
         self._remember()
+        recording.prune(self)
 
     def _remember(self) -> None:
         """Note what the next run need not plan; without that it plans, and is none the worse."""
@@ -236,7 +252,9 @@ class ActiveRun:
 
     def _write(self, outcome: str, totals: dict[str, Any]) -> Run:
         self.row = replace(self.row, outcome=outcome, finished_at=now(), summary=totals)
-        self.ledger.write_run(self.row)
+        spent = vars(self.meter.spent())
+        self.facts = replace(self.facts, **{name: spent[name] for name in spent if name != "started_at"})
+        self.history.write(self.row, self.facts)
         return self.row
 
 
@@ -288,7 +306,10 @@ def progress() -> tuple[int, int]:
 def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, lock: int) -> ActiveRun:
     scope = asked or Scope(project.today())
     ledger = Ledger(project.ledger)
-    _end_earlier(project, ledger)
+    if killed := ledger.unfinished():
+        from etl.run import planned
+
+        planned.end_earlier(project, ledger, killed)
     # whoever wrote here is gone: this process has the lock
     shutil.rmtree(project.scratch, ignore_errors=True)
     private(project.scratch)
@@ -297,11 +318,20 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     run = ActiveRun(
         project=project, ledger=ledger, scope=scope, row=row, lock=lock, pid=os.getpid(), is_whole=is_whole
     )
-    run.same = find_same(project, ledger, scope, known) if is_whole else None
-    if run.same is None:
-        _plan(run)
-    else:
-        ledger.write_run(row)
+    run.facts = origin_of(project, run_id)
+    run.log = RunLog(project, run_id, lambda: run.doing.named if run.doing else ("", ""))
+    try:
+        run.same = find_same(project, ledger, scope, known) if is_whole else None
+        if run.same is None:
+            from etl.run import planned
+
+            planned.begin(run)
+        else:
+            run.history.write(row, run.facts)
+    except BaseException as error:
+        run.log.note(f"the run cannot begin: {error}")
+        run.log.close()
+        raise
     atexit.register(_end, run)
     return run
 
@@ -310,38 +340,3 @@ def _end(run: ActiveRun) -> None:
     """Finish a run when its process ends; what is in memory is not looked through for garbage once more."""
     run.finish()
     gc.freeze()
-
-
-def _plan(run: ActiveRun) -> None:
-    """Note that the run has begun, and fix what it will do."""
-    from etl.run import planned
-
-    planned.put_in_order(run.project, run.ledger)
-    run.ledger.write_run(run.row)
-    try:
-        assert run.plan
-    except BaseException as error:
-        run.ledger.write_run(replace(run.row, outcome="failed", finished_at=now()))
-        with suppress(LedgerError):
-            run.ledger.note_problem(run.row.run_id, "plan", str(error) or type(error).__name__)
-        raise
-
-
-def _end_earlier(project: Project, ledger: Ledger) -> None:
-    """Note how the runs ended that could not note it themselves: this process has the lock."""
-    for earlier in ledger.unfinished():
-        from etl.run import planned
-
-        is_published = planned.was_published(project, earlier.run_id)
-        ledger.write_run(replace(earlier, outcome="published" if is_published else "killed"))
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide what a run does."""
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for name in ("etl", "luigi", "duckdb", "pandera"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

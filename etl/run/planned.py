@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
-from etl.ledger import FAILED, Ledger
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+
+from etl.errors import LedgerError
+from etl.ledger import FAILED, Ledger, Run, now
+from etl.ledger.history import History
 from etl.ledger.keys import BUILD, extract_key
 from etl.plan import Plan, Scope, check_room, make_plan
 from etl.project import Project
+from etl.run import recording
 from etl.stages.lake import forget_refused
 from etl.stages.published import current, note_missed, sweep
 from etl.stages.warehouse import keep_build_open
+
+
+def begin(run: recording.Recorded) -> None:
+    """Note that a run has begun, put in order what others left, and fix what it will do."""
+    put_in_order(run.project, run.ledger)
+    # without git nobody knows
+    run.facts = replace(run.facts, is_dirty=not run.is_committed if run.row.git_commit else None)
+    run.history.write(run.row, run.facts)
+    try:
+        assert run.plan
+    except BaseException as error:
+        recording.note_planning_failed(run, error)
+        run.ledger.write_run(replace(run.row, outcome="failed", finished_at=now()))
+        with suppress(LedgerError):
+            run.ledger.note_problem(run.row.run_id, "plan", str(error) or type(error).__name__)
+        raise
+
+
+def end_earlier(project: Project, ledger: Ledger, killed: Iterable[Run]) -> None:
+    """Note how runs ended that could not note it themselves: this process has the lock."""
+    for earlier in killed:
+        outcome = "published" if was_published(project, earlier.run_id) else "killed"
+        recording.close_killed(History(ledger), earlier.run_id, outcome)
+        ledger.write_run(replace(earlier, outcome=outcome))
 
 
 def put_in_order(project: Project, ledger: Ledger) -> None:

@@ -18,7 +18,7 @@ from etl.ledger import FAILED, Key, Receipt, failed_note, now
 from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.plan import Plan
 from etl.project import Project
-from etl.project.git import is_committed
+from etl.run import recording
 from etl.run.active import ActiveRun
 from etl.sources import Source
 from etl.stages import audited, lake, published, warehouse
@@ -38,9 +38,10 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     deliveries = [plan.held[source][day] for day in dates]
     content = {day: plan.fingerprints[extract_key(source, day)] for day in dates}
     before = _before(plan, source, dates)
-    receipts = lake.extract(
-        run.extracting, plan.catalog.sources[source], deliveries, content, run.ledger, plan.run_id, before
-    )
+    with recording.recorded(run, "extract", [source]):
+        receipts = lake.extract(
+            run.extracting, plan.catalog.sources[source], deliveries, content, run.ledger, plan.run_id, before
+        )
     new = [receipt.details for receipt in receipts if receipt.outcome != "kept"]
     rows = sum(details["rows"] for details in new)
     rejected = sum(details["rejected"] for details in new)
@@ -52,8 +53,9 @@ def load(run: ActiveRun, sources: Sequence[str]) -> None:
     """Make each raw.<source> hold what the lake holds."""
     started, plan = perf_counter(), run.plan
     receipts = run.ledger.receipts()
-    contents = [_table(plan, name, receipts) for name in sources]
-    loaded = warehouse.load(run.project, contents, run.ledger, plan.run_id)
+    with recording.recorded(run, "load", sources, is_shared=True):
+        contents = [_table(plan, name, receipts) for name in sources]
+        loaded = warehouse.load(run.project, contents, run.ledger, plan.run_id)
     rows = {receipt.key.name: receipt.details["rows"] for receipt in loaded if receipt.details["loaded"]}
     tables = ", ".join(f"raw.{name} {counted(count, 'row')}" for name, count in rows.items())
     _said("loaded", tables or "nothing: no partition is new", started)
@@ -63,15 +65,16 @@ def transform(run: ActiveRun, names: Sequence[str]) -> None:
     """Build models that do not read one another."""
     started, plan = perf_counter(), run.plan
     builds = [plan.build(name) for name in names]
-    receipts = warehouse.transform(
-        run.project,
-        builds,
-        run.ledger,
-        plan.run_id,
-        batch_date=plan.scope.last,
-        sources_of=plan.sources_of,
-        failed=_optional_failed(run).values(),
-    )
+    with recording.recorded(run, "transform", names, is_shared=True):
+        receipts = warehouse.transform(
+            run.project,
+            builds,
+            run.ledger,
+            plan.run_id,
+            batch_date=plan.scope.last,
+            sources_of=plan.sources_of,
+            failed=_optional_failed(run).values(),
+        )
     for receipt in (receipt for receipt in receipts if receipt.outcome == FAILED):
         log.warning("warning: %s", failed_note(receipt))
     said = [built(receipt) for receipt in receipts if receipt.details["built"]]
@@ -101,7 +104,8 @@ def audit(run: ActiveRun) -> None:
             "warning: without %s, these audits are left out: %s", few(sorted(absent)), few(left_out, _LISTED)
         )
     try:
-        audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
+        with recording.recorded(run, "audit"):
+            audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
     except AuditError as error:
         published.set_aside(run.project)
         look = (
@@ -122,10 +126,11 @@ def publish(run: ActiveRun) -> None:
         contracts=_without(_absent(run), plan.catalog.tables),
         definitions=plan.code,
         unique=_unique(plan),
-        is_committed=is_committed(run.project),
+        is_committed=run.is_committed,
         force=plan.scope.publish_held,
     )
-    receipt = published.publish(run.project, run.ledger, row, publication)
+    with recording.recorded(run, "publish"):
+        receipt = published.publish(run.project, run.ledger, row, publication)
     exported = {name: count for name, count in receipt.details["exported"].items() if count}
     if exported:
         files = [f"{name} ({counted(count, 'file')})" for name, count in exported.items()]
@@ -147,6 +152,7 @@ def failed(error: Exception, run: ActiveRun, step: str, of: Sequence[str]) -> Et
     explained = known or Crash(f"{' '.join([step, *of])}: {type(error).__name__}: {sentence(str(error))}")
     log.error("failed: %s", explained, exc_info=None if known else error)
     run.note_problem(step, explained)
+    recording.note_failed(run, explained)
     return explained
 
 

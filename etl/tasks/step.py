@@ -116,6 +116,7 @@ class Step(luigi_options.Asked):
         except Exception as error:
             own = [str(v) for name, v in self.param_kwargs.items() if v and name not in ("project", "run_id")]
             raise self.steps.failed(error, run, self.task_family, own) from error
+        run.doing = None
 
     @property
     def steps(self) -> Any:

@@ -25,6 +25,7 @@ from luigi.worker import Worker
 from etl.errors import DeliveryError, EtlError, sentence
 from etl.ledger.keys import UNDELIVERED
 from etl.project import Project
+from etl.run import recording
 from etl.run.active import ActiveRun
 from etl.stages import raw
 from etl.tasks.makers import check, last_line, maker_of, told
@@ -48,11 +49,14 @@ def deliver(run: ActiveRun, kind: type[luigi.Task], sources: Collection[str]) ->
     own = {"project": run.project.identity, "run_id": run.row.run_id}
     files: list[Any] = [kind(source=name, date=day, **own) for name, days in due.items() for day in days]
     before, started, run.is_delivering = _there(run, due), time.perf_counter(), True
+    recording.note_deliveries(run, due)
     try:
         check(run.plan)
-        problems = _work(run, files)
+        with recording.recorded(run, recording.DELIVER, due):
+            problems = _work(run, files)
     except EtlError as error:
         run.note_problem("plan", error)
+        recording.note_failed(run, error)
         raise
     finally:
         run.is_delivering = False
@@ -60,6 +64,7 @@ def deliver(run: ActiveRun, kind: type[luigi.Task], sources: Collection[str]) ->
             del run.awaited[name]
     for file, why in problems.items():
         _say(run, file, why)
+    recording.note_delivered(run, due)
     if _there(run, due) != before:
         log.info("delivered %s in %.2f s", ", ".join(sorted(due)), time.perf_counter() - started)
         run.replan()

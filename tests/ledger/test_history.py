@@ -162,8 +162,8 @@ def test_facts_of_a_run_are_replaced(history: History) -> None:
     begun = RunFacts(run_id=RUN, trigger="cron", command="etl run", user="ann", host="box", is_dirty=True)
     ended = replace(begun, seconds=2.0, cpu_seconds=1.5)
 
-    history.write_facts(begun)
-    history.write_facts(ended)
+    history.write(Run(RUN, "2024-03-02", "2024-03-02"), begun)
+    history.write(Run(RUN, "2024-03-02", "2024-03-02"), ended)
 
     assert history.facts() == {RUN: ended}
     assert history.facts(["another"]) == {}

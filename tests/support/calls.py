@@ -42,6 +42,9 @@ SQL = {
 CALLS = {
     "status": [[]],
     "audits": [[], ["none"], [NAME]],
+    "runs": [[], ["--failed", "--last", "3"]],
+    "show": [[], [WORD]],
+    "logs": [[], ["last", WORD], [WORD]],
     "plan": [["--all", "--date", "2024-03-31"], ["--select", WORD]],
     "generations": [[]],
     "diff": [[], [WORD], ["current", "current", WORD]],

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import date
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal, paths, qualified
 from etl.errors import Crash, EtlError, StepError, WithdrawnError, few, sentence
 from etl.ledger import Ledger, Receipt
 from etl.ledger.keys import extract_key, load_key
+from etl.ledger.spent import Meter
 from etl.project import Project
 from etl.sources import Source
 from etl.stages.lake.layout import delete_partition, partition_file
@@ -90,34 +90,40 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
     import duckdb
 
     receipts: list[Receipt] = []
-    failed: list[EtlError] = []
+    failed: dict[str, EtlError] = {}
     with open_build(project, ledger, run_id) as con:
         for table in tables:
             try:
                 receipts.append(_load(con, project, table, run_id))
             except StepError as error:
-                failed.append(error)
+                failed[table.source.name] = error
             except (duckdb.Error, OSError) as error:
-                failed.append(_explained(con, project, table, ledger, error))
+                failed[table.source.name] = _explained(con, project, table, ledger, error)
             except Exception as error:
                 log.error("%s", table.source.table, exc_info=error)
-                failed.append(
-                    Crash(
-                        f"{table.source.table} could not be loaded: {type(error).__name__}: {sentence(str(error))}"
-                    )
+                failed[table.source.name] = Crash(
+                    f"{table.source.table} could not be loaded: {type(error).__name__}: {sentence(str(error))}"
                 )
     for table in tables:
         if any(receipt.key.name == table.source.name for receipt in receipts):
             _forget_withdrawn(project, table, ledger)
     ledger.write(*receipts)
     if failed:
-        kind = next((Crash for error in failed if isinstance(error, Crash)), StepError)
-        raise failed[0] if len(failed) == 1 else kind("\n".join(map(str, failed)))
+        raise _all_of(failed)
     return receipts
 
 
+def _all_of(failed: Mapping[str, EtlError]) -> EtlError:
+    """Return one error for the sources that failed."""
+    errors = list(failed.values())
+    kind = next((Crash for error in errors if isinstance(error, Crash)), StepError)
+    whole = errors[0] if len(errors) == 1 else kind("\n".join(map(str, errors)))
+    whole.each = {name: str(error) for name, error in failed.items()}
+    return whole
+
+
 def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id: str) -> Receipt:
-    source, started = table.source, perf_counter()
+    source, meter = table.source, Meter()
     _check_withdrawn(con, table)
     with transaction(con):
         _define(con, source)
@@ -134,8 +140,9 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
         _insert(con, project, table, stale, run_id)
         con.execute("update etl._tables set content = ? where source = ?", [table.content, source.name])
     details = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale)}
-    seconds = perf_counter() - started
-    return Receipt(load_key(source.name), table.content, run_id, seconds=seconds, details=details)
+    spent = meter.spent()
+    key = load_key(source.name)
+    return Receipt(key, table.content, run_id, seconds=spent.seconds, details=details, spent=spent)
 
 
 def _explained(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from etl.errors import StepError
 from etl.ledger import Ledger
+from etl.ledger.run_log import forget_quoted
 from etl.project import Project
 from etl.stages.warehouse.build import NOTED, close_build, open_build
 from etl.stages.warehouse.compact import compact
@@ -56,5 +57,5 @@ def scrub(project: Project, ledger: Ledger, run_id: str) -> None:
             f"{project.build} may still hold personal data of {names} that was masked or withdrawn, and could not "
             "be rewritten without it (see the warning above). Nothing is published. Fix the cause and run again."
         )
-    ledger.forget_quoted()
+    forget_quoted(project, ledger)
     log.info("scrubbed   build.duckdb: personal data of %s was masked, replaced or withdrawn", names)

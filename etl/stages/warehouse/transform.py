@@ -14,6 +14,7 @@ from etl.engine.quoting import qualified
 from etl.errors import TransformError, plain
 from etl.ledger import Ledger, Receipt
 from etl.ledger.keys import transform_key
+from etl.ledger.spent import Meter, Spent
 from etl.project import Project
 from etl.stages.warehouse import incremental
 from etl.stages.warehouse.build import drop_model, open_build, transaction, write_row_counts
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _COMMIT_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Done:
     """What was done about a model; `work` is nothing if it was there already."""
 
@@ -38,6 +39,7 @@ class _Done:
     built: Built
     work: Work
     parts: Mapping[Day, Part]
+    spent: Spent | None = None
 
 
 def transform(
@@ -65,7 +67,9 @@ def transform(
         limit = project.settings.cutoff_rows
         receipts, problems = build_models(con, builds, run_id, limit, ledger.write, failures)
     if problems:
-        raise TransformError("\n".join(problems))
+        error = TransformError("\n".join(problems))
+        error.each = failures.problems
+        raise error
     return receipts
 
 
@@ -148,11 +152,11 @@ def _transaction(con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id
 
 
 def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int) -> _Done:
-    started = perf_counter()
+    meter = Meter()
     model, before = build.model, state.built.get(build.model.name)
     todo = work(build, state)
     if not todo and before:
-        return _Done(build, replace(before, content=build.content), todo, {})
+        return _Done(build=build, built=replace(before, content=build.content), work=todo, parts={})
     state.make_schema(model.name.split(".")[0])
     if before and before.materialized != model.materialized:
         drop_model(con, model.name)
@@ -165,7 +169,8 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
     parts = incremental.parts(con, build, state, days, limit) if has_parts else {}
     if rows is None and model.kind.is_stored:
         rows = int(con.execute(f"select count(*) from {qualified(model.name)}").fetchall()[0][0])
-    seconds = perf_counter() - started
+    spent = meter.spent()
+    seconds = spent.seconds
     whole = seconds if todo.full or not before else before.full_seconds
     built = Built(
         content=build.content,
@@ -179,7 +184,7 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
         full_seconds=whole,
     )
     state.put(model, built, parts)
-    return _Done(build, built, todo, parts)
+    return _Done(build=build, built=built, work=todo, parts=parts, spent=spent)
 
 
 def _with_versions(done: Iterable[_Done], state: State) -> list[_Done]:
@@ -253,4 +258,4 @@ def _receipt(item: _Done, run_id: str) -> Receipt:
     }
     key = transform_key(item.build.model.name)
     seconds = item.built.seconds if item.work else 0.0
-    return Receipt(key, item.build.content, run_id, seconds=seconds, details=details)
+    return Receipt(key, item.build.content, run_id, seconds=seconds, details=details, spent=item.spent)
