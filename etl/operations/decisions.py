@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import getpass
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +19,7 @@ from etl.ledger import Ledger, now
 from etl.ledger.lock import locked
 from etl.operations import rejected
 from etl.operations.quarantine import COLUMNS
-from etl.operations.rejected import HASH, ORDER, Selection, find_source, is_edited
+from etl.operations.rejected import NAME, Selection, find_source, is_edited
 from etl.operations.spreadsheet import unguarded, with_line_ends
 from etl.plan import Plan, Scope, make_plan
 from etl.project import Project
@@ -27,12 +27,15 @@ from etl.sources import Source
 from etl.stages.lake import partition_file
 from etl.stages.lake.corrections import (
     DISCARD,
+    HASH,
     REPLACE,
     WHOLE_FILE,
     Correction,
     add_corrections,
     add_decision,
+    add_lines,
     corrections_file,
+    end_of_line,
     record_hash,
 )
 from etl.stages.lake.inputs import open_file
@@ -46,11 +49,12 @@ if TYPE_CHECKING:
 
 #: What is said to have the lock meanwhile: a run that is under way was planned with what was decided before.
 _LOCKED_FOR = "etl quarantine"
+_BLOCK_ROWS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Records of a source whose partitions are to be run again, those of `days`; `records` has their names."""
+    """Records of a source whose partitions are to be run again, those of `days`; `records` their names."""
 
     source: str
     days: Sequence[date]
@@ -65,7 +69,7 @@ class Decision:
         """Return how many of the records are rejected now, and how many of the source are, these and others."""
         with rejected.opened(project, self.source, discarded=False) as con:
             con.register("decided", self.records)
-            query = "select count(*) filter (record in (select record from decided)), count(*) from selected"
+            query = f"select count(*) filter ({NAME} in (select name from decided)), count(*) from selected"
             ((stay, everything),) = con.execute(query).fetchall()
         return stay, everything
 
@@ -124,8 +128,13 @@ def discard(project: Project, name: str, selection: Selection, reason: str) -> D
         who = {"action": DISCARD, "reason": reason, "by": _user(), "at": now()}
         is_whole = selection.rule == REFUSED_RULE and not selection.lines
         for day, delivery in held.items():
-            keys = _files(con, delivery) if is_whole else _originals(project, source, delivery, con)
-            add_decision(corrections_file(project, source, day), keys, who, project.scratch)
+            file = corrections_file(project, source, day)
+            if is_whole:
+                add_decision(file, _files(con, delivery), who, project.scratch)
+            elif any(column.pii for column in source.contract.columns):
+                add_decision(file, _originals(project, source, delivery, con), who, project.scratch)
+            else:
+                add_lines(file, _lines(con, delivery, who), project.scratch)
     return decision
 
 
@@ -150,7 +159,7 @@ def _decision(con: duckdb.DuckDBPyConnection, name: str, records: Collection[str
     mine = "true" if records is None else "record in (select unnest($1))"
     given = [] if records is None else [list(records)]
     days = con.execute(f"select distinct date from selected where {mine} order by all", given).fetchall()
-    called = con.sql(f"select record from selected where {mine}", params=given).to_arrow_table()
+    called = con.sql(f"select {NAME} as name from selected where {mine}", params=given).to_arrow_table()
     return Decision(source=name, days=[day for (day,) in days], records=called)
 
 
@@ -192,13 +201,22 @@ def _files(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> Iterator[tuple
     yield from ((file.name, WHOLE_FILE, file.sha256) for file in delivery.files if file.name in names)
 
 
+def _lines(con: duckdb.DuckDBPyConnection, delivery: Delivery, decision: Mapping[str, str]) -> Iterator[bytes]:
+    """Yield the lines that say one thing about records, many at a time: there can be millions."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    cells = ("'{\"file\": '", "to_json(file)", "', \"line\": '", "line", '\', "sha256": "\'', HASH, "'\", '")
+    query = f"select concat({', '.join(cells)}, $1) as said {_of(delivery)}"
+    for block in con.sql(query, params=[end_of_line(decision)]).to_arrow_reader(_BLOCK_ROWS):
+        together = pa.ListArray.from_arrays([0, block.num_rows], block.column(0))
+        yield pc.binary_join(together, "")[0].as_buffer().to_pybytes()
+
+
 def _originals(
     project: Project, source: Source, delivery: Delivery, con: duckdb.DuckDBPyConnection
 ) -> Iterator[tuple[str, int, str]]:
-    """Yield file, line and hash of records; of masked ones from the raw file, which alone has their texts."""
-    if not any(column.pii for column in source.contract.columns):
-        yield from rejected.rows(con, f"select file, line, {HASH} {_of(delivery)} order by {ORDER}")
-        return
+    """Yield file, line and hash of masked records, from the raw file, which alone has their texts."""
     wanted = set(rejected.rows(con, f"select file, line {_of(delivery)}"))
     for number, file in enumerate(delivery.files):
         opened = open_file(project, source.at(delivery.date), delivery, file, number)

@@ -16,7 +16,7 @@ from etl.operations.rejected import ORDER, Selection, find_source
 from etl.operations.spreadsheet import guarded_text_sql
 from etl.plan.definitions import definitions
 from etl.project import Project
-from etl.project.files import restrict_files
+from etl.project.files import restrict_files, sha256
 from etl.stages.lake.corrections import read_corrections
 from etl.stages.lake.layout import BESIDE, REJECTS
 from etl.stages.lake.rejects import REFUSED_RULE
@@ -109,10 +109,15 @@ def stale(project: Project, source: str = "") -> list[dict[str, Any]]:
     found = []
     for file in sorted(project.corrections.glob(f"{source or '*'}/*.jsonl")):
         name, day = file.parent.name, file.stem
+        receipt = receipts.get((name, day))
+        is_settled = name in sources and receipt and receipt.details.get("stale") == []
+        # a million decisions that all count are not read to be told so
+        if is_settled and receipt and receipt.details.get("corrections") == sha256(file):
+            continue
         decided = read_corrections(file)
         for item in decided:
             why = "there is no such source" if name not in sources else ""
-            why = why or _reason(receipts.get((name, day)), decided.sha256, item.name)
+            why = why or _reason(receipt, decided.sha256, item.name)
             if why:
                 found.append({"source": name, "date": day, "record": item.name, "action": item.action, "why": why})
     return found

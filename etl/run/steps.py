@@ -40,7 +40,14 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     before = _before(plan, source, dates)
     with recording.recorded(run, "extract", [source]):
         receipts = lake.extract(
-            run.extracting, plan.catalog.sources[source], deliveries, content, run.ledger, plan.run_id, before
+            run.extracting,
+            plan.catalog.sources[source],
+            deliveries,
+            content,
+            run.ledger,
+            plan.run_id,
+            before,
+            is_forced=plan.scope.force,
         )
     new = [receipt.details for receipt in receipts if receipt.outcome != "kept"]
     rows = sum(details["rows"] for details in new)

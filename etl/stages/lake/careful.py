@@ -120,6 +120,7 @@ def _extract_corrected(
             discarded=discarded,
             warnings=sound.warnings(),
             stale=stale,
+            only_discards=corrections.only_discards,
         )
         file = scratch_file(extraction.project, "lake", delivery)
         extracted.rows = _write(extraction, extracted, every, sound, file)

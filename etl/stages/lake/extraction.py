@@ -23,6 +23,7 @@ from etl.sources import Source
 from etl.stages.lake import empty, in_blocks
 from etl.stages.lake.careful import extract_carefully, refuse
 from etl.stages.lake.clean import Opening, extract_clean
+from etl.stages.lake.discards import discard_again
 from etl.stages.lake.grouped import extract_small
 from etl.stages.lake.inputs import Input, Lines, open_file, which
 from etl.stages.lake.place import Extracted, Extraction, folders, place, refusal, why_too_few
@@ -49,13 +50,16 @@ def extract(
     ledger: Ledger,
     run_id: str,
     before: Mapping[date, Receipt] = MappingProxyType({}),
+    *,
+    is_forced: bool = False,
 ) -> list[Receipt]:
     """Make each delivery a partition of the lake, or refuse it; return the receipts, which are written.
 
     `content` is the fingerprint of each date. What is wrong with one delivery stops no other: DeliveryError
     comes at the end and names every one that was not taken, or Crash if etl itself failed with one. In an
     optional source a refused one is taken: as a partition without rows. Where `before` has the receipt of rows
-    that were accepted for its date, these stay.
+    that were accepted for its date, these stay. What `is_forced` is read and judged again, whatever is known of
+    it.
     """
     alike: dict[str, list[Delivery]] = defaultdict(list)
     for delivery in deliveries:
@@ -71,7 +75,7 @@ def extract(
                 run_id=run_id,
                 before=before,
             )
-            done.append(_Extractor(extraction=extraction, ledger=ledger))
+            done.append(_Extractor(extraction=extraction, ledger=ledger, is_forced=is_forced))
             done[-1].problems += map(str, read_unchanged(done[-1].run, together))
     if problems := [problem for extraction in done for problem in extraction.problems]:
         kind = Crash if any(extraction.has_crashed for extraction in done) else DeliveryError
@@ -85,6 +89,7 @@ class _Extractor:
 
     extraction: Extraction
     ledger: Ledger
+    is_forced: bool = False
     problems: list[str] = field(default_factory=list)
     has_crashed: bool = False
     receipts: list[Receipt] = field(default_factory=list)
@@ -108,6 +113,8 @@ class _Extractor:
 
     def _take(self, delivery: Delivery) -> None:
         """Open one delivery: refuse it, let it wait for others like it, or extract it alone."""
+        if not self.is_forced and (receipt := discard_again(self.extraction, delivery)):
+            return self._write([receipt])
         opening = self._opened(delivery)
         if opening is None:
             return

@@ -37,6 +37,8 @@ from etl.stages.raw import Delivery
 if TYPE_CHECKING:
     import duckdb
 
+#: What a receipt says of a partition whose decisions leave records out and change none.
+ONLY_DISCARDS = "only_discards"
 #: Raise it when the same file and contract would now give another partition.
 VERSION = 3
 #: More rejects than this are not put in memory at once; fewer are not worth importing pyarrow for.
@@ -162,6 +164,8 @@ class Extracted:
     refused: str = ""
     #: What those corrections are about that are about no rejected record, and why not.
     stale: Mapping[str, str] = field(default_factory=dict)
+    #: Whether its decisions, if there are any, leave records out and change none.
+    only_discards: bool = False
     warnings: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -283,7 +287,8 @@ def _applied(extracted: Extracted) -> dict[str, Any]:
     """Return which corrections were known, what those are about that count no more, and why."""
     sha256 = extracted.delivery.corrections
     stale, whys = list(extracted.stale), list(extracted.stale.values())
-    return {"corrections": sha256, "stale": stale, "why_stale": whys} if sha256 else {}
+    own = {ONLY_DISCARDS: True} if extracted.only_discards else {}
+    return {"corrections": sha256, "stale": stale, "why_stale": whys, **own} if sha256 else {}
 
 
 def _quarantine(extraction: Extraction, extracted: Extracted, target: Path) -> None:
