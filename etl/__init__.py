@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from etl.errors import EtlError
-from etl.project.unreadable import stopped
+from etl.project.unreadable import explained, is_run, stopped
 from etl.sources import known
 
 try:
@@ -15,7 +15,12 @@ try:
     from etl.tasks import *  # noqa: F403
 except (ConfigFileError, UnicodeDecodeError) as error:
     # Luigi reads its configuration when it is imported
-    raise stopped(error) from None
+    told = explained(error)
+    if is_run():
+        from etl.run import telling
+
+        telling.not_begun("", "", told, None, is_whole=True)
+    raise stopped(told) from None
 
 if TYPE_CHECKING:
     from etl.contract import sql_check

@@ -44,9 +44,9 @@ LIBRARIES = {
     "models": {"duckdb"},
     "stages": {"duckdb", "numpy", "pyarrow", "tenacity"},
     "plan": {"duckdb"},
-    "reports": {"duckdb"},
+    "reports": {"duckdb", "apprise"},
     "run": {"duckdb"},
-    "operations": {"duckdb", "pyarrow"},
+    "operations": {"duckdb", "pyarrow", "cronsim"},
     "tasks": {"luigi"},
     "cli": {"click", "rich", "duckdb"},
 }

@@ -20,12 +20,18 @@ def check(as_json: bool) -> None:
     """Check settings, contracts and SQL, and run nothing.
 
     It is what a run reads before it begins, in every environment, and needs no data: made for a pull request. The
-    exit code is 0 if all is sound. Otherwise it is 35, and every error is named with its file and line.
+    addresses in ETL_NOTIFY and ETL_PING_URL are looked at too, if they are set. The exit code is 0 if all is
+    sound. Otherwise it is 35, and every error is named with its file and line.
     """
+    from etl.operations.notify import check_addresses
     from etl.plan.check import check_project
     from etl.project import load_project
+    from etl.project.secret import use_environment
 
-    show(asdict(check_project(load_project())), as_json, _show)
+    project = load_project()
+    use_environment(project.root)
+    check_addresses()
+    show(asdict(check_project(project)), as_json, _show)
 
 
 def _show(found: dict[str, Any]) -> None:

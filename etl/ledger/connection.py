@@ -56,6 +56,13 @@ create table if not exists run_facts (
 create table if not exists profiles (
     table_name text, partition text, column_name text, run_id text, batch_date text, facts text,
     primary key (table_name, partition, batch_date, column_name)) without rowid;
+create table if not exists incidents (
+    key text primary key, kind text, subject text, headline text, owners text, run_id text, opened_at text,
+    last_date text, nights integer);
+create table if not exists notices (
+    id integer primary key, run_id text, at text, channel text, title text, body text, state text, tries integer,
+    tried_at text, said text, claim text);
+create table if not exists untold (run_id text primary key);
 """
 
 #: What the cache keeps of a run that has left nothing to do, as long as no receipt changes.

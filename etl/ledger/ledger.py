@@ -152,6 +152,9 @@ class Ledger:
             con.execute("update problems set message = ? where message <> ''", [REMOVED])
             con.execute("update steps set message = ? where message <> '' and outcome = 'failed'", [REMOVED])
             con.execute("update steps set warnings = '[]'")
+            con.execute("update incidents set headline = ?", [REMOVED])
+            con.execute("update notices set title = '', body = ?", [REMOVED])
+            con.execute("update notices set state = 'dropped' where state = 'waiting'")
         with self._explaining():
             self._open().execute("vacuum")
             # readers of a moment ago may keep the log; the next run's end empties it

@@ -12,6 +12,8 @@ from etl.project.settings import parse
 
 #: The names of programs that are started by hand or by cron: the commands, and `python -m`.
 _COMMANDS = ("etl", "luigi", "__main__.py", "-m")
+#: What such a program is asked for that begins a night.
+_NIGHTS = {"Nightly", "Backfill", "run"}
 
 
 def is_command() -> bool:
@@ -21,8 +23,13 @@ def is_command() -> bool:
     return name in _COMMANDS or name.startswith("luigi-")
 
 
-def stopped(error: Exception) -> BaseException:
-    """Return the error of a luigi.cfg that Luigi cannot read; an exit with its message, if a command is run."""
+def is_run() -> bool:
+    """Return whether this process is a command that begins a night."""
+    return is_command() and not _NIGHTS.isdisjoint(sys.argv[1:])
+
+
+def explained(error: Exception) -> ConfigError:
+    """Return the error of a luigi.cfg that Luigi cannot read."""
     told = ConfigError(f"luigi.cfg cannot be read: {sentence(str(error))}")
     given = os.environ.get("LUIGI_CONFIG_PATH")
     for path in (*([Path(given)] if given else []), Path.cwd() / CONFIG, Path("/etc/luigi") / CONFIG):
@@ -31,6 +38,11 @@ def stopped(error: Exception) -> BaseException:
         except ConfigError as found:
             told = found
             break
+    return told
+
+
+def stopped(told: ConfigError) -> BaseException:
+    """Return what is to be raised for it: an exit with its message, if a command is run."""
     if not is_command():
         return told
     print(indented(printable_lines(f"Error: {told}")), file=sys.stderr)

@@ -25,7 +25,7 @@ from etl.plan.scope import Scope
 from etl.project import Project, load_project
 from etl.project.files import private
 from etl.project.git import commit_of, is_committed
-from etl.run import recording
+from etl.run import recording, telling
 from etl.run.origin import new_run_id, origin_of, versions
 from etl.run.same import Said, Seen, find_same
 from etl.run.workers import batch_size, end_with_parent, end_without_workers, memory_share, ready_to_fork
@@ -200,10 +200,12 @@ class ActiveRun:
                 _crashed.append(self.row.run_id)
         except LedgerError as error:
             log.error("%s", error)
+        telling.ended(self)
         if self.log:
             self.log.close()
         os.close(self.lock)
         _active.pop(self.row.run_id, None)
+        telling.send(self)
 
     def _give_up(self) -> None:
         problem = StepError(
@@ -267,15 +269,16 @@ def active_run(
     forked from this one. Raises AlreadyRunning if another process holds the project, and what make_plan() raises.
     """
     if run_id not in _active:
-        project = load_project(root)
-        finish_runs()
-        lock = take_lock(project, run_id)
-        try:
-            _active[run_id] = _begin(project, run_id, scope, is_whole, lock)
-            _active[run_id].workers = workers
-        except BaseException:
-            os.close(lock)
-            raise
+        with telling.why_not(root, run_id, scope, is_whole):
+            project = load_project(root)
+            finish_runs()
+            lock = take_lock(project, run_id)
+            try:
+                _active[run_id] = _begin(project, run_id, scope, is_whole, lock)
+                _active[run_id].workers = workers
+            except BaseException:
+                os.close(lock)
+                raise
         if workers > 1:
             ready_to_fork()
             _active[run_id].watch_workers()
@@ -320,6 +323,7 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     )
     run.facts = origin_of(project, run_id)
     run.log = RunLog(project, run_id, lambda: run.doing.named if run.doing else ("", ""))
+    telling.begun(run)
     try:
         run.same = find_same(project, ledger, scope, known) if is_whole else None
         if run.same is None:

@@ -12,6 +12,7 @@ from typing import Any
 from etl import contract as contracts_room
 from etl.contract.contract import Contract
 from etl.errors import ContractError, sentence
+from etl.project.days import read_days
 from etl.sources.columns import check_column, is_own_column
 from etl.sources.connectors import Connector, connector_from, connector_to
 from etl.sources.connectors.files import Files
@@ -102,6 +103,14 @@ class Source:
     min_rows_ratio: float | None = None
     # Of a snapshot: its table holds every one that came, not only the newest.
     history: bool = False
+    # Who is told of what is wrong with it: messages go to the addresses in `ETL_NOTIFY_<OWNER>`.
+    owner: str = ""
+    # The time of day by which the delivery of a day is there, such as `06:00`, in the project's time zone.
+    # `etl check-late` tells of one that is not.
+    expected_by: str = ""
+    # The days on which it is expected by then, such as `mon-fri`, `business days` or `last day of month`. Empty:
+    # every day.
+    expected_days: str = ""
     # What the source is called: `raw.<name>` is its table. The default is the variable's name.
     name: str = ""
     #: File and line of the declaration, for messages.
@@ -208,6 +217,7 @@ class Source:
         if self.required and self.optional:
             raise ContractError(f"{where} cannot be both required and optional.")
         self._check_task(where)
+        self._check_expected(where)
         if self.history and self.is_dated:
             raise ContractError(
                 f"{where}: history is of snapshots, and this source is dated: its table "
@@ -250,6 +260,18 @@ class Source:
                 f"{where}: a delivery that a task makes is complete when the task is. Take its marker and "
                 "settle_seconds out."
             )
+
+    def _check_expected(self, where: str) -> None:
+        if self.expected_by and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", self.expected_by):
+            raise ContractError(f"{where}: expected_by={self.expected_by!r} is not a time of day such as 06:00.")
+        if self.expected_days and not self.expected_by:
+            raise ContractError(
+                f"{where}: expected_days needs a time of day too. Add one such as expected_by='06:00'."
+            )
+        try:
+            read_days(self.expected_days)
+        except ValueError as error:
+            raise ContractError(f"{where}: expected_days={self.expected_days!r} {sentence(str(error))}") from None
 
     @staticmethod
     def _variant(since: str, contracts: Mapping[str, Contract], formats: Mapping[str, Format | None]) -> Variant:

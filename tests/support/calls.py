@@ -23,7 +23,7 @@ class Sales(pa.DataFrameModel):
     price: int = pa.Field(ge=0, nullable=True)
 
 sales = Source(contract=Sales, files="sales/{{date}}/*.csv", optional=True)
-other = Source(contract=Sales, files="other/{{date}}.csv", optional=True)
+other = Source(contract=Sales, files="other/{{date}}.csv", optional=True, expected_by="00:00", owner={NAME!r})
 """
 QUOTED = '"' + HOSTILE.replace("\r\n", "\n") + '"'
 RAW = {
@@ -57,6 +57,8 @@ CALLS = {
     "sniff": [[f"data/raw/sales/2024-03-01/{NAME}.csv"], [f"data/raw/sales/2024-03-02/{NAME}.csv"], [WORD]],
     "init": [[WORD], ["."], ["new", "--empty"]],
     "check": [[], ["--json"]],
+    "check-late": [[], ["--json"]],
+    "notify": [[], ["--json"], ["--test"]],
     "completion": [["bash"], [WORD]],
     "quarantine list": [[], ["sales"], [WORD]],
     "quarantine show": [["sales"], ["other"], [WORD]],

@@ -56,6 +56,9 @@ _WITHOUT_EFFECT = (
     "history",
     "contract",
     "variants",
+    "owner",
+    "expected_by",
+    "expected_days",
 )
 
 
