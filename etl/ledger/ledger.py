@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from etl.errors import LedgerError
 from etl.ledger.connection import connect, copied, is_damage, set_aside
-from etl.ledger.rows import Approval, Check, Key, Offending, Receipt, RowCount, Run, Switch, now
+from etl.ledger.rows import WHY, Approval, Check, Key, Offending, Receipt, RowCount, Run, Switch, now
 from etl.ledger.spent import ADD_SPENT
 
 #: What takes the place of a message that may quote personal data.
@@ -75,6 +75,11 @@ class Ledger:
         """Return what was last stored under `name`, if it was stored for the same `key`."""
         rows = self._all("select value from cache where name = ? and key = ?", (name, key))
         return str(rows[0][0]) if rows else None
+
+    def cache_key(self, name: str) -> str:
+        """Return what the text that was last stored under `name` was stored for; empty if there is none."""
+        rows = self._all("select key from cache where name = ?", (name,))
+        return str(rows[0][0]) if rows else ""
 
     def cache(self, name: str, key: str, value: str) -> None:
         """Store a text that can be computed anew from what `key` stands for."""
@@ -155,6 +160,12 @@ class Ledger:
             con.execute("update incidents set headline = ?", [REMOVED])
             con.execute("update notices set title = '', body = ?", [REMOVED])
             con.execute("update notices set state = 'dropped' where state = 'waiting'")
+            # of a partition whose newest delivery is refused they are below what was tried
+            for place in (WHY, f"tried.{WHY}"):
+                con.execute(
+                    "update receipts set details = json_remove(details, ?) where details like ?",
+                    [f"$.{place}.examples", f"%{WHY}%"],
+                )
         with self._explaining():
             self._open().execute("vacuum")
             # readers of a moment ago may keep the log; the next run's end empties it

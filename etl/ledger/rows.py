@@ -16,6 +16,9 @@ from etl.ledger.spent import Spent
 #: The outcome of an optional model that failed: what it held before stays.
 FAILED = "failed"
 
+#: Under what the receipt of a partition says which rules its rejected records broke, with a few of them.
+WHY = "why_rejected"
+
 #: How many offending rows of a check are kept.
 KEPT_ROWS = 100
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from etl.errors import counted
 from etl.ledger import Receipt, stamp
+from etl.ledger.rows import WHY
 from etl.project import Project
 from etl.sources import Source
 from etl.stages.lake.layout import delete_partition, partition_file, refused_base
@@ -48,7 +49,7 @@ def kept_details(before: Receipt, refused: str, tried: Mapping[str, Any]) -> dic
         **asked,
         "kept": before.details.get("kept", first),
         "refused": refused,
-        "tried": {name: tried[name] for name in ("file", "sha256", "records")},
+        "tried": {name: tried[name] for name in ("file", "sha256", "records", WHY) if name in tried},
     }
 
 

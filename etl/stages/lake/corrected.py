@@ -15,9 +15,10 @@ from etl.sources.formats import Fault
 from etl.sources.formats.splitter import line_ends
 from etl.stages.lake.corrections import DISCARD, WHOLE_FILE, Correction, Corrections, record_hash
 from etl.stages.lake.inputs import Input, reopened
-from etl.stages.lake.place import Extraction, Reject, scratch_file
+from etl.stages.lake.place import Extraction, scratch_file
 from etl.stages.lake.rejects import REFUSED_RULE, Item, Rejects, corrected
 from etl.stages.lake.sound import Broken, Change
+from etl.stages.lake.tally import Reject
 from etl.stages.raw import Delivery
 
 

@@ -10,7 +10,7 @@ from datetime import date
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from etl import engine
 from etl.contract import Rule
@@ -31,6 +31,7 @@ from etl.stages.lake.corrections import Corrections, corrections_file, read_corr
 from etl.stages.lake.inputs import Input, Lines
 from etl.stages.lake.layout import REJECTS, delete_partition, partition_file, refused_base
 from etl.stages.lake.streamed import in_parts, write_streamed
+from etl.stages.lake.tally import WHY, Reject, Tally
 from etl.stages.lake.unchanged import check_unchanged
 from etl.stages.raw import Delivery
 
@@ -134,23 +135,6 @@ class Extraction:
         return require_key(self.source.contract)
 
 
-class Reject(NamedTuple):
-    """A record that goes to quarantine: `rule` is the first it broke, `message` names them all."""
-
-    file: str
-    line: int
-    rule: str
-    column_name: str | None
-    message: str
-    text: str
-    #: The original bytes, where the text does not say all of them.
-    raw: bytes | None
-    #: Why a person discarded it; None if nobody did.
-    discarded: str | None = None
-    #: The rule that a record itself breaks whose partition is refused.
-    fault: str | None = None
-
-
 @dataclass(kw_only=True)
 class Extracted:
     """What became of one delivery, before it is in place; `rows_file` is a finished Parquet file, if any."""
@@ -192,11 +176,11 @@ def place(extraction: Extraction, extracted: Extracted, *, is_flushed: bool = Fa
     before = accepted.accepted(extraction.project, source, day, extraction.before.get(day))
     # what a person discarded as a whole is left out by their word
     if extracted.refused and before and not extracted.is_discarded:
-        _quarantine(extraction, extracted, aside)
-        details = accepted.kept_details(before, extracted.refused, _facts(extraction, extracted))
+        why = _quarantine(extraction, extracted, aside)
+        details = accepted.kept_details(before, extracted.refused, {**_facts(extraction, extracted), **why})
         return Receipt(key, content, extraction.run_id, "kept", details=details)
     quarantine = partition_file(extraction.project.quarantine, source, day)
-    _quarantine(extraction, extracted, quarantine)
+    why = _quarantine(extraction, extracted, quarantine)
     lake = partition_file(extraction.project.lake, source, day)
     if extracted.rows_file is not None:
         put(extracted.rows_file, lake, is_flushed=is_flushed)
@@ -209,6 +193,7 @@ def place(extraction: Extraction, extracted: Extracted, *, is_flushed: bool = Fa
         "rows": extracted.rows,
         "rejected": extracted.rejected,
         "refused": extracted.refused,
+        **why,
         **({"replaced": extraction.before[day].details["rows"]} if day in extraction.before else {}),
         "lake": stamp(lake),
         "quarantine": stamp(quarantine),
@@ -294,13 +279,15 @@ def _applied(extracted: Extracted) -> dict[str, Any]:
     return {"corrections": sha256, "stale": stale, "why_stale": whys, **own} if sha256 else {}
 
 
-def _quarantine(extraction: Extraction, extracted: Extracted, target: Path) -> None:
-    """Write the rejects, a bounded number of them in memory, and move them into place."""
+def _quarantine(extraction: Extraction, extracted: Extracted, target: Path) -> dict[str, Any]:
+    """Write the rejects, a bounded number of them in memory, and move them into place; return what they broke."""
     source, delivery = extraction.source, extracted.delivery
     expected = extracted.rejected + extracted.discarded
     if not expected:
         delete_partition(target.parent)
-        return
+        return {}
+    tally = Tally(extracted.rejects)
+    extracted.rejects = tally
     written = scratch_file(extraction.project, "quarantine", delivery)
     count = _write_rejects(extraction, extracted, written)
     if count != expected:
@@ -309,6 +296,7 @@ def _quarantine(extraction: Extraction, extracted: Extracted, target: Path) -> N
             f"{count:,} could be read again. Nothing of it was taken. Was the file changed? Run again."
         )
     put(written, target)
+    return {WHY: tally.told}
 
 
 def _write_rejects(extraction: Extraction, extracted: Extracted, target: Path) -> int:

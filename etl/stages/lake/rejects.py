@@ -12,8 +12,9 @@ from etl.sources.formats import Fault
 from etl.stages.lake.corrections import DISCARD, Correction, Corrections
 from etl.stages.lake.inputs import Input
 from etl.stages.lake.layout import BESIDE
-from etl.stages.lake.place import Extraction, Reject
+from etl.stages.lake.place import Extraction
 from etl.stages.lake.sound import Breach, Broken
+from etl.stages.lake.tally import Reject
 from etl.stages.lake.typing_sql import UNREADABLE
 
 #: The rule of a record that has not the shape of one.

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from etl.contract import Column, Contract, Rule, Unique
 from etl.errors import DeliveryError
 from etl.ledger import Key, Ledger, Receipt
+from etl.ledger.rows import WHY
 from etl.project import Project
 from etl.sources.formats import Csv, splitter
 from etl.stages import lake
@@ -283,9 +284,30 @@ def test_when_the_ledger_is_lost_the_lake_proves_itself(tmp_path: Path) -> None:
 
     adopted = lake.adopt(project, [tiny.sales()])
 
+    # but for what only the ledger said: which rules the rejected records broke
     assert {r.key: (r.fingerprint, r.run_id, r.details) for r in adopted} == {
-        r.key: (r.fingerprint, r.run_id, r.details) for r in written
+        r.key: (r.fingerprint, r.run_id, {k: v for k, v in r.details.items() if k != WHY}) for r in written
     }
+
+
+def test_the_receipt_says_which_rules_were_broken_with_the_first_records(tmp_path: Path) -> None:
+    _, (receipt,) = day(tmp_path, tiny.HEADER + "1,a,1\n" + "x,b,2\n" * 5 + "2,c,-1\n")
+
+    assert receipt.details[WHY]["rules"] == {"id.dtype": 5, "price.ge": 1}
+    examples = receipt.details[WHY]["examples"]
+    assert [example["line"] for example in examples["id.dtype"]] == [3, 4, 5]
+    (example,) = examples["price.ge"]
+    assert (example["file"], example["line"], example["text"]) == ("sales/2024-03-01.csv", 8, "2,c,-1")
+
+
+def test_nothing_is_said_of_rules_when_the_file_comes_again_without_fault(tmp_path: Path) -> None:
+    project, (receipt,) = day(tmp_path, tiny.HEADER + "1,a,1\nx,b,2\n")
+    assert WHY in receipt.details
+    tiny.deliver(project, {"sales/2024-03-01.csv": tiny.HEADER + "1,a,1\n"})
+
+    (receipt,) = tiny.take(project, tiny.sales())
+
+    assert WHY not in receipt.details
 
 
 def test_a_partition_whose_rejects_are_lost_is_not_adopted(tmp_path: Path) -> None:
