@@ -52,11 +52,13 @@ def rollback(generation: str, by: str, reason: str) -> None:
     what the generation that was rolled back brought: a delivery, a contract, or SQL.
     """
     from etl.ledger.lock import locked
+    from etl.run.reporting import refresh_report
     from etl.stages import published
 
     project, ledger = opened(is_reading=False)
     with locked(project, "rollback"):
         now = published.rollback(project, ledger, generation, by or getpass.getuser(), reason)
+        refresh_report(project, ledger)
     echo(f"{now} is the current generation.")
     if hold := published.read_hold(project):
         echo(f"Publishing is on hold until one of these changes: {hold.came_with}. They came with {hold.held}.")

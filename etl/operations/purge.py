@@ -17,6 +17,7 @@ from etl.ledger.lock import locked
 from etl.ledger.run_log import forget_quoted
 from etl.plan.definitions import definitions
 from etl.project import Project, environments, load_project
+from etl.reports.page import remove_reports
 from etl.sources import Source
 from etl.stages import lake, published, raw, warehouse
 
@@ -52,6 +53,8 @@ def purge(project: Project, name: str, day: date | None = None) -> Purged:
             warehouse.note_removed(con, [name])
         _delete(folders)
         published.remove_candidate(project)
+        # they quote values and records; the next run writes the current one again
+        remove_reports(project)
         for path in project.data.glob("ledger.sqlite.damaged*"):
             path.unlink()
         ledger.forget([*keys, AUDIT, PUBLISH])

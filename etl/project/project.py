@@ -98,6 +98,11 @@ class Project:
         return self.data / "warehouse.duckdb"
 
     @property
+    def report(self) -> Path:
+        """Where the report is opened: a link to that of the current generation, once there is one."""
+        return self.data / "warehouse" / "report.html"
+
+    @property
     def ledger(self) -> Path:
         return self.data / "ledger.sqlite"
 

@@ -62,6 +62,14 @@ class Settings:
     # DuckDB's threads per process. 0: one per core.
     threads: int = 0
 
+    # `yes`: every run ends by writing the report, `warehouse/report.html` in the folder of the data.
+    report: str = "no"
+
+    @property
+    def writes_report(self) -> bool:
+        """Whether runs write the report."""
+        return self.report == "yes"
+
     @property
     def mask(self) -> int:
         """The umask as a number."""
@@ -152,6 +160,8 @@ def _check(path: Path, settings: Settings) -> None:
         )
     if not re.fullmatch("0?[0-7]{3}", settings.umask) or settings.mask & 0o700:
         raise ConfigError(f"{path}: [etl] umask = {settings.umask} is not a mask such as 022 or 027.")
+    if settings.report not in ("yes", "no"):
+        raise ConfigError(f"{path}: [etl] report = {settings.report} is neither yes nor no.")
     try:
         ZoneInfo(settings.timezone)
     except (ZoneInfoNotFoundError, ValueError) as error:

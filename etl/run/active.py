@@ -27,6 +27,7 @@ from etl.project.files import private
 from etl.project.git import commit_of, is_committed
 from etl.run import recording, telling
 from etl.run.origin import new_run_id, origin_of, versions
+from etl.run.reporting import prepare_report, refresh_report
 from etl.run.same import Said, Seen, find_same
 from etl.run.workers import batch_size, end_with_parent, end_without_workers, memory_share, ready_to_fork
 
@@ -241,6 +242,7 @@ class ActiveRun:
             lines = ending.summary(self.plan, self.ledger, row, receipts)
         for line in lines:
             log.info(line)
+        refresh_report(self.project, self.ledger)
         self._remember()
         recording.prune(self)
 
@@ -321,6 +323,7 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     run = ActiveRun(
         project=project, ledger=ledger, scope=scope, row=row, lock=lock, pid=os.getpid(), is_whole=is_whole
     )
+    prepare_report(project)
     run.facts = origin_of(project, run_id)
     run.log = RunLog(project, run_id, lambda: run.doing.named if run.doing else ("", ""))
     telling.begun(run)

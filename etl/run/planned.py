@@ -13,6 +13,7 @@ from etl.ledger.keys import BUILD, extract_key
 from etl.plan import Plan, Scope, check_room, make_plan
 from etl.project import Project
 from etl.run import recording
+from etl.run.reporting import refresh_report
 from etl.stages.lake import forget_refused
 from etl.stages.published import current, note_missed, sweep
 from etl.stages.warehouse import keep_build_open
@@ -31,6 +32,7 @@ def begin(run: recording.Recorded) -> None:
         run.ledger.write_run(replace(run.row, outcome="failed", finished_at=now()))
         with suppress(LedgerError):
             run.ledger.note_problem(run.row.run_id, "plan", str(error) or type(error).__name__)
+        refresh_report(run.project, run.ledger)
         raise
 
 

@@ -47,6 +47,7 @@ CALLS = {
     "logs": [[], ["last", WORD], [WORD]],
     "plan": [["--all", "--date", "2024-03-31"], ["--select", WORD]],
     "generations": [[]],
+    "report": [[], ["--json"], ["--out", WORD]],
     "diff": [[], [WORD], ["current", "current", WORD]],
     "env list": [[]],
     "env create": [[WORD]],

@@ -57,7 +57,16 @@ def notes_of(
     contracts: Mapping[str, Contract],
 ) -> dict[str, Notes]:
     """Return the notes of every table, as build.duckdb has its columns; `models` come after those they read."""
-    columns = dict(con.execute(_COLUMNS).fetchall())
+    return notes_on(dict(con.execute(_COLUMNS).fetchall()), sources, models, contracts)
+
+
+def notes_on(
+    columns: Mapping[str, Sequence[str]],
+    sources: Sequence[Source],
+    models: Sequence[Model],
+    contracts: Mapping[str, Contract],
+) -> dict[str, Notes]:
+    """Return the notes of every table whose `columns` are given; `models` come after those they read."""
     found = {name: _own(name, columns[name]) for name in columns if name.startswith("etl.")}
     found |= {source.table: _raw(source, columns[source.table]) for source in sources if source.table in columns}
     for model in models:

@@ -28,7 +28,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "rejected": "How many of the records are in quarantine.",
         "discarded": "How many of the rejected records a person has given up.",
         "lines": "How many lines the file has: records and skipped ones.",
-        "skipped": "How many lines are no records: headers, footers, blank lines and comments.",
+        "skipped": "How many lines are not records: headers, footers, blank lines and comments.",
         "loaded_at": "When the partition was loaded.",
         "run_id": _RUN,
     },

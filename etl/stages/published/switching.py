@@ -20,6 +20,8 @@ from etl.stages.published.manifest import read_manifest
 FILE = "warehouse.duckdb"
 #: The folder of the exports within a generation.
 LAKE = "lake"
+#: The report of a generation, beside its file.
+REPORT = "report.html"
 
 
 def switch(project: Project, generation: str) -> None:
@@ -73,6 +75,19 @@ def are_exports_whole(project: Project) -> bool:
         if not _is_ours(project, link) or not all(os.path.exists(f"{link}/{name}") for name in exported.files):
             return False
     return True
+
+
+def report_place(project: Project) -> Path:
+    """Return where a report is to be written: beside the current generation, or where readers look before one."""
+    is_there = current(project) is not None
+    return project.current.resolve() / REPORT if is_there else project.report
+
+
+def link_report(project: Project) -> Path:
+    """Have the report of the current generation found at one place; return that."""
+    if current(project) is not None and not _leads_to(project.report, project.current / REPORT):
+        _replace(project, project.report, project.current / REPORT)
+    return project.report
 
 
 def _target(project: Project, link: Path) -> Path:

@@ -1,0 +1,69 @@
+"""What differs between the last two generations, in numbers, as their records tell it: no table is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from etl.project import Project
+from etl.stages import published
+from etl.stages.published import Generation
+
+#: So many changed inputs are named for each source.
+_NAMED = 20
+
+
+def changes(project: Project) -> dict[str, Any] | None:
+    """Return what differs between the current generation and the one before it; None if there is none before."""
+    there, now = published.generations(project), published.current(project)
+    if now not in there or there.index(now) == 0:
+        return None
+    before = published.read_record(project.generations / there[there.index(now) - 1])
+    after = published.read_record(project.generations / now)
+    if before is None or after is None:
+        return None
+    return {
+        "before": _named(before),
+        "after": _named(after),
+        "tables": sorted(_tables(before, after), key=lambda item: str(item["n"])),
+        "inputs": list(_inputs(before, after)),
+        "code": sorted(
+            name
+            for name in {*before.definitions, *after.definitions}
+            if before.definitions.get(name) != after.definitions.get(name)
+        ),
+        "same": sum(after.tables.get(name) == item for name, item in before.tables.items()),
+    }
+
+
+def sizes(project: Project) -> list[tuple[str, int]]:
+    """Return the run and the size in bytes of each generation on disk, the oldest first."""
+    records = (published.read_record(project.generations / name) for name in published.generations(project))
+    return [(record.run_id, record.bytes) for record in records if record]
+
+
+def _named(record: Generation) -> dict[str, Any]:
+    return {
+        **{"generation": record.generation, "at": record.published_at, "date": record.batch_date},
+        **{"bytes": record.bytes, "commit": record.git_commit},
+    }
+
+
+def _tables(before: Generation, after: Generation) -> Iterator[dict[str, Any]]:
+    for name in {*before.tables, *after.tables}:
+        old, new = before.tables.get(name), after.tables.get(name)
+        if old == new:
+            continue
+        how = "new" if old is None else "gone" if new is None else "changed"
+        yield {"n": name, "how": how, "before": old.rows if old else None, "after": new.rows if new else None}
+
+
+def _inputs(before: Generation, after: Generation) -> Iterator[dict[str, Any]]:
+    for source in sorted({*before.inputs, *after.inputs}):
+        old, new = before.inputs.get(source, {}), after.inputs.get(source, {})
+        came = sorted(set(new) - set(old))
+        gone = sorted(set(old) - set(new))
+        other = sorted(day for day in set(old) & set(new) if old[day].fingerprint != new[day].fingerprint)
+        if came or gone or other:
+            counts = {"came": len(came), "gone": len(gone), "other": len(other)}
+            yield {"source": source, **counts, "days": [came[-_NAMED:], gone[-_NAMED:], other[-_NAMED:]]}

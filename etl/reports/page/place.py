@@ -1,0 +1,45 @@
+"""Where the report is: beside the generation that it tells of, reached by a link; and when it is written."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from etl.ledger import Ledger
+from etl.project import Project
+from etl.project.files import restrict_files, written_aside
+from etl.reports.page.data import report_data
+from etl.reports.page.document import document
+from etl.stages.published.switching import link_report, report_place
+
+log = logging.getLogger("etl")
+
+
+def write_report(project: Project, ledger: Ledger, file: Path | None = None) -> Path:
+    """Write the report in one rename, by default to where the night does; return where it is to be opened.
+
+    That is beside the current generation, which one link leads to, so that it is switched with it. Raises OSError
+    if it cannot be written.
+    """
+    text = document(report_data(project, ledger))
+    restrict_files(project.settings.mask)
+    target = file or report_place(project)
+    with written_aside(target, None if file else project.scratch) as aside:
+        aside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return file or link_report(project)
+
+
+def refresh(project: Project, ledger: Ledger) -> None:
+    """Write the report if the project asks for it; that it could not be is said, and no error: no data is lost."""
+    if not project.settings.writes_report:
+        return
+    try:
+        write_report(project, ledger)
+    except Exception as error:
+        log.warning("warning: the report could not be written: %s", error)
+
+
+def remove_reports(project: Project) -> None:
+    """Delete all reports, which quote values; the next run writes the current one again."""
+    for path in (*project.generations.glob(f"*/{report_place(project).name}"), project.report):
+        path.unlink(missing_ok=True)
