@@ -18,6 +18,7 @@ from etl.project import Project
 from etl.project.files import copy_file, flush, make_read_only
 from etl.stages.published.contents import content_of, contents_of, is_content
 from etl.stages.published.export import export
+from etl.stages.published.history import write_steps
 from etl.stages.published.hold import facts_of, read_hold, remove_hold
 from etl.stages.published.notes import Notes, comment, notes_of
 from etl.stages.published.publication import Publication
@@ -157,6 +158,7 @@ def _make(
     folder.mkdir(parents=True)
     with open_build(project, ledger, run.run_id) as con:
         _write_runs(con, ledger, run)
+        write_steps(con, ledger, run)
         exported = export(con, publication.exports(notes), folder, _newest(project))
         con.execute("checkpoint")
         is_worth = is_worth_compacting(con, project.settings.compact_percent)

@@ -7,6 +7,7 @@ file are all mended by running again.
 
 from etl.stages.warehouse.build import (
     LAYOUT,
+    STEPS,
     close_build,
     contents,
     define_own,
@@ -30,6 +31,7 @@ from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, date
 __all__ = [
     "HASHED",
     "LAYOUT",
+    "STEPS",
     "Build",
     "Built",
     "Day",

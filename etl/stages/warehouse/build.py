@@ -44,6 +44,15 @@ _TABLES = {
     "etl._removed": "source varchar, is_scrubbed boolean",
 }
 
+#: The history, in the order of the ledger's own; it says nothing of what build.duckdb holds.
+STEPS = "etl.steps"
+_HISTORY = {
+    STEPS: "run_id varchar, step varchar, name varchar, partitions varchar, started_at timestamptz, "
+    "seconds double, cpu_seconds double, rows_in bigint, rows_out bigint, rejected bigint, bytes_read bigint, "
+    "bytes_written bigint, peak_memory_bytes bigint, attempts integer, outcome varchar, why varchar, "
+    "message varchar, did varchar, warnings varchar[], parts integer",
+}
+
 #: Sources whose personal data was deleted; `is_scrubbed` once no byte of it is left in the file.
 NOTED = "etl._removed"
 
@@ -225,7 +234,10 @@ def define_own(con: duckdb.DuckDBPyConnection) -> None:
     is_other = any(there.get(name, columns) != columns for name, columns in wanted.items())
     if is_other:
         con.execute("drop schema etl cascade; create schema etl")
-    for name, columns in _TABLES.items():
+    for name, columns in _HISTORY.items():
+        if there.get(name, columns) != [text.split()[0] for text in columns.split(", ")]:
+            con.execute(f"drop table if exists {name}")
+    for name, columns in {**_TABLES, **_HISTORY}.items():
         con.execute(f"create table if not exists {name} ({columns})")
     if is_other:
         # what an earlier etl removed and noted, or did not note, is not known any more

@@ -15,7 +15,7 @@ from etl.errors import StepError
 from etl.ledger import Ledger
 from etl.ledger.run_log import forget_quoted
 from etl.project import Project
-from etl.stages.warehouse.build import NOTED, close_build, open_build
+from etl.stages.warehouse.build import NOTED, STEPS, close_build, open_build
 from etl.stages.warehouse.compact import compact
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def note_removed(con: duckdb.DuckDBPyConnection, sources: Iterable[str]) -> None
     """Note that personal data of `sources` was deleted, and that its bytes may still be in the file."""
     for name in sources:
         con.execute(f"insert into {NOTED} values (?, false)", [name])
+    # its messages may quote what was deleted; the next publish takes them from the ledger again
+    con.execute(f"delete from {STEPS}")
 
 
 def is_published_outdated(con: duckdb.DuckDBPyConnection) -> bool:

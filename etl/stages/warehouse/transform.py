@@ -156,7 +156,8 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
     model, before = build.model, state.built.get(build.model.name)
     todo = work(build, state)
     if not todo and before:
-        return _Done(build=build, built=replace(before, content=build.content), work=todo, parts={})
+        same = replace(before, content=build.content)
+        return _Done(build=build, built=same, work=todo, parts={}, spent=meter.spent())
     state.make_schema(model.name.split(".")[0])
     if before and before.materialized != model.materialized:
         drop_model(con, model.name)

@@ -1,7 +1,7 @@
 """Generations: whole, read-only, one of them current by a symlink; what an open reader sees stays."""
 
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from etl.errors import ConfigError, PublishError
 from etl.ledger import Ledger, Run, stamp
+from etl.ledger.history import StepRow
 from etl.ledger.keys import BUILD
 from etl.ledger.lock import take_lock
 from etl.project import Project, load_project
@@ -159,6 +160,7 @@ def test_an_analyst_can_ask_how_fresh_and_how_clean_the_data_is(tmp_path: Path) 
     )
     assert dict(columns) == {
         "runs": ["run_id", "started_at", "finished_at", "outcome", "batch_date", "git_commit"],
+        "steps": [column.name for column in fields(StepRow)],
         "partitions": [
             *("source", "date", "file", "sha256"),
             *("records", "rows", "rejected", "discarded", "lines", "skipped"),
