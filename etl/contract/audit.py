@@ -47,6 +47,9 @@ class Audit:
     typed: tuple[tuple[str, ...], ...] = ()
     #: A condition on each row of the table that says the same as `sql`, so that many take one scan.
     rule: str = ""
+    #: Each way to take its tables apart, as the column of every table: what is found of the rows with one value in
+    #: it depends on those rows alone, and has that value in a column of the same name.
+    apart: tuple[tuple[tuple[str, str], ...], ...] = ()
     #: Whether the same tables can pass one night and fail the next.
     is_dated: bool = False
     #: How many earlier counts of the table's rows it compares with.

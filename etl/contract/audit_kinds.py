@@ -111,7 +111,8 @@ def _unique(match: re.Match[str]) -> Iterator[_Asked]:
 
     def one(table: str) -> Audit:
         sql = f"select {key}, count(*) as rows {_from(table)} group by {key} having count(*) > 1"
-        return _audit("unique", table, sql, columns, typed=tuple(("any", table, name) for name in columns))
+        apart = tuple(((table, name),) for name in columns)
+        return _audit("unique", table, sql, columns, typed=tuple(("any", *way[0]) for way in apart), apart=apart)
 
     yield one
 
@@ -140,9 +141,8 @@ def _filled(match: re.Match[str]) -> _Asked:
     def one(table: str) -> Audit:
         typed = tuple(("any", table, name) for name in (*columns, *by))
         sql = seldom_filled(table, columns[0], percent, "".join(by))
-        return _audit(
-            "not_null", table, sql, columns, typed=typed, key=",".join([*columns, f"at_least_{percent}", *by])
-        )
+        apart, key = tuple(((table, name),) for name in by), ",".join([*columns, f"at_least_{percent}", *by])
+        return _audit("not_null", table, sql, columns, typed=typed, key=key, apart=apart)
 
     return one
 
@@ -157,8 +157,9 @@ def _references(match: re.Match[str]) -> Iterator[_Asked]:
             f"anti join {others} as other on other.{identifier(key)} = own.{own}\n"
             f"where own.{own} is not null group by own.{own}"
         )
-        typed = (("alike", table, column, other, key),)
-        return _audit("references", table, sql, [column], reads=tuple(sorted({table, other})), typed=typed)
+        typed, reads = (("alike", table, column, other, key),), tuple(sorted({table, other}))
+        apart = (((table, column), (other, key)),)
+        return _audit("references", table, sql, [column], reads=reads, typed=typed, apart=apart)
 
     yield one
 
@@ -252,7 +253,8 @@ def _sums_to(match: re.Match[str]) -> Iterator[_Asked]:
         sql = sums_that_differ(table, identifier(column), other, value, by)
         numbers = [(table, column)] + ([] if match[3] == "*" else [(other, _names(match[3])[0])])
         typed = [("number", *place) for place in numbers] + [("alike", table, name, other, name) for name in by]
-        return _audit("sums_to", table, sql, [column], reads=tuple(sorted({table, other})), typed=tuple(typed))
+        reads, apart = tuple(sorted({table, other})), tuple(((table, name), (other, name)) for name in by)
+        return _audit("sums_to", table, sql, [column], reads=reads, typed=tuple(typed), apart=apart)
 
     yield one
 

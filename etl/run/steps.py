@@ -105,6 +105,7 @@ def audit(run: ActiveRun) -> None:
         macros={name: macro.sql for name, macro in plan.models.macros.items()},
         absent=absent,
         partitions={name: model.header.partition for name, model in plan.models.models.items()},
+        replaced={m.name: m.header.partition for m in plan.models.models.values() if m.kind.is_partitioned},
     )
     if left_out := candidate.left_out:
         log.warning(

@@ -34,13 +34,19 @@ class Candidate:
     macros: Mapping[str, str] = field(default_factory=dict)
     #: Optional models that are not there: no audit can read them.
     absent: Collection[str] = ()
-    #: The partition columns of models that have one.
+    #: The partition columns of models that have one, and of those among them that are replaced by partition.
     partitions: Mapping[str, str] = field(default_factory=dict)
+    replaced: Mapping[str, str] = field(default_factory=dict)
 
     def contract_of(self, table: str) -> Contract | None:
         """Return the contract of a table, raw or built, if it has one."""
         raw = {source.table: source.contract for source in self.sources}
         return self.contracts.get(table, raw.get(table))
+
+    @property
+    def by_partition(self) -> dict[str, str]:
+        """The partition column of each table, raw or built, that is replaced by partition."""
+        return {**self.replaced, **{s.table: s.partition for s in self.sources if s.has_dates}}
 
     def all_audits(self) -> list[Audit]:
         """Return every audit once, under a name of its own; without those that a contract checks anyway.

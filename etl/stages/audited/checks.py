@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from etl.engine.quoting import identifier, literal, qualified
 from etl.ledger import KEPT_ROWS, Check, Offending
 from etl.stages.audited.personal import HIDDEN, Personal
+from etl.stages.audited.proofs import Parts, Proofs
+from etl.stages.warehouse import Day
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,7 +26,8 @@ class Asked:
     """A check to be done: `sql` selects the offending rows, and `content` changes when it must be done again.
 
     `rule`, if there is one, is a condition that a row of `table` breaks if and only if `sql` finds something.
-    `judged` are the columns that a built-in kind judges.
+    `judged` are the columns that a built-in kind judges. `ways` are those in which the tables of one without a
+    rule come apart: see Audit.apart.
     """
 
     name: str
@@ -35,21 +38,36 @@ class Asked:
     reads: tuple[str, ...]
     rule: str = ""
     judged: tuple[str, ...] = ()
+    ways: tuple[tuple[tuple[str, str], ...], ...] = ()
+    #: What it asks, if its SQL does not say that.
+    code: str = ""
+
+    @property
+    def meant(self) -> str:
+        """What it asks: two checks that ask the same find the same in the same rows."""
+        return self.code or self.rule or self.sql
 
 
-def rule_asked(name: str, table: str, severity: str, rule: str, content: str) -> Asked:
-    """Return a check of a condition on each row of a table."""
-    sql = f"from {qualified(table)} where not ({rule})"
-    return Asked(name=name, table=table, severity=severity, sql=sql, content=content, reads=(table,), rule=rule)
+def rule_asked(name: str, table: str, severity: str, rule: str, content: str, code: str = "") -> Asked:
+    """Return a check of a condition on each row of a table; `code` is that of a rule in Python."""
+    sql, reads = _broken_rows(table, rule), (table,)
+    return Asked(
+        name=name, table=table, severity=severity, sql=sql, content=content, reads=reads, rule=rule, code=code
+    )
 
 
 class Checks:
     """The checks done so far; one that passed before on the same content is taken over."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, before: Mapping[str, Check], run_id: str, personal: Personal
+        self,
+        con: duckdb.DuckDBPyConnection,
+        before: Mapping[str, Check],
+        run_id: str,
+        personal: Personal,
+        proofs: Proofs,
     ) -> None:
-        self.con, self.before, self.run_id, self.personal = con, before, run_id, personal
+        self.con, self.before, self.run_id, self.personal, self.proofs = con, before, run_id, personal, proofs
         self.done: list[Check] = []
         #: The SELECT of each check that was done, and its offending rows.
         self.offending: dict[str, Offending] = {}
@@ -85,29 +103,38 @@ class Checks:
 
     def query(self, asked: Asked, note: str = "") -> None:
         """Do a check by its SELECT; `note` is what is to be said if it passes."""
-        import duckdb
-
+        parts = self.proofs.parts(asked.reads, [asked.meant], asked.ways)
         if self.known(asked.name, asked.content):
             return
+        if parts and (found := self._groups(asked, parts)):
+            self._tell(asked, *found)
+        else:
+            self._look(asked, note)
+
+    def _look(self, asked: Asked, note: str = "") -> None:
+        """Do a check by its SELECT over all rows."""
+        import duckdb
+
         try:
             failing = self.con.execute(f"select count(*) from (\n{asked.sql}\n)").fetchall()[0][0]
-            examples, rows = self.rows(asked) if failing else ([note] if note else [], [])
         except duckdb.Error as error:
             self.refuse(asked.name, asked.table, error, asked.content, asked.reads)
         else:
-            name = self.add(asked.name, asked.table, asked.severity, failing, examples, asked.content)
-            self.offending[name] = Offending(asked.sql, rows)
+            self._tell(asked, failing, note=note)
 
-    def scan(self, table: str, asked: Sequence[Asked]) -> None:
-        """Do the checks that have a rule in one scan; one by one, if DuckDB cannot run one of them."""
+    def scan(self, table: str, asked: Sequence[Asked], parts: Parts | None = None) -> None:
+        """Do the checks that have a rule in one scan; one by one, if DuckDB cannot run one of them.
+
+        With the `parts` of the table, only those that are stale are looked at.
+        """
         import duckdb
 
         todo = [one for one in asked if not self.known(one.name, one.content)]
         if not todo:
             return
-        counts = ", ".join(f"count(*) filter (not ({one.rule}))" for one in todo)
+        found = self._rows_by_part(table, todo, parts) if parts else None
         try:
-            broken = self.con.execute(f"select {counts} from {qualified(table)}").fetchall()[0]
+            broken = found or [(number, "true") for number in self._broken(table, todo)]
         except duckdb.Error as error:
             if len(todo) == 1:
                 self.refuse(todo[0].name, table, error, todo[0].content, (table,))
@@ -115,21 +142,73 @@ class Checks:
                 for one in todo:
                     self.scan(table, [one])
             return
-        for one, failing in zip(todo, broken, strict=True):
-            if failing:
-                self.query(one)
+        for one, (failing, where) in zip(todo, broken, strict=True):
+            if failing and one.sql != _broken_rows(table, one.rule):
+                # what it finds are not those rows, but groups of them
+                self._look(one)
             else:
-                name = self.add(one.name, table, one.severity, 0, [], one.content)
-                self.offending[name] = Offending(one.sql, [])
+                self._tell(one, failing, where)
+
+    def _broken(self, table: str, asked: Sequence[Asked], where: str = "true") -> tuple[int, ...]:
+        """Return how many rows break each rule."""
+        query = f"select {_counts(asked)} from {qualified(table)} where {where}"
+        found: tuple[int, ...] = self.con.execute(query).fetchall()[0]
+        return found
+
+    def _rows_by_part(self, table: str, asked: Sequence[Asked], parts: Parts) -> list[tuple[int, str]] | None:
+        """Return how many rows break each rule, and where they are; None if DuckDB cannot run one of them."""
+        import duckdb
+
+        try:
+            if parts.stale and any(self._broken(table, asked, parts.stale_where)):
+                query = f"select {identifier(parts.column)}, {_counts(asked)} from {qualified(table)} "
+                rows = self.con.execute(f"{query} where {parts.stale_where} group by 1").fetchall()
+                meant = [one.meant for one in asked]
+                parts.find({day: dict(zip(meant, numbers, strict=True)) for day, *numbers in rows})
+            else:
+                parts.find({})
+        except duckdb.Error:
+            return None
+        return [parts.total(one.meant) for one in asked]
+
+    def _groups(self, asked: Asked, parts: Parts) -> tuple[int, str] | None:
+        """Return how many rows a SELECT finds, and where; None if DuckDB cannot run it."""
+        import duckdb
+
+        rows: list[tuple[Day, int]] = []
+        try:
+            if parts.stale:
+                query = f"select {identifier(parts.column)}, count(*) from (\n{asked.sql}\n)"
+                rows = self.con.execute(f"{query} where {parts.stale_where} group by 1").fetchall()
+        except duckdb.Error:
+            return None
+        parts.find({day: {asked.meant: number} for day, number in rows})
+        return parts.total(asked.meant)
+
+    def _tell(self, asked: Asked, failing: int, where: str = "true", note: str = "") -> None:
+        """Add the result of a check, with examples of its offending rows; `where` says in which partitions."""
+        import duckdb
+
+        try:
+            examples, rows = self.rows(asked, where) if failing else ([note] if note else [], [])
+        except duckdb.Error as error:
+            self.refuse(asked.name, asked.table, error, asked.content, asked.reads)
+        else:
+            name = self.add(asked.name, asked.table, asked.severity, failing, examples, asked.content)
+            self.offending[name] = Offending(asked.sql, rows)
 
     def refuse(self, name: str, table: str, error: Exception, content: str, reads: Sequence[str]) -> None:
         """Take a check that cannot be run for a failed one, whatever its severity."""
         said = f"it cannot be run: {self.personal.said(error, reads)}"[:_CHARACTERS]
         self.add(name, table, "error", 1, [said], content)
 
-    def rows(self, asked: Asked) -> tuple[list[str], list[dict[str, Any]]]:
-        """Return a few offending rows as text, and more of them as JSON objects, without personal data."""
-        relation = f"(\n{asked.sql}\n)"
+    def rows(self, asked: Asked, where: str = "true") -> tuple[list[str], list[dict[str, Any]]]:
+        """Return a few offending rows as text, and more of them as JSON objects, without personal data.
+
+        `where` says where they are. Groups are in order, so that the same are shown wherever they were looked for.
+        """
+        order = "order by all" if asked.ways else ""
+        relation = f"(from (\n{asked.sql}\n) where {where} {order})"
         names = [column[0] for column in self.con.execute(f"from {relation} limit 0").description]
         hidden = self.personal.hides(names, asked.reads, asked.judged)
         shown = {name: _shown(name, name in hidden) for name in names}
@@ -145,6 +224,14 @@ class Checks:
     def _append(self, check: Check) -> None:
         self._names.add(check.name)
         self.done.append(check)
+
+
+def _broken_rows(table: str, rule: str) -> str:
+    return f"from {qualified(table)} where not ({rule})"
+
+
+def _counts(asked: Sequence[Asked]) -> str:
+    return ", ".join(f"count(*) filter (not ({one.rule}))" for one in asked)
 
 
 def _shown(name: str, is_hidden: bool) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from etl.contract import Contract, Rule, Unique
+from etl.contract import Contract, PythonRule, Rule, Unique
 from etl.contract.expand import expanded
 from etl.engine.quoting import qualified
 from etl.errors import ContractError, StepError
 from etl.ledger import fingerprint
 from etl.stages.audited.checks import Asked, Checks, rule_asked
+from etl.stages.audited.proofs import Parts
 from etl.stages.warehouse import describe
 
 
@@ -32,21 +33,27 @@ def check_contract(
         checks.add(f"{table}.{problem.column}.{problem.rule}", table, "error", 1, [problem.message], key)
     missing = {column.name for column in contract.columns} - {name for name, _ in columns}
     wrong = missing | {problem.column for problem in problems}
+    python = [rule for rule in contract.python if not wrong & set(rule.columns)]
     rules = [_asked(rule, table, key) for rule in contract.rules if rule.column not in missing]
+    parts = checks.proofs.rows_of(table, [*(one.meant for one in (*rules, *more)), *map(_code, python)])
     rules += [
-        _asked(found, table, key)
-        for rule in contract.python
-        if not wrong & set(rule.columns) and not checks.known(f"{table}.{rule.name}", key)
-        for found in _prepared(checks, contracts, table, replace(contract, python=(rule,)), key)
+        _asked(found, table, key, _code(rule))
+        for rule in python
+        if not checks.known(f"{table}.{rule.name}", key)
+        for found in _prepared(checks, contracts, table, replace(contract, python=(rule,)), key, parts)
     ]
-    checks.scan(table, [*rules, *more])
+    checks.scan(table, [*rules, *more], parts)
     for unique in contract.uniques:
         if not missing & set(unique.columns):
             checks.query(_unique_asked(unique, table, contract, key))
 
 
-def _asked(rule: Rule, table: str, content: str) -> Asked:
-    return rule_asked(f"{table}.{rule.name}", table, rule.severity, rule.sql, content)
+def _asked(rule: Rule, table: str, content: str, code: str = "") -> Asked:
+    return rule_asked(f"{table}.{rule.name}", table, rule.severity, rule.sql, content, code)
+
+
+def _code(rule: PythonRule) -> str:
+    return fingerprint(asdict(rule))
 
 
 def _unique_asked(unique: Unique, table: str, contract: Contract, content: str) -> Asked:
@@ -61,18 +68,34 @@ def _unique_asked(unique: Unique, table: str, contract: Contract, content: str) 
         content=content,
         reads=(table,),
         judged=unique.columns,
+        ways=tuple(((table, column),) for column in unique.columns),
     )
 
 
-def _prepared(checks: Checks, contracts: Path, table: str, contract: Contract, content: str) -> Sequence[Rule]:
-    """Return a contract's Python rules as SQL; what cannot be run is a failed check."""
+def _prepared(
+    checks: Checks, contracts: Path, table: str, contract: Contract, content: str, parts: Parts | None
+) -> Sequence[Rule]:
+    """Return a Python rule of a contract as SQL; what cannot be run is a failed check.
+
+    With `parts` it is judged on the stale ones alone, and on those of which it is known that rows break it.
+    """
     import duckdb
 
     from etl.contract.python_rules import prepare
 
+    (rule,) = contract.python
+    relation = f"from {qualified(table)}"
+    if parts:
+        where = parts.where_judged(_code(rule))
+        if where == "false":
+            return [Rule(rule.name, "true", rule.column, rule.message, severity=rule.severity)]
+        try:
+            return prepare(checks.con, contract, contracts, f"{relation} where {where}")
+        except (StepError, ContractError, duckdb.Error):
+            # what is wrong is told by the look at all rows
+            pass
     try:
-        return prepare(checks.con, contract, contracts, f"from {qualified(table)}")
+        return prepare(checks.con, contract, contracts, relation)
     except (StepError, ContractError, duckdb.Error) as error:
-        for rule in contract.python:
-            checks.refuse(f"{table}.{rule.name}", table, error, content, (table,))
+        checks.refuse(f"{table}.{rule.name}", table, error, content, (table,))
         return []

@@ -100,9 +100,9 @@ def test_conditions_of_contract_and_header_take_one_scan(project: Project, monke
     scans: list[list[str]] = []
     scan = Checks.scan
 
-    def noting(self: Checks, table: str, asked: Sequence[Asked]) -> None:
+    def noting(self: Checks, table: str, asked: Sequence[Asked], *parts: Any) -> None:
         scans.append([one.name for one in asked])
-        scan(self, table, asked)
+        scan(self, table, asked, *parts)
 
     monkeypatch.setattr(Checks, "scan", noting)
 
