@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from textwrap import indent
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
@@ -50,16 +54,54 @@ def show(
     tell(found)
 
 
+def as_span(seconds: float) -> str:
+    """Return how long something took as people read it: 0:00:02.6; days are hours."""
+    tenths = round(abs(seconds) * 10)
+    minutes, rest = divmod(tenths, 600)
+    sign = "-" if seconds < 0 and tenths else ""
+    return f"{sign}{minutes // 60}:{minutes % 60:02}:{rest // 10:02}.{rest % 10}"
+
+
+def screen_width() -> int:
+    """Return how many letters a line of standard output has room for."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def is_ascii_only(stream: IO[str] | None = None) -> bool:
+    """Return whether a stream, by default standard output, has no letters to draw with beyond ASCII."""
+    try:
+        "█▏•│├└─".encode(getattr(stream or sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def print_json(value: Any, indent: int | None = 2) -> None:
     """Print plain data as JSON, whole and exact: JSON escapes by itself what is not ASCII."""
-    click.echo(json.dumps(value, indent=indent, default=str), sys.stdout)
+    click.echo(as_json(value, indent), sys.stdout)
+
+
+def as_json(value: Any, indent: int | None = 2) -> str:
+    """Return plain data as JSON: a decimal is a number with all its digits, bytes are as DuckDB writes them."""
+    # json has no way to write such a number: it goes there as a text that nothing else begins with
+    mark = secrets.token_hex(16)
+
+    def plain(item: Any) -> str:
+        if isinstance(item, Decimal):
+            return f"{mark}{item:f}" if item.is_finite() else str(item)
+        if isinstance(item, bytes):
+            return "".join(chr(c) if 32 <= c < 127 and c not in b"\\\"'" else f"\\x{c:02X}" for c in item)
+        return str(item)
+
+    text = json.dumps(value, indent=indent, default=plain)
+    return re.sub(rf'"{mark}([-0-9.]+)"', r"\1", text) if mark in text else text
 
 
 def print_json_list(values: Iterable[Any]) -> None:
     """Print plain data as print_json() prints a list, one by one: there may be more than memory holds."""
     sign = "["
     for value in values:
-        click.echo(f"{sign}\n{indent(json.dumps(value, indent=2, default=str), '  ')}", sys.stdout, nl=False)
+        click.echo(f"{sign}\n{indent(as_json(value), '  ')}", sys.stdout, nl=False)
         sign = ","
     click.echo("[]" if sign == "[" else "\n]", sys.stdout)
 

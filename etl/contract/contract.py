@@ -1,5 +1,6 @@
 """A contract as plain data: what a table's columns and rows must be. It never imports pandera or duckdb."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from typing import Any, Literal
@@ -14,6 +15,10 @@ PATTERN = "\ue000"
 
 #: Fields that columns did not always have: while they are empty, a contract is what it was without them.
 _LATER = ("number", "formats", "months")
+
+#: How the notes beside a description are written into a comment.
+_NOTE = re.compile(r"\[(\w+): ([^\]]*)\]")
+_NOTES = re.compile(r"(?:^| )(?=(?:\[\w+: [^\]]*\] ?)+$)")
 
 #: What is known of a column that changes neither rows nor their values: rules say what may be null.
 _WITHOUT_EFFECT = ("description", "unit", "nullable")
@@ -240,6 +245,12 @@ def comment_of(notes: Mapping[str, str]) -> str:
     """One line of text for a comment: the description, then the other notes by their kind."""
     others = [f"[{kind}: {text}]" for kind, text in notes.items() if kind != "description" and text]
     return " ".join([*filter(None, [notes.get("description")]), *others])
+
+
+def notes_in(comment: str) -> dict[str, str]:
+    """Return what comment_of() made one line of: the description, which may be empty, and the other notes."""
+    text, *_ = _NOTES.split(comment, maxsplit=1)
+    return {"description": text.strip(), **dict(_NOTE.findall(comment[len(text) :]))}
 
 
 def _column(data: Mapping[str, Any]) -> Column:

@@ -154,8 +154,8 @@ def attach_build(project: Project, con: duckdb.DuckDBPyConnection) -> bool:
 
 
 @contextmanager
-def reading(project: Project, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a published file read-only, with no access to anything outside of it.
+def reading(project: Project, path: Path, writes: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a published file read-only, with no access to anything outside of it but the file that it `writes`.
 
     What does not fit in memory spills to a folder of its own: a query may read and write where it spills to.
     """
@@ -164,7 +164,7 @@ def reading(project: Project, path: Path) -> Iterator[duckdb.DuckDBPyConnection]
     con = duckdb.connect(str(path), read_only=True)
     with TemporaryDirectory(prefix="etl-") as spill:
         try:
-            _restrict(con, project, spill)
+            _restrict(con, project, spill, writes)
             yield con
         finally:
             con.close()
@@ -180,10 +180,12 @@ def relation(project: Project, path: Path, table: str) -> Relation:
     return con.table(qualified(table))
 
 
-def _restrict(con: duckdb.DuckDBPyConnection, project: Project, spill: str) -> None:
+def _restrict(con: duckdb.DuckDBPyConnection, project: Project, spill: str, writes: Path | None = None) -> None:
     """Give a connection that reads the project's settings, and no access to anything but its own file."""
     _configure(con, project)
     con.execute(f"set temp_directory = {literal(spill)}")
+    if writes:
+        con.execute(f"set allowed_paths = [{literal(str(writes))}]")
     con.execute("set enable_external_access = false")
     # or a query could have a log written, and abort the process where that is not allowed
     con.execute("set lock_configuration = true")

@@ -122,10 +122,16 @@ def _publishing(project: Project) -> dict[str, str]:
 def _with_spans_as_text(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """Return a result whose time spans are text, those within lists too; Python has none of months."""
     spans = {name for name, type in zip(found.columns, found.types, strict=True) if "INTERVAL" in str(type)}
-    if not spans or len(set(found.columns)) < len(found.columns):
+    if not spans:
         return found
-    names = [(identifier(name), name in spans) for name in found.columns]
-    return found.project(", ".join(f"{name}::varchar as {name}" if is_span else name for name, is_span in names))
+    # by their places: a query may have two columns of one name
+    columns = enumerate(found.columns, 1)
+    names = [(f"#{number}", identifier(name), name in spans) for number, name in columns]
+    return found.project(
+        ", ".join(
+            f"{place}::varchar as {name}" if is_span else f"{place} as {name}" for place, name, is_span in names
+        )
+    )
 
 
 def _source(
