@@ -45,8 +45,8 @@ LIBRARIES = {
     "stages": {"duckdb", "numpy", "pyarrow", "tenacity"},
     "plan": {"duckdb"},
     "reports": {"duckdb", "apprise"},
-    "run": {"duckdb"},
-    "operations": {"duckdb", "pyarrow", "cronsim"},
+    "run": {"duckdb", "rich"},
+    "operations": {"duckdb", "pyarrow", "cronsim", "xlsxwriter"},
     "tasks": {"luigi"},
     "cli": {"click", "rich", "duckdb"},
 }

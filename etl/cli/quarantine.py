@@ -195,16 +195,16 @@ def _selection(date: date | None, rule: str, file: str = "", lines: tuple[int, .
 
 def _run(decision: Decision, done: str, force: bool = False) -> None:
     """Run the partitions again, say what became of their records, and end with the run's exit code."""
-    from etl.cli.progress import showing_progress
     from etl.project import load_project
     from etl.run.active import finish_runs
+    from etl.run.display import asked_for
     from etl.tasks.graph import run_luigi
 
     exit_code: Any = 0
     days, number = decision.days, decision.number
     arguments = ["Backfill", "--source", decision.source, "--start", str(days[0]), "--stop", str(days[-1])]
     try:
-        with showing_progress():
+        with asked_for():
             run_luigi([*arguments, *(["--force"] if force else [])])
     except SystemExit as stop:
         exit_code = stop.code

@@ -35,7 +35,7 @@ def run(date: date | None, workers: int, allow_withdrawn: str, selection: str, f
     It is the same as `luigi --module etl Nightly`. With --select it is the same as BuiltModel, and nothing is
     published.
     """
-    from etl.cli.progress import showing_progress
+    from etl.run.display import asked_for
     from etl.tasks.graph import run_luigi
 
     if selection and (allow_withdrawn or force):
@@ -46,5 +46,5 @@ def run(date: date | None, workers: int, allow_withdrawn: str, selection: str, f
     arguments += ["--date", str(date)] if date else []
     arguments += ["--allow-withdrawn", allow_withdrawn] if allow_withdrawn else []
     arguments += ["--force"] if force else []
-    with showing_progress():
+    with asked_for():
         run_luigi(arguments)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from textwrap import indent
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -54,26 +54,9 @@ def show(
     tell(found)
 
 
-def as_span(seconds: float) -> str:
-    """Return how long something took as people read it: 0:00:02.6; days are hours."""
-    tenths = round(abs(seconds) * 10)
-    minutes, rest = divmod(tenths, 600)
-    sign = "-" if seconds < 0 and tenths else ""
-    return f"{sign}{minutes // 60}:{minutes % 60:02}:{rest // 10:02}.{rest % 10}"
-
-
 def screen_width() -> int:
     """Return how many letters a line of standard output has room for."""
     return shutil.get_terminal_size((80, 24)).columns
-
-
-def is_ascii_only(stream: IO[str] | None = None) -> bool:
-    """Return whether a stream, by default standard output, has no letters to draw with beyond ASCII."""
-    try:
-        "█▏•│├└─".encode(getattr(stream or sys.stdout, "encoding", None) or "ascii")
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def print_json(value: Any, indent: int | None = 2) -> None:

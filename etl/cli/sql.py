@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 
 from etl.cli.options import day_option, json_option, named
 from etl.cli.registry import LOOK, under
-from etl.cli.screen import as_span, echo, print_json, show_table
+from etl.cli.screen import echo, print_json, show_table
 from etl.errors import counted
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def sql(
         return _draw(load_project(), names, rows, chart, out)
     if as_json:
         return print_json([dict(zip(names, row, strict=True)) for row in rows], indent=None)
-    shown = [[_shown(value) for value in row] for row in rows[:_SHOWN_ROWS]]
+    shown = [["" if value is None else str(value) for value in row] for row in rows[:_SHOWN_ROWS]]
     show_table(names, shown, is_data=True)
     if len(rows) > _SHOWN_ROWS:
         echo(f"... and {len(rows) - _SHOWN_ROWS:,} more rows; --json prints all", err=True)
@@ -101,19 +102,16 @@ def _write(project: Project, query: str, file: Path, out: Path) -> None:
 def _draw(
     project: Project, names: Sequence[str], rows: Sequence[Sequence[Any]], kind: str, out: Path | None
 ) -> None:
-    from etl.cli.screen import is_ascii_only, screen_width
+    from etl.cli.screen import screen_width
     from etl.project.files import restrict_files, write_file
     from etl.reports.chart import as_html, as_svg, as_text, chart_of
+    from etl.reports.terminal import is_ascii_only
 
     chart = chart_of(names, rows)
     if out is None:
-        for line in as_text(chart, kind, screen_width(), is_ascii_only()):
+        for line in as_text(chart, kind, screen_width(), is_ascii_only(sys.stdout)):
             echo(line)
         return
     restrict_files(project.settings.mask)
     write_file(out.absolute(), (as_svg if out.suffix.lower() == ".svg" else as_html)(chart, kind))
     echo(f"Wrote the chart of {counted(len(rows), 'row')} to {out}.", err=True)
-
-
-def _shown(value: Any) -> str:
-    return as_span(value.total_seconds()) if isinstance(value, timedelta) else "" if value is None else str(value)

@@ -17,7 +17,7 @@ from etl.errors import counted
 @click.argument("table", default="", shell_complete=named("table"))
 @json_option
 def tables(table: str, as_json: bool) -> None:
-    """Show the published tables: rows, freshness and meaning.
+    """Show the published tables, with rows, freshness and meaning.
 
     Of one TABLE its columns are shown, with types, units and descriptions, and what the last audit found. `up_to`
     is the date up to which all of its dated sources have come. JSON has all of it for every table.

@@ -45,6 +45,8 @@ class Settings:
     # The history keeps the last so many runs that did something, and as many that found nothing new. Those of
     # published files on disk always stay.
     keep_runs: int = 400
+    # `yes`: `luigi --module etl` shows the progress of a run on a terminal, as `etl run` does.
+    progress: str = "no"
     # It keeps no run that began more days ago. 0: as long as `keep_runs` says.
     keep_run_days: int = 400
     # `build.duckdb` is rewritten, and so published without it, when more percent of it are dead space. 100: never.
@@ -153,6 +155,8 @@ def _check(path: Path, settings: Settings) -> None:
         raise ConfigError(f"{path}: [etl] keep_generations must be at least 1.")
     if settings.keep_runs < 1:
         raise ConfigError(f"{path}: [etl] keep_runs must be at least 1.")
+    if settings.progress not in ("yes", "no"):
+        raise ConfigError(f"{path}: [etl] progress = {settings.progress} is neither yes nor no.")
     if not re.fullmatch(r"v\d+\.\d+\.\d+|latest", settings.storage_version):
         raise ConfigError(
             f"{path}: [etl] storage_version = {settings.storage_version} is not a version of DuckDB. Write one "

@@ -25,6 +25,15 @@ def has_colours(stream: IO[str] | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
+def is_ascii_only(stream: IO[str] | None) -> bool:
+    """Return whether a stream has no letters to draw with beyond ASCII."""
+    try:
+        "█▏•│├└─━╌".encode(getattr(stream, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def painted(text: str) -> str:
     """Return a text with its red and amber words between the codes that a terminal takes for colours."""
     for colour, words in _WORDS.items():

@@ -25,7 +25,7 @@ from etl.plan.scope import Scope
 from etl.project import Project, load_project
 from etl.project.files import private
 from etl.project.git import commit_of, is_committed
-from etl.run import recording, telling
+from etl.run import display, recording, telling
 from etl.run.origin import new_run_id, origin_of, versions
 from etl.run.reporting import prepare_report, refresh_report
 from etl.run.same import Said, Seen, find_same
@@ -34,7 +34,7 @@ from etl.run.workers import batch_size, end_with_parent, end_without_workers, me
 if TYPE_CHECKING:
     from etl.plan import Plan
 
-__all__ = ["ActiveRun", "active_run", "finish_runs", "has_crashed", "new_run_id", "progress", "versions"]
+__all__ = ["ActiveRun", "active_run", "finish_runs", "has_crashed", "new_run_id", "versions"]
 
 log = logging.getLogger("etl")
 
@@ -193,6 +193,7 @@ class ActiveRun:
         if self.finished or os.getpid() != self.pid:
             return
         self.finished, self.doing = True, None
+        shown = display.leave()
         try:
             if self._plan:
                 self._close()
@@ -202,6 +203,8 @@ class ActiveRun:
         except LedgerError as error:
             log.error("%s", error)
         telling.ended(self)
+        if shown:
+            shown.summary()
         if self.log:
             self.log.close()
         os.close(self.lock)
@@ -278,6 +281,8 @@ def active_run(
             try:
                 _active[run_id] = _begin(project, run_id, scope, is_whole, lock)
                 _active[run_id].workers = workers
+                if _active[run_id].same is None:
+                    display.begin(project, run_id, workers)
             except BaseException:
                 os.close(lock)
                 raise
@@ -296,16 +301,6 @@ def finish_runs() -> None:
 def has_crashed() -> bool:
     """Return whether etl itself failed in a run that this process has finished."""
     return bool(_crashed)
-
-
-def progress() -> tuple[int, int]:
-    """Return how many steps of the run in this process are done, and how many there are to do."""
-    done = total = 0
-    for run in (run for run in list(_active.values()) if run.same is None):
-        receipts = Ledger(run.project.ledger).receipts()
-        done += sum(run.plan.is_done(key, receipts.get(key)) for key in run.plan.stale)
-        total += len(run.plan.stale)
-    return done, total
 
 
 def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, lock: int) -> ActiveRun:

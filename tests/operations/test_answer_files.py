@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
 from etl.cli.main import cli
-from etl.cli.screen import as_json, as_span
+from etl.cli.screen import as_json
 from etl.engine.quoting import identifier, literal
 from etl.errors import ConfigError, EtlError, QueryError
 from etl.operations import excel
@@ -167,15 +167,6 @@ def test_a_decimal_in_json_is_a_number_with_all_its_digits(number: Decimal, data
     blob = json.loads(as_json(data))
     with duckdb.connect() as con:
         assert con.execute("select ?::varchar::blob", [blob]).fetchall() == [(data,)]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(2.6, "0:00:02.6"), (0, "0:00:00.0"), (59.96, "0:01:00.0"), (3661.04, "1:01:01.0"), (-2.6, "-0:00:02.6"),
-     (100_000, "27:46:40.0")],
-)  # fmt: skip
-def test_a_span_is_read_as_hours_minutes_and_seconds(seconds: float, text: str) -> None:
-    assert as_span(seconds) == text
 
 
 def ran(project: Project, monkeypatch: pytest.MonkeyPatch, *arguments: str):
