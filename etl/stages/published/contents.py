@@ -14,7 +14,7 @@ from etl.engine.quoting import identifier, literal, qualified
 from etl.ledger import digest
 from etl.models import KINDS, Columns, Kind, meanings_of_views
 from etl.stages.published.record import Contents
-from etl.stages.warehouse import HASHED, Day, columns_print, on_days, row_hashes, transaction
+from etl.stages.warehouse import HASHED, Day, columns_print, on_days, read_hashes, row_hashes, transaction
 
 if TYPE_CHECKING:
     import duckdb
@@ -184,7 +184,8 @@ def _hashed(
     rows: dict[tuple[str, Day], str] = {}
     for start in range(0, len(selects), _TOGETHER):
         query = " union all ".join(selects[start : start + _TOGETHER])
-        rows |= {(table, day): text for table, day, text in con.execute(query).fetchall()}
+        widest = max(len(columns[table]) for table in list(by_table)[start : start + _TOGETHER])
+        rows |= {(table, day): text for table, day, text in read_hashes(con, query, widest)}
     return {part: rows.get((part.table, part.day), _NO_ROWS) for found in by_table.values() for part in found}
 
 

@@ -26,7 +26,7 @@ from etl.stages.published.manifest import Exported, read_manifest, write_manifes
 from etl.stages.published.notes import Notes
 from etl.stages.published.parquet_types import may_be_wide, stored_as
 from etl.stages.published.switching import LAKE
-from etl.stages.warehouse import on_days, row_hashes
+from etl.stages.warehouse import on_days, read_hashes, row_hashes
 
 if TYPE_CHECKING:
     import duckdb
@@ -163,8 +163,8 @@ def _parts(con: duckdb.DuckDBPyConnection, item: Export, version: str) -> dict[D
     if unknown := sorted(counts.keys() - parts.keys(), key=str):
         where = " or ".join(on_days(item.partition, unknown))
         hashes = row_hashes(con, item.model.name, item.model.stored)
-        rows = con.execute(f"select {column}, {hashes} from {table} where {where} group by all").fetchall()
-        parts |= dict(rows)
+        select = f"select {column}, {hashes} from {table} where {where} group by all"
+        parts |= dict(read_hashes(con, select, len(item.model.stored)))
     # without any rows there is a file all the same, so that readers find the columns
     return parts or {None: version}
 

@@ -19,7 +19,7 @@ from etl.stages.warehouse.build import (
     transaction,
 )
 from etl.stages.warehouse.compact import compact, is_worth_compacting
-from etl.stages.warehouse.content import HASHED, columns_print, row_hashes
+from etl.stages.warehouse.content import HASHED, columns_print, read_hashes, row_hashes
 from etl.stages.warehouse.incremental import on_days
 from etl.stages.warehouse.load import Partition, Table, load
 from etl.stages.warehouse.look import look
@@ -59,6 +59,7 @@ __all__ = [
     "note_removed",
     "on_days",
     "open_build",
+    "read_hashes",
     "remove_obsolete",
     "row_hashes",
     "scrub",

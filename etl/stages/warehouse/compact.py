@@ -18,8 +18,8 @@ log = logging.getLogger("etl")
 
 #: A file of more bytes than that has large blocks: they are read faster.
 _LARGE_BYTES = 64_000_000
-#: Less dead space than so many bytes is not worth the work: it is used again, and soon copied at publish.
-_WORTH_BYTES = 64_000_000
+#: Less dead space than so many bytes is not worth the work.
+_WORTH_BYTES = 16_000_000
 
 
 def is_worth_compacting(con: duckdb.DuckDBPyConnection, percent: int) -> bool:

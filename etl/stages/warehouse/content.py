@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etl.engine.exact import counted, words
 from etl.engine.quoting import identifier, literal, qualified
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _OTHER = "11400714819323198485::ubigint"
 #: So many tables are looked at by one statement.
 _TOGETHER = 50
+#: From so many columns on, DuckDB takes longer to look for words that are alike than to make them twice.
+_WIDE = 200
 #: What a content that row_hashes() made looks like, as a regular expression.
 HASHED = r"\d+-[0-9a-f]{32}-\d+-\d+"
 
@@ -46,7 +48,9 @@ def hashed(con: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> dict[str,
     ]
     found: dict[str, str] = {}
     for start in range(0, len(selects), _TOGETHER):
-        found |= con.execute(" union all ".join(selects[start : start + _TOGETHER])).fetchall()
+        together = " union all ".join(selects[start : start + _TOGETHER])
+        widest = max(len(model.stored) for model in models[start : start + _TOGETHER])
+        found |= read_hashes(con, together, widest)
     return found
 
 
@@ -73,6 +77,18 @@ def row_hashes(con: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> 
     second = ", ".join([word for item in reversed(found) for word in item.second] or ["0"])
     sums = [f"coalesce(sum(hash({hashed})), 0)" for hashed in (f"hash({first})", f"xor(hash({second}), {_OTHER})")]
     return f"concat_ws('-', count(*), {literal(columns_print(columns))}, {', '.join(sums)})"
+
+
+def read_hashes(con: duckdb.DuckDBPyConnection, query: str, widest: int) -> list[tuple[Any, ...]]:
+    """Return the rows of a query for row_hashes(), in time that grows with the columns; `widest` has so many."""
+    if widest < _WIDE:
+        return con.execute(query).fetchall()
+    before = con.execute("select current_setting('disabled_optimizers')").fetchall()[0][0]
+    con.execute("set disabled_optimizers = 'common_subexpressions'")
+    try:
+        return con.execute(query).fetchall()
+    finally:
+        con.execute(f"set disabled_optimizers = {literal(before)}")
 
 
 @lru_cache(maxsize=4_096)

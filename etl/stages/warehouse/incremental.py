@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal, qualified
-from etl.stages.warehouse.content import is_hashed, row_hashes
+from etl.stages.warehouse.content import is_hashed, read_hashes, row_hashes
 from etl.stages.warehouse.work import NOTHING, Build, Day, Part, State, Work, date_inputs
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ def _measured(
     if not is_hashed(build, sum(counts.values()), limit):
         return {day: (f"of {build.content}", rows) for day, rows in counts.items()}
     query = f"select {column}, {row_hashes(con, model.name, model.stored)} from {table} where {where} group by all"
-    return {day: (version, counts[day]) for day, version in con.execute(query).fetchall()}
+    return {day: (version, counts[day]) for day, version in read_hashes(con, query, len(model.stored))}

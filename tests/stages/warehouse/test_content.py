@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from etl.engine.exact import KNOWN, counted, exact
 from etl.engine.quoting import identifier
-from etl.stages.warehouse.content import row_hashes
+from etl.stages.warehouse.content import read_hashes, row_hashes
 from tests.support.thorough import examples
 
 ZERO, HIGH = r"\x00", r"\x80"
@@ -274,3 +274,16 @@ def test_when_a_row_was_loaded_is_no_content_and_the_file_is_none_of_a_raw_table
     assert [name for name, _ in counted("raw.sales", columns)] == ["id"]
     assert [name for name, _ in counted("marts.files", columns)] == ["id", "_file"]
     assert counted("marts.own", (("_loaded_at", "DATE"),)) == (("_loaded_at", "DATE"),)
+
+
+def test_a_wide_table_has_the_content_that_it_has_however_duckdb_plans_it(con: duckdb.DuckDBPyConnection) -> None:
+    columns = tuple((f"c{n}", ("VARCHAR", "BIGINT", "DOUBLE")[n % 3]) for n in range(240))
+    con.execute(
+        f"create or replace table wide as select {', '.join(f'range::{t} as {n}' for n, t in columns)} from range(9)"
+    )
+    con.execute("set disabled_optimizers = 'top_n'")
+    query = f"select {row_hashes(con, 'wide', columns)} from wide"
+
+    assert read_hashes(con, query, len(columns)) == con.execute(query).fetchall()
+    assert con.execute("select current_setting('disabled_optimizers')").fetchall() == [("top_n",)]
+    con.execute("reset disabled_optimizers")
