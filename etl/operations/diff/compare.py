@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etl import engine
 from etl.errors import ConfigError, unknown
 from etl.operations.diff.known import Known, known
-from etl.operations.diff.rows import Example, Keyed, Whole, differing, write
+from etl.operations.diff.rows import Example, Keyed, Whole, differing, told, write
 from etl.operations.diff.sides import A, B, Sides, key_of, sides
+from etl.operations.diff.small import Small, different_rows, is_small
 from etl.project import Project
 from etl.project.files import restrict_files
 
@@ -71,7 +72,8 @@ def compare(project: Project, request: Request) -> list[Compared]:
         facts = known(con, found) if request.is_hashed else Known()
         request = replace(request, same=request.same | facts.same)
         wanted = [found[request.table]] if request.table else found.values()
-        return [_compared(con, item, request, facts) for item in wanted]
+        read = _read(con, wanted, request, facts)
+        return [_compared(con, item, request, facts, read.get(item.name)) for item in wanted]
 
 
 def write_rows(project: Project, request: Request, target: Path) -> int:
@@ -85,7 +87,28 @@ def write_rows(project: Project, request: Request, target: Path) -> int:
         return write(con, Keyed(item, key) if key else Whole(item), target)
 
 
-def _compared(con: duckdb.DuckDBPyConnection, item: Sides, request: Request, facts: Known) -> Compared:
+def _read(
+    con: duckdb.DuckDBPyConnection, items: Iterable[Sides], request: Request, facts: Known
+) -> dict[str, tuple[Small, list[tuple[Any, ...]]]]:
+    """Return small tables with the rows in which they differ, many read by one statement."""
+    tables = []
+    for item in items:
+        if None in item.kinds or request.key or (item.name in request.same and not item.schema):
+            continue
+        narrowed, snapshot = _narrowed(item, request, facts)
+        key = key_of(narrowed, request.keys.get(item.name, ()))
+        if not snapshot and is_small(narrowed, key, request.rows.get(item.name, (None, None))):
+            tables.append(Small(narrowed, key))
+    return {small.item.name: (small, rows) for small, rows in different_rows(con, tables)}
+
+
+def _compared(
+    con: duckdb.DuckDBPyConnection,
+    item: Sides,
+    request: Request,
+    facts: Known,
+    read: tuple[Small, list[tuple[Any, ...]]] | None,
+) -> Compared:
     if None in item.kinds:
         status = "added" if item.kinds[0] is None else "removed"
         return Compared(table=item.name, status=status, rows=_counts(con, item, request))
@@ -93,9 +116,9 @@ def _compared(con: duckdb.DuckDBPyConnection, item: Sides, request: Request, fac
     if item.name in request.same and not schema:
         return Compared(table=item.name, status="same")
     item, snapshot = _narrowed(item, request, facts)
-    key, note = _key(con, item, request)
+    key, note = (list(read[0].key), "") if read and read[0].key else _key(con, item, request)
     rows = Keyed(item, key) if key else Whole(item)
-    counts, examples = differing(con, rows, request.limit)
+    counts, examples = told(rows, read[1], request.limit) if read else differing(con, rows, request.limit)
     is_same = not (schema or snapshot or counts.added or counts.removed or counts.changed)
     return Compared(
         table=item.name,

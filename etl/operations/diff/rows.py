@@ -207,9 +207,14 @@ def differing(
     found = con.execute(f"{rows.select(label)} limit {most + 1}").fetchall()
     if len(found) > most:
         return rows.counts(con), list(rows.examples(_few(con, rows, limit)))
-    found.sort(key=_place)
-    few = [row for kind in KINDS for row in [row for row in found if row[0] == kind][:limit]]
-    return rows.counts_of(found), list(rows.examples(few))
+    return told(rows, found, limit)
+
+
+def told(rows: Keyed | Whole, found: Sequence[tuple[Any, ...]], limit: int) -> tuple[Counts, list[Example]]:
+    """Return what differing() does; `found` are all rows that differ, as select() has them."""
+    ordered = sorted(found, key=_place)
+    few = [row for kind in KINDS for row in [row for row in ordered if row[0] == kind][:limit]]
+    return rows.counts_of(ordered), list(rows.examples(few))
 
 
 def _place(row: tuple[Any, ...]) -> list[tuple[bool, Any]]:
