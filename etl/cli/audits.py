@@ -19,7 +19,9 @@ from etl.ledger import KEPT_ROWS, Check, Ledger
 @under(LOOK)
 @click.command()
 @click.argument("name", required=False, default="", shell_complete=named("table"))
-@click.option("--failed", is_flag=True, help="Show only checks that found offending rows.")
+@click.option(
+    "--failed", is_flag=True, help="Show only checks that found offending rows, with the first of these."
+)
 @json_option
 def audits(name: str, failed: bool, as_json: bool) -> None:
     """Show the checks of the last audit, and what they found.
@@ -39,7 +41,17 @@ def audits(name: str, failed: bool, as_json: bool) -> None:
         hint = f"Did you mean {close[0]}?" if close else "`etl audits` lists them all."
         raise ConfigError(f"The last audit has no check and no table {name}. {hint}")
     found = [check for check in found if not (failed and check.passed)]
-    show(found, as_json, _show_checks, plain=lambda: list(map(_result, found)))
+    show(found, as_json, _show_failed if failed else _show_checks, plain=lambda: list(map(_result, found)))
+
+
+def _show_failed(found: list[Check]) -> None:
+    """List checks that found rows, and the first of these below."""
+    _show_checks(found)
+    for check in found:
+        for example in check.examples:
+            echo(f"{check.name}: {example}")
+    if found:
+        echo(f"All rows that were kept of a check: etl audits {found[0].name}")
 
 
 def _show_checks(found: list[Check]) -> None:

@@ -49,7 +49,8 @@ def runs(last: int, is_failed: bool, as_json: bool) -> None:
 def show_run(run: str, as_json: bool) -> None:
     """Show what a run did, step by step, and why.
 
-    RUN is an id that `etl runs` lists, or its beginning. By default it is the last run.
+    RUN is an id that `etl runs` lists, or its beginning; `last`, or `failed` for the last run that failed. By
+    default it is the last run. Of one that is under way, it tells what is running, and what the rest waits for.
     """
     from etl.reports.history import run_details
 
@@ -65,8 +66,8 @@ def show_run(run: str, as_json: bool) -> None:
 def logs(run: str, step: str, as_json: bool) -> None:
     """Show what a run said, line by line.
 
-    RUN is an id that `etl runs` lists, its beginning, or `last`. STEP is what was done, such as `load`, or the
-    table or source that it was done to. JSON is one object a line.
+    RUN is an id that `etl runs` lists, its beginning, `last` or `failed`. STEP is what was done, such as `load`,
+    or the table or source that it was done to. JSON is one object a line.
     """
     from etl.reports.history import find_run, log_lines
 
@@ -195,8 +196,8 @@ def _messages(run: dict[str, Any]) -> Iterator[str]:
         yield from (f"{title} warned: {text}" for text in step["warnings"])
     skipped: dict[tuple[str, str], list[str]] = {}
     for step in run["steps"]:
-        if step["outcome"] in ("skipped", "killed"):
-            told_of = step["outcome"], step["message"]
+        if step["outcome"] in ("", "skipped", "killed"):
+            told_of = step["outcome"] or "waiting", step["message"]
             skipped.setdefault(told_of, []).append(f"{step['step']} {step['name']}".strip())
     for (outcome, why), names in skipped.items():
         yield f"{outcome}: {few(names)}. {why}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from etl.cli.options import json_option
+from etl.cli.options import json_option, named
 from etl.cli.registry import LOOK, under
 from etl.cli.screen import NO_SOURCE, echo, show, show_table, shown
 from etl.errors import counted, few
@@ -16,15 +16,27 @@ _SHOWN_LINES = 20
 
 @under(LOOK)
 @click.command()
+@click.argument("source", default="", shell_complete=named("source"))
 @json_option
-def status(as_json: bool) -> None:
+def status(source: str, as_json: bool) -> None:
     """Show how fresh and how clean each source is.
 
-    The last run and the current generation come first.
+    The last run and the current generation come first. Of a SOURCE alone, every date is listed that is missing or
+    waits.
     """
-    from etl.reports.status import project_status
+    from etl.reports.status import of_source, project_status
 
+    if source:
+        return show(of_source(project_status(), source), as_json, _show_source)
     show(project_status(), as_json, _show)
+
+
+def _show_source(found: dict[str, Any]) -> None:
+    name = found["source"]
+    echo(f"{name}: newest {found['newest'] or 'none'}, taken {found['taken_at'] or 'never'}")
+    for day in found["holes"]:
+        echo(f"{name}: missing {day}")
+    _show_notes(found)
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -38,8 +50,10 @@ def _show(found: dict[str, Any]) -> None:
         echo(f"            {line}")
     for text in (model["note"] for model in found["optional"]):
         echo(f"warning: {text}")
-    names = ("source", "newest", "partitions", "rows", "rejected", "refused", "holes")
-    rows = [{**source, "holes": _newest(source["holes"])} for source in found["sources"]]
+    names = ("source", "newest", "partitions", "rows", "rejected", "refused", "holes", "taken")
+    rows = [
+        {**source, "taken": source["taken_at"], "holes": _newest(source["holes"])} for source in found["sources"]
+    ]
     show_table(names, [[shown(row[name]) for name in names] for row in rows])
     if not found["sources"]:
         echo(NO_SOURCE)
@@ -51,14 +65,20 @@ def _show(found: dict[str, Any]) -> None:
         count = counted(len(found["unclaimed"]), "file")
         echo(f"data/raw holds {count} that no source takes: {few(found['unclaimed'])}")
     for source in found["sources"]:
-        if source["place"] and not source["partitions"]:
-            echo(f"{source['source']}: no delivery yet: {source['place']}")
-        if source["late_since"]:
-            echo(f"{source['source']}: late since {source['late_since']} ({source['rhythm']})")
-        if source["lost"]:
-            echo(f"{source['source']}: lost, since the lake does not hold it any more: {few(source['lost'])}")
-        for note in source["notes"]:
-            echo(f"{source['source']}: {note}")
+        _show_notes(source)
+
+
+def _show_notes(source: dict[str, Any]) -> None:
+    """Print what is to be said of one source."""
+    name = source["source"]
+    if source["place"] and not source["partitions"]:
+        echo(f"{name}: no delivery yet: {source['place']}")
+    if source["late_since"]:
+        echo(f"{name}: late since {source['late_since']} ({source['rhythm']})")
+    if source["lost"]:
+        echo(f"{name}: lost, since the lake does not hold it any more: {few(source['lost'])}")
+    for note in source["notes"]:
+        echo(f"{name}: {note}")
 
 
 def _problems(run: dict[str, Any]) -> list[str]:

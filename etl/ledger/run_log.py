@@ -15,6 +15,7 @@ from etl.errors import printable_lines
 from etl.ledger.ledger import REMOVED, Ledger
 from etl.project import Project
 from etl.project.files import private
+from etl.project.secret import scrubbed
 
 _SUFFIX = ".jsonl"
 #: The loggers whose words are those of a run.
@@ -55,10 +56,11 @@ class RunLog(logging.Handler):
             "step": step,
             "name": name,
             "pid": record.process,
-            "message": printable_lines(record.getMessage()),
+            "message": scrubbed(printable_lines(record.getMessage())),
         }
         if record.exc_info:
-            facts["traceback"] = printable_lines(logging.Formatter().formatException(record.exc_info))
+            traceback = logging.Formatter().formatException(record.exc_info)
+            facts["traceback"] = scrubbed(printable_lines(traceback))
         line = json.dumps(facts, ensure_ascii=False) + "\n"
         with suppress(OSError):
             os.write(self._file, line.encode("utf-8", "backslashreplace"))

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from etl.errors import ConfigError, unknown
+from etl.errors import ConfigError, few, unknown
 from etl.ledger import Ledger, Run
 from etl.ledger.connection import damaged_path
-from etl.ledger.history import FAILED, SKIPPED, History, RunFacts, StepRow
+from etl.ledger.history import DONE, FAILED, KEPT, SKIPPED, WAITING, History, RunFacts, StepRow
 from etl.ledger.lock import under_way
 from etl.ledger.run_log import log_file, read_log
 from etl.project import Project
 from etl.stages.published import read_record
 
-#: What stands for the run that began last.
-LAST = "last"
+#: What stands for the run that began last, and for the last one that failed.
+LAST, LAST_FAILED = "last", "failed"
 UNDER_WAY = "under way"
 #: The outcomes of runs that kept their promise.
 _GOOD = ("published", "unchanged", "partial", UNDER_WAY)
@@ -61,7 +61,7 @@ def run_details(project: Project, ledger: Ledger, name: str = LAST) -> dict[str,
     checks = [check for check in history.checks([run.run_id]) if not check.passed]
     return {
         **_run(run, state, facts, steps),
-        "steps": [_plain(step) for step in sorted(steps, key=_place)],
+        "steps": [_plain(step) for step in sorted(_blocked(steps), key=_place)],
         "checks": [{key: value for key, value in vars(check).items() if key != "run_id"} for check in checks],
         "problems": [{"step": step, "message": text} for step, text in ledger.problems(run.run_id)],
         "summary": run.summary,
@@ -71,16 +71,21 @@ def run_details(project: Project, ledger: Ledger, name: str = LAST) -> dict[str,
 def find_run(project: Project, ledger: Ledger, name: str) -> Run:
     """Return the run of this id, or that one whose id begins so; `last` is the one that began last.
 
-    Raises ConfigError that says where else to look.
+    `failed` is the last one that failed or was killed. Raises ConfigError that says where else to look.
     """
     runs = ledger.runs()
     found = runs[:1] if name == LAST else [run for run in runs if run.run_id.startswith(name)]
+    if name == LAST_FAILED:
+        current = under_way(project, ledger)
+        found = [run for run in runs if _state(run, current) not in _GOOD][:1]
     if len(found) == 1:
         return found[0]
     if found:
         raise ConfigError(f"{len(found):,} runs begin with {name}. Give more of the id; `etl runs` lists them.")
     if name == LAST:
         raise ConfigError("There was no run yet. To begin one: etl run")
+    if name == LAST_FAILED:
+        raise ConfigError("No run of the history failed. `etl runs` lists them.")
     record = read_record(project.generations / name)
     if record and record.origin:
         built = record.origin.get("built_in", record.origin["environment"])
@@ -127,6 +132,24 @@ def log_lines(project: Project, run_id: str, step: str = "") -> Iterator[dict[st
             yield line
     if step and step not in steps:
         raise ConfigError(unknown(f"The log of run {run_id} says nothing of {step}", step, steps - {""}))
+
+
+def _blocked(steps: Sequence[StepRow]) -> Iterator[StepRow]:
+    """Yield the steps, with what those that wait of a run under way wait for."""
+    for step in steps:
+        if step.outcome != WAITING:
+            yield step
+            continue
+        before = [other for other in steps if other.outcome not in (DONE, KEPT) and _is_before(other, step)]
+        named = few(f"{other.id} ({other.outcome or 'waits'})" for other in before)
+        why = f"It waits for {named}." if before else "It is next."
+        yield replace(step, message=why)
+
+
+def _is_before(other: StepRow, step: StepRow) -> bool:
+    """Return whether a step is done before another one; of models, that is known when the run is over."""
+    is_earlier = _place(other)[0] < _place(step)[0]
+    return is_earlier and (step.step not in ("extract", "load") or other.name == step.name)
 
 
 def _by_run(steps: Iterable[StepRow]) -> Mapping[str, Sequence[StepRow]]:

@@ -46,9 +46,9 @@ def generation_names(project: Project) -> list[str]:
 
 
 def run_names(project: Project) -> list[str]:
-    """Return the runs that have a log, the newest first, and what stands for the last one."""
+    """Return the runs that have a log, the newest first, after the words that stand for a run."""
     logs = project.logs.glob("*.jsonl") if project.logs.is_dir() else ()
-    return ["last", *sorted((path.stem for path in logs), reverse=True)]
+    return ["last", "failed", *sorted((path.stem for path in logs), reverse=True)]
 
 
 NAMES: dict[str, Callable[[Project], list[str]]] = {

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from etl.engine.quoting import identifier
-from etl.errors import EtlError
+from etl.errors import ConfigError, EtlError, unknown
 from etl.ledger import Ledger, Receipt, Run, failed_note
 from etl.ledger.lock import holder
 from etl.plan.definitions import definitions
@@ -62,6 +62,14 @@ def status_of(project: Project, ledger: Ledger) -> dict[str, Any]:
             for name, known in taken.items()
         ],
     }
+
+
+def of_source(found: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return what a status says of one source. Raises ConfigError if there is none of that name."""
+    known: dict[str, dict[str, Any]] = {source["source"]: source for source in found["sources"]}
+    if name not in known:
+        raise ConfigError(unknown(f"There is no source {name}", name, known))
+    return known[name]
 
 
 def _defined(project: Project, ledger: Ledger) -> tuple[Mapping[str, Source], Collection[str], str]:
@@ -152,6 +160,7 @@ def _source(
         "place": source.connector.place if source else None,
         "task": (source.task or None) if source else None,
         "newest": str(days[-1]) if days else None,
+        "taken_at": f"{max(r.finished_at for r in receipts)[:16].replace('T', ' ')}Z" if receipts else None,
         "partitions": len(days),
         "rows": sum(receipt.details["rows"] for receipt in receipts),
         "rejected": sum(receipt.details["rejected"] for receipt in receipts),

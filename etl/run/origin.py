@@ -16,6 +16,7 @@ from pathlib import Path
 from etl.errors import printable
 from etl.ledger.history import RunFacts
 from etl.project import Project
+from etl.project.secret import scrubbed
 
 #: Says what begins a run, for what cannot be told from the process, such as `webhook` or `watch`.
 TRIGGER = "ETL_TRIGGER"
@@ -23,13 +24,11 @@ TRIGGER = "ETL_TRIGGER"
 _ABOVE = {"cron": "cron", "crond": "cron", "anacron": "cron", "atd": "at", "systemd": "systemd"}
 #: So many processes above this one are asked for their names.
 _MOST_ABOVE = 12
-#: Names of options and variables whose values are nobody's to read.
+#: Names of options whose values are nobody's to read.
 _SECRET = re.compile(r"passw|secret|token|credential|(api|access|private|mask)[_-]?key|auth", re.IGNORECASE)
 #: The password in a URL.
 _IN_URL = re.compile(r"(?<=://)([^/@:\s]*):[^@/\s]+(?=@)")
 _MASK = "***"
-#: A shorter value of a variable would hide words that only happen to contain it.
-_SHORTEST = 6
 _LONGEST_TRIGGER = 40
 
 
@@ -82,13 +81,9 @@ def trigger_of(environment: Mapping[str, str]) -> str:
 
 
 def command_of(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-    """Return a command line as one would type it, with secrets masked: passwords in URLs, values of options and
-
-    of variables that are called so.
-    """
+    """Return a command line as it was typed, without the secrets in options, in addresses and of variables."""
     path = Path(arguments[0]) if arguments else Path("python")
     program = path.parent.name if path.name == "__main__.py" else path.name
-    hidden = [value for name, value in environment.items() if _SECRET.search(name) and len(value) >= _SHORTEST]
     found, is_value = [program], False
     for argument in arguments[1:]:
         option, mark, _ = argument.partition("=")
@@ -96,9 +91,7 @@ def command_of(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
         if is_value or (is_secret and mark):
             argument = _MASK if is_value else f"{option}={_MASK}"
         is_value = is_secret and not mark and not is_value
-        for text in hidden:
-            argument = argument.replace(text, _MASK)
-        found.append(_IN_URL.sub(rf"\1:{_MASK}", argument))
+        found.append(_IN_URL.sub(rf"\1:{_MASK}", scrubbed(argument, environment)))
     # a shell would quote the mask
     return printable(" ".join(text if _MASK in text else shlex.quote(text) for text in found))
 

@@ -40,7 +40,7 @@ SQL = {
 }
 #: How each command is called; those that run a night, or another program, are called in a process of their own.
 CALLS = {
-    "status": [[]],
+    "status": [[], ["sales"], [WORD]],
     "audits": [[], ["none"], [NAME]],
     "runs": [[], ["--failed", "--last", "3"]],
     "show": [[], [WORD]],
