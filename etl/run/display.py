@@ -1,7 +1,7 @@
 """The progress of a run on a terminal: a tree of its steps while it goes on, and a table when it is over.
 
-Elsewhere the plain lines of the log are enough. It costs no step anything: a thread looks at the ledger a few
-times a second, more seldom if the look takes long.
+Elsewhere the plain lines of the log are enough. It costs no step anything: a thread looks at the ledger twice a
+second, more seldom if the look takes long.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from etl.reports.terminal import has_colours, is_ascii_only
 if TYPE_CHECKING:
     from etl.run.progress import Group, Look, Part
 
-_INTERVAL_SECONDS = 0.25
+_INTERVAL_SECONDS = 0.5
 #: So many times as long as a look took, nobody looks again.
 _REST = 40
 #: So many steps of a kind are shown below it, and so wide is a bar at the most.
