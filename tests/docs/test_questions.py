@@ -55,17 +55,20 @@ def night(project: Project, last: date) -> None:
         finish_runs()
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Two nights that published, one whose audit failed, and one that is under way."""
-    project = tiny.project(tmp_path_factory.mktemp("morning"), CONTRACTS, SQL)
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project after two nights that published, and one whose audit failed."""
+    return tiny.once(tmp_path / "morning", make)
+
+
+def make(root: Path) -> None:
+    project = tiny.project(root, CONTRACTS, SQL)
     night(project, date(2024, 3, 2))
     days = {f"sales/2024-03-0{day}.csv": f"id,item\n{day},cup\n" for day in (4, 5, 6, 7)}
     tiny.deliver(project, days)
     night(project, date(2024, 3, 7))
     tiny.deliver(project, {"sales/2024-03-08.csv": "id,item\n9,gold\n"})
     night(project, date(2024, 3, 9))
-    return project
 
 
 @pytest.mark.parametrize("command", [command for command in ANSWERS if command not in ("etl run", "etl show")])
