@@ -198,7 +198,9 @@ def set_comments(con: duckdb.DuckDBPyConnection, wanted: Mapping[str, Mapping[st
     `wanted` are the comments by table and column; an empty name stands for the table itself. An empty text removes
     a comment; a column that is not named keeps its own.
     """
-    where = "database_name = current_database() and list_contains($1, schema_name || '.' || {}_name)"
+    where = (
+        "database_name = current_database() and schema_name || '.' || {}_name in (select unnest($1::varchar[]))"
+    )
     parts = {"table": "''", "view": "''", "column": "column_name"}
     query = " union all ".join(
         f"select '{kind}', schema_name, {owner}_name, {name}, comment "

@@ -166,3 +166,20 @@ def test_another_description_follows_to_the_published_file_and_builds_nothing(pr
     found = {(table, column): text for table, column, text in tiny.published(project, COMMENTS)}
     assert found["marts.items", ""] == "What sold."
     assert tiny.published(project, "select name, built_at from etl.models order by all") == before
+
+
+def test_what_a_source_says_of_a_column_follows_to_the_tables_that_pass_it_on(project: Project) -> None:
+    facts = (
+        "select name, built_at from etl.models union all select source, loaded_at from etl.partitions order by all"
+    )
+    before = tiny.published(project, facts)
+    path = next(project.contracts.glob("*.py"))
+    said = 'item: str = pa.Field(nullable=True, description="What was sold.", metadata={"unit": "name"})'
+    path.write_text(path.read_text().replace("item: str = pa.Field(nullable=True)", said))
+
+    plan = tiny.night(project)
+
+    found = {(table, column): text for table, column, text in tiny.published(project, COMMENTS)}
+    assert found["raw.sales", "item"] == found["marts.items", "item"] == "What was sold. [unit: name]"
+    assert tiny.stale(plan) == ["audit", "publish"]
+    assert tiny.published(project, facts) == before
