@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -144,50 +144,62 @@ def _log_to(stream: object) -> None:
 
 def tree(look: Look, width: int, height: int, is_plain: bool) -> list[tuple[str, str]]:
     """Return the lines of the tree, each with the outcome that it tells; none is wider than `width`."""
-    below = {group.whole.name: _below(group) for group in look.groups}
-    names = [*below, *(f"  {part.name}" for parts in below.values() for part in parts)]
-    side = max(min(max(map(len, names), default=0), width // 3), 4)
-    lines = []
-    for group in look.groups:
-        lines.append((_line(group.whole, side, width, is_plain), group.whole.outcome))
-        told = below[group.whole.name]
-        lines += [(f"  {_line(part, side - 2, width - 2, is_plain)}", part.outcome) for part in told[:_NAMED]]
-        if len(told) > _NAMED:
-            lines.append((f"  ... and {len(told) - _NAMED:,} more"[: width - 1], ""))
+    parts = [found for group in look.groups for found in _shown_of(group)]
+    room = width - 1
+    side = max(min(max((len(printable(name)) for name, _ in parts), default=0), width // 3), 4)
+    # the least that is told is how many of how many: what there is no room for is left out as a whole
+    told = next((texts for texts in map(_facts_of(parts), (3, 2, 1)) if _widest(texts) + side + 8 <= room), None)
+    told = told or _facts_of(parts)(1)
+    bar = min(_BAR, room - side - _widest(told) - 3)
+    lines = [
+        (f"{_name(name, side)} {_bar(part.share, bar, is_plain)}{text}"[:room].rstrip(), part.outcome)
+        for (name, part), text in zip(parts, told, strict=True)
+    ]
     left = f", about {lasting(look.left)} left" if look.left else ""
-    lines.append((f"{lasting(look.seconds)}{left}"[: width - 1], ""))
+    lines.append((f"{lasting(look.seconds)}{left}"[:room], ""))
     return lines[-max(height - 1, 1) :]
 
 
-def _below(group: Group) -> list[Part]:
-    """Return what is under way of the steps of a kind, after what failed."""
+def _shown_of(group: Group) -> list[tuple[str, Part]]:
+    """Return the steps of a kind together, and below them what failed and what is under way, with their names."""
     told = [part for part in group.parts if part.name and part.outcome in ("running", "failed")]
-    return sorted(told, key=lambda part: part.outcome != "failed")
+    told.sort(key=lambda part: part.outcome != "failed")
+    return [(group.whole.name, group.whole), *((f"  {part.name}", part) for part in told[:_NAMED])]
 
 
-def _line(part: Part, side: int, width: int, is_plain: bool) -> str:
-    """Return one line: the name in `side` letters, a bar, how many of how many, the time and rows a second."""
-    count = f"{part.done:,}/{part.total:,}"
-    facts = []
+def _facts_of(parts: Sequence[tuple[str, Part]]) -> Callable[[int], list[str]]:
+    """Return what tells so many facts of each step: how many of how many, the time, and rows a second."""
+
+    def facts(number: int) -> list[str]:
+        return ["  ".join(_facts(part)[:number]) for _, part in parts]
+
+    return facts
+
+
+def _facts(part: Part) -> list[str]:
+    failed = ", failed" if part.outcome == "failed" else ""
+    facts = [f"{part.done:,}/{part.total:,}{failed}"]
     if part.seconds:
         facts.append(lasting(part.seconds))
         if part.rows and part.seconds >= 1:
             facts.append(f"{part.rows / part.seconds:,.0f} rows/s")
-    if part.outcome == "failed":
-        facts.append("failed")
-    told = "  ".join([count, *facts])
-    name = printable(part.name)
-    room = width - 1
-    name = name if len(name) <= side else name[: side - 1] + "~"
-    bar = _bar(part.share, min(_BAR, room - side - len(told) - 4), is_plain)
-    return f"{name:<{side}} {bar}{' ' if bar else ''}{told}"[:room].rstrip()
+    return facts
+
+
+def _widest(texts: Sequence[str]) -> int:
+    return max(map(len, texts), default=0)
+
+
+def _name(name: str, side: int) -> str:
+    name = printable(name)
+    return f"{name if len(name) <= side else name[: side - 1] + '~':<{side}}"
 
 
 def _bar(share: float, length: int, is_plain: bool) -> str:
     if length < 4:
         return ""
     full = round(share * length)
-    return ("#" * full + "." * (length - full)) if is_plain else ("━" * full + "╌" * (length - full))
+    return ("#" * full + "." * (length - full) if is_plain else "━" * full + "╌" * (length - full)) + " "
 
 
 def told(look: Look, width: int) -> list[str]:
