@@ -14,6 +14,7 @@ from etl.ledger.lock import take_lock
 from etl.operations import promotion as promotions
 from etl.operations.promotion import Promotion, approve
 from etl.project import load_project
+from etl.reports.history import find_run
 from etl.stages import published
 from tests.support import tiny
 
@@ -69,6 +70,16 @@ def test_a_promotion_is_done_once_and_says_so(promotion: Promotion, caplog: pyte
     record = published.read_record(promotion.target.current)
     assert record and record.origin["generation"] == published.current(promotion.source)
     os.close(take_lock(promotion.target, "another"))
+
+
+def test_the_history_of_what_is_promoted_is_where_it_was_made(promotion: Promotion) -> None:
+    assert not promotion.is_done()
+    promotion.promote("ann", "new items")
+
+    name = published.current(promotion.target)
+    with pytest.raises(ConfigError, match=f"made in the environment staging.*ETL_ENV=staging etl show {name}"):
+        find_run(promotion.target, Ledger(promotion.target.ledger), str(name))
+    assert find_run(promotion.source, Ledger(promotion.source.ledger), str(name)).run_id == name
 
 
 def test_what_is_not_published_cannot_be_promoted(promotion: Promotion) -> None:
