@@ -29,7 +29,22 @@ from etl.cli.registry import RUN, under
 )
 @select_option("Build only these models, and what they need.")
 @click.option("--force", is_flag=True, help="Publish even if a rollback holds it back.")
-def run(date: date | None, workers: int, allow_withdrawn: str, selection: str, force: bool) -> None:
+@click.option(
+    "--unattended",
+    "is_unattended",
+    is_flag=True,
+    help="As a schedule runs it: with the variables of etl.env, and its output in data/logs/unattended.log.",
+)
+@click.option("--days", default="", metavar="DAYS", help="With --unattended: run on these days only.")
+def run(
+    date: date | None,
+    workers: int,
+    allow_withdrawn: str,
+    selection: str,
+    force: bool,
+    is_unattended: bool,
+    days: str,
+) -> None:
     """Take what is new up to a date, and publish it.
 
     It is the same as `luigi --module etl Nightly`. With --select it is the same as BuiltModel, and nothing is
@@ -37,6 +52,9 @@ def run(date: date | None, workers: int, allow_withdrawn: str, selection: str, f
     """
     from etl.run.display import asked_for
     from etl.tasks.graph import run_luigi
+
+    if days and not is_unattended:
+        raise click.UsageError("--days is for a run by a schedule. Add --unattended, or leave --days out.")
 
     if selection and (allow_withdrawn or force):
         option = "--force" if force else "--allow-withdrawn"
@@ -46,5 +64,16 @@ def run(date: date | None, workers: int, allow_withdrawn: str, selection: str, f
     arguments += ["--date", str(date)] if date else []
     arguments += ["--allow-withdrawn", allow_withdrawn] if allow_withdrawn else []
     arguments += ["--force"] if force else []
+    if is_unattended:
+        from etl.operations.unattended import unattended
+        from etl.run.active import has_crashed
+        from etl.tasks.setup import exit_as_crash
+
+        def work() -> None:
+            # what was registered belongs to the process that waits
+            exit_as_crash(has_crashed)
+            run_luigi(arguments)
+
+        raise SystemExit(unattended(work, days))
     with asked_for():
         run_luigi(arguments)

@@ -120,3 +120,9 @@ def forget_quoted(project: Project, ledger: Ledger) -> None:
             file.flush()
             os.fsync(file.fileno())
             file.truncate(len(text))
+    for path in project.logs.glob("unattended.log*"):
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+            file.flush()
+            os.fsync(file.fileno())
+            file.truncate(0)

@@ -27,6 +27,13 @@ def is_committed(project: Project) -> bool:
     return _git(project, "status", "--porcelain", "--", *paths) == ""
 
 
+def is_ignored(project: Project, path: Path) -> bool | None:
+    """Return whether git leaves a file of the project out; None without git."""
+    if _git(project, "rev-parse", "--is-inside-work-tree") != "true":
+        return None
+    return _git(project, "check-ignore", "--quiet", "--", str(path)) is not None
+
+
 def check_out(project: Project, commit: str, folder: Path) -> None:
     """Put the project's files, as a commit has them, into an empty folder, submodules too; data/ is left out.
 

@@ -19,7 +19,7 @@ MARKER = ".etl-environment"
 #: Every file that etl makes below data/, raw and fetched files apart.
 _OWN = re.compile(
     rf"\.lock|\.scratch/.*|{re.escape(MARKER)}|\.{re.escape(MARKER)}\.new|ledger\.sqlite(\.damaged)?(-wal|-shm|-journal)?"
-    r"|corrections/[^/]+/[^/]+\.jsonl|logs/[^/]+\.jsonl"
+    r"|corrections/[^/]+/[^/]+\.jsonl|logs/([^/]+\.jsonl|unattended\.log(\.\d)?)"
     r"|(lake|quarantine(/refused)?)/[^/]+/[^/]+=[^/]+/\.?data\.parquet(\.new)?"
     r"|warehouse/(build\.duckdb(\.wal)?|\.?hold\.json(\.new)?|candidate/[^/]+|candidate)"
     r"|warehouse/generations/[^/]+/(generation\.json|exports\.json|warehouse\.duckdb|lake/.*)",

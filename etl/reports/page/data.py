@@ -26,14 +26,13 @@ def report_data(project: Project, ledger: Ledger) -> dict[str, Any]:
 
     Where the contracts or models cannot be read, that is said, and all that needs them is left out.
     """
-    wrong = ""
     try:
         sources, models = definitions(project, ledger)
-    except EtlError as error:
-        sources, models, wrong = Catalog({}, {}), Models(), str(error)
+    except EtlError:
+        sources, models = Catalog({}, {}), Models()
     runs, receipts = ledger.runs(), ledger.receipts()
     shown, last = trends.chosen(runs), runs[0] if runs else None
-    status = status_of(project, ledger, sources.sources, models.models, wrong)
+    status = status_of(project, ledger)
     return {
         "version": VERSION,
         "written": now(),
