@@ -22,7 +22,7 @@ from etl.contract.cleansing import Clean
 from etl.engine.quoting import identifier
 from etl.errors import EtlError
 from etl.sources import Source
-from etl.sources.formats import Csv, counted, csv_file
+from etl.sources.formats import Csv, blocks, csv_file
 from etl.sources.formats.blocks import Unproven
 from etl.stages.lake import grouped, in_blocks
 from tests.support import tiny
@@ -174,8 +174,8 @@ def _forced(block_bytes: int, small_bytes: int) -> Iterator[list[Path]]:
         mock.patch.object(in_blocks, "given_back", given_back),
         mock.patch.object(grouped, "given_back", given_back),
         mock.patch.object(grouped, "_GROUP_BYTES", block_bytes),
-        mock.patch.object(counted, "BLOCK_BYTES", block_bytes),
-        mock.patch.object(csv_file, "BLOCK_BYTES", block_bytes),
+        mock.patch.object(blocks, "BLOCK_BYTES", block_bytes),
+        mock.patch.object(blocks, "COLUMN_BYTES", 0),
         mock.patch.object(csv_file, "SMALL_BYTES", small_bytes),
         mock.patch.object(lake_file.LakeFile, "finish", finished),
     ):

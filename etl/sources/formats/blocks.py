@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-#: So much of a file is parsed at once.
+#: So much of a file is parsed at once, and so much for each of its columns: what a block costs grows with these.
 BLOCK_BYTES = 6 << 20
+COLUMN_BYTES = 4 << 10
 
 
 class Unproven(Exception):
@@ -44,6 +45,11 @@ class InBlocks(Protocol):
 
     def blocks(self) -> Iterator[Block]:
         """Yield the sound records, in order."""
+
+
+def block_bytes(columns: int) -> int:
+    """Return how much of a file with so many columns is parsed at once."""
+    return max(BLOCK_BYTES, COLUMN_BYTES * columns)
 
 
 def in_blocks(opened: object) -> InBlocks | None:

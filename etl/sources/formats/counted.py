@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from etl.sources.formats.blocks import BLOCK_BYTES, Block
+from etl.sources.formats.blocks import Block, block_bytes
 from etl.sources.formats.file_text import FileText
 from etl.sources.formats.head import Body
 from etl.sources.formats.splitter import Dialect
@@ -68,9 +68,9 @@ def estimated(content: FileText, body: Body, dialect: Dialect, columns: Sequence
     return lines
 
 
-def blocks(content: FileText, body: Body) -> Iterator[Block]:
+def blocks(content: FileText, body: Body, columns: int) -> Iterator[Block]:
     """Yield the lines of a file whose records are counted() or estimated()."""
-    for data, end, count in _parts(content, body, BLOCK_BYTES):
+    for data, end, count in _parts(content, body, block_bytes(columns)):
         has_returns = b"\r" in data
         yield Block(
             data[:end].replace(b"\r\n", b"\n") if has_returns else memoryview(data)[:end], count, is_scanned=False

@@ -7,6 +7,7 @@ copies of those parts of files, whose records were found to be sound without it.
 from __future__ import annotations
 
 import codecs
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from etl.sources.formats import plain, rewriting
-from etl.sources.formats.blocks import BLOCK_BYTES, Block, Marks
+from etl.sources.formats.blocks import Block, Marks, block_bytes
 from etl.sources.formats.counted import SMALL_BYTES, blocks, counted, estimated, is_head_plain
 from etl.sources.formats.csv_reader import CsvReader
 from etl.sources.formats.file_text import FileText
@@ -109,14 +110,14 @@ class CsvFile:
         """Yield the sound records, in order."""
         with self._content() as content:
             if not self._is_verified:
-                yield from blocks(content, self._body)
+                yield from blocks(content, self._body, len(self.columns))
                 return
-            parts, records = [], 0
+            parts, records, most = [], 0, block_bytes(len(self.columns))
             for item in self._items:
                 if isinstance(item, Stretch):
                     parts.append(self._alone(content, item))
                     records += item.records
-                    if sum(map(len, parts)) >= BLOCK_BYTES:
+                    if sum(map(len, parts)) >= most:
                         yield Block(b"".join(parts), records)
                         parts, records = [], 0
             if records:
@@ -147,9 +148,7 @@ class CsvFile:
             for stretch in self._items:
                 if isinstance(stretch, Record):
                     continue
-                first = position
-                while position < len(numbers) and numbers[position] < before + stretch.records:
-                    position += 1
+                first, position = position, bisect_left(numbers, before + stretch.records, position)
                 if position > first:
                     chosen = [number - before for number in numbers[first:position]]
                     for record in self._records(content, stretch, chosen):
@@ -272,6 +271,9 @@ class CsvFile:
         self, content: bytes | FileText, stretch: Stretch, chosen: Sequence[int] | None = None
     ) -> Iterator[Record]:
         """Yield the records of a stretch, all or the chosen ones by their number in it."""
+        if isinstance(content, FileText):
+            # who asks for the records then asks for their texts
+            content.around(stretch.start, stretch.end - stretch.start)
         data, traits = content[stretch.start : stretch.end], self._traits
         is_lines = traits.newlines == {b"\n"} and not (
             traits.has_gaps or traits.has_quotes or self._dialect.grammar

@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from etl.contract import Rule
-from etl.engine.quoting import literal, paths
+from etl.engine.quoting import literal
 from etl.sources import Source
 from etl.sources.formats.blocks import Block, InBlocks, Marks, Unproven, in_blocks
 from etl.stages.lake import typing_sql
 from etl.stages.lake.asking import Asker
 from etl.stages.lake.inputs import Input
 from etl.stages.lake.place import Extraction
-from etl.stages.lake.sound import Breach, Broken
+from etl.stages.lake.sound import Broken
 
 if TYPE_CHECKING:
+    from etl.stages.lake.breaking import Breaking
     from etl.stages.lake.judge import Judge, Judged
 
 #: With less to read in a run, Arrow is not worth its import.
@@ -109,28 +110,37 @@ class _Taking:
     def __init__(self, extraction: Extraction, day: Any, inputs: Sequence[Input], target: Path) -> None:
         self._extraction, self._day, self._inputs, self._target = extraction, day, inputs, target
         self._rows = 0
-        self._broken: dict[int, dict[int, Sequence[Breach]]] = {number: {} for number in range(len(inputs))}
+        self._broken: list[Breaking] = []
         self._rules: dict[str, Rule] = {}
         self._warnings: dict[str, int] = {}
 
     def run(self, describe: Callable[[Mapping[str, int]], Mapping[str, str]]) -> Taken | None:
-        """Take all files; None if a key may occur twice."""
+        """Take all files; None if rows break rules that only warn and are not to be kept after all."""
+        from etl.stages.lake.doubles import Doubles
         from etl.stages.lake.judge import Judge
-        from etl.stages.lake.lake_file import LakeFile
+        from etl.stages.lake.lake_file import LakeFile, without
 
         judges = [Judge(file, literal(self._day), explain=True) for file in self._inputs]
         self._make_tables(judges[0])
         with Workers(self._extraction) as workers, LakeFile(self._target) as written:
             for number, (file, judge) in enumerate(zip(self._inputs, judges, strict=True)):
+                self._broken.append(judge.found(self._extraction.project.scratch))
                 self._rules |= judge.rules
                 written.write(self._with_place(judge.nothing(), file))
                 for rows in self._kept(workers, number, file, judge):
                     written.write(self._with_place(rows, file))
             written.finish(describe(self._warnings))
-        if self._has_doubles(judges[0]):
+        for found in self._broken:
+            found.finish()
+        doubles = Doubles(self._extraction, judges[0].uniques, self._target)
+        self._rules |= doubles.rules
+        dropped = doubles.tell([file.opened.sound for file in self._inputs], self._broken)
+        if len(dropped) and self._warnings:
             self._target.unlink()
             return None
-        return Taken(self._rows, self._broken, self._rules, self._warnings)
+        if len(dropped):
+            without(self._target, dropped, describe(self._warnings))
+        return Taken(self._rows - len(dropped), dict(enumerate(self._broken)), self._rules, self._warnings)
 
     def _kept(self, workers: Workers, number: int, file: Input, judge: Judge) -> Iterator[Any]:
         """Yield the rows of a file that break no rule, block by block, and note the others."""
@@ -157,13 +167,9 @@ class _Taking:
         """Note the breaches of rows that wait for it: many at once, since to ask costs more than the rows do."""
         import pyarrow as pa
 
-        from etl.stages.lake.judge import numbers_of
-
         if waiting:
-            broken = pa.concat_tables(waiting)
             with Asker(self._extraction.con) as asker:
-                breaches = judge.explained(asker, broken)
-            self._broken[number].update(zip(numbers_of(broken), breaches, strict=True))
+                judge.explain(asker, pa.concat_tables(waiting), number, self._broken[number])
             waiting.clear()
 
     def _note(self, judged: Judged) -> None:
@@ -179,22 +185,6 @@ class _Taking:
     def _make_tables(self, judge: Judge) -> None:
         for statement in judge.key_tables():
             self._extraction.con.execute(statement)
-
-    def _has_doubles(self, judge: Judge) -> bool:
-        """Return whether any key is there twice, among the rows written and those that break other rules."""
-        from etl.stages.lake.judge import doubtful
-
-        contract = self._extraction.source.contract
-        for number, unique in enumerate(judge.uniques):
-            keys = contract.key(unique)
-            names = [f"k{position}" for position in range(2 * len(keys))]
-            kept = ", ".join([*keys, *(["true"] * len(keys))])
-            written = f"read_parquet({paths([self._target])}, hive_partitioning = false)"
-            every = f"(select {kept} from {written} union all from {doubtful(number)}) as keys({', '.join(names)})"
-            doubled = f"select 1 from {every} group by {', '.join(names)} having count(*) > 1 limit 1"
-            if self._extraction.con.execute(doubled).fetchall():
-                return True
-        return False
 
 
 class Workers:

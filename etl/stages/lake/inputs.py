@@ -80,7 +80,8 @@ class Input:
         """Return what is wrong with the columns that the file has, `shown` in the message; empty if nothing."""
         contract, found = self.source.contract, self.opened.columns
         header = f"the header found is {_short(shown)}" if found else "the file has no header at all"
-        missing = [c.name for c in contract.columns if c.required and c.name not in self.names]
+        names = set(self.names)
+        missing = [c.name for c in contract.columns if c.required and c.name not in names]
         unknown = [name for name in self.names if name not in self.cells]
         extra = list(map(repr, unknown))
         extra += [f"{name!r} (first on line {line})" for name, line in self.opened.extras.items()]
@@ -102,7 +103,7 @@ class Input:
                 f"column {_short(extra)} is not in the contract{seen}. If it is allowed, write extra='ignore' or "
                 f"extra='keep' in the Source{self._renamed_in_records()}"
             )
-        if len(set(self.names)) < len(self.names):
+        if len(names) < len(self.names):
             return f"a column appears twice: {header}"
         if contract.ordered and [n for n in self.names if n in self.cells] != [
             column.name for column in contract.columns if column.name in self.cells

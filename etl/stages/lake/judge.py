@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,8 +25,9 @@ from etl.sources.formats.arrow_values import arrow_type, exact, nearly_exact
 from etl.sources.formats.blocks import Marks, Unproven
 from etl.stages.lake import typing_sql
 from etl.stages.lake.asking import BLOCK, Asker
+from etl.stages.lake.breaking import BETWEEN, Breaking
 from etl.stages.lake.inputs import EXTRA, Input
-from etl.stages.lake.sound import Breach, Breaches
+from etl.stages.lake.sound import Breaches
 
 #: The columns that say which row of a block, and which delivery, a row is.
 _ROW, DELIVERY = "_record", "_delivery"
@@ -87,7 +89,7 @@ class Judge:
         for number, unique in enumerate(self.uniques):
             types = [self._source.contract.column(name).type for name in unique.columns]
             columns = [f"k{at} {type}" for at, type in enumerate([*types, *["boolean"] * len(types)])]
-            yield f"create or replace table {doubtful(number)} ({', '.join(columns)})"
+            yield f"create or replace table {doubtful(number)} (file integer, record bigint, {', '.join(columns)})"
 
     def judged(self, asker: Asker, texts: Mapping[str, Any], deliveries: Any = None) -> Judged:
         """Return what becomes of a block's rows; `deliveries` is the number of the delivery of each.
@@ -123,13 +125,19 @@ class Judge:
             broken = pa.table(texts).take(from_numbers(failing))
         return Judged(lake_table(rows, self._source), failing, broken, warnings, doubled)
 
-    def explained(self, asker: Asker, broken: pa.Table) -> list[Sequence[Breach]]:
-        """Return the breaches of rows that break rules, of many blocks, and note their keys."""
+    def explain(self, asker: Asker, broken: pa.Table, file: int, found: Breaking) -> None:
+        """Note in `found` what rows break that break rules, of many blocks of a file, and note their keys."""
         written = self._statements(frozenset())
         for number, query in enumerate(written.keys):
-            asker.fetch(broken, query, f"insert into {doubtful(number)}")
-        rows = asker.fetch(broken, written.why)
-        return [self._breaches.of(names, shown) for names, *shown in rows]
+            asker.fetch(broken, f"select {file}, * from ({query})", f"insert into {doubtful(number)}")
+        told = asker.table(broken, written.why)
+        if not all(chunk.is_valid().true_count == len(chunk) for chunk in told.column(0).chunks):
+            raise Unproven("a row that breaks a rule breaks none")
+        found.add(numbers(_whole(broken.column(_ROW)), np.int64), told)
+
+    def found(self, scratch: Path) -> Breaking:
+        """Return where explain() can note what the rows of a file break."""
+        return Breaking(self._breaches, scratch)
 
     def _values(self, texts: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str], dict[str, Any]]:
         """Return the cells, those of a proven column as values, and the names of these columns.
@@ -189,7 +197,8 @@ class Judge:
             rows = f"select {_ROW}, {columns}, _keeps from ({judged})"
         else:
             rows = f"select {_ROW} from ({typed}) where not ({keeps})"
-        why = f"select {typing_sql.broken(rules)}{self._breaches.values} from ({typed}) order by {_ROW}"
+        names = f"nullif(array_to_string({typing_sql.broken(rules)}, chr({ord(BETWEEN)})), '')"
+        why = f"select {names}{self._breaches.values} from ({typed}) order by {_ROW}"
         counts = ", ".join(f"count(*) filter (not ({rule.sql}))" for rule in self._warning)
         warnings = f"select {DELIVERY}, {counts} from ({typed}) where {keeps} group by all"
         readable = typing_sql.readable(file)
@@ -197,7 +206,9 @@ class Judge:
         for unique in self.uniques:
             key = self._source.contract.key(unique)
             is_value = [readable.get(name, "true") for name in unique.columns]
-            keys.append(f"select {', '.join([*key, *is_value])} from ({typed})")
+            # of a text that is no value, nothing is said but that
+            chosen = f" where {is_value[0]}" if len(is_value) == 1 else ""
+            keys.append(f"select {', '.join([_ROW, *key, *is_value])} from ({typed}){chosen}")
             doubled.append(
                 f"select {DELIVERY} from ({typed}) group by {', '.join([DELIVERY, *key])} having count(*) > 1"
             )
@@ -265,12 +276,6 @@ def numbered(broken: pa.Table, first: int) -> pa.Table:
     """Return the texts of rows with the numbers of their records in the file."""
     records = numbers(_whole(broken.column(_ROW)), np.int64) + first
     return broken.set_column(broken.schema.get_field_index(_ROW), _ROW, from_numbers(records))
-
-
-def numbers_of(broken: pa.Table) -> list[int]:
-    """Return these numbers."""
-    found: list[int] = broken.column(_ROW).to_pylist()
-    return found
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

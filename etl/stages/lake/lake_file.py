@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from etl.sources.formats.arrow_numpy import from_flags
 
 #: The rows of a row group, as DuckDB has them, and so many bytes at the most.
 GROUP_ROWS = 122_880
@@ -24,7 +27,7 @@ class LakeFile:
         self._path, self._repeated = path, repeated
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
-        self._rows = 0
+        self._rows = self._bytes = 0
 
     def __enter__(self) -> LakeFile:
         return self
@@ -39,7 +42,8 @@ class LakeFile:
         """Write rows, now or with those that follow."""
         self._waiting.append(rows)
         self._rows += rows.num_rows
-        if self._rows >= GROUP_ROWS or sum(table.nbytes for table in self._waiting) >= _GROUP_BYTES:
+        self._bytes += rows.nbytes
+        if self._rows >= GROUP_ROWS or self._bytes >= _GROUP_BYTES:
             self._flush(is_last=False)
 
     def finish(self, metadata: Mapping[str, str]) -> None:
@@ -69,6 +73,23 @@ class LakeFile:
             self._writer.write_table(rows.slice(0, whole), row_group_size=GROUP_ROWS)
         self._waiting = [rows.slice(whole)] if whole < rows.num_rows else []
         self._rows = rows.num_rows - whole
+        self._bytes = sum(table.nbytes for table in self._waiting)
+
+
+def without(path: Path, positions: np.ndarray, metadata: Mapping[str, str]) -> None:
+    """Write a file anew without the rows at some positions, which ascend."""
+    aside = path.with_suffix(".without")
+    with pq.ParquetFile(path) as old, LakeFile(aside) as written:
+        first = 0
+        for number in range(old.num_row_groups):
+            rows = old.read_row_group(number)
+            kept = np.ones(rows.num_rows, bool)
+            low, high = np.searchsorted(positions, [first, first + rows.num_rows])
+            kept[positions[low:high] - first] = False
+            written.write(rows.filter(from_flags(kept)))
+            first += rows.num_rows
+        written.finish(metadata)
+    aside.replace(path)
 
 
 def repeated_columns(rows: pa.Table) -> list[str]:

@@ -43,7 +43,7 @@ ONLY_DISCARDS = "only_discards"
 #: Raise it when the same file and contract would now give another partition.
 VERSION = 3
 #: More rejects than this are not put in memory at once; fewer are not worth importing pyarrow for.
-_REJECTS_AT_ONCE = 50_000
+_REJECTS_AT_ONCE = 20_000
 #: What a source says that changes nothing in the lake.
 _WITHOUT_EFFECT = (
     "name",

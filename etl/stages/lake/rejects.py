@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from typing import NamedTuple
@@ -79,14 +80,16 @@ class Rejects:
     def everything(self) -> Iterator[Item]:
         """Yield every record of every file."""
         for number, file in enumerate(self.inputs):
-            names, sound = self._broken.get(number, {}), 0
+            names, sound = iter(self._broken.get(number, {}).items()), 0
+            record, broken = next(names, (None, ()))
             for fault in file.opened.everything():
-                yield (
-                    Item(number, None, fault, ())
-                    if fault.problem
-                    else Item(number, sound, fault, names.get(sound, ()))
-                )
-                sound += not fault.problem
+                if fault.problem:
+                    yield Item(number, None, fault, ())
+                    continue
+                yield Item(number, sound, fault, broken if sound == record else ())
+                if sound == record:
+                    record, broken = next(names, (None, ()))
+                sound += 1
 
     def correction(self, item: Item) -> Correction | None:
         """Return what was decided about a record."""
@@ -112,7 +115,7 @@ class Rejects:
 
     def _breaking(self, number: int) -> Iterator[Item]:
         names = self._broken.get(number, {})
-        places = self.inputs[number].opened.places(list(names)) if names else iter(())
+        places = self.inputs[number].opened.places(array("q", names)) if names else iter(())
         for place, (record, broken) in zip(places, names.items(), strict=True):
             yield Item(number, record, Fault(place, ""), broken)
 

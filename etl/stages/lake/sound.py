@@ -205,10 +205,7 @@ class Sound:
     def _unique(self, number: int, unique: Unique) -> Rule:
         """Return the rule of a key that occurs once; with the policy first or last, that one row may stay."""
         key, doubled = f"_key_{number}", f"doubled_{number}"
-        # what the source says of duplicates goes before what the contract reports of them
-        policy = self._extraction.source.duplicates
-        if policy == "quarantine":
-            policy = {"exclude_first": "first", "exclude_last": "last"}.get(unique.report, policy)
+        policy = duplicates_policy(self._extraction.source, unique)
         self._con.execute(
             f"create or replace temp table {doubled} as "
             f"select {key} as _key from sound group by {key} having count(*) > 1"
@@ -230,8 +227,21 @@ class Sound:
             sql = f"({sql} or row(_file_number, _record) in (select _row from chosen_{number}))"
         if has_any and self._is_changed:
             sql = f"(_settled or {sql})"
-        column = unique.columns[0] if len(unique.columns) == 1 else None
-        return Rule(unique.name, sql, column, f"more than one record has the same {', '.join(unique.columns)}")
+        return unique_rule(unique, sql)
+
+
+def duplicates_policy(source: Source, unique: Unique) -> str:
+    """Return which of the rows of one key stays: the `first`, the `last`, or with `quarantine` none."""
+    # what the source says of duplicates goes before what the contract reports of them
+    if source.duplicates != "quarantine":
+        return source.duplicates
+    return {"exclude_first": "first", "exclude_last": "last"}.get(unique.report, source.duplicates)
+
+
+def unique_rule(unique: Unique, sql: str) -> Rule:
+    """Return the rule of a key that occurs once, which holds where `sql` is true."""
+    column = unique.columns[0] if len(unique.columns) == 1 else None
+    return Rule(unique.name, sql, column, f"more than one record has the same {', '.join(unique.columns)}")
 
 
 def _text(column: str) -> str:

@@ -41,7 +41,9 @@ def write_streamed(
     count = 0
     with pq.ParquetWriter(target, schema) as writer:
         for part in parts:
-            rows = [{**fixed, **reject._asdict()} for reject in part]
-            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+            columns: dict[str, Sequence[Any]] = {name: [value] * len(part) for name, value in fixed.items()}
+            columns.update(zip(part[0]._fields, zip(*part, strict=True), strict=True))
+            arrays = [pa.array(columns[field.name], field.type) for field in schema]
+            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
             count += len(part)
     return count

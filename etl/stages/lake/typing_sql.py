@@ -47,8 +47,8 @@ def typed(file: Input, relation: str, position: str) -> str:
 
 def local_columns(file: Input) -> dict[str, str]:
     """Return the column of typed() with the local time, if it is one, of each instant that may be written so."""
-    source = file.source
-    instants = (c for c in source.contract.columns if c.type == ZONED and c.name in file.cells.keys() - file.known)
+    source, texts = file.source, file.cells.keys() - file.known
+    instants = (c for c in source.contract.columns if c.type == ZONED and c.name in texts)
     found = (c.name for c in instants if moments_of(c, source.format.values).has_local)
     return {name: f"_local_{number}" for number, name in enumerate(found)}
 
@@ -143,10 +143,11 @@ def rules(file: Input, days: str) -> list[Rule]:
 
 def readable(file: Input) -> dict[str, str]:
     """Return, for each column that has texts, the condition that a text is a value of the column's type."""
+    texts = file.cells.keys() - file.known
     return {
         column.name: f"({file.cells[column.name]} is null or {identifier(column.name)} is not null)"
         for column in file.source.contract.columns
-        if column.name in file.cells.keys() - file.known and (column.type != "VARCHAR" or column.clean)
+        if column.name in texts and (column.type != "VARCHAR" or column.clean)
     }
 
 

@@ -15,6 +15,7 @@ from etl.project import Project
 from etl.sources.formats import Csv
 from etl.sources.formats.arrow_values import exact
 from etl.stages.lake import in_blocks
+from etl.stages.lake.judge import Judge
 from tests.support import tiny
 
 
@@ -56,11 +57,21 @@ def test_a_file_with_rejects_is_taken_in_blocks_and_they_keep_their_lines(tmp_pa
     ]
 
 
-def test_a_key_that_comes_twice_gives_the_file_back(tmp_path: Path) -> None:
-    project, _ = taken(tmp_path, "id,item,price\n1,pen,1\n1,ink,1\n2,cap,1\n", max_reject_ratio=1)
+@pytest.mark.parametrize(
+    ("duplicates", "kept"), [("quarantine", [2, 4]), ("first", [1, 2, 4]), ("last", [2, 4, 1])]
+)
+def test_keys_that_come_twice_are_taken_in_blocks(tmp_path: Path, duplicates: Any, kept: list[int]) -> None:
+    text = "id,item,price\n1,pen,1\n2,ink,1\nx,cap,1\ny,cap,1\n3,nib,-1\n3,nib,-1\n4,a,1\n1,b,1\n"
+    project, _ = taken(tmp_path, text, max_reject_ratio=1, duplicates=duplicates)
 
-    assert not was_in_blocks(project)
-    assert tiny.rows_of(project, columns="id") == [(2,)]
+    assert was_in_blocks(project)
+    assert [row[0] for row in tiny.rows_of(project, columns="id")] == kept
+    rejects = {line: rule for line, rule, _ in tiny.rejects_of(project)}
+    doubled = {"quarantine": [2, 9], "first": [9], "last": [2]}[duplicates]
+    others = {4: "id.dtype", 5: "id.dtype", 6: "price.ge", 7: "price.ge"}
+    assert rejects == others | dict.fromkeys(doubled, "id.unique")
+    messages = [row[0] for row in tiny.rejects_of(project, columns="message")]
+    assert sum("more than one record has the same id" in message for message in messages) == len(doubled) + 2
 
 
 def test_a_key_among_the_rejects_counts_too(tmp_path: Path) -> None:
@@ -87,7 +98,8 @@ def test_blank_lines_hide_nothing_from_a_file_that_is_only_counted(
 
 def test_a_mark_of_the_byte_order_within_a_file_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("etl.sources.formats.csv_file.SMALL_BYTES", 0)
-    monkeypatch.setattr("etl.sources.formats.counted.BLOCK_BYTES", 24)
+    monkeypatch.setattr("etl.sources.formats.blocks.BLOCK_BYTES", 24)
+    monkeypatch.setattr("etl.sources.formats.blocks.COLUMN_BYTES", 0)
     text = "item,id,price\nabcdefghij,1,1\n\ufeffabcdefgh,2,1\n\ufeffabcdefgi,3,1\n"
     project, _ = taken(tmp_path, text.encode())
 
@@ -121,7 +133,8 @@ def test_many_partitions_are_on_the_disk_before_they_are_renamed_and_their_folde
 
 
 def test_lines_that_no_block_holds_give_the_file_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.sources.formats.counted.BLOCK_BYTES", 16)
+    monkeypatch.setattr("etl.sources.formats.blocks.BLOCK_BYTES", 16)
+    monkeypatch.setattr("etl.sources.formats.blocks.COLUMN_BYTES", 0)
     project, _ = taken(tmp_path, "id,item,price\n1,a line of more bytes than a block,1\n2,pen,1\n")
 
     assert not was_in_blocks(project)
@@ -155,3 +168,20 @@ def test_texts_that_repeat_are_the_values_that_each_is_alone() -> None:
     assert exact(pa.array(["1.50", "1.505"] * 5000), "DECIMAL(13,2)") is None
     assert exact(pa.array(["1.50", "1e3"] * 5000), "DECIMAL(13,2)") is None
     assert exact(pa.array(["100.00", "1"] * 5000), "DECIMAL(4,2)") is None
+
+
+@pytest.mark.parametrize(("column_bytes", "blocks"), [(0, 5), (1000, 1)])
+def test_the_more_columns_a_file_has_the_more_of_it_is_in_a_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column_bytes: int, blocks: int
+) -> None:
+    monkeypatch.setattr("etl.sources.formats.csv_file.SMALL_BYTES", 0)
+    monkeypatch.setattr("etl.sources.formats.blocks.BLOCK_BYTES", 40)
+    monkeypatch.setattr("etl.sources.formats.blocks.COLUMN_BYTES", column_bytes)
+    monkeypatch.setattr("etl.stages.lake.in_blocks.LARGE_BYTES", 0)
+    judged, seen = Judge.judged, []
+    monkeypatch.setattr(Judge, "judged", lambda *given: (seen.append(1), judged(*given))[1])
+    rows = "".join(f"{number},a pencil,1\n" for number in range(10, 20))
+    project, _ = taken(tmp_path, f"id,item,price\n{rows}")
+
+    assert was_in_blocks(project)
+    assert len(seen) == blocks
