@@ -10,6 +10,15 @@ COUNT_COLUMNS = (
     *(("table_name", "VARCHAR"), ("batch_date", "DATE"), ("run_id", "VARCHAR")),
     *(("rows", "BIGINT"), ("fingerprint", "VARCHAR")),
 )
+#: Where a SELECT finds profiles.
+PROFILES = "etl.profiles"
+PROFILE_COLUMNS = (
+    *(("table_name", "VARCHAR"), ("partition", "VARCHAR"), ("column_name", "VARCHAR"), ("batch_date", "DATE")),
+    *(("run_id", "VARCHAR"), ("rows", "BIGINT"), ("nulls", "BIGINT"), ("approx_distinct", "BIGINT")),
+    *(("not_finite", "BIGINT"), ("min", "VARCHAR"), ("max", "VARCHAR"), ("mean", "DOUBLE"), ("std", "DOUBLE")),
+    *(("quantiles", "VARCHAR[]"), ("top", "MAP(VARCHAR, DOUBLE)"), ("lengths", "DOUBLE[]")),
+    *(("sampled", "BIGINT"), ("measures", "MAP(VARCHAR, DOUBLE)")),
+)
 #: The variable that holds the batch date.
 BATCH_DATE = "batch_date"
 #: The most earlier counts that a mean can be of.
@@ -54,6 +63,11 @@ class Audit:
     is_dated: bool = False
     #: How many earlier counts of the table's rows it compares with.
     earlier: int = 0
+    #: How many earlier profiles of the table it compares with, and aggregates over its rows that they are to hold.
+    past: int = 0
+    measures: tuple[tuple[str, str], ...] = ()
+    #: Whether it reads more of a profile than counts, which is all that there is of personal data.
+    of_values: bool = False
     #: The macros which it uses, as names and the statements that make them, in order.
     macros: tuple[tuple[str, str], ...] = ()
 

@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 from etl.contract.audit import BATCH_DATE, MOST_COUNTS, ROW_COUNTS, Audit, HeaderAudit
+from etl.contract.audit_grammar import COLUMN, COLUMNS, PERCENT, WORD, AuditKind, Make, built_in, names, share
 from etl.contract.audit_sql import odd_partitions, seldom_filled, stale_or_thin, sums_that_differ
+from etl.contract.drift import DRIFT
 from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import ModelError, unknown
 
-_WORD = r"[A-Za-z_]\w*"
-_COLUMN = rf'(?:{_WORD}|"[^"]+")'
-_COLUMNS = rf"{_COLUMN}(?:\s*,\s*{_COLUMN})*"
 _PARTITION = re.compile(r"\s+by\s+partition\s*$", re.IGNORECASE)
-_PERCENT = r"(\d+(?:\.\d+)?)\s*%"
 _VALUE = re.compile(r"\s*(?:'((?:[^']|'')*)'|([^',]*[^',\s]))\s*(?:,|$)")
-
-#: A line's audit, once the table is known whose line it is.
-_Asked = Callable[[str], Audit]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuditKind:
-    """A kind of audit, which a header asks for by `-- <name>: <text>` or `-- warn <name>: <text>`."""
-
-    #: How the text is written, for people.
-    grammar: str
-    #: What it must match as a whole, and what makes the audits of a match.
-    pattern: str
-    make: Callable[[re.Match[str]], Iterator[_Asked]]
-    #: Whether the text may end in `by partition`, which stands for the table's partition column.
-    by_partition: bool = False
-    #: Whether the result depends on the batch date.
-    is_dated: bool = False
-    #: What stands between the column and the text where a column's metadata asks for it; None if it cannot.
-    after_column: str | None = None
-    #: Whether the metadata of a contract's Config can ask for it.
-    of_table: bool = False
 
 
 def audits_of(table: str, file: str, lines: Sequence[HeaderAudit], partition: str = "") -> list[Audit]:
@@ -86,7 +61,7 @@ def _by_column(line: HeaderAudit, partition: str) -> str:
     return f"{line.text[: match.start()]} by {identifier(partition)}"
 
 
-def parsed(kind: str, text: str) -> Iterator[_Asked]:
+def parsed(kind: str, text: str) -> Iterator[Make]:
     """Yield the audits of one line; ValueError that says the grammar if the text is not of it."""
     match = re.fullmatch(AUDIT_KINDS[kind].pattern, text.strip())
     if match is None:
@@ -99,42 +74,36 @@ def parsed(kind: str, text: str) -> Iterator[_Asked]:
         raise ValueError(f"{kind}: {error}. Write it like this: {kind}: {AUDIT_KINDS[kind].grammar}") from None
 
 
-def _audit(kind: str, table: str, sql: str, columns: Sequence[str] = (), key: str = "", **more: Any) -> Audit:
-    name = ".".join(filter(None, [table, kind, key or ",".join(columns)]))
-    others = {"reads": (table,), **more}
-    return Audit(name, "", sql, sql, severity="error", why="", table=table, columns=tuple(columns), **others)
-
-
-def _unique(match: re.Match[str]) -> Iterator[_Asked]:
-    columns = _names(match[0])
+def _unique(match: re.Match[str]) -> Iterator[Make]:
+    columns = names(match[0])
     key = _list(columns)
 
     def one(table: str) -> Audit:
         sql = f"select {key}, count(*) as rows {_from(table)} group by {key} having count(*) > 1"
         apart = tuple(((table, name),) for name in columns)
-        return _audit("unique", table, sql, columns, typed=tuple(("any", *way[0]) for way in apart), apart=apart)
+        return built_in("unique", table, sql, columns, typed=tuple(("any", *way[0]) for way in apart), apart=apart)
 
     yield one
 
 
-def _not_null(match: re.Match[str]) -> Iterator[_Asked]:
+def _not_null(match: re.Match[str]) -> Iterator[Make]:
     if match[2]:
         return iter([_filled(match)])
 
-    def one(column: str) -> _Asked:
+    def one(column: str) -> Make:
         rule = f"{identifier(column)} is not null"
 
         def on(table: str) -> Audit:
             sql, typed = f"{_from(table)} where not ({rule})", (("any", table, column),)
-            return _audit("not_null", table, sql, [column], rule=rule, typed=typed)
+            return built_in("not_null", table, sql, [column], rule=rule, typed=typed)
 
         return on
 
-    return map(one, _names(match[1]))
+    return map(one, names(match[1]))
 
 
-def _filled(match: re.Match[str]) -> _Asked:
-    columns, percent, by = _names(match[1]), match[2], _names(match[3] or "")
+def _filled(match: re.Match[str]) -> Make:
+    columns, percent, by = names(match[1]), match[2], names(match[3] or "")
     if len(columns) > 1 or Decimal(percent) > 100:
         raise ValueError("a share is of one column, and at most 100%")
 
@@ -142,13 +111,13 @@ def _filled(match: re.Match[str]) -> _Asked:
         typed = tuple(("any", table, name) for name in (*columns, *by))
         sql = seldom_filled(table, columns[0], percent, "".join(by))
         apart, key = tuple(((table, name),) for name in by), ",".join([*columns, f"at_least_{percent}", *by])
-        return _audit("not_null", table, sql, columns, typed=typed, key=key, apart=apart)
+        return built_in("not_null", table, sql, columns, typed=typed, key=key, apart=apart)
 
     return one
 
 
-def _references(match: re.Match[str]) -> Iterator[_Asked]:
-    (column,), other, (key,) = _names(match[1]), match[2].lower(), _names(match[3])
+def _references(match: re.Match[str]) -> Iterator[Make]:
+    (column,), other, (key,) = names(match[1]), match[2].lower(), names(match[3])
     own, others = identifier(column), qualified(other)
 
     def one(table: str) -> Audit:
@@ -159,13 +128,13 @@ def _references(match: re.Match[str]) -> Iterator[_Asked]:
         )
         typed, reads = (("alike", table, column, other, key),), tuple(sorted({table, other}))
         apart = (((table, column), (other, key)),)
-        return _audit("references", table, sql, [column], reads=reads, typed=typed, apart=apart)
+        return built_in("references", table, sql, [column], reads=reads, typed=typed, apart=apart)
 
     yield one
 
 
-def _accepted_values(match: re.Match[str]) -> Iterator[_Asked]:
-    (column,), text, values, end = _names(match[1]), match[2], [], 0
+def _accepted_values(match: re.Match[str]) -> Iterator[Make]:
+    (column,), text, values, end = names(match[1]), match[2], [], 0
     while end < len(text):
         found = _VALUE.match(text, end)
         if found is None:
@@ -178,15 +147,15 @@ def _accepted_values(match: re.Match[str]) -> Iterator[_Asked]:
     def one(table: str) -> Audit:
         sql = f"select {own}, count(*) as rows {_from(table)} where not ({rule}) group by {own}"
         typed = (("values", table, column, *values),)
-        return _audit("accepted_values", table, sql, [column], rule=rule, typed=typed)
+        return built_in("accepted_values", table, sql, [column], rule=rule, typed=typed)
 
     yield one
 
 
-def _row_count(match: re.Match[str]) -> Iterator[_Asked]:
+def _row_count(match: re.Match[str]) -> Iterator[Make]:
     least, percent, last = match[1], match[2], match[3]
     if least:
-        yield lambda table: _audit(
+        yield lambda table: built_in(
             "row_count",
             table,
             f"select count(*) as rows {_from(table)} having count(*) < {int(least)}",
@@ -196,12 +165,12 @@ def _row_count(match: re.Match[str]) -> Iterator[_Asked]:
     number = int(last or 1)
     if not 1 <= number <= MOST_COUNTS:
         raise ValueError(f"the last {number} is outside 1 to {MOST_COUNTS} earlier counts")
-    share, key = _share(percent), f"last_{number}" if last else "yesterday"
-    if by := _names(match[4] or ""):
+    most, key = share(percent), f"last_{number}" if last else "yesterday"
+    if by := names(match[4] or ""):
 
         def by_date(table: str) -> Audit:
-            sql, typed = odd_partitions(table, by[0], share, number), (("moment", table, by[0]),)
-            return _audit("row_count", table, sql, by, key=f"{key},{by[0]}", typed=typed)
+            sql, typed = odd_partitions(table, by[0], most, number), (("moment", table, by[0]),)
+            return built_in("row_count", table, sql, by, key=f"{key},{by[0]}", typed=typed)
 
         yield by_date
         return
@@ -215,55 +184,44 @@ def _row_count(match: re.Match[str]) -> Iterator[_Asked]:
             f"            and rows > 0\n"
             f"        order by run_id desc limit {number}))\n"
             f"select rows, expected_rows from counted cross join expected\n"
-            f"where abs(rows - expected_rows) > {share} * expected_rows"
+            f"where abs(rows - expected_rows) > {most} * expected_rows"
         )
-        return _audit("row_count", table, sql, key=key, earlier=number)
+        return built_in("row_count", table, sql, key=key, earlier=number)
 
     yield one
 
 
-def _share(percent: str) -> str:
-    return format(Decimal(percent) / 100, "f")
-
-
-def _freshness(match: re.Match[str]) -> Iterator[_Asked]:
-    (column,), days, least = _names(match[1]), int(match[2]), match[3]
+def _freshness(match: re.Match[str]) -> Iterator[Make]:
+    (column,), days, least = names(match[1]), int(match[2]), match[3]
     date, night = f"{identifier(column)}::date", f"getvariable('{BATCH_DATE}')"
     # a date in the future is an error in the data, and must not hide that nothing new came
     newest = f"max({date}) filter (where {date} <= {night})"
 
     def one(table: str) -> Audit:
         if least:
-            sql = stale_or_thin(table, date, night, days, _share(least))
-            return _audit("freshness", table, sql, [column], is_dated=True, typed=(("moment", table, column),))
+            sql = stale_or_thin(table, date, night, days, share(least))
+            return built_in("freshness", table, sql, [column], is_dated=True, typed=(("moment", table, column),))
         sql = (
             f"select {newest} as newest, {night} as batch_date {_from(table)}\n"
             f"having {newest} is null or {newest} < {night} - {days}"
         )
-        return _audit("freshness", table, sql, [column], is_dated=True, typed=(("moment", table, column),))
+        return built_in("freshness", table, sql, [column], is_dated=True, typed=(("moment", table, column),))
 
     yield one
 
 
-def _sums_to(match: re.Match[str]) -> Iterator[_Asked]:
-    (column,), other, by = _names(match[1]), match[2].lower(), _names(match[4] or "")
-    value = "1" if match[3] == "*" else identifier(_names(match[3])[0])
+def _sums_to(match: re.Match[str]) -> Iterator[Make]:
+    (column,), other, by = names(match[1]), match[2].lower(), names(match[4] or "")
+    value = "1" if match[3] == "*" else identifier(names(match[3])[0])
 
     def one(table: str) -> Audit:
         sql = sums_that_differ(table, identifier(column), other, value, by)
-        numbers = [(table, column)] + ([] if match[3] == "*" else [(other, _names(match[3])[0])])
+        numbers = [(table, column)] + ([] if match[3] == "*" else [(other, names(match[3])[0])])
         typed = [("number", *place) for place in numbers] + [("alike", table, name, other, name) for name in by]
         reads, apart = tuple(sorted({table, other})), tuple(((table, name), (other, name)) for name in by)
-        return _audit("sums_to", table, sql, [column], reads=reads, typed=tuple(typed), apart=apart)
+        return built_in("sums_to", table, sql, [column], reads=reads, typed=tuple(typed), apart=apart)
 
     yield one
-
-
-def _names(text: str) -> list[str]:
-    names = [name.strip('"') for name in re.findall(_COLUMN, text)]
-    if len({name.lower() for name in names}) < len(names):
-        raise ValueError(f"{text} names a column twice")
-    return names
 
 
 def _list(columns: Iterable[str]) -> str:
@@ -274,13 +232,13 @@ def _from(table: str) -> str:
     return f"from {qualified(table)}"
 
 
-_TABLE = rf"({_WORD}\.{_WORD})"
+_TABLE = rf"({WORD}\.{WORD})"
 #: Every kind by its name, which is its key in a header.
 AUDIT_KINDS: Mapping[str, AuditKind] = {
-    "unique": AuditKind(grammar="flight_date, origin", pattern=_COLUMNS, make=_unique),
+    "unique": AuditKind(grammar="flight_date, origin", pattern=COLUMNS, make=_unique),
     "not_null": AuditKind(
         grammar="carrier, origin; or carrier at least 95%, or carrier at least 95% by partition",
-        pattern=rf"({_COLUMNS})(?:\s+at least {_PERCENT}(?:\s+by\s+({_COLUMN}))?)?",
+        pattern=rf"({COLUMNS})(?:\s+at least {PERCENT}(?:\s+by\s+({COLUMN}))?)?",
         make=_not_null,
         by_partition=True,
         after_column=" ",
@@ -288,36 +246,37 @@ AUDIT_KINDS: Mapping[str, AuditKind] = {
     ),
     "references": AuditKind(
         grammar="carrier = marts.airlines.carrier",
-        pattern=rf"({_COLUMN})\s*=\s*{_TABLE}\.({_COLUMN})",
+        pattern=rf"({COLUMN})\s*=\s*{_TABLE}\.({COLUMN})",
         make=_references,
         after_column=" = ",
     ),
     "accepted_values": AuditKind(
         grammar="origin = JFK, LGA, 'a value, with a comma'",
-        pattern=rf"({_COLUMN})\s*=\s*(.+)",
+        pattern=rf"({COLUMN})\s*=\s*(.+)",
         make=_accepted_values,
     ),
     "row_count": AuditKind(
         grammar="within 50% of yesterday, within 30% of the last 7, within 30% of the last 7 by partition, or "
         "at least 1",
-        pattern=rf"at least (\d+)|within {_PERCENT} of (?:yesterday|the last (\d+))(?:\s+by\s+({_COLUMN}))?",
+        pattern=rf"at least (\d+)|within {PERCENT} of (?:yesterday|the last (\d+))(?:\s+by\s+({COLUMN}))?",
         make=_row_count,
         by_partition=True,
         of_table=True,
     ),
     "freshness": AuditKind(
         grammar="flight_date within 2 days; or flight_date within 2 days, at least 50% of the usual rows",
-        pattern=rf"({_COLUMN}) within (\d+) days?(?:,\s*at least {_PERCENT} of the usual rows)?",
+        pattern=rf"({COLUMN}) within (\d+) days?(?:,\s*at least {PERCENT} of the usual rows)?",
         make=_freshness,
         is_dated=True,
         of_table=True,
     ),
     "sums_to": AuditKind(
         grammar="miles = marts.flights.miles by flight_date; the right side can be marts.flights.*, its rows",
-        pattern=rf"({_COLUMN})\s*=\s*{_TABLE}\.({_COLUMN}|\*)(?:\s+by\s+({_COLUMNS}))?",
+        pattern=rf"({COLUMN})\s*=\s*{_TABLE}\.({COLUMN}|\*)(?:\s+by\s+({COLUMNS}))?",
         make=_sums_to,
         of_table=True,
     ),
+    "drift": DRIFT,
 }
 #: The kinds, as keys of a header.
 AUDIT_KEYS = tuple(AUDIT_KINDS)

@@ -67,6 +67,11 @@ def _values(names: list[str], types: list[str]) -> Iterator[str]:
         yield f"{column} is {types[0]}, and {wrong[0]!r} is not a value of that type"
 
 
+def _binned(names: list[str], types: list[str]) -> Iterator[str]:
+    if _family(types[0]) not in ("number", "BOOLEAN", "text"):
+        yield f"{names[0]}.{names[1]} is {types[0]}, and psi is for numbers, texts and booleans"
+
+
 def _any(names: list[str], types: list[str]) -> Iterator[str]:
     yield from ()
 
@@ -77,6 +82,7 @@ _KINDS: dict[str, Callable[[list[str], list[str]], Iterator[str]]] = {
     "number": _number,
     "alike": _alike,
     "values": _values,
+    "binned": _binned,
 }
 
 

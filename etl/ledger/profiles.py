@@ -197,5 +197,5 @@ def _profile(row: Row) -> Profile:
         partition=row.partition,
         batch_date=row.batch_date,
         run_id=row.run_id,
-        **{**facts, "top": [(value, share) for value, share in facts.get("top", ())]},
+        **{**facts, "top": list(facts.get("top", {}).items())},
     )

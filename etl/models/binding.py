@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from etl.contract.audit import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS, Audit
+from etl.contract.audit import BATCH_DATE, COUNT_COLUMNS, PROFILE_COLUMNS, PROFILES, ROW_COUNTS, Audit
 from etl.contract.audit_types import type_problems
 from etl.engine.quoting import identifier, qualified
 from etl.errors import ModelError, sentence, unknown
@@ -63,6 +63,7 @@ class Bound:
 
         types = {name: dict(columns) for name, columns in self.all_columns().items()}
         self.define(ROW_COUNTS, COUNT_COLUMNS)
+        self.define(PROFILES, PROFILE_COLUMNS)
         self.con.execute(f"set variable {BATCH_DATE} = date '2000-01-01'")
         for audit in audits:
             for what in type_problems(audit, types):

@@ -14,7 +14,9 @@ from etl.errors import ConfigError, few
 from etl.ledger import Ledger
 from etl.ledger.keys import AUDIT, PUBLISH
 from etl.ledger.lock import locked
+from etl.ledger.profiles import Profiles
 from etl.ledger.run_log import forget_quoted
+from etl.models import Models
 from etl.plan.definitions import definitions
 from etl.project import Project, environments, load_project
 from etl.reports.page import remove_reports
@@ -43,7 +45,8 @@ def purge(project: Project, name: str, day: date | None = None) -> Purged:
     """
     with locked(project, _WHO):
         ledger = Ledger(project.ledger)
-        source = definitions(project, ledger)[0].sources.get(name)
+        catalog, models = definitions(project, ledger)
+        source = catalog.sources.get(name)
         keys = [key for key in ledger.receipts() if key.step == "extract" and key.name == name]
         keys = [key for key in keys if day is None or key.partition == str(day)]
         folders = _folders(project, name, day)
@@ -58,6 +61,8 @@ def purge(project: Project, name: str, day: date | None = None) -> Purged:
         for path in project.data.glob("ledger.sqlite.damaged*"):
             path.unlink()
         ledger.forget([*keys, AUDIT, PUBLISH])
+        # which tables were made of a source that is gone, nobody knows
+        Profiles(ledger).forget(made_of(f"raw.{name}", models) if source else None)
         forget_quoted(project, ledger)
         others = [other for other in environments(project) if other != project.environment_name]
         others = [other for other in others if load_project(project.root, other, must_exist=False).data.is_dir()]
@@ -74,6 +79,15 @@ def purge_generations(project: Project, name: str, day: date | None = None) -> l
                 published.delete_generation(project, ledger, generation)
                 deleted.append(generation)
     return deleted
+
+
+def made_of(table: str, models: Models) -> list[str]:
+    """Return a table and those that are built from it, through any number of models."""
+    found = [table]
+    for model in models.models.values():
+        if not set(found).isdisjoint((*model.reads, *model.by_date, *model.whole)):
+            found.append(model.name)
+    return found
 
 
 def _holds(record: published.Generation | None, name: str, day: date | None) -> bool:

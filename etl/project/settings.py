@@ -59,6 +59,8 @@ class Settings:
     # A built table of up to so many rows is compared with what it was: if it is the same, nothing that reads it is
     # built. 0: never.
     cutoff_rows: int = 5_000_000
+    # So many of a table's newest partitions keep a profile, of a table without any so many nights. 0: no profiles.
+    profiled_parts: int = 100
     # DuckDB's memory limit per process, such as `4GB`. Empty: DuckDB's own, which workers that extract share.
     memory_limit: str = ""
     # DuckDB's threads per process. 0: one per core.

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 #: What encodings without them show in the place of the signs that commands draw with.
 _PLAIN = {"→": "->", "├": "|", "└": "`", "│": "|", "─": "-", "…": "...", "█": "#", "·": "."}
+_PLAIN |= dict(zip("▁▂▃▄▅▆▇", "_-=+*%@", strict=True))
 _UNWRITTEN = 30
 _STREAMS = ("stdout", "stderr", "__stdout__", "__stderr__")
 

@@ -17,6 +17,7 @@ from etl.errors import FULL, AuditError, Crash, EtlError, StepError, counted, fe
 from etl.ledger import FAILED, Key, Receipt, failed_note, now
 from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.plan import Plan
+from etl.plan.personal import personal_columns
 from etl.project import Project
 from etl.run import recording
 from etl.run.active import ActiveRun
@@ -90,8 +91,7 @@ def transform(run: ActiveRun, names: Sequence[str]) -> None:
 
 def audit(run: ActiveRun) -> None:
     """Check the candidate."""
-    started, plan = perf_counter(), run.plan
-    absent = _absent(run)
+    started, plan, absent = perf_counter(), run.plan, _absent(run)
     candidate = audited.Candidate(
         sources=list(plan.catalog.sources.values()),
         contracts=_without(absent, plan.catalog.tables),
@@ -106,6 +106,7 @@ def audit(run: ActiveRun) -> None:
         absent=absent,
         partitions={name: model.header.partition for name, model in plan.models.models.items()},
         replaced={m.name: m.header.partition for m in plan.models.models.values() if m.kind.is_partitioned},
+        personal=personal_columns(plan.catalog, plan.models, run.ledger),
     )
     if left_out := candidate.left_out:
         log.warning(

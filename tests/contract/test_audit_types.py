@@ -7,6 +7,7 @@ from etl.contract.audit import BATCH_DATE, COUNT_COLUMNS, ROW_COUNTS
 from etl.contract.audit import HeaderAudit as Line
 from etl.contract.audit_kinds import AUDIT_KEYS, audits_of
 from etl.contract.audit_types import type_problems
+from etl.stages.audited import profile_table
 
 #: Types, and a value of each; `v` of another table has one that differs.
 VALUES = {
@@ -40,6 +41,11 @@ LINES = {
     "row_count": ["at least 1", "within 5% of the last 7 by v"],
     "freshness": ["v within 2 days", "v within 2 days, at least 50% of the usual rows"],
     "sums_to": ["v = marts.others.v", "v = marts.others.*", "n = marts.others.n by v"],
+    "drift": [
+        *("v by psi 0.2 against the last 1", "v by nulls 5% against the last 1", "v by mean 3 against the last 1"),
+        *("v by distinct 5% against the last 1", "v by share of one 5% against the last 1"),
+        *("v by share of 1 5% against the last 1", "v by correlation with n 0.2 against the last 1"),
+    ],
 }
 
 
@@ -49,6 +55,7 @@ def con() -> duckdb.DuckDBPyConnection:
     made.execute("create schema marts; create schema etl")
     counts = ", ".join(f"{name} {type}" for name, type in COUNT_COLUMNS)
     made.execute(f"create table {ROW_COUNTS} ({counts})")
+    profile_table.define(made)
     made.execute(f"set variable {BATCH_DATE} = date '2024-03-01'")
     return made
 
@@ -70,6 +77,8 @@ def test_what_is_not_refused_runs_on_rows(con: duckdb.DuckDBPyConnection, own: s
             for audit in audits_of("marts.items", "items.sql", [Line(kind, text)]):
                 if not list(type_problems(audit, tables)):
                     con.execute(audit.sql).fetchall()
+                    for _, measure in audit.measures:
+                        con.execute(f"select {measure} from marts.items").fetchall()
                     ran += 1
 
     # a sum by its groups needs no type of its own column
@@ -90,6 +99,14 @@ def test_what_is_not_refused_runs_on_rows(con: duckdb.DuckDBPyConnection, own: s
         ("sums_to", "v = marts.others.n", "VARCHAR", "marts.items.v is VARCHAR, not a number"),
         ("sums_to", "n = marts.others.n by v", "BIGINT", "marts.others.v is DATE: they are never equal"),
         ("not_null", "vv", "BIGINT", "marts.items has no column vv. Did you mean v?"),
+        (
+            "drift",
+            "v by psi 0.2 against the last 7",
+            "DATE",
+            "v is DATE, and psi is for numbers, texts and booleans",
+        ),
+        ("drift", "v by mean 3 against the last 7", "VARCHAR", "marts.items.v is VARCHAR, not a number"),
+        ("drift", "n by correlation with v 0.1 against the last 7", "VARCHAR", "v is VARCHAR, not a number"),
         ("unique", "v, w", "BIGINT", "marts.items has no column w"),
     ],
 )

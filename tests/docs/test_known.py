@@ -18,7 +18,7 @@ import etl
 from etl import Source, errors
 from etl.cli.main import cli
 from etl.contract import Column, metadata
-from etl.contract.audit import COUNT_COLUMNS, ROW_COUNTS
+from etl.contract.audit import COUNT_COLUMNS, PROFILE_COLUMNS, PROFILES, ROW_COUNTS
 from etl.contract.audit_kinds import AUDIT_KEYS
 from etl.contract.cleansing import Clean
 from etl.contract.clocks import AMBIGUOUS, NONEXISTENT
@@ -229,7 +229,8 @@ def test_every_column_of_the_schema_etl_is_explained():
         "where schema_name = 'etl' and not starts_with(table_name, '_') group by all"
     ).fetchall()
     counts = {ROW_COUNTS: ", ".join(name for name, _ in COUNT_COLUMNS)}
-    assert shown == dict(found) | counts
+    profiles = {PROFILES: ", ".join(name for name, _ in PROFILE_COLUMNS)}
+    assert shown == dict(found) | counts | profiles
 
 
 def test_every_make_target_that_the_pages_name_exists():

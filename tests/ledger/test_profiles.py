@@ -33,7 +33,7 @@ def test_partitions_are_in_the_order_of_their_dates_whichever_night_came_first(p
 
 def test_a_table_without_partitions_has_one_profile_a_night(profiles: Profiles) -> None:
     for night, mean in (("2024-03-02", 2.0), ("2024-03-01", 1.0), ("2024-03-02", 4.0)):
-        written(profiles, "marts.items", "", night, n={"rows": 3, "mean": mean, "top": [["a", 0.5]]})
+        written(profiles, "marts.items", "", night, n={"rows": 3, "mean": mean, "top": {"a": 0.5}})
 
     assert [(p.day, p.mean) for p in profiles.trend("marts.items", "n")] == [
         ("2024-03-01", 1.0),
@@ -45,7 +45,7 @@ def test_a_table_without_partitions_has_one_profile_a_night(profiles: Profiles) 
 
 def test_what_is_personal_keeps_its_counts_alone(profiles: Profiles) -> None:
     counts = {"rows": 3, "nulls": 1, "approx_distinct": 2}
-    written(profiles, "raw.sales", "2024-03-01", "2024-03-09", item={**counts, "min": "zoe", "top": [["zoe", 1]]})
+    written(profiles, "raw.sales", "2024-03-01", "2024-03-09", item={**counts, "min": "zoe", "top": {"zoe": 1}})
 
     profiles.hide([("raw.sales", "item")])
 

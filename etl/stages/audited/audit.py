@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from etl.contract.audit import Audit
-from etl.errors import AuditError, counted, few, sentence
+from etl.errors import AuditError, StepError, counted, few, sentence
 from etl.ledger import Check, Ledger, Receipt, fingerprint
 from etl.ledger.keys import AUDIT, load_key, transform_key
 from etl.project import Project
@@ -18,6 +19,7 @@ from etl.stages.audited.contracts import check_contract
 from etl.stages.audited.counts import RowCounts
 from etl.stages.audited.laws import check_raw
 from etl.stages.audited.personal import Personal
+from etl.stages.audited.profiled import NightProfiles
 from etl.stages.audited.proofs import Proofs
 from etl.stages.warehouse import (
     contents,
@@ -44,6 +46,7 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
     audits = candidate.all_audits()
     with open_build(project, ledger, run_id) as con:
         remove_obsolete(con, [s.name for s in candidate.sources], candidate.models)
+        _profiles(con, project, candidate, audits, ledger, run_id).clean()
     # before anything is copied from the file: a failed candidate is set aside as it is
     scrub(project, ledger, run_id)
     with open_build(project, ledger, run_id) as con:
@@ -56,11 +59,14 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
         with transaction(con):
             drop_other_macros(con, candidate.macros)
             define_macros(con, candidate.macros.items(), project.variables)
-        _check_tables(checks, project, candidate, audits, row_counts)
+        profiles = _profiles(con, project, candidate, audits, ledger, run_id)
+        profiles.take()
+        _check_tables(checks, project, candidate, audits, row_counts, profiles)
         for source in candidate.sources:
             check_raw(checks, source, candidate)
         failed = [check for check in checks.done if not check.passed and check.severity == "error"]
         row_counts.record(ledger, has_passed=not failed)
+        profiles.record(has_passed=not failed)
         with transaction(con):
             _store(con, checks.done)
             proofs.keep()
@@ -72,8 +78,25 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
     return receipt
 
 
+def _profiles(
+    con: duckdb.DuckDBPyConnection,
+    project: Project,
+    candidate: Candidate,
+    audits: Sequence[Audit],
+    ledger: Ledger,
+    run_id: str,
+) -> NightProfiles:
+    limit = project.settings.profiled_parts
+    return NightProfiles(con=con, candidate=candidate, audits=audits, run_id=run_id, limit=limit, ledger=ledger)
+
+
 def _check_tables(
-    checks: Checks, project: Project, candidate: Candidate, audits: Sequence[Audit], row_counts: RowCounts
+    checks: Checks,
+    project: Project,
+    candidate: Candidate,
+    audits: Sequence[Audit],
+    row_counts: RowCounts,
+    profiles: NightProfiles,
 ) -> None:
     """Check contracts and audits; what is a condition on a table's rows is in the scan of its contract."""
     by_row: dict[str, list[Asked]] = defaultdict(list)
@@ -85,9 +108,16 @@ def _check_tables(
         check_contract(checks, project.contracts, table, contract, candidate.tables[table], more)
     for table, asked in by_row.items():
         checks.scan(table, asked, checks.proofs.rows_of(table, [one.meant for one in asked]))
-    for item in audits:
-        if not item.rule:
-            checks.query(_asked(item, candidate), row_counts.note(item))
+    for item in (item for item in audits if not item.rule):
+        one = _asked(item, candidate)
+        if problem := profiles.problem(item):
+            checks.refuse(one.name, one.table, StepError(problem), one.content, one.reads)
+        else:
+            checks.query(one, partial(_note, item, row_counts, profiles))
+
+
+def _note(item: Audit, row_counts: RowCounts, profiles: NightProfiles) -> str:
+    return row_counts.note(item) or profiles.note(item)
 
 
 def _asked(item: Audit, candidate: Candidate) -> Asked:

@@ -37,6 +37,8 @@ class Candidate:
     #: The partition columns of models that have one, and of those among them that are replaced by partition.
     partitions: Mapping[str, str] = field(default_factory=dict)
     replaced: Mapping[str, str] = field(default_factory=dict)
+    #: By table, the columns in lower case that are made of personal data, be it by other names.
+    personal: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def contract_of(self, table: str) -> Contract | None:
         """Return the contract of a table, raw or built, if it has one."""
@@ -47,6 +49,17 @@ class Candidate:
     def by_partition(self) -> dict[str, str]:
         """The partition column of each table, raw or built, that is replaced by partition."""
         return {**self.replaced, **{s.table: s.partition for s in self.sources if s.has_dates}}
+
+    def partition_of(self, table: str) -> str:
+        """Return the partition column of a table, raw or built; empty if it has none."""
+        raw = {source.table: source.partition for source in self.sources if source.has_dates}
+        return {**self.partitions, **raw}.get(table, "")
+
+    def personal_of(self, table: str) -> frozenset[str]:
+        """Return the columns of a table, in lower case, that hold personal data or are made of it."""
+        contract = self.contract_of(table)
+        tagged = {column.name.lower() for column in contract.columns if column.pii} if contract else ()
+        return frozenset({*self.personal.get(table, ()), *tagged})
 
     def all_audits(self) -> list[Audit]:
         """Return every audit once, under a name of its own; without those that a contract checks anyway.
@@ -74,9 +87,9 @@ class Candidate:
 
     def _promised(self, table: str) -> list[Audit]:
         contract = self.contract_of(table)
-        raw = {source.table: source.partition for source in self.sources if source.has_dates}
-        partition = {**self.partitions, **raw}.get(table, "")
-        return audits_of(table, f"contract {contract.name}", contract.audits, partition) if contract else []
+        if contract is None:
+            return []
+        return audits_of(table, f"contract {contract.name}", contract.audits, self.partition_of(table))
 
     def _is_kept_by_contract(self, audit: Audit) -> bool:
         # a raw contract is kept within a partition, and by what was extracted, not by what is loaded

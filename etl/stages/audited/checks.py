@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -101,8 +101,8 @@ class Checks:
         )
         return name
 
-    def query(self, asked: Asked, note: str = "") -> None:
-        """Do a check by its SELECT; `note` is what is to be said if it passes."""
+    def query(self, asked: Asked, note: Callable[[], str] = str) -> None:
+        """Do a check by its SELECT; `note` returns what is to be said if it passes."""
         parts = self.proofs.parts(asked.reads, [asked.meant], asked.ways)
         if self.known(asked.name, asked.content):
             return
@@ -111,7 +111,7 @@ class Checks:
         else:
             self._look(asked, note)
 
-    def _look(self, asked: Asked, note: str = "") -> None:
+    def _look(self, asked: Asked, note: Callable[[], str] = str) -> None:
         """Do a check by its SELECT over all rows."""
         import duckdb
 
@@ -185,12 +185,12 @@ class Checks:
         parts.find({day: {asked.meant: number} for day, number in rows})
         return parts.total(asked.meant)
 
-    def _tell(self, asked: Asked, failing: int, where: str = "true", note: str = "") -> None:
+    def _tell(self, asked: Asked, failing: int, where: str = "true", note: Callable[[], str] = str) -> None:
         """Add the result of a check, with examples of its offending rows; `where` says in which partitions."""
         import duckdb
 
         try:
-            examples, rows = self.rows(asked, where) if failing else ([note] if note else [], [])
+            examples, rows = self.rows(asked, where) if failing else ([said] if (said := note()) else [], [])
         except duckdb.Error as error:
             self.refuse(asked.name, asked.table, error, asked.content, asked.reads)
         else:

@@ -5,16 +5,28 @@ The hash of a partition stays good for as long as what it was loaded or built fr
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal, qualified
 from etl.ledger import digest
-from etl.models import KINDS, Columns, Kind, meanings_of_views
+from etl.models import Columns, meanings_of_views
 from etl.stages.published.record import Contents
-from etl.stages.warehouse import HASHED, Day, columns_print, on_days, read_hashes, row_hashes, transaction
+from etl.stages.warehouse import (
+    HASHED,
+    Day,
+    Held,
+    columns_of,
+    columns_print,
+    held_parts,
+    on_days,
+    read_hashes,
+    row_hashes,
+    transaction,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,20 +39,6 @@ _FORM = "exact-"
 _NO_ROWS = "0-"
 
 
-def _named(is_meant: Callable[[Kind], bool]) -> str:
-    """Return a list of kinds of models, as SQL."""
-    return literal([name for name, kind in KINDS.items() if is_meant(kind)])
-
-
-_PARTS = f"""
-select 'raw.' || source, date, fingerprint, '' from etl._loaded
-union all
-select name, date, version, version from etl._partitions join etl.models using (name)
-where list_contains({_named(lambda kind: kind.is_partitioned)}, materialized) and _partitions.rows > 0
-union all
-select name, null, version || ' ' || built_at, version from etl.models join etl._builds using (name)
-where list_contains({_named(lambda kind: kind.is_stored and not kind.is_partitioned)}, materialized)
-"""
 _TABLES = (
     "select schema_name || '.' || table_name from duckdb_tables() "
     "where database_name = current_database() and schema_name <> 'etl'"
@@ -90,9 +88,10 @@ def contents_of(
     a row.
     """
     tables = sorted(name for (name,) in con.execute(_TABLES).fetchall())
-    columns = _columns(con)
-    wanted, noted = _parts(con, columns, tables), _noted(con)
-    hashes = {part: text for part, text in (noted | _built(con, columns)).items() if part in wanted}
+    columns = columns_of(con)
+    parts = held_parts(con)
+    wanted, noted = _parts(parts, columns, tables), _noted(con)
+    hashes = {part: text for part, text in (noted | _built(parts, columns)).items() if part in wanted}
     hashes |= _hashed(con, [part for part in wanted if part not in hashes], partitions, columns)
     if hashes != noted:
         _note(con, hashes, partitions)
@@ -130,25 +129,16 @@ def _rejects(con: duckdb.DuckDBPyConnection) -> str:
     return f"select {row_hashes(con, 'etl.rejects', kept)} from etl.rejects"
 
 
-def _columns(con: duckdb.DuckDBPyConnection) -> dict[str, Columns]:
-    """Return names and types of the columns of each table and view."""
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for table, column, type, _ in con.execute(_COLUMNS).fetchall():
-        found[table].append((column, type))
-    return {table: tuple(columns) for table, columns in found.items()}
-
-
-def _parts(con: duckdb.DuckDBPyConnection, columns: Mapping[str, Columns], tables: Sequence[str]) -> set[_Part]:
+def _parts(held: Sequence[Held], columns: Mapping[str, Columns], tables: Sequence[str]) -> set[_Part]:
     """Return all partitions there are; a table that etl knows nothing of is one."""
-    rows, there = con.execute(_PARTS).fetchall(), set(tables)
-    known = {_part(row, columns) for row in rows if row[0] in there}
+    there = set(tables)
+    known = {_part(part, columns) for part in held if part.table in there}
     unknown = set(tables) - {part.table for part in known}
     return known | {_Part(name, None, "") for name in unknown}
 
 
-def _part(row: Sequence[Any], columns: Mapping[str, Columns]) -> _Part:
-    table, day, basis = row[:3]
-    return _Part(table, day, f"{basis} {columns_print(columns.get(table, ()))}")
+def _part(part: Held, columns: Mapping[str, Columns]) -> _Part:
+    return _Part(part.table, part.day, f"{part.basis} {columns_print(columns.get(part.table, ()))}")
 
 
 def _noted(con: duckdb.DuckDBPyConnection) -> dict[_Part, str]:
@@ -156,10 +146,10 @@ def _noted(con: duckdb.DuckDBPyConnection) -> dict[_Part, str]:
     return {_Part(*row[:3]): row[3] for row in rows}
 
 
-def _built(con: duckdb.DuckDBPyConnection, columns: Mapping[str, Columns]) -> dict[_Part, str]:
+def _built(held: Sequence[Held], columns: Mapping[str, Columns]) -> dict[_Part, str]:
     """Return the hashes by which models were compared with what they were when they were built."""
-    query = f"from ({_PARTS}) as parts (name, date, basis, version) where regexp_full_match(version, $1)"
-    return {_part(row, columns): row[3] for row in con.execute(query, [HASHED]).fetchall()}
+    looked_at = [part for part in held if re.fullmatch(HASHED, part.version or "")]
+    return {_part(part, columns): part.version for part in looked_at}
 
 
 def _hashed(

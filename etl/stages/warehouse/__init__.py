@@ -24,6 +24,7 @@ from etl.stages.warehouse.incremental import on_days
 from etl.stages.warehouse.load import Partition, Table, load
 from etl.stages.warehouse.look import look
 from etl.stages.warehouse.macros import define_macros, drop_other_macros
+from etl.stages.warehouse.parts import Held, columns_of, held_parts
 from etl.stages.warehouse.scrubbing import is_published_outdated, note_published, note_removed, scrub
 from etl.stages.warehouse.transform import build_models, transform
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, date_inputs, work
@@ -35,6 +36,7 @@ __all__ = [
     "Build",
     "Built",
     "Day",
+    "Held",
     "Part",
     "Partition",
     "State",
@@ -42,6 +44,7 @@ __all__ = [
     "Work",
     "build_models",
     "close_build",
+    "columns_of",
     "columns_print",
     "compact",
     "contents",
@@ -50,6 +53,7 @@ __all__ = [
     "define_own",
     "describe",
     "drop_other_macros",
+    "held_parts",
     "is_published_outdated",
     "is_worth_compacting",
     "keep_build_open",

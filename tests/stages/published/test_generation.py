@@ -172,6 +172,11 @@ def test_an_analyst_can_ask_how_fresh_and_how_clean_the_data_is(tmp_path: Path) 
             *("source", "date", "file", "line", "rule", "fault", "column_name", "message"),
             *("text", "raw", "discarded", "run_id"),
         ],
+        "profiles": [
+            *("table_name", "partition", "column_name", "batch_date", "run_id", "rows", "nulls"),
+            *("approx_distinct", "not_finite", "min", "max", "mean", "std", "quantiles", "top", "lengths"),
+            *("sampled", "measures"),
+        ],
     }
     assert tiny.published(project, "select run_id, outcome, finished_at is not null from etl.runs") == [
         (run.run_id, "published", True)
