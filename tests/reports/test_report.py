@@ -53,6 +53,9 @@ def test_a_bad_night_says_what_where_why_and_what_next(bad: Project, monkeypatch
     assert "Refused: stock 2024-03-05." in said
     assert "stock/2024-03-05.csv" in said
     assert "etl quarantine stock" in said
+    # what failed, where, and what to type next
+    assert "What failed, and what to do next Step audit" in said
+    assert "Next: etl audits --failed" in said or "Next: etl audits" in said or "Next: etl sql --candidate" in said
     # the audit: on which rows, why they matter, and how to see all
     assert "pens are not sold any more" in said
     assert "pen 1" in said

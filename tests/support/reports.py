@@ -72,10 +72,11 @@ def night(project: Project, day: date) -> None:
     ledger, outcome = Ledger(project.ledger), "published"
     try:
         tiny.night(project, day)
-    except EtlError:
+    except EtlError as error:
         if not ledger.runs():
             raise
         outcome = "failed"
+        ledger.note_problem(ledger.runs()[0].run_id, "audit", str(error))
     (last, *_) = ledger.runs()
     mine = [receipt for receipt in ledger.receipts().values() if receipt.run_id == last.run_id]
     extracted = [receipt.details for receipt in mine if receipt.key.step == "extract"]

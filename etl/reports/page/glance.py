@@ -12,6 +12,8 @@ from etl.reports.page.words import AGAIN, duration, size
 
 #: So many rows of a table are shown at once; the others are said as a number.
 _SHOWN = 40
+#: A text as short as a date is not broken.
+_SHORT = 26
 #: What the outcomes of a partition are called.
 _OUTCOMES = {"done": "taken", "refused": "refused", "kept": "refused, earlier rows kept"}
 
@@ -24,7 +26,7 @@ def glance(night: Mapping[str, Any]) -> Markup:
 
 
 def link(table: str) -> Markup:
-    """Return a link to a table's place in the report."""
+    """Return a link to the place of a table, or of a check, in the report."""
     return element("a", table, href=f"#{quote(printable(table))}", class_="name")
 
 
@@ -114,7 +116,7 @@ def _check(check: Mapping[str, Any]) -> Markup:
     examples = element("ul", [element("li", text) for text in check["examples"]], class_="examples")
     return element(
         "article",
-        element("h3", element("span", "fails" if is_error else "warns", class_="tag"), " ", check["name"]),
+        element("h3", element("span", "fails" if is_error else "warns", class_="tag"), " ", link(check["name"])),
         element("p", f"{counted(check['failing'], 'row')}. ", check["why"]),
         rows if sample else examples if check["examples"] else None,
         element("p", "On ", link(check["table"]), class_="small") if check["table"] else None,
@@ -135,7 +137,7 @@ def _rejected(night: Mapping[str, Any]) -> Markup | None:
         rows.append([link(f"raw.{item['source']}"), item["rule"], f"{item['records']:,}", said])
     if not rows:
         return None
-    table = _table(("source", "rule", "#records", "the first ones"), rows, "Rejected records by rule")
+    table = _table(("source", "rule", "#records", "~the first ones"), rows, "Rejected records by rule")
     sources = list(dict.fromkeys(item["source"] for item in night["rejected"]))
     commands = [element("code", f"etl quarantine {name}") for name in sources[:3]]
     return _section("Rejected records", [table, element("p", "To see all: ", _joined(commands), class_="next")])
@@ -154,7 +156,7 @@ def _sources(night: Mapping[str, Any]) -> Markup | None:
     for arrival in night["arrived"]:
         came[arrival["source"]] = came.get(arrival["source"], 0) + 1
     rows = [_source(source, came.get(source["source"], 0)) for source in sorted(night["sources"], key=_worst)]
-    names = ("source", "newest", "came tonight", "#rows", "#rejected", "late or missing")
+    names = ("source", "newest", "came tonight", "#rows", "#rejected", "~late or missing")
     return _section("Did everything come?", _table(names, rows, "Sources and their newest delivery"))
 
 
@@ -188,7 +190,7 @@ def _arrived(night: Mapping[str, Any]) -> Markup | None:
     ]
     if not rows:
         return None
-    names = ("source", "date", "file", "#rows", "#rejected", "outcome")
+    names = ("source", "date", "file", "#rows", "#rejected", "~outcome")
     table = _table(names, rows, "Deliveries of this run")
     return _section("What came", [table, _more(len(night["arrived"]) - _SHOWN, "deliveries")])
 
@@ -207,7 +209,7 @@ def _built(night: Mapping[str, Any]) -> Markup | None:
     optional = [element("p", item["note"], class_="late") for item in night["optional"]]
     if not rows and not optional:
         return None
-    table = _table(("table", "#rows", "#took", "why"), rows, "Tables that were built") if rows else None
+    table = _table(("table", "#rows", "#took", "~why"), rows, "Tables that were built") if rows else None
     return _section("What was built, and why", [*optional, table, _more(len(found) - _SHOWN, "tables")])
 
 
@@ -244,8 +246,8 @@ def _section(title: str, content: object) -> Markup:
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[object]], caption: str) -> Markup:
-    """Return a table; a name that begins with `#` is of a column of numbers."""
-    head = [element("th", name.lstrip("#"), scope="col", class_=_numeric(name)) for name in names]
+    """Return a table; a name that begins with `#` is of a column of numbers, with `~` of one of long texts."""
+    head = [element("th", name.lstrip("#~"), scope="col", class_=_kind(name)) for name in names]
     body = [element("tr", list(_cells(names, row))) for row in rows]
     inner = element(
         "table",
@@ -261,8 +263,9 @@ def _cells(names: Sequence[str], row: Sequence[object]) -> Iterator[Markup]:
         if place == 0:
             yield element("th", value, scope="row")
         else:
-            yield element("td", value, class_=_numeric(name))
+            is_short = type(value) is str and len(value) < _SHORT
+            yield element("td", value, class_=_kind(name) or ("nowrap" if is_short else None))
 
 
-def _numeric(name: str) -> str | None:
-    return "number" if name.startswith("#") else None
+def _kind(name: str) -> str | None:
+    return {"#": "number", "~": "text"}.get(name[:1])

@@ -105,9 +105,11 @@ def size(number: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a time as people read it: 0.4 s, 12 s, 3 min 05 s, 2 h 10 min."""
+    """Return a time as people read it: 40 ms, 0.4 s, 12 s, 3 min 05 s, 2 h 10 min."""
     if seconds is None:
         return "?"
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 60:

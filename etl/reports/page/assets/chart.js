@@ -2,6 +2,8 @@
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const COLOURS = ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6"];
 const drawn = new Set();
+// Steps of an axis of seconds.
+const TIMES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400];
 
 function said(name, x, values, show) {
   const known = values.filter((value) => value !== null && value !== undefined);
@@ -43,8 +45,8 @@ function draw(box, x, series, show, options) {
   const stacked = options.stacked ? stack(series) : series.map((one) => one.values);
   const lines = series.map((one, at) => {
     const stroke = colour(COLOURS[at % COLOURS.length]);
-    const bars = one.bars || options.stacked ? uPlot.paths.bars({ size: [0.8, 26], align: 0 }) : undefined;
-    return { label: one.name, stroke, width: bars ? 0 : 1.5, fill: bars ? stroke : undefined, paths: bars, spanGaps: true,
+    const bars = (one.bars && x.length <= 90) || options.stacked ? uPlot.paths.bars({ size: [0.8, 26], align: 0 }) : undefined;
+    return { label: one.name, stroke, width: bars ? 0 : 1.5, fill: bars ? stroke : series.length === 1 ? stroke + "22" : undefined, paths: bars, spanGaps: true,
       points: { show: bars ? false : x.length < 60, size: 4, fill: stroke },
       value: (_, __, ___, index) => (index === null ? "" : show(one.values[index]) || "–") };
   });
@@ -53,7 +55,9 @@ function draw(box, x, series, show, options) {
   const plot = new uPlot({
     width: Math.max(box.clientWidth, 200), height: 190, padding: [8, 8, 0, 0], legend: { live: true }, cursor: { y: false },
     scales: { x: { time: true, range: (_, low, high) => (high - low < 3 * DAY ? [low - 1.5 * DAY, high + 1.5 * DAY] : [low, high]) }, y: { range: (_, low, high) => [Math.min(0, low), high > low ? high * 1.05 : (high || 1) * 1.2] } },
-    axes: [axis, { ...axis, size: 62, values: (_, ticks) => ticks.map(show) }],
+    // until somebody points at a night, the last one's values are shown
+    hooks: { ready: [(self) => self.setLegend({ idx: x.length - 1 })] },
+    axes: [axis, { ...axis, size: 62, ...(show === lasting ? { incrs: TIMES } : {}), values: (_, ticks) => ticks.map(show === lasting ? lastingShort : show) }],
     series: [{ value: (_, at) => (at === null ? "" : dayText(Math.floor(at / DAY))), label: "Day" }, ...order.map((at) => lines[at])],
   }, [x, ...order.map((at) => stacked[at])], box);
   const size = new ResizeObserver(() => {

@@ -27,7 +27,7 @@ function grid(caption, names, rows, more) {
   const number = (name) => (name.startsWith("#") ? "number" : null);
   const cell = (row, name, at) =>
     at === 0 ? el("th", { scope: "row" }, row[at])
-      : el("td", { class: number(name) || (name.startsWith("~") ? "text" : null) }, row[at]);
+      : el("td", { class: number(name) || (name.startsWith("~") ? "text" : typeof row[at] === "string" && row[at].length < 26 ? "nowrap" : null) }, row[at]);
   const line = (row) => el("tr", row.attributes, names.map((name, at) => cell(row, name, at)));
   return el("div", { class: "wide", tabindex: "0", role: "region", "aria-label": caption },
     el("table", null, el("caption", { class: "hidden" }, caption),

@@ -113,12 +113,11 @@ function drawGraph(box, drawing, nodes, edges, found, view) {
   const lines = edges.map((edge, at) => svg("path", { class: "edge", d: smooth(found.edges[at]), "marker-end": "url(#arrow)", "data-from": edge.from, "data-to": edge.to }));
   const boxes = nodes.map((node, at) => {
     const { x, y } = found.nodes[at];
-    const state = node.state ? `, ${STATES[node.state]}` : "";
-    const note = node.note || (node.state ? STATES[node.state] : node.kind);
+    const note = node.note || (node.state ? `${node.kind}, ${STATES[node.state]}` : node.kind);
     return svg("g", { class: `node ${node.kind} ${node.state} ${node.id === view.around ? "here" : ""}`, transform: `translate(${x - node.width / 2},${y - node.height / 2})` },
-      svg("a", { href: node.href, "aria-label": `${node.label}, ${node.note || node.kind}${state}`, onfocus: () => light(drawing, node.id), onmouseenter: () => light(drawing, node.id), onmouseleave: () => light(drawing, null) },
+      svg("a", { href: node.href, onfocus: () => light(drawing, node.id), onmouseenter: () => light(drawing, node.id), onmouseleave: () => light(drawing, null) },
         svg("title", null, node.label), svg("rect", { width: node.width, height: node.height, rx: 7 }),
-        svg("text", { x: 11, y: 17 }, node.label), svg("text", { x: 11, y: 32, class: "kind" }, note)));
+        svg("text", { x: 11, y: 17 }, node.label), svg("text", { x: 11, y: 32, class: "kind" }, ` ${note}`)));
   });
   const arrow = svg("defs", null, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: "7", refY: "4", markerWidth: "7", markerHeight: "7", orient: "auto" }, svg("path", { d: "M0,0L8,4L0,8z", class: "arrow" })));
   drawing.replaceChildren(arrow, ...lines, ...boxes);

@@ -21,6 +21,8 @@ function historyPage() {
   ];
 }
 
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 function calendar() {
   const nights = report.nights;
   const byDay = new Map();
@@ -34,13 +36,15 @@ function calendar() {
   const first = Math.max(Math.min(...days), last - 371);
   const cells = [];
   const weekday = (day) => (day + 3) % 7; // 0 is a Monday
-  for (let pad = weekday(first); pad > 0; pad -= 1) cells.push(el("span", { class: "month" }));
+  const put = (cell, week, row) => { cell.style.gridColumn = week; cell.style.gridRow = row; cells.push(cell); };
   const totals = {};
   for (let day = first; day <= last; day += 1) {
     const found = byDay.get(day);
     if (found) totals[found.kind] = (totals[found.kind] || 0) + 1;
     const words = found ? `${dayText(day)}: ${nights.out[found.place] || "under way"}, ${count(nights.rows[found.place])} rows` : `${dayText(day)}: no run`;
-    cells.push(el("span", { class: found ? found.kind : "", title: words }));
+    const week = Math.floor((day - first + weekday(first)) / 7) + 1;
+    put(el("span", { class: found ? found.kind : "", title: words }), week, weekday(day) + 2);
+    if (dayText(day).endsWith("-01")) put(el("span", { class: "month" }, MONTHS[Number(dayText(day).slice(5, 7)) - 1]), week, 1);
   }
   const spoken = Object.entries(totals).map(([kind, number]) => `${number} ${NIGHT_WORDS[kind]}`).join(", ");
   return el("div", { class: "card" },

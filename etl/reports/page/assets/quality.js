@@ -1,9 +1,9 @@
 // Quality: every check, and its last 30 results.
-function qualityPage() {
+function qualityPage(wanted) {
   const bad = report.checks.filter((check) => !check.ok);
   const errors = bad.filter((check) => check.sev === "error").length;
   const list = el("div", { "aria-live": "polite" });
-  const words = el("input", { type: "search", "aria-label": "Search in the checks", placeholder: "Name, table or reason", spellcheck: "false" });
+  const words = el("input", { type: "search", "aria-label": "Search in the checks", placeholder: "Name, table or reason", spellcheck: "false", value: wanted || null });
   const state = el("select", { "aria-label": "State" }, ["all checks", "found something", "passed"].map((name, at) => el("option", { value: at }, name)));
   const show = () => {
     const text = words.value.trim().toLowerCase();
@@ -22,11 +22,12 @@ function qualityPage() {
 
 function checksGrid(checks, table) {
   if (!checks.length) return el("p", { class: "small" }, "No check is asked for.");
-  const named = (name) => (table && name.startsWith(table + ".") ? name.slice(table.length + 1) : name);
-  return grid("Checks", ["check", "result", "last 30", "#rows found", "~why, and the first rows", ...(table ? [] : ["table"])], checks.map((check) => [
-    el("span", { class: "mono" }, named(check.n)), tag(check.ok ? "passed" : check.sev === "error" ? "fails" : "warns", check.ok ? "green" : check.sev === "error" ? "red" : "amber"),
-    dots(check), check.ok ? "" : count(check.fail), [check.w, !check.ok && check.ex.length ? el("ul", { class: "examples" }, check.ex.map((text) => el("li", null, text))) : null],
-    ...(table ? [] : [check.t ? link(check.t, check.t) : check.r.map((name, at) => [at ? ", " : "", link(name, name)])])]));
+  const own = (check) => (check.t && check.n.startsWith(check.t + ".") ? check.n.slice(check.t.length + 1) : "");
+  const named = (check) => el("span", { class: "mono" }, own(check) ? [table ? null : [link(check.t, check.t), "."], own(check)] : check.n,
+    own(check) ? null : el("div", { class: "small" }, (check.t ? [check.t] : check.r).filter((name) => name !== table).map((name, at) => [at ? ", " : "on ", link(name, name)])));
+  return grid("Checks", ["check", "result", "last 30", "#rows found", "~why, and the first rows"], checks.map((check) => [
+    named(check), tag(check.ok ? "passed" : check.sev === "error" ? "fails" : "warns", check.ok ? "green" : check.sev === "error" ? "red" : "amber"),
+    dots(check), check.ok ? "" : count(check.fail), [check.w, !check.ok && check.ex.length ? el("ul", { class: "examples" }, check.ex.map((text) => el("li", null, text))) : null]]));
 }
 
 function dots(check) {

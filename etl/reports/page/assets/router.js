@@ -11,6 +11,8 @@ function wantedPlace() {
   if (PAGES[head]) return { page: head };
   const key = decodeSafe(text);
   if (report.byName.has(key)) return { page: "tables", table: report.byName.get(key) };
+  // a check has no page of its own; the one of a column is told from the column by its name, which comes first
+  if (report.checks.some((check) => check.n === key) && !isColumn(key)) return { page: "quality", rest: key };
   for (let cut = key.lastIndexOf("."); cut > 0; cut = key.lastIndexOf(".", cut - 1)) {
     const table = report.byName.get(key.slice(0, cut));
     const column = key.slice(cut + 1);
@@ -18,6 +20,7 @@ function wantedPlace() {
   }
   return { page: "lost", text: key };
 }
+const isColumn = (key) => report.tables.some((table) => key.startsWith(table.n + ".") && table.c.some((one) => one[0] === key.slice(table.n.length + 1)));
 const decodeSafe = (text) => { try { return decodeURIComponent(text); } catch { return text; } };
 
 function show(isFirst) {

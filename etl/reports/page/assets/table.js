@@ -48,11 +48,11 @@ function columnsGrid(table, wanted) {
 function profileCells(column) {
   const found = column.profile;
   if (!found) return ["", "", ""];
-  const range = found.lo !== undefined && found.lo !== null ? `${found.lo} … ${found.hi}` : "";
+  const range = found.lo !== undefined && found.lo !== null ? `${found.lo} to ${found.hi}` : "";
   const shape = found.h ? bars(found.h, `Distribution of ${column.name}`) : null;
-  const distinct = found.d !== undefined && found.d !== null ? `about ${short(found.d)} different` : "";
+  const distinct = found.d !== undefined && found.d !== null ? `${short(found.d)} different` : "";
   const top = (found.top || []).join(", ");
-  return [[shape, el("div", { class: "small" }, distinct)], [top, el("div", { class: "small" }, range)], found.n ? `${((100 * (found.z || 0)) / found.n).toFixed(found.z && found.z / found.n < 0.1 ? 1 : 0)} %` : ""];
+  return [[shape, el("div", { class: "small nowrap" }, distinct)], [top, el("div", { class: "small" }, range)], found.n ? `${((100 * (found.z || 0)) / found.n).toFixed(found.z && found.z / found.n < 0.1 ? 1 : 0)} %` : ""];
 }
 
 // What is known of one column, before all others of its table.

@@ -1,5 +1,5 @@
 // Tables: the catalog, to search and to filter.
-const STATES = { failed: "failed", stale: "waits", changed: "new tonight" };
+const STATES = { failed: "failed", stale: "waits", changed: "new" };
 
 function tablesPage() {
   const list = el("div", { "aria-live": "polite" });
@@ -38,7 +38,7 @@ function tablesPage() {
 function catalogGrid(tables, columns) {
   return grid("Catalog", ["table", "~what it is", "#rows", "rows over time", "#columns", "checks", "owner"], tables.map((table) => {
     const hits = columns.get(table.n) || [];
-    return [[link(table.n, table.n), " ", table.state ? tag(STATES[table.state], table.state === "stale" ? "amber" : table.state) : null],
+    return [[link(table.n, table.n), " ", table.state === "failed" || table.state === "stale" ? tag(STATES[table.state], table.state === "stale" ? "amber" : "red") : null],
       [table.d || el("span", { class: "small" }, table.k === "source" ? table.place : ""), " ", table.t.map((name) => [tag(name), " "]),
         hits.length ? el("div", { class: "small" }, "columns: ", hits.slice(0, 6).map((name, at) => [at ? ", " : "", link(name, table.n, name)])) : null],
       count(rowsOf(table)), spark(rowsOverTime(table).values.slice(-60), `Rows of ${table.n}`) || "", count(table.c.length), checksDots(table.n), table.o];

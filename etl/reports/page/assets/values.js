@@ -30,6 +30,9 @@ function lasting(seconds) {
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
 }
 
+// The same for the axis of a chart, where there is little room.
+const lastingShort = (seconds) => (seconds === 0 ? "0" : seconds < 90 ? `${+seconds.toPrecision(3)} s` : seconds < 5400 ? `${+(seconds / 60).toPrecision(2)} min` : `${+(seconds / 3600).toPrecision(2)} h`);
+
 const DAY = 86400;
 const dayText = (day) => new Date(day * DAY * 1000).toISOString().slice(0, 10);
 const moment = (text) => (text ? text.slice(0, 16).replace("T", " ") + " UTC" : "");
