@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, astuple, dataclass, field, fields
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from etl.ledger.ledger import Ledger
 from etl.ledger.rows import Run
@@ -137,16 +137,6 @@ class History:
         rows = self.ledger.ask(_USUAL, (last,))
         return {StepId(*row[:2]): row[2] for row in rows}
 
-    def figures(self, run_ids: Collection[str]) -> list[tuple[str, str, str, int | None, float | None]]:
-        """Return run, step, name, rows and seconds of the steps of some runs that did something."""
-        where, values = _among(run_ids)
-        found = self.ledger.ask(f"{_FIGURES} {where} and outcome = '{DONE}' order by rowid", values)
-        return cast("list[tuple[str, str, str, int | None, float | None]]", found)
-
-    def sizes(self) -> dict[str, int]:
-        """Return how many bytes each run published, by run."""
-        return {row[0]: row[1] for row in self.ledger.ask(_SIZES)}
-
     def write(self, run: Run, facts: RunFacts) -> None:
         """Insert or replace a run and what is known of it."""
         self.ledger.write_run(run, (_WRITE_FACTS, [astuple(facts)]))
@@ -208,10 +198,6 @@ class History:
 
 #: The tables whose rows belong to a run, and go with it.
 OF_RUNS = ("steps", "check_history", "run_facts", "problems", "runs")
-
-_FIGURES = "select run_id, step, name, rows_out, seconds from steps"
-
-_SIZES = "select run_id, bytes_written from steps where step = 'publish' and bytes_written > 0"
 
 _USUAL = f"""
 select step, name, avg(seconds) from (

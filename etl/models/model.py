@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, TypeVar
@@ -154,4 +154,4 @@ def _made(kind: type[_Item], row: Mapping[str, Any]) -> _Item:
 
 
 def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

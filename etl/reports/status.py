@@ -30,12 +30,14 @@ def project_status() -> dict[str, Any]:
     `notes` are what the last run had to say of deliveries that do not count, or that were sent twice.
     """
     project = load_project()
-    return status_of(project, Ledger(project.ledger, is_reading=True))
+    ledger = Ledger(project.ledger, is_reading=True)
+    return status_of(project, ledger, *_defined(project, ledger))
 
 
-def status_of(project: Project, ledger: Ledger) -> dict[str, Any]:
-    """Return what project_status() does, of a given project and its open ledger."""
-    sources, models, wrong = _defined(project, ledger)
+def status_of(
+    project: Project, ledger: Ledger, sources: Mapping[str, Source], models: Collection[str], wrong: str
+) -> dict[str, Any]:
+    """Return what project_status() does, of a given project; `wrong` is why its definitions cannot be read."""
     taken: dict[str, list[Receipt]] = {name: [] for name in sources}
     receipts = ledger.receipts()
     for key, receipt in receipts.items():

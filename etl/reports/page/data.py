@@ -26,13 +26,14 @@ def report_data(project: Project, ledger: Ledger) -> dict[str, Any]:
 
     Where the contracts or models cannot be read, that is said, and all that needs them is left out.
     """
+    wrong = ""
     try:
         sources, models = definitions(project, ledger)
-    except EtlError:
-        sources, models = Catalog({}, {}), Models()
+    except EtlError as error:
+        sources, models, wrong = Catalog({}, {}), Models(), str(error)
     runs, receipts = ledger.runs(), ledger.receipts()
     shown, last = trends.chosen(runs), runs[0] if runs else None
-    status = status_of(project, ledger)
+    status = status_of(project, ledger, sources.sources, models.models, wrong)
     return {
         "version": VERSION,
         "written": now(),

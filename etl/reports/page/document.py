@@ -31,7 +31,7 @@ PAGES = {
 }
 #: What would turn the text around it, or cannot be seen; in the page it is shown as its code.
 _UNSEEN = re.compile("[\\u00ad\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ufff9-\\ufffb\\x7f-\\x9f]")
-_LEVEL = 6
+_LEVEL = 5
 
 
 def document(data: Mapping[str, Any]) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from etl.ledger import Ledger
@@ -21,12 +24,25 @@ def write_report(project: Project, ledger: Ledger, file: Path | None = None) -> 
     That is beside the current generation, which one link leads to, so that it is switched with it. Raises OSError
     if it cannot be written.
     """
-    text = document(report_data(project, ledger))
+    with _without_collection():
+        text = document(report_data(project, ledger))
     restrict_files(project.settings.mask)
     target = file or report_place(project)
     with written_aside(target, None if file else project.scratch) as aside:
         aside.write_text(text, encoding="utf-8", errors="backslashreplace")
     return file or link_report(project)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Look for no garbage: all that is made is needed, and to look through it takes longer than to make it."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def refresh(project: Project, ledger: Ledger) -> None:

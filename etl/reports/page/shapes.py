@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
-from numbers import Real
 from typing import Any
 
 from etl.errors import cut
@@ -44,7 +44,7 @@ def _short(text: str | None) -> str | None:
 
 def _bars(profile: Profile) -> str:
     """Return the digits of a distribution: of numbers by their quantiles, of others by their frequent values."""
-    numbers = [float(value) for value in profile.quantiles if isinstance(value, Real)]
+    numbers = [float(value) for value in profile.quantiles if isinstance(value, int | float)]
     if len(numbers) == len(profile.quantiles) > 1 and numbers[-1] > numbers[0]:
         return _digits(_histogram(numbers))
     shares = [share for _, share in profile.top[:_BARS]]
@@ -54,18 +54,17 @@ def _bars(profile: Profile) -> str:
 def _histogram(quantiles: Sequence[float]) -> list[float]:
     """Return the share of values in each of equally wide bars, as if they lay evenly between quantiles."""
     low, width = quantiles[0], (quantiles[-1] - quantiles[0]) / _BARS
-    bars = [0.0] * _BARS
-    for left, right in pairwise(quantiles):
-        for at in range(_BARS):
-            start, end = low + at * width, low + (at + 1) * width
-            bars[at] += _overlap(left, right, start, end, is_last=at == _BARS - 1)
-    return bars
+    below = [_below(quantiles, low + at * width) for at in range(1, _BARS)]
+    return [after - before for before, after in pairwise([0.0, *below, len(quantiles) - 1.0])]
 
 
-def _overlap(left: float, right: float, start: float, end: float, *, is_last: bool) -> float:
-    if right == left:
-        return float(start <= left < end or (is_last and left == end))
-    return max(min(right, end) - max(left, start), 0.0) / (right - left)
+def _below(quantiles: Sequence[float], value: float) -> float:
+    """Return how many of the distances between quantiles lie below a value."""
+    at = bisect_right(quantiles, value)
+    if at in (0, len(quantiles)):
+        return float(max(at - 1, 0))
+    left, right = quantiles[at - 1], quantiles[at]
+    return at - 1 + (value - left) / (right - left)
 
 
 def _digits(shares: Sequence[float]) -> str:

@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
 from etl.ledger import Key, Ledger, Receipt, Run
 from etl.ledger.history import History
 from etl.ledger.rows import WHY
+from etl.ledger.trends import Trends
 
 #: Of so many of the newest nights all are shown; of those before, one in so many days.
 _ALL, _EVERY = 400, 7
+#: Of so many of the newest nights the rows of tables are exact.
+_EXACT = 60
 #: So many of the newest results of each check are shown.
 RESULTS = 30
 _DAY_ONE = date(1970, 1, 1).toordinal()
@@ -44,7 +48,7 @@ def chosen(runs: Sequence[Run]) -> list[Run]:
 def nights(ledger: Ledger, runs: Sequence[Run], sizes: Mapping[str, int]) -> dict[str, list[Any]]:
     """Return the nights as columns: when, how long, how they ended, what came, and the seconds of each step."""
     facts = History(ledger).facts([run.run_id for run in runs])
-    known = {**History(ledger).sizes(), **sizes}
+    known = {**Trends(ledger).sizes(), **sizes}
     named = {step for run in runs for step in run.summary.get("seconds", ())} - {"build"}
     steps = sorted(named, key=_order)
     return {
@@ -66,31 +70,23 @@ def _order(step: str) -> tuple[int, str]:
 
 
 def built(ledger: Ledger, runs: Sequence[Run]) -> dict[str, dict[str, list[Any]]]:
-    """Return, by table, on which nights it was built (`i`), with how many rows (`r`), in how many milliseconds."""
-    places = {run.run_id: place for place, run in enumerate(runs)}
-    found: dict[str, list[tuple[int, int | None, int]]] = defaultdict(list)
-    for run_id, step, name, rows, seconds in History(ledger).figures(places):
-        if step == "transform":
-            found[name].append((places[run_id], rows, round((seconds or 0) * 1000)))
-    return {name: _columns(sorted(rows)) for name, rows in found.items()}
+    """Return, by table, on which nights it was built (`i`), with how many rows (`r`), in how many milliseconds.
 
-
-def _columns(rows: Sequence[tuple[int, int | None, int]]) -> dict[str, list[Any]]:
+    Rows of long ago, and times, are rounded.
+    """
+    found = Trends(ledger).built([run.run_id for run in runs], len(runs) - _EXACT)
     return {
-        "i": _distances([row[0] for row in rows]),
-        "r": [row[1] for row in rows],
-        "ms": [row[2] for row in rows],
+        name: {"i": _distances(places), "r": rows, "ms": milliseconds}
+        for name, (places, rows, milliseconds) in found.items()
     }
 
 
 def results(ledger: Ledger, runs: Sequence[Run]) -> dict[str, list[list[int]]]:
     """Return the last results of each check: the night, and how many rows it found."""
-    places = {run.run_id: place for place, run in enumerate(runs)}
-    audited = [run.run_id for run in runs if "audit" in run.summary.get("seconds", ())][-RESULTS:]
+    audited = [at for at, run in enumerate(runs) if "audit" in run.summary.get("seconds", ())][-RESULTS:]
     found: dict[str, list[list[int]]] = defaultdict(list)
-    for row in History(ledger).checks(audited):
-        # one that passed may have something to count all the same
-        found[row.name].append([places[row.run_id], 0 if row.passed else max(row.failing, 1)])
+    for name, at, number in Trends(ledger).found([runs[at].run_id for at in audited]):
+        found[name].append([audited[at], number])
     return found
 
 
@@ -136,6 +132,7 @@ def _seconds(run: Run) -> float | None:
     return round(took.total_seconds(), 1)
 
 
+@cache
 def _days(text: str) -> int:
     """Return a date, or that of a time, as days since 1970."""
     return date.fromisoformat(text[:10]).toordinal() - _DAY_ONE
