@@ -77,6 +77,15 @@ def test_both_ways_say_the_same(
     assert told(rows={name: (len(sides[0]), len(sides[1])) for name in names}) == told()
 
 
+def test_personal_data_is_hidden(project: Project) -> None:
+    files = [project.root / name / "warehouse.duckdb" for name in ("before", "after")]
+    for path, value in zip(files, ("'ann'", "'bob'"), strict=True):
+        write(path, {"id": "BIGINT", "c0": "VARCHAR"}, [["1", value]], "[pii: mask]")
+
+    request = Request((files[0], files[1]), keys={"marts.t": ["id"]}, rows={"marts.t": (1, 1)})
+    assert [dict(example.values) for example in compare(project, request)[0].examples] == [{"c0": ("***", "***")}]
+
+
 def test_only_tables_whose_rows_are_known_to_be_few_are_read_here(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
