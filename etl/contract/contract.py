@@ -264,14 +264,17 @@ def _column(data: Mapping[str, Any]) -> Column:
     return Column(**{**data, **made})
 
 
+_DEFAULTS = {field.name: field.default for field in fields(Column)}
+
+
 def _plain(column: Column) -> dict[str, Any]:
     """Return a column as plain data, without those fields that say nothing and that it did not always have."""
-    data = asdict(column)
-    for field in fields(column):
-        if field.name in _LATER and getattr(column, field.name) == field.default:
-            del data[field.name]
+    # they hold no data that could be changed, so none is copied as asdict() does
+    data = {**vars(column), "number": dict(vars(column.number)), "clean": vars(column.clean)}
+    for name in _LATER:
+        if getattr(column, name) == _DEFAULTS[name]:
+            del data[name]
     if column.number:
-        own = {field.name: field.default for field in fields(column.number)}
-        data["number"] = {key: value for key, value in data["number"].items() if value != own[key]}
+        data["number"] = {key: value for key, value in data["number"].items() if value != vars(PLAIN)[key]}
     data["clean"] = {key: value for key, value in data["clean"].items() if value or key not in LATER_STEPS}
     return data

@@ -113,7 +113,9 @@ def make_folder(folder: Path) -> None:
 
 def private(folder: Path) -> Path:
     """Return a folder that is nobody else's to look into, made if it is not there."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # it is asked for with every partition
+    if not os.path.isdir(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
