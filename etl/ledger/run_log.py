@@ -127,9 +127,3 @@ def _write_over(path: Path, text: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
         file.truncate(len(text))
-    for path in project.logs.glob("unattended.log*"):
-        with path.open("r+b") as file:
-            file.write(bytes(path.stat().st_size))
-            file.flush()
-            os.fsync(file.fileno())
-            file.truncate(0)
