@@ -44,7 +44,7 @@ LIBRARIES = {
     "models": {"duckdb"},
     "stages": {"duckdb", "numpy", "pyarrow", "tenacity"},
     "plan": {"duckdb"},
-    "reports": {"duckdb", "apprise"},
+    "reports": {"duckdb", "apprise", "prometheus_client"},
     "run": {"duckdb", "rich"},
     "operations": {"duckdb", "pyarrow", "cronsim", "xlsxwriter"},
     "tasks": {"luigi"},

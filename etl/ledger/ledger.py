@@ -228,8 +228,9 @@ class Ledger:
 
     def change(self, *statements: tuple[str, Sequence[Any]]) -> None:
         """Execute statements, each for every one of its rows of values, in one transaction."""
-        (sql, rows), *also = statements
-        self._many(sql, rows, *also)
+        with self._explaining(), self._open() as con:
+            for sql, rows in statements:
+                con.executemany(sql, rows)
 
     def _all(
         self,
@@ -241,10 +242,8 @@ class Ledger:
         with self._explaining(), closing(self._open().execute(sql, values)) as cursor:
             return [read(row) for row in cursor.fetchall()]
 
-    def _many(self, sql: str, rows: Sequence[Any], *also: tuple[str, Sequence[Any]]) -> None:
-        with self._explaining(), self._open() as con:
-            for statement, values in ((sql, rows), *also):
-                con.executemany(statement, values)
+    def _many(self, sql: str, rows: Sequence[Any]) -> None:
+        self.change((sql, rows))
 
     def _keep(self, sql: str, rows: Sequence[Any]) -> None:
         """Store what can be computed again."""

@@ -184,8 +184,9 @@ def _tell_killed(project: Project) -> None:
         return
     try:
         ledger = Ledger(project.ledger)
-        planned.end_earlier(project, ledger, ledger.unfinished())
-        telling.tell_killed(project, ledger)
+        if killed := ledger.unfinished():
+            planned.end_earlier(project, ledger, killed)
+            telling.tell_killed(project, ledger, killed[0])
     except EtlError as error:
         print(f"Nobody is told: {error}", file=sys.stderr)
     finally:

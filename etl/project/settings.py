@@ -68,6 +68,9 @@ class Settings:
 
     # `yes`: every run ends by writing the report, `warehouse/report.html` in the folder of the data.
     report: str = "no"
+    # File for the figures of the last run, such as `/var/lib/node_exporter/etl.prom`, absolute or relative to the
+    # project: a collector of Prometheus reads it. Empty: none.
+    metrics: str = ""
 
     @property
     def writes_report(self) -> bool:
@@ -153,6 +156,10 @@ def _whole_number(path: Path, key: str, text: str) -> int:
 
 
 def _check(path: Path, settings: Settings) -> None:
+    if settings.metrics and not settings.metrics.endswith(".prom"):
+        raise ConfigError(
+            f"{path}: [etl] metrics = {settings.metrics}: the collector reads files that end in .prom."
+        )
     if settings.keep_generations < 1:
         raise ConfigError(f"{path}: [etl] keep_generations must be at least 1.")
     if settings.keep_runs < 1:

@@ -63,6 +63,10 @@ def begun(run: Telling) -> None:
     if not is_on():
         return
     with _harmless():
+        # while an interpreter ends, not everything can be imported
+        import etl.reports.notices.night
+        import etl.reports.notices.telling  # noqa: F401
+
         if is_told():
             if earlier := untold(run.ledger):
                 _tell_earlier(run.project, run.ledger, run.row, earlier)
@@ -74,15 +78,24 @@ def begun(run: Telling) -> None:
             ping.ping(ping.START, run.row.run_id)
 
 
-def tell_killed(project: Project, ledger: Ledger) -> None:
-    """Tell of runs that were killed, at once; the caller has the lock, and has noted how they ended."""
+def tell_killed(project: Project, ledger: Ledger, killed: Run) -> None:
+    """Tell of a run that was killed, at once; the caller has the lock, and has noted how it ended."""
     with _harmless():
         if is_told() and (earlier := untold(ledger)):
-            _tell_earlier(project, ledger, Run("", str(project.today()), ""), earlier)
+            _tell_earlier(project, ledger, killed, earlier)
+    with _harmless():
+        from etl.reports.notices import ping
+
+        ping.ping(ping.FAIL, killed.run_id, f"The run of {killed.batch_date} was killed.")
 
 
 def ended(run: Telling) -> None:
-    """Note in the ledger what is to be told of a run that has ended; it has its lock still. send() sends it."""
+    """Write the figures of a run that has ended, and note what is to be told of it; send() sends it.
+
+    The run has its lock still.
+    """
+    if run.project.settings.metrics and run.row.outcome:
+        _write_metrics(run)
     if not is_told():
         return
     with _harmless():
@@ -99,6 +112,15 @@ def ended(run: Telling) -> None:
             is_judged=night.judging(run.row, plan, run.ledger, is_night=is_night(run.scope, run.is_whole)),
             told=[run.row.run_id],
         )
+
+
+def _write_metrics(run: Telling) -> None:
+    from etl.reports.metrics import write_metrics
+
+    try:
+        write_metrics(run.project, run.ledger, run.row)
+    except (EtlError, OSError) as error:
+        log.warning("warning: the metrics were not written: %s", error)
 
 
 def send(run: Telling) -> None:

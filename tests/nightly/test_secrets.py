@@ -13,7 +13,12 @@ SECRETS = {
     "ETL_MASK_KEY": "canary-mask-key-7f3a",
     "DATABASE_PASSWORD": "canary-password-91bc",
     "AWS_SECRET_ACCESS_KEY": "canary-aws-55d0",
+    "ETL_NOTIFY": "json://canary-user-12:canary-notify-88@127.0.0.1:1/canary-path-3c",
+    "ETL_NOTIFY_ANN": "nonsense://canary-owner-4e",
+    "ETL_PING_URL": "http://127.0.0.1:1/canary-ping-6f",
 }
+#: No part of it may be said either.
+PARTS = ["canary-user-12", "canary-notify-88", "canary-path-3c", "canary-owner-4e", "canary-ping-6f"]
 CONTRACTS = tiny.CONTRACTS.replace("item: str = pa.Field(", 'item: str = pa.Field(metadata={"pii": "hash"}, ')
 SQL = {**tiny.SQL, "audits/few.sql": "-- fail: too many\nselect * from raw.sales where id > 3"}
 
@@ -44,6 +49,9 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
         ("sql", "select getenv('ETL_MASK_KEY')"),
         ("env", "create", "dev"),
         ("env", "list", "--json"),
+        ("notify", "--json"),
+        ("runs", "--json"),
+        ("show",),
     ):
         texts.append(run(project, "etl", *command))
     return project, "\n".join(texts)
@@ -55,6 +63,8 @@ def run(project: Project, module: str, *arguments: str) -> str:
 
 def test_the_nights_were_of_every_kind(said: tuple[Project, str]) -> None:
     for text in (
+        "a message to ETL_NOTIFY 1 (json) could not be sent",
+        "the server of ETL_PING_URL could not be told",
         "published generation",
         "rolled back from",
         "is refused",
@@ -64,13 +74,13 @@ def test_the_nights_were_of_every_kind(said: tuple[Project, str]) -> None:
         assert text in said[1], text
 
 
-@pytest.mark.parametrize("name", SECRETS)
-def test_a_secret_is_said_nowhere(said: tuple[Project, str], name: str) -> None:
-    assert SECRETS[name] not in said[1]
+@pytest.mark.parametrize("secret", [*SECRETS.values(), *PARTS])
+def test_a_secret_is_said_nowhere(said: tuple[Project, str], secret: str) -> None:
+    assert secret not in said[1]
 
 
-@pytest.mark.parametrize("name", SECRETS)
-def test_a_secret_is_written_nowhere(said: tuple[Project, str], name: str) -> None:
+@pytest.mark.parametrize("secret", [*SECRETS.values(), *PARTS])
+def test_a_secret_is_written_nowhere(said: tuple[Project, str], secret: str) -> None:
     files = list(written(said[0]))
     assert {Path(file).suffix for file, _ in files} >= {".parquet", ".duckdb", ".sqlite", ".json"}
-    assert [file for file, text in files if SECRETS[name] in text] == []
+    assert [file for file, text in files if secret in text] == []

@@ -1,5 +1,6 @@
 """A run by a schedule: its variables, its log, its permissions, its days, and who hears that it was killed."""
 
+import importlib.util
 import os
 import signal
 
@@ -58,7 +59,8 @@ def test_a_broken_project_says_so_without_a_log(project):
 
 
 def test_variables_come_from_the_file_and_somebody_is_told(project):
-    pytest.importorskip("apprise")
+    if importlib.util.find_spec("apprise") is None:
+        pytest.skip("Apprise is not installed")
     with http() as server:
         address = f"json://127.0.0.1:{server.port}/"
         (project.root / "etl.env").write_text(

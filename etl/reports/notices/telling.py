@@ -74,7 +74,6 @@ def at_once(causes: Sequence[Cause], place: Place) -> None:
 
 def place_of(project: Project, *, day: str, run_id: str, state: str = "") -> Place:
     """Return where a message about a run of a project is from."""
-    report = project.warehouse.parent / "warehouse" / "report.html"
     return Place(
         project=project.place,
         name=f"etl {project.root.name}" + (f" ({project.environment})" if project.environment else ""),
@@ -82,7 +81,7 @@ def place_of(project: Project, *, day: str, run_id: str, state: str = "") -> Pla
         day=day,
         run_id=run_id,
         state=state or _state(project),
-        report=str(report) if report.exists() else "",
+        report=str(project.report) if project.report.exists() else "",
     )
 
 
