@@ -231,6 +231,10 @@ def _seconds(results: Results, workload: str, name: str) -> float:
     return _median(results, workload, name, lambda m: m.seconds)
 
 
+def _cpu(results: Results, workload: str, name: str) -> float:
+    return _median(results, workload, name, lambda m: m.cpu_seconds)
+
+
 def _peak(results: Results, workload: str, name: str) -> float:
     return _median(results, workload, name, lambda m: m.peak_mb)
 
@@ -256,11 +260,12 @@ def _goals(results: Results, small: list[int]) -> Iterator[str]:
 
 
 def _measured_goals(results: Results, small: list[int]) -> Iterator[tuple[str, float, float, str]]:
-    for workload, limit in ((CLEAN, 1.25), (DIRTY, 2.0)):
-        copy = _seconds(results, workload, COPY)
+    for workload, limit in ((CLEAN, 1.1), (DIRTY, 1.7)):
+        copy = _cpu(results, workload, COPY)
         for name in (PRODUCT, LIMITED):
-            ratio = _seconds(results, workload, name) / copy
-            yield f"{workload}: {name}, at most {limit:g} of {COPY}", ratio, limit, ""
+            ratio = _cpu(results, workload, name) / copy
+            yield f"{workload}: {name}, at most {limit:g} of {COPY} by CPU", ratio, limit, ""
+        yield f"{workload}: peak memory", _peak(results, workload, PRODUCT), 350, " MB"
         # the limit is DuckDB's; Python, Arrow and the rest have 512 MB beside it
         peak = _peak(results, workload, LIMITED)
         yield f"{workload}: memory within {MEMORY_LIMIT} and 512 MB", peak / 1000, 2.5, " GB"
