@@ -51,7 +51,10 @@ class NightProfiles:
         """Take values of personal data out of all profiles, and out of the build those that the ledger lacks."""
         store = Profiles(self.ledger)
         hidden = [
-            (table, name) for table in self._tables for name, _ in self._columns[table] if self._hides(table, name)
+            (table, name)
+            for table, columns in self._columns.items()
+            for name, _ in columns
+            if self._hides(table, name)
         ]
         store.hide(hidden)
         profile_table.clean(self.con, store.noted(), hidden)

@@ -58,7 +58,7 @@ _COLUMNS = (
 
 def held_parts(con: duckdb.DuckDBPyConnection) -> list[Held]:
     """Return every part of every table that etl made."""
-    return [Held(*row) for row in con.execute(_PARTS).fetchall()]
+    return list(map(Held._make, con.execute(_PARTS).fetchall()))
 
 
 def columns_of(con: duckdb.DuckDBPyConnection) -> dict[str, Columns]:
