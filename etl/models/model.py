@@ -80,7 +80,9 @@ class Model:
     def notes(self) -> tuple[object, ...]:
         """What it says of itself, which decides on nothing that it holds."""
         header = self.header
-        return header.owner, header.unit, self.description, header.column, self.passed
+        described = (self.description, header.column)
+        # what it passes on changes with its SELECT only
+        return (header.owner, header.unit, *(described if any(described) else ()))
 
     @property
     def ranked(self) -> tuple[str, ...]:
