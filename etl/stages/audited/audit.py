@@ -110,8 +110,8 @@ def _check_tables(
         checks.scan(table, asked, checks.proofs.rows_of(table, [one.meant for one in asked]))
     for item in (item for item in audits if not item.rule):
         one = _asked(item, candidate)
-        if problem := profiles.problem(item):
-            checks.refuse(one.name, one.table, StepError(problem), one.content, one.reads)
+        if hindrance := profiles.hindrance(item):
+            checks.refuse(one.name, one.table, StepError(hindrance), one.content, one.reads)
         else:
             checks.query(one, partial(_note, item, row_counts, profiles))
 

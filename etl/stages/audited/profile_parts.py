@@ -11,7 +11,7 @@ from etl.ledger.profiles import WITHOUT_DATE, Noted, Part
 from etl.stages.warehouse import Day, Held
 
 #: So many partitions of a table are profiled that never were before.
-AT_ONCE = 40
+AT_ONCE = 30
 
 
 @dataclass(frozen=True)

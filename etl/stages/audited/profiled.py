@@ -80,24 +80,24 @@ class NightProfiles:
         if has_passed and (self._gone or self._rows):
             Profiles(self.ledger).replace([*self._gone, *{row.part for row in self._rows}], self._rows)
 
-    def problem(self, audit: Audit) -> str:
+    def hindrance(self, audit: Audit) -> str:
         """Return why an audit of drift cannot be done; empty if it can, or if it is another one."""
         if not audit.past:
             return ""
         if not self.limit:
-            return "no table is profiled, since luigi.cfg says profiled_parts = 0"
+            return "No table is profiled, since luigi.cfg says profiled_parts = 0."
         if audit.table not in self._tables:
-            return f"{audit.table} has no profile: a view holds no rows. Ask it of a table"
+            return f"{audit.table} has no profile: a view holds no rows. Ask it of a table."
         hidden = [name for name in audit.columns if self._hides(audit.table, name)]
         if audit.of_values and hidden:
-            return f"{few(hidden)} is personal data, so its profile has counts only. Ask for nulls or distinct"
+            return f"{few(hidden)} is personal data, so its profile has counts only. Ask for nulls or distinct."
         if audit.past >= self.limit:
-            return f"only {self.limit} parts of a table have a profile. Raise profiled_parts in luigi.cfg"
+            return f"Only {self.limit} parts of a table have a profile. Raise profiled_parts in luigi.cfg."
         return ""
 
     def note(self, audit: Audit) -> str:
         """Return what an audit of drift that passed lacks to compare with, if it lacks something."""
-        if not audit.past or self.problem(audit):
+        if not audit.past or self.hindrance(audit):
             return ""
         ((there,),) = self.con.execute(count_of_past(audit.sql)).fetchall()
         if there >= audit.past:
@@ -133,7 +133,7 @@ class NightProfiles:
 
     def _asked(self, table: str) -> Asked:
         partition = self._partition(table)
-        own = [audit for audit in self.audits if audit.table == table and not self.problem(audit)]
+        own = [audit for audit in self.audits if audit.table == table and not self.hindrance(audit)]
         return Asked(
             table=table,
             columns=tuple(column for column in self._columns[table] if column[0].lower() != partition.lower()),
