@@ -13,6 +13,7 @@ from etl.errors import ConfigError, sentence
 from etl.operations.schedule.entry import Entry
 from etl.operations.schedule.times import on_calendar
 from etl.project.files import write_file
+from etl.reports.metrics import metrics_file
 
 #: Where the units of the machine lie, and those of a user.
 SYSTEM, USER = Path("/etc/systemd/system"), Path("systemd/user")
@@ -54,7 +55,9 @@ def units(entry: Entry, zone: ZoneInfo) -> dict[str, str]:
     """Return the texts of the two units of a schedule, by their names."""
     name, root = f"etl-{entry.id}", entry.project.root
     data = entry.project.data
-    places = [str(root), *([] if data.is_relative_to(root) else [f"-{data}"])]
+    metrics = metrics_file(entry.project)
+    written = [data, *([metrics.parent] if metrics else [])]
+    places = [str(root), *(f"-{place}" for place in written if not place.is_relative_to(root))]
     is_system = os.geteuid() == 0
     homes = ("/home", "/root", "/run/user")
     needed = (str(root), str(entry.project.data), sys.prefix, os.path.realpath(sys.executable))

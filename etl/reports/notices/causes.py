@@ -192,6 +192,7 @@ def _alike(message: str, subject: str = "") -> str:
     """Return what is left of a message when its dates, numbers, examples and its subject are taken out."""
     lines = [line for line in message.splitlines() if not line.startswith("    ")]
     text = "\n".join(lines)
-    for word in sorted(_WORD.findall(subject or _subject(message)), key=len, reverse=True):
+    words = {part for word in _WORD.findall(subject or _subject(message)) for part in (word, word.split(".")[-1])}
+    for word in sorted(filter(None, words), key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "*", text)
     return _CHANGING.sub("#", text)

@@ -52,3 +52,14 @@ def test_removing_leaves_nothing(tmp_path):
     assert systemd.remove(entry, tmp_path / "units")
     assert list((tmp_path / "units").iterdir()) == [other]
     assert not systemd.remove(entry, tmp_path / "units")
+
+
+def test_a_night_may_write_where_its_settings_say(tmp_path):
+    settings = f"data = {tmp_path}/elsewhere\nmetrics = {tmp_path}/collected/etl.prom\n"
+    project = tiny.project(tmp_path / "shop", settings=settings)
+
+    service, _ = systemd.units(Entry(project=project, at="10 4 * * *"), ZoneInfo("UTC")).values()
+
+    if "ReadWritePaths" in service:
+        places = f'"{project.root}" "-{tmp_path}/elsewhere" "-{tmp_path}/collected"'
+        assert f"ReadWritePaths={places}\n" in service
