@@ -224,7 +224,7 @@ def _profile(ledger: Ledger, columns: dict[str, list[str]], chance: random.Rando
                 },
                 **{"min": f"{low:.2f}", "max": f"{low + 900:.2f}", "mean": low + 40, "std": 12.0},
                 "quantiles": sorted(chance.gauss(low, 40) for _ in range(21)),
-                "top": [[f"value {chance.randint(1, 99)}", 0.1] for _ in range(5)],
+                "top": {f"value {chance.randint(1, 99)}": 0.1 for _ in range(5)},
             }
             rows.append(Row(table, "", name, "run", day, json.dumps(facts)))
     Profiles(ledger).replace([], rows)

@@ -37,7 +37,12 @@ class Promoted(luigi_options.Asked):
 
     def run(self) -> None:
         with saying("failed"):
-            self._promotion().promote(self.by, self.reason)
+            from etl.ledger import Ledger
+            from etl.run.reporting import refresh_report
+
+            promotion = self._promotion()
+            promotion.promote(self.by, self.reason)
+            refresh_report(promotion.target, Ledger(promotion.target.ledger))
 
     def _promotion(self) -> Promotion:
         # most nights promote nothing

@@ -9,6 +9,7 @@ from etl.errors import ConfigError, DeliveryError
 from etl.ledger import Ledger
 from etl.operations.purge import clear, purge, purge_generations
 from etl.project import Project
+from etl.reports.page import write_report
 from etl.stages.published import current, generations
 from tests.support import tiny, warm
 from tests.support.everything import written
@@ -78,6 +79,12 @@ def test_the_ledger_forgets_what_it_quoted(project: Project) -> None:
     assert [message for _, message in Ledger(project.ledger).problems("run-1")] == [
         "(removed, since it may quote personal data that was masked or withdrawn)"
     ]
+
+
+def test_no_report_quotes_what_was_purged(project: Project) -> None:
+    write_report(project, Ledger(project.ledger))
+    purge(project, "sales")
+    assert not list(project.data.rglob("report.html"))
 
 
 def test_a_source_that_never_was_is_refused(project: Project) -> None:

@@ -23,6 +23,10 @@ def test_every_run_writes_it_one_that_fails_or_cannot_begin_too(tmp_path: Path) 
     assert nightly(project.root) == 30
     assert "The night failed: audits.no_pens found rows" in said(project.report)
     assert project.report.resolve().parent.name == first
+    # what waits for it
+    assert "Step audit audits.no_pens found 1 offending row in raw.sales" in said(project.report)
+    assert "Next: etl audits --failed" in said(project.report)
+    assert "publish It waits for audit, which failed." in said(project.report)
 
     (project.sql / "marts/items.sql").write_text("selekt 1")
     assert nightly(project.root) == 35

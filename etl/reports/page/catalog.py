@@ -13,6 +13,7 @@ from typing import Any
 from etl.contract import Rule
 from etl.contract.contract import PythonRule
 from etl.ledger import FAILED, Ledger, Receipt, Run
+from etl.ledger.history import History, StepRow
 from etl.ledger.keys import load_key, transform_key
 from etl.models import Model, Models
 from etl.sources import Catalog, Source
@@ -52,11 +53,13 @@ def _failing(ledger: Ledger, models: Models, last: Run | None) -> set[str]:
         if not check.passed and check.severity == "error":
             audit = models.audits.get(check.name)
             found |= {check.table_name} if check.table_name or not audit else set(audit.reads)
-    for step, message in ledger.problems(last.run_id) if last else ():
-        if step.startswith("transform"):
-            # a message begins with the model, or names it beside its file
-            found |= {name for name in models.models if f"{name} (" in message or message.startswith(name)}
-    return found
+    steps = History(ledger).steps([last.run_id]) if last else ()
+    return found | {table_of(row) for row in steps if row.outcome == FAILED}
+
+
+def table_of(row: StepRow) -> str:
+    """Return the table that a step was done to; nothing for one that is done to all."""
+    return f"raw.{row.name}" if row.step in ("extract", "load") else row.name
 
 
 def _notes(catalog: Catalog, models: Models) -> dict[str, Notes]:

@@ -98,8 +98,9 @@ def _joined(links: Iterable[Markup]) -> list[Markup | str]:
 def _waiting(night: Mapping[str, Any]) -> Markup | None:
     if not night["blocked"]:
         return None
-    rows = [[link(item["table"]) if item["table"] else "publish", item["why"]] for item in night["blocked"]]
-    return _section("What waits, and for what", _table(("step", "why"), rows, "Steps that were not done"))
+    rows = [[link(i["table"]) if i["table"] else "", i["step"], i["why"]] for i in night["blocked"][:_SHOWN]]
+    table = _table(("table", "step", "~why"), rows, "Steps that were not done")
+    return _section("What waits, and for what", [table, _more(len(night["blocked"]) - _SHOWN, "steps")])
 
 
 def _checks(night: Mapping[str, Any]) -> Markup | None:

@@ -12,10 +12,12 @@ from typing import Any
 
 from etl.errors import counted
 from etl.ledger import Check, Key, Ledger, Receipt, Run
+from etl.ledger.history import KILLED, SKIPPED, History
 from etl.ledger.rows import WHY
 from etl.models import Models
 from etl.project import Project
-from etl.reports.page.words import Verdict, command_for, verdict
+from etl.reports.page.catalog import table_of
+from etl.reports.page.words import Verdict, command_for, step_of, verdict
 
 #: So many lines of each list stand on the first page.
 LISTED = 40
@@ -42,7 +44,7 @@ def night(project: Project, ledger: Ledger, status: Mapping[str, Any], models: M
         "built": [_built(receipt) for receipt in _of(mine, "transform") if receipt.details.get("built", True)],
         "optional": status["optional"],
         "checks": checks,
-        "blocked": _blocked(receipts, models, last, checks),
+        "blocked": _waiting(ledger, last) or _blocked(receipts, models, last, checks),
         "disk": _disk(project),
         "said": [text for text in (status["held"], status["candidate"], status["wrong"]) if text],
         "unclaimed": status["unclaimed"],
@@ -89,7 +91,7 @@ def _next(runs: Sequence[Run]) -> dict[str, str] | None:
 
 
 def _problem(problem: Mapping[str, str], models: Models | None) -> dict[str, Any]:
-    step, message = problem["step"], problem["message"]
+    step, message = step_of(problem["step"]), problem["message"]
     names = [*models.models, *models.audits] if models else []
     tables = [name for name in names if name in message]
     return {"step": step, "message": message, "tables": tables[:LISTED], "command": command_for(step, message)}
@@ -164,13 +166,23 @@ def _check(ledger: Ledger, check: Check, why: str, last: Run | None) -> dict[str
     }
 
 
+def _waiting(ledger: Ledger, last: Run | None) -> list[dict[str, str]]:
+    """Return the steps that the last run had planned and has not done, each with the reason."""
+    rows = History(ledger).steps([last.run_id]) if last else ()
+    return [
+        {"step": row.step, "table": table_of(row), "why": row.message}
+        for row in rows
+        if row.outcome in (SKIPPED, KILLED)
+    ]
+
+
 def _blocked(
     receipts: Mapping[Key, Receipt],
     models: Models | None,
     last: Run | None,
     checks: Sequence[Mapping[str, Any]],
 ) -> list[dict[str, str]]:
-    """Return the models that a run which failed has left undone: what was stale has no receipt any more."""
+    """Return what a run that failed has left undone, where nobody noted its steps: it has no receipt any more."""
     if not models or not last or last.outcome not in ("failed", "missing data", "killed"):
         return []
     done = {key.name for key, receipt in receipts.items() if key.step == "transform" and receipt.outcome == "done"}
@@ -178,10 +190,18 @@ def _blocked(
     found = []
     for name in waiting:
         on = [read for read in models.models[name].reads if read in waiting]
-        found.append({"table": name, "why": f"waits for {', '.join(on)}" if on else "was to be built"})
+        found.append(
+            {"step": "transform", "table": name, "why": f"waits for {', '.join(on)}" if on else "was to be built"}
+        )
     failing = [check["name"] for check in checks if check["severity"] == "error"]
     if failing:
-        found.append({"table": "", "why": f"publishing waits for {counted(len(failing), 'failing check')}"})
+        found.append(
+            {
+                "step": "publish",
+                "table": "",
+                "why": f"publishing waits for {counted(len(failing), 'failing check')}",
+            }
+        )
     return found
 
 

@@ -12,6 +12,16 @@ GREEN, AMBER, RED, GREY = "green", "amber", "red", "grey"
 #: What runs a night again; what is done stays done.
 AGAIN = "luigi --module etl Nightly"
 
+#: What the ledger notes of a problem, where it is the name of a task, by the step that it does.
+_STEPS = {
+    "RawFile": "delivery",
+    "LakePartition": "extract",
+    "LoadedTable": "load",
+    "BuiltModel": "transform",
+    "AuditedWarehouse": "audit",
+    "PublishedWarehouse": "publish",
+}
+
 _QUOTED = re.compile(r"`((?:etl|luigi) [^`]+)`")
 
 
@@ -83,6 +93,12 @@ def _points(night: Mapping[str, Any]) -> Iterator[str]:
     if night["unclaimed"]:
         yield f"No source takes {counted(len(night['unclaimed']), 'file')}: {few(night['unclaimed'], 3)}."
     yield from (f"{text[:1].upper()}{text[1:]}." for text in night["said"])
+
+
+def step_of(noted: str) -> str:
+    """Return the step that a problem was noted for."""
+    first, *rest = noted.split(" ", 1)
+    return " ".join([_STEPS.get(first, first), *rest])
 
 
 def command_for(step: str, message: str) -> str:
