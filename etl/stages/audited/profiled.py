@@ -80,10 +80,10 @@ class NightProfiles:
         if has_passed and (self._gone or self._rows):
             Profiles(self.ledger).replace([*self._gone, *{row.part for row in self._rows}], self._rows)
 
-    def hindrance(self, audit: Audit) -> str:
-        """Return why an audit of drift cannot be done; empty if it can, or if it is another one."""
+    def hindrance(self, audit: Audit) -> str | None:
+        """Return why an audit of drift cannot be done; None if it can, or if it is another one."""
         if not audit.past:
-            return ""
+            return None
         if not self.limit:
             return "No table is profiled, since luigi.cfg says profiled_parts = 0."
         if audit.table not in self._tables:
@@ -93,7 +93,7 @@ class NightProfiles:
             return f"{few(hidden)} is personal data, so its profile has counts only. Ask for nulls or distinct."
         if audit.past >= self.limit:
             return f"Only {self.limit} parts of a table have a profile. Raise profiled_parts in luigi.cfg."
-        return ""
+        return None
 
     def note(self, audit: Audit) -> str:
         """Return what an audit of drift that passed lacks to compare with, if it lacks something."""
