@@ -41,7 +41,8 @@ def unattended(work: Callable[[], None], days: str = "") -> int:
     is, and the output goes to data/logs/unattended.log. Of a process that was killed somebody is told at once. On
     a day that is not one of `days` nothing is done. Raises ConfigError for an etl.env or days that are wrong.
     """
-    use_environment(find_root())
+    # also where luigi.cfg cannot be read: who is to be told of that is in there
+    use_environment(Path(os.environ.get("ETL_PROJECT") or find_root()))
     try:
         project = load_project()
     except EtlError:

@@ -101,17 +101,28 @@ def ended(run: Telling) -> None:
     with _harmless():
         from etl.reports.notices import night, telling
 
-        # a run that finds all as it was has no plan, and makes one for who asks
-        plan = run.plan if run.same is None else None
-        causes = night.causes_of(run.project, run.ledger, run.row, plan, run.lacking if plan else [])
-        telling.note(
-            run.ledger,
-            night.without_overdue(causes, incidents(run.ledger)),
-            telling.place_of(run.project, day=run.row.batch_date, run_id=run.row.run_id),
-            owners=_owners(run.ledger, plan),
-            is_judged=night.judging(run.row, plan, run.ledger, is_night=is_night(run.scope, run.is_whole)),
-            told=[run.row.run_id],
-        )
+        place = telling.place_of(run.project, day=run.row.batch_date, run_id=run.row.run_id)
+        try:
+            _note_ended(run, place)
+        except LedgerError as error:
+            # a disk that is full takes no note either
+            telling.at_once([night.could_not_note(str(error))], place)
+
+
+def _note_ended(run: Telling, place: Place) -> None:
+    from etl.reports.notices import night, telling
+
+    # a run that finds all as it was has no plan, and makes one for who asks
+    plan = run.plan if run.same is None else None
+    causes = night.causes_of(run.project, run.ledger, run.row, plan, run.lacking if plan else [])
+    telling.note(
+        run.ledger,
+        night.without_overdue(causes, incidents(run.ledger)),
+        place,
+        owners=_owners(run.ledger, plan),
+        is_judged=night.judging(run.row, plan, run.ledger, is_night=is_night(run.scope, run.is_whole)),
+        told=[run.row.run_id],
+    )
 
 
 def _write_metrics(run: Telling) -> None:

@@ -58,6 +58,21 @@ def test_a_broken_project_says_so_without_a_log(project):
     assert done.returncode == 35 and "[etl] has no key nonsense" in done.stdout
 
 
+@pytest.mark.parametrize("text", ["[etl]\nnonsense = 1\n", "[etl]\nsql = a\nsql = b\n", "nonsense\n"])
+def test_settings_that_cannot_be_read_are_told_to_whom_the_file_of_variables_says(project, tmp_path, text):
+    with http() as server:
+        (project.root / "etl.env").write_text(f"ETL_PING_URL=http://127.0.0.1:{server.port}/p\n")
+        (project.root / "etl.env").chmod(0o600)
+        (project.root / "luigi.cfg").write_text(text)
+        elsewhere = tmp_path / "home"
+        elsewhere.mkdir()
+        command = ["-m", "etl", "run", "--unattended"]
+        done = warm.run(command, elsewhere, {**environment(), "ETL_PROJECT": str(project.root)})
+
+    assert done.returncode == 35 and "luigi.cfg" in done.stdout
+    assert [path.partition("?")[0] for path, _ in server.got] == ["/p/fail"]
+
+
 def test_variables_come_from_the_file_and_somebody_is_told(project):
     if importlib.util.find_spec("apprise") is None:
         pytest.skip("Apprise is not installed")

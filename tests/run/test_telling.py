@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from etl.errors import EtlError
+from etl.errors import EtlError, LedgerError
 from etl.ledger import Ledger
 from etl.ledger.lock import locked
 from etl.ledger.notices import notices
@@ -330,6 +330,26 @@ def test_a_telling_that_breaks_costs_no_night(green, told, monkeypatch, caplog) 
 
     assert night(green, "2024-03-03") == "published"
     assert "canary" not in caplog.text
+
+
+def test_a_ledger_that_takes_no_note_at_the_end_is_told_at_once(green, told, monkeypatch) -> None:
+    def full(self, *statements):
+        raise LedgerError(
+            f"The ledger {self.path} cannot be used: database or disk is full. Make room, and run again."
+        )
+
+    ended = telling.ended
+    tiny.deliver(green, {"sales/2024-03-03.csv": "id,item\n4,cup\n"})
+
+    def ends(run):
+        monkeypatch.setattr(Ledger, "change", full)
+        ended(run)
+
+    monkeypatch.setattr(telling, "ended", ends)
+    assert night(green, "2024-03-03") == "published"
+
+    (message,) = told.messages()
+    assert "The end of the run could not be noted" in message and "disk is full" in message
 
 
 def test_nothing_secret_is_in_a_message_or_the_ledger(green, told, monkeypatch) -> None:

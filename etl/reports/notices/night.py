@@ -52,7 +52,7 @@ def causes_of(
     notes = row.summary.get("notes", {})
     problems = ledger.problems(row.run_id)
     found: list[Cause] = []
-    if row.outcome == "failed":
+    if row.outcome in ("failed", ""):
         checks = {name: check for name, check in ledger.checks().items() if check.run_id == row.run_id}
         found += failures(problems, checks) or [_unexplained(row)]
     else:
@@ -106,6 +106,11 @@ def of_earlier(ledger: Ledger, run_ids: Sequence[str]) -> list[Cause]:
 def could_not_begin(message: str) -> Cause:
     """Return the cause of a run that could not begin."""
     return failures([("plan", message)], {})[0]
+
+
+def could_not_note(message: str) -> Cause:
+    """Return the cause of a run whose end the ledger did not take."""
+    return failures([("ledger", message)], {})[0]
 
 
 def low_disk(project: Project) -> list[Cause]:
