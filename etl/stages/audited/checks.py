@@ -178,7 +178,7 @@ class Checks:
         rows: list[tuple[Day, int]] = []
         try:
             if parts.stale:
-                query = f"select {identifier(parts.column)}, count(*) from (\n{asked.sql}\n)"
+                query = f"select {identifier(parts.column)}, count(*) from (\n{parts.stale_only(asked.sql)}\n)"
                 rows = self.con.execute(f"{query} where {parts.stale_where} group by 1").fetchall()
         except duckdb.Error:
             return None

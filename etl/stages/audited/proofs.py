@@ -61,11 +61,12 @@ class Proofs:
         if not all(columns.values()) or not any(_is_same(way, columns) for way in ways):
             return None
         counts = [self._counted(table) for table in tables]
-        if max(counts) < _WORTH_ROWS or min(counts) < 0:
+        # to compare sums of two tables costs a tenth, by row, of what keys or the rules of a contract cost
+        if max(counts) < _WORTH_ROWS * (1 if len(tables) == 1 else 10) or min(counts) < 0:
             return None
         asked = digest(_FORM, self._setting, sorted(tables), list(meant))
         column = next(column for way in ways if _is_same(way, columns) for _, column in way)
-        parts = Parts(con=self.con, tables=list(columns), column=column, asked=asked, meant=list(meant))
+        parts = Parts(con=self.con, columns=columns, column=column, asked=asked, meant=list(meant))
         return self._parts.setdefault(asked, parts)
 
     def keep(self) -> None:
@@ -93,27 +94,38 @@ class Proofs:
 class Parts:
     """What is proven of the partitions of some tables, for checks that ask `meant`.
 
-    `column` has the partition, in the first table and in what the checks find.
+    `columns` are the partition columns of the tables; `column` has the partition in what the checks find.
     """
 
     con: duckdb.DuckDBPyConnection
-    tables: Sequence[str]
+    columns: Mapping[str, str]
     column: str
     asked: str
     meant: Sequence[str]
     _found: dict[Day, list[int]] | None = None
 
-    @cached_property
+    @property
     def stale(self) -> Sequence[Day]:
         """The partitions to look at: those whose rows, or what is asked of them, are not as they were proven."""
-        query = f"select date from ({self._now}) as now anti join etl._proofs as kept on {_SAME}"
-        return [day for (day,) in self.con.execute(query, [self.asked]).fetchall()]
+        return self._state[0]
 
     @cached_property
     def stale_where(self) -> str:
         """The condition that a row is in a stale partition; of most of them, none."""
-        every = self.con.execute(f"select count(*) from ({self._now})").fetchall()[0][0]
-        return "true" if len(self.stale) * 2 > every else self._where(self.stale)
+        stale, every, _ = self._state
+        return "true" if len(stale) * 2 > every else self._where(stale)
+
+    def stale_only(self, sql: str) -> str:
+        """Return the SELECT of a built-in kind with its tables cut down to the stale partitions.
+
+        DuckDB does not push a condition on what is found through a full join.
+        """
+        if self.stale_where != "true":
+            for table, column in self.columns.items():
+                rows = f"(from {qualified(table)} where {' or '.join(on_days(column, self.stale))})"
+                for word in ("from", "join"):
+                    sql = sql.replace(f"{word} {qualified(table)}", f"{word} {rows}")
+        return sql
 
     def where_judged(self, meant: str) -> str:
         """Return the condition that a row is to be judged: in a stale partition, or where offending rows are."""
@@ -153,15 +165,25 @@ class Parts:
     def _where(self, days: Sequence[Day]) -> str:
         return f"({' or '.join(on_days(self.column, days))})" if days else "false"
 
-    @cached_property
+    @property
     def _known(self) -> Mapping[Day, list[int]]:
-        query = f"select now.date, failing from ({self._now}) as now join etl._proofs as kept on {_SAME}"
-        return dict(self.con.execute(f"{query} where failing is not null", [self.asked]).fetchall())
+        return self._state[2]
+
+    @cached_property
+    def _state(self) -> tuple[Sequence[Day], int, Mapping[Day, list[int]]]:
+        """The stale partitions, how many there are of all, and what is proven of those with offending rows."""
+        query = (
+            "select list(now.date) filter (kept.proof is null), count(*), "
+            "list({day: now.date, failing: kept.failing}) filter (kept.failing is not null) "
+            f"from ({self._now}) as now left join etl._proofs as kept on {_SAME}"
+        )
+        ((stale, every, known),) = self.con.execute(query, [self.asked]).fetchall()
+        return stale or [], every, {item["day"]: item["failing"] for item in known or ()}
 
     @cached_property
     def _now(self) -> str:
         """The SELECT of the partitions that there are now, and of the proof that each of them needs."""
-        held = " union all ".join(_held(table) for table in self.tables)
+        held = " union all ".join(_held(table) for table in self.columns)
         version = "string_agg(held.name || ' ' || held.version, ' ' order by held.name)"
         proof = f"md5_number(concat_ws(' ', held.date, {version}))"
         return f"select held.date, {proof} as proof from ({held}) as held group by held.date"

@@ -266,7 +266,7 @@ def test_only_what_is_new_is_looked_at(tmp_path: Path, monkeypatch: Any) -> None
     find = Parts.find
 
     def noting(self: Parts, failing: Any) -> None:
-        looked.setdefault(tuple(self.tables), set()).update(map(str, self.stale))
+        looked.setdefault(tuple(self.columns), set()).update(map(str, self.stale))
         find(self, failing)
 
     monkeypatch.setattr(Parts, "find", noting)
