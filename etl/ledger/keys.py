@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 
 from etl.ledger import Key
 from etl.ledger.connection import UNCHANGED
@@ -28,6 +29,7 @@ PUBLISH = Key("publish")
 PUBLISHED_CHECKS = "published checks"
 
 
+@lru_cache(maxsize=100_000)
 def extract_key(source: str, day: date) -> Key:
     """Return the key of a partition's receipt."""
     return Key("extract", source, str(day))

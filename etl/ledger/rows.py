@@ -23,6 +23,10 @@ WHY = "why_rejected"
 KEPT_ROWS = 100
 
 
+#: As json.dumps() writes it, which makes an encoder each time.
+_as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
+
+
 class Key(NamedTuple):
     """What a receipt is for: a step of the flow, the source or table, and the partition if it has one."""
 
@@ -147,8 +151,7 @@ def fingerprint(*parts: object) -> str:
 
 def digest(*parts: object) -> str:
     """Return 32 hex digits, 128 bits, that change when any of the JSON-able `parts` changes."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(_as_json(parts).encode()).hexdigest()[:32]
 
 
 def stamp(path: Path | str) -> list[int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from etl.ledger.keys import AUDIT, BUILD, PUBLISH, extract_key, load_key, transf
 from etl.models import LOG_NAMES, PARTITIONS, Models
 from etl.plan.scope import Scope
 from etl.project import Project
-from etl.sources import Catalog
+from etl.sources import Catalog, Source
 from etl.stages import lake
 from etl.stages.lake.layout import partition_path
 from etl.stages.published import EXPORT_VERSION, are_exports_whole, current, read_hold
@@ -140,6 +141,9 @@ class Staleness:
     prints: Mapping[Key, str]
     receipts: Mapping[Key, Receipt]
     withdrawn: Mapping[str, Sequence[date]]
+    #: The stamps of the partitions' files, by path, if they were looked at just now.
+    stamps: Mapping[str, list[int]] | None = None
+    _listed: dict[str, frozenset[str] | None] = field(default_factory=dict)
 
     def find(self) -> tuple[dict[Key, str], frozenset[Key]]:
         """Return the stale steps with the reason, and those that only `force` makes stale."""
@@ -186,9 +190,28 @@ class Staleness:
         # without its file, it is what the lake holds: nothing could be extracted again
         is_in_raw = self.held[key.name][day].is_in_raw
         for name, base in self._bases if is_in_raw else ():
-            if stamp(partition_path(base, source, key.partition)) != receipt.details[name]:
+            if self._stamp(base, source, key.partition) != receipt.details[name]:
                 return f"{base} does not hold it as it was written"
         return ""
+
+    def _stamp(self, base: str, source: Source, day: str) -> list[int]:
+        """Return the stamp of a partition's file; most have none in quarantine, where no folder has their name."""
+        path = partition_path(base, source, day)
+        if self.stamps is not None:
+            return self.stamps.get(path, [])
+        names = self._names(f"{base}/{source.name}")
+        return stamp(path) if names is None or path.split("/")[-2] in names else []
+
+    def _names(self, folder: str) -> frozenset[str] | None:
+        """Return the names in a folder; None if it cannot be listed."""
+        if folder not in self._listed:
+            try:
+                self._listed[folder] = frozenset(os.listdir(folder))
+            except FileNotFoundError:
+                self._listed[folder] = frozenset()
+            except OSError:
+                self._listed[folder] = None
+        return self._listed[folder]
 
     @cached_property
     def _bases(self) -> list[tuple[str, str]]:

@@ -65,7 +65,7 @@ def remember(plan: Plan, ledger: Ledger, before: Seen | None, run: Run) -> None:
     looks = made(plan)
     after_all = see(looks)
     after = replace(plan, run_id="", stale={}, forced=frozenset(), receipts=receipts)
-    if not _is_stale(after):
+    if not _is_stale(after, after_all):
         row = replace(run, run_id="", outcome="unchanged")
         said = Said(totals(after, receipts), list(summary(after, ledger, row, receipts)))
         seen = [(given(plan), before.hash), (looks, after_all.hash)]
@@ -85,8 +85,11 @@ def _is_plain(plan: Plan, receipts: Mapping[Key, Receipt]) -> bool:
     return not any((*t.withdrawn, *t.waiting, *t.lost, *t.given_up, *t.outdated, *t.left_out) for t in taken)
 
 
-def _is_stale(plan: Plan) -> bool:
-    """Return whether there is still something to do, by the receipts and what lake and warehouse hold."""
+def _is_stale(plan: Plan, made: Seen) -> bool:
+    """Return whether there is still something to do, by the receipts and what lake and warehouse hold.
+
+    `made` is how all was that etl itself made: the files of partitions are not looked at twice.
+    """
     left = Staleness(
         project=plan.project,
         scope=plan.scope,
@@ -96,6 +99,7 @@ def _is_stale(plan: Plan) -> bool:
         prints=plan.fingerprints,
         receipts=plan.receipts,
         withdrawn=plan.withdrawn,
+        stamps=made.stamps,
     )
     return bool(left.find()[0])
 

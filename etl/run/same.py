@@ -29,6 +29,8 @@ FOLDER, TREE, DECISIONS, PARTITIONS, PATH = "folder", "tree", "decisions", "part
 Look = tuple[str, str]
 
 _DATA = "data.parquet"
+#: How much is noted of a file: its name, and what _facts() returns.
+_KNOWN_FACTS = 6
 
 
 class Said(NamedTuple):
@@ -39,10 +41,23 @@ class Said(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """How all of it was: the hash, and the time of the newest change in nanoseconds."""
+    """How all of it was: the hash, when the newest change was in nanoseconds, and what was noted of each thing."""
 
     hash: str
     newest: int
+    lines: list[tuple[Any, ...]]
+
+    @property
+    def stamps(self) -> dict[str, list[int]]:
+        """The stamps of the files of partitions, by path."""
+        found, folder = {}, ""
+        for line in self.lines:
+            if line[0] in _HOW and isinstance(line[-1], str):
+                folder = line[1] if line[0] == PARTITIONS else ""
+            elif folder and len(line) == _KNOWN_FACTS:
+                name, _, size, changed_ns, _, inode = line
+                found[f"{folder}/{name}/{_DATA}"] = [size, changed_ns, inode]
+        return found
 
 
 def key_of(project: Project, versions: Mapping[str, str]) -> str:
@@ -106,7 +121,8 @@ def see(looks: Iterable[Look]) -> Seen:
     for how, path in looks:
         lines.append((how, path))
         newest = max(newest, _HOW[how](path, lines))
-    return Seen(hashlib.sha256(repr(lines).encode("utf-8", "surrogateescape")).hexdigest(), newest)
+    seen = hashlib.sha256(repr(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    return Seen(seen, newest, lines)
 
 
 #: What is noted of one thing: its name, kind, size, times, inode, and where a link leads.

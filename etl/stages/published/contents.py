@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from etl.engine.quoting import identifier, literal, qualified
 from etl.ledger import digest
@@ -67,8 +66,7 @@ _FACTS = (
 )
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     """A partition of a table; with `day` None, all of a table that has none. Its hash is good for its `basis`.
 
     The names and types of the table's columns are in the basis.
@@ -89,12 +87,12 @@ def contents_of(
     """
     tables = sorted(name for (name,) in con.execute(_TABLES).fetchall())
     columns = columns_of(con)
+    prints = defaultdict(str, {table: columns_print(types) for table, types in columns.items()})
     parts = held_parts(con)
-    wanted, noted = _parts(parts, columns, tables), _noted(con)
-    hashes = {part: text for part, text in (noted | _built(parts, columns)).items() if part in wanted}
+    wanted, noted = _parts(parts, prints, tables), _noted(con)
+    hashes = {part: text for part, text in (noted | _built(parts, prints)).items() if part in wanted}
     hashes |= _hashed(con, [part for part in wanted if part not in hashes], partitions, columns)
-    if hashes != noted:
-        _note(con, hashes, partitions)
+    _note(con, noted, hashes, partitions)
     held: dict[str, dict[Day, str]] = {name: {} for name in tables}
     for part, text in hashes.items():
         held[part.table][part.day] = text
@@ -129,16 +127,16 @@ def _rejects(con: duckdb.DuckDBPyConnection) -> str:
     return f"select {row_hashes(con, 'etl.rejects', kept)} from etl.rejects"
 
 
-def _parts(held: Sequence[Held], columns: Mapping[str, Columns], tables: Sequence[str]) -> set[_Part]:
+def _parts(held: Sequence[Held], prints: Mapping[str, str], tables: Sequence[str]) -> set[_Part]:
     """Return all partitions there are; a table that etl knows nothing of is one."""
     there = set(tables)
-    known = {_part(part, columns) for part in held if part.table in there}
+    known = {_part(part, prints) for part in held if part.table in there}
     unknown = set(tables) - {part.table for part in known}
     return known | {_Part(name, None, "") for name in unknown}
 
 
-def _part(part: Held, columns: Mapping[str, Columns]) -> _Part:
-    return _Part(part.table, part.day, f"{part.basis} {columns_print(columns.get(part.table, ()))}")
+def _part(part: Held, prints: Mapping[str, str]) -> _Part:
+    return _Part(part.table, part.day, f"{part.basis} {prints[part.table]}")
 
 
 def _noted(con: duckdb.DuckDBPyConnection) -> dict[_Part, str]:
@@ -146,10 +144,10 @@ def _noted(con: duckdb.DuckDBPyConnection) -> dict[_Part, str]:
     return {_Part(*row[:3]): row[3] for row in rows}
 
 
-def _built(held: Sequence[Held], columns: Mapping[str, Columns]) -> dict[_Part, str]:
+def _built(held: Sequence[Held], prints: Mapping[str, str]) -> dict[_Part, str]:
     """Return the hashes by which models were compared with what they were when they were built."""
     looked_at = [part for part in held if re.fullmatch(HASHED, part.version or "")]
-    return {_part(part, columns): part.version for part in looked_at}
+    return {_part(part, prints): part.version for part in looked_at}
 
 
 def _hashed(
@@ -188,20 +186,36 @@ def _select(table: str, hashes: str, partition: str, days: Sequence[Day]) -> str
     return f"select {name}, {identifier(partition)}, {hashes} from {source} where {where} group by 2"
 
 
-def _note(con: duckdb.DuckDBPyConnection, hashes: Mapping[_Part, str], partitions: Mapping[str, str]) -> None:
-    rows = [
-        (part.table, part.day, part.basis, text, partitions.get(part.table, ""))
-        for part, text in hashes.items()
-        if part.basis
-    ]
+def _note(
+    con: duckdb.DuckDBPyConnection,
+    noted: Mapping[_Part, str],
+    hashes: Mapping[_Part, str],
+    partitions: Mapping[str, str],
+) -> None:
+    """Make etl._hashes hold these hashes; those that it has stay as they are."""
+    gone = [part for part, text in noted.items() if hashes.get(part) != text]
+    new = [(part, text) for part, text in hashes.items() if part.basis and noted.get(part) != text]
     with transaction(con):
-        con.execute("delete from etl._hashes")
-        if rows:
-            columns = [list(column) for column in zip(*rows, strict=True)]
+        if gone:
+            con.execute(
+                "delete from etl._hashes as noted using "
+                "(select unnest($1) as name, unnest($2::date[]) as date, unnest($3) as basis) as gone "
+                "where noted.name = gone.name and noted.date is not distinct from gone.date "
+                "and noted.basis = gone.basis",
+                [list(column) for column in zip(*gone, strict=True)],
+            )
+        if new:
+            rows = [(*part, text, partitions.get(part.table, "")) for part, text in new]
             con.execute(
                 "insert into etl._hashes select unnest($1), unnest($2)::date, unnest($3), unnest($4), unnest($5)",
-                columns,
+                [list(column) for column in zip(*rows, strict=True)],
             )
+        con.execute(
+            "update etl._hashes set partition = now.partition "
+            "from (select unnest($1) as name, unnest($2) as partition) as now "
+            "where _hashes.name = now.name and _hashes.partition <> now.partition",
+            [list(partitions), list(partitions.values())],
+        )
 
 
 def _table(days: Mapping[Day, str], columns: Columns, key: Sequence[str]) -> Contents:

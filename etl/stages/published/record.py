@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,6 +13,9 @@ from typing import Any
 from etl.ledger import stamp
 
 _FILE = "generation.json"
+#: Where a record says when its generation was published: on a line of its own, near the beginning.
+_PUBLISHED_AT = re.compile(r'^ "published_at": "([^"\\]*)",$', re.MULTILINE)
+_HEAD_CHARACTERS = 2_000
 #: So many records are kept that were read: they name every partition.
 _KNOWN = 8
 
@@ -78,6 +82,22 @@ class Generation:
 def record_file(folder: Path) -> Path:
     """Return where the record of the generation in a folder is."""
     return folder / _FILE
+
+
+def published_at(folder: Path) -> str:
+    """Return when the generation in a folder was published, empty if that cannot be read.
+
+    It is at the beginning of its record, of which the rest grows with all partitions there are.
+    """
+    try:
+        with open(record_file(folder), encoding="utf-8", errors="replace") as file:
+            found = _PUBLISHED_AT.search(file.read(_HEAD_CHARACTERS))
+    except OSError:
+        return ""
+    if found:
+        return found[1]
+    record = read_record(folder)
+    return record.published_at if record else ""
 
 
 def read_record(folder: Path) -> Generation | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from etl.ledger import Ledger
 from etl.project import Project
 from etl.stages.published.hold import read_hold
-from etl.stages.published.record import read_record
+from etl.stages.published.record import published_at
 from etl.stages.published.switching import FILE, current
 
 NEW = ".new"
@@ -30,9 +30,9 @@ def time_of_publishing(project: Project) -> str:
     """Return the time, but one after that of every generation there is: a clock may have been set back."""
     moment = datetime.now(UTC)
     there = generations(project)
-    newest = read_record(project.generations / there[-1]) if there else None
+    newest = published_at(project.generations / there[-1]) if there else ""
     if newest:
-        moment = max(moment, datetime.fromisoformat(newest.published_at) + timedelta(microseconds=1))
+        moment = max(moment, datetime.fromisoformat(newest) + timedelta(microseconds=1))
     return moment.isoformat(timespec="microseconds")
 
 
@@ -73,15 +73,14 @@ def sweep(project: Project) -> None:
 
 def _time_of(folder: Path) -> str:
     """Return when a generation was published; if its record cannot be read, when its file was written."""
-    if record := read_record(folder):
-        return record.published_at
+    if at := published_at(folder):
+        return at
     return datetime.fromtimestamp((folder / FILE).stat().st_mtime, UTC).isoformat()
 
 
 def _published(folder: Path) -> tuple[str, str]:
-    record = read_record(folder)
     # those from before there were records have the time in their names
-    return (record.published_at if record else "", folder.name)
+    return (published_at(folder), folder.name)
 
 
 def _delete(project: Project, name: str) -> None:

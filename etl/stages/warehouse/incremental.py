@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal, qualified
 from etl.stages.warehouse.content import is_hashed, read_hashes, row_hashes
-from etl.stages.warehouse.work import NOTHING, Build, Day, Part, State, Work, date_inputs
+from etl.stages.warehouse.work import NOTHING, Build, Day, Part, State, Work
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,7 +40,7 @@ def parts(
     con: duckdb.DuckDBPyConnection, build: Build, state: State, days: Sequence[Day] | None, limit: int
 ) -> Mapping[Day, Part]:
     """Return all partitions of the model as they are now, of which `days` (None: all) are new."""
-    model, now = build.model, date_inputs(build.model, state)
+    model, now = build.model, state.date_inputs(build.model)
     found = {} if days is None else dict(state.parts(model.name))
     changed = set(now) if days is None else set(days)
     measured = _measured(con, build, days, limit) if model.kind.is_partitioned else {}

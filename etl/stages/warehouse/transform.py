@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -33,13 +33,27 @@ _COMMIT_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class _Done:
-    """What was done about a model; `work` is nothing if it was there already."""
+    """What was done about a model; `work` is nothing if it was there already.
+
+    `before` are its partitions as etl._partitions has them; those of one that is built in full do not count.
+    """
 
     build: Build
     built: Built
     work: Work
     parts: Mapping[Day, Part]
     spent: Spent | None = None
+    before: Mapping[Day, Part] = field(default_factory=dict)
+
+    @property
+    def new_parts(self) -> list[tuple[str, Day, Part]]:
+        """The partitions to be noted, with the model's name."""
+        return [(self.build.model.name, d, part) for d, part in self.parts.items() if self.before.get(d) != part]
+
+    @property
+    def old_days(self) -> list[Day]:
+        """The partitions of before that are not, or not as they were, any more."""
+        return [day for day, part in self.before.items() if self.parts.get(day) != part]
 
 
 def transform(
@@ -167,6 +181,7 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
     days = None if todo.full else todo.looked_at
     # models above may need its partitions one by one, though it is built as a whole itself
     has_parts = model.by_date or model.kind.is_partitioned
+    known = {} if todo.full or not has_parts else state.parts(model.name)
     parts = incremental.parts(con, build, state, days, limit) if has_parts else {}
     if rows is None and model.kind.is_stored:
         rows = int(con.execute(f"select count(*) from {qualified(model.name)}").fetchall()[0][0])
@@ -185,7 +200,7 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
         full_seconds=whole,
     )
     state.put(model, built, parts)
-    return _Done(build=build, built=built, work=todo, parts=parts, spent=spent)
+    return _Done(build=build, built=built, work=todo, parts=parts, spent=spent, before=known)
 
 
 def _with_versions(done: Iterable[_Done], state: State) -> list[_Done]:
@@ -214,8 +229,9 @@ def _write(con: duckdb.DuckDBPyConnection, done: Sequence[_Done], run_id: str) -
     if not built:
         return
     names = [item.build.model.name for item in built]
-    for table in ("models", "_builds", "_partitions"):
+    for table in ("models", "_builds"):
         con.execute(f"delete from etl.{table} where list_contains($1, name)", [names])
+    _delete_parts(con, built)
     facts = [item.built for item in built]
     con.execute(
         "insert into etl.models select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), now(), $6",
@@ -230,8 +246,7 @@ def _write(con: duckdb.DuckDBPyConnection, done: Sequence[_Done], run_id: str) -
             *_columns(facts, "version", "text", "full_seconds"),
         ],
     )
-    parts = [(item.build.model.name, day, part) for item in built for day, part in item.parts.items()]
-    if parts:
+    if parts := [part for item in built for part in item.new_parts]:
         con.execute(
             "insert into etl._partitions select unnest($1), unnest($2)::date, unnest($3), unnest($4), unnest($5)",
             [
@@ -240,6 +255,19 @@ def _write(con: duckdb.DuckDBPyConnection, done: Sequence[_Done], run_id: str) -
                 *_columns([part for _, _, part in parts], "inputs", "version", "rows"),
             ],
         )
+
+
+def _delete_parts(con: duckdb.DuckDBPyConnection, built: Sequence[_Done]) -> None:
+    """Forget the partitions that models had before, but for those that are as they were."""
+    whole = [item.build.model.name for item in built if not item.before]
+    con.execute("delete from etl._partitions where list_contains($1, name)", [whole])
+    for item in built:
+        if days := item.old_days:
+            null = "date is null" if None in days else "false"
+            con.execute(
+                f"delete from etl._partitions where name = $1 and (list_contains($2::date[], date) or {null})",
+                [item.build.model.name, [day for day in days if day]],
+            )
 
 
 def _columns(rows: Sequence[Any], *names: str) -> list[list[Any]]:

@@ -123,6 +123,7 @@ class State:
     look: Callable[[duckdb.DuckDBPyConnection, Sequence[Model]], Mapping[str, str]] | None = None
     _unseen: dict[str, Model] = field(default_factory=dict)
     _schemas: set[str] = field(default_factory=set)
+    _date_inputs: dict[str, dict[Day, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = self.con.execute(
@@ -191,9 +192,16 @@ class State:
         rows = self.con.execute(query, [table]).fetchall() if table in self.raw else ()
         return {day for (day,) in rows} if table in self.raw else {day for day in self.parts(table) if day}
 
+    def date_inputs(self, model: Model) -> dict[Day, str]:
+        """Return what date_inputs() does; it is asked for before and after a model is made."""
+        if model.name not in self._date_inputs:
+            self._date_inputs[model.name] = date_inputs(model, self)
+        return self._date_inputs[model.name]
+
     def put_raw(self, table: str, version: str, parts: Mapping[Day, Part]) -> None:
         """Note what a raw table holds now."""
         self.raw[table] = version
+        self._date_inputs.clear()
         self._parts[table] = dict(parts)
 
     def put(self, model: Model, built: Built, parts: Mapping[Day, Part] | None = None) -> None:
@@ -202,6 +210,7 @@ class State:
         One without a version is looked at when its version is asked for.
         """
         self.built[model.name] = built
+        self._date_inputs.clear()
         self._parts[model.name] = dict(parts or {})
         if not built.version:
             self._unseen[model.name] = model
@@ -255,7 +264,7 @@ def date_inputs(model: Model, state: State) -> dict[Day, str]:
 
 
 def _by_date(model: Model, state: State) -> Work:
-    now, before = date_inputs(model, state), state.parts(model.name)
+    now, before = state.date_inputs(model), state.parts(model.name)
     changed = [
         day
         for day in {**now, **before}

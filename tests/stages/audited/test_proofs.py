@@ -49,6 +49,7 @@ LINES = {
     "accepted_values": ["item = a, ab"],
     "row_count": ["at least 5", "within 50% of yesterday", "within 50% of the last 2 by partition"],
     "freshness": ["delivery_date within 2 days"],
+    "drift": ["n by nulls 5% against the last 3"],
     "sums_to": ["n = raw.sales.n by delivery_date", "n = marts.few.n by delivery_date", "n = raw.sales.n"],
 }
 TYPES = {True: "str", False: "pd.Int64Dtype"}
