@@ -27,6 +27,7 @@ ANSWERS = {
         "waiting: publish. It waits for .*audit",
     ],
     "etl show failed": ["of 2024-03-09: failed", "audits.dear found 1 offending row", "skipped: publish"],
+    "etl schedule show": ["No schedule is installed. To install one: etl schedule install"],
     "etl status sales": ["sales: missing 2024-03-03", "sales: missing 2024-03-09"],
     "etl audits --failed": ["audits.dear\terror\tfailed\t1", "audits.dear: .*gold"],
     "etl diff": ["marts.items", r"\+ item = cup, sales = 4"],

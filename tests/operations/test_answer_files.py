@@ -22,6 +22,7 @@ from etl.operations import excel
 from etl.operations.answer_files import write_answer
 from etl.operations.spreadsheet import unguarded
 from etl.project import Project
+from etl.reports.query import ask
 from tests.support import tiny
 
 with duckdb.connect() as con:
@@ -167,6 +168,29 @@ def test_a_decimal_in_json_is_a_number_with_all_its_digits(number: Decimal, data
     blob = json.loads(as_json(data))
     with duckdb.connect() as con:
         assert con.execute("select ?::varchar::blob", [blob]).fetchall() == [(data,)]
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_json_has_every_value(project: Project, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("ETL_PROJECT", str(project.root))
+    _, rows = ask(one(name), project.warehouse)
+
+    found = json.loads(as_json([row[0] for row in rows]), parse_float=Decimal, parse_int=Decimal)
+
+    with duckdb.connect() as con:
+        con.execute("set timezone = 'UTC'")
+        for number, value in enumerate(found):
+            text = (
+                literal(str(value)) if not isinstance(value, list | dict) else f"{literal(as_json(value))}::json"
+            )
+            back = "null" if value is None else text
+            if TYPES[name].startswith(("MAP", "TUPLE", "UNION")):
+                # JSON has pairs, an object and the value: DuckDB makes none of these of it
+                back = "x" if value is not None else back
+            of = f"({one(name)} limit 1 offset {number})"
+            assert con.execute(f"select {back}::{TYPES[name]} is not distinct from x from {of}").fetchall() == [
+                (True,)
+            ]
 
 
 def ran(project: Project, monkeypatch: pytest.MonkeyPatch, *arguments: str):

@@ -105,6 +105,13 @@ def test_the_changes_are_those_of_the_last_two_generations(good: Project) -> Non
     assert {"n": "raw.sales", "how": "changed", "before": 2, "after": 3} in found["tables"]
 
 
+def test_the_rows_of_a_table_are_those_that_are_published(bad: Project) -> None:
+    assert data_of(reports.page(bad))["rows"] == {"raw.sales": 3, "raw.stock": 1, "marts.items": 2} | {
+        "marts.overview": 2,
+        "marts.stock": 1,
+    }
+
+
 def test_a_column_knows_where_its_values_come_from_and_what_filters_its_rows(good: Project) -> None:
     lineage = data_of(reports.page(good))["lineage"]
 

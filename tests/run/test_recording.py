@@ -271,11 +271,13 @@ def test_a_purge_leaves_nothing_quoted_in_history_log_and_published_file(tmp_pat
     night(project)
     (project.sql / "marts/more.sql").write_text("select 1 as one")
     night(project)
+    (project.logs / "unattended.log").write_text("failed: canary-book")
     assert "canary-book" in json.dumps(list(written(project)))
 
     purge(project, "sales")
     night(project)
 
+    assert (project.logs / "unattended.log").read_text() == ""
     old = project.warehouse.resolve().parent
     assert [name for name, text in written(project) if "canary-book" in text and str(old) in name] == []
     assert [name for name, text in written(project) if "canary-book" in text and "generations" not in name] == []

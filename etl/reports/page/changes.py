@@ -36,6 +36,12 @@ def changes(project: Project) -> dict[str, Any] | None:
     }
 
 
+def rows(project: Project) -> dict[str, int]:
+    """Return how many rows each table of the current generation has; of a view nobody counts them."""
+    record = published.read_record(project.current)
+    return {name: item.rows for name, item in record.tables.items() if item.rows is not None} if record else {}
+
+
 def sizes(project: Project) -> list[tuple[str, int]]:
     """Return the run and the size in bytes of each generation on disk, the oldest first."""
     records = (published.read_record(project.generations / name) for name in published.generations(project))

@@ -10,7 +10,7 @@ from etl.models import Models
 from etl.plan.definitions import definitions
 from etl.project import Project
 from etl.reports.page import catalog, trends
-from etl.reports.page.changes import changes, sizes
+from etl.reports.page.changes import changes, rows, sizes
 from etl.reports.page.edges import edges
 from etl.reports.page.night import night
 from etl.reports.page.shapes import shapes
@@ -43,6 +43,7 @@ def report_data(project: Project, ledger: Ledger) -> dict[str, Any]:
         "deliveries": trends.deliveries(receipts, sources.sources),
         "rules": trends.rules(receipts),
         "changes": changes(project),
+        "rows": rows(project),
         **_tables(sources, models, ledger, shown, last),
     }
 

@@ -47,7 +47,7 @@ function catalogGrid(tables, columns) {
 
 function rowsOf(table) {
   const rows = rowsOverTime(table).values;
-  return table.b?.rows ?? rows[rows.length - 1];
+  return report.rows[table.n] ?? table.b?.rows ?? rows[rows.length - 1];
 }
 
 // Of a source, the rows of each delivery; of a model, those of each time that it was built.
