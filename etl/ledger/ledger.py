@@ -228,9 +228,8 @@ class Ledger:
 
     def change(self, *statements: tuple[str, Sequence[Any]]) -> None:
         """Execute statements, each for every one of its rows of values, in one transaction."""
-        with self._explaining(), self._open() as con:
-            for sql, rows in statements:
-                con.executemany(sql, rows)
+        (sql, rows), *also = statements
+        self._many(sql, rows, *also)
 
     def _all(
         self,
@@ -242,8 +241,10 @@ class Ledger:
         with self._explaining(), closing(self._open().execute(sql, values)) as cursor:
             return [read(row) for row in cursor.fetchall()]
 
-    def _many(self, sql: str, rows: Sequence[Any]) -> None:
-        self.change((sql, rows))
+    def _many(self, sql: str, rows: Sequence[Any], *also: tuple[str, Sequence[Any]]) -> None:
+        with self._explaining(), self._open() as con:
+            for statement, values in ((sql, rows), *also):
+                con.executemany(statement, values)
 
     def _keep(self, sql: str, rows: Sequence[Any]) -> None:
         """Store what can be computed again."""

@@ -107,22 +107,23 @@ def forget_logs(project: Project, run_ids: list[str], since: str, ledger: Ledger
 def forget_quoted(project: Project, ledger: Ledger) -> None:
     """Remove what quotes tables from the ledger, and the messages of all runs from their logs.
 
-    A log is written over in place, since the run under way appends to its own.
+    The text that a schedule has kept of them is emptied. A log is written over in place, since the run under way
+    appends to its own.
     """
     ledger.forget_quoted()
-    for path in project.logs.glob(f"*{_SUFFIX}") if project.logs.is_dir() else ():
-        kept = [{**facts, "message": REMOVED} for facts in read_log(project, path.stem)]
-        lines = (json.dumps({key: facts[key] for key in facts if key != "traceback"}) for facts in kept)
-        text = "".join(f"{line}\n" for line in lines).encode()
-        with path.open("r+b") as file:
-            # what was longer is overwritten before it is cut off
-            file.write(text.ljust(path.stat().st_size))
-            file.flush()
-            os.fsync(file.fileno())
-            file.truncate(len(text))
-    for path in project.logs.glob("unattended.log*"):
-        with path.open("r+b") as file:
-            file.write(bytes(path.stat().st_size))
-            file.flush()
-            os.fsync(file.fileno())
-            file.truncate(0)
+    for path in project.logs.iterdir() if project.logs.is_dir() else ():
+        if path.suffix == _SUFFIX:
+            kept = [{**facts, "message": REMOVED} for facts in read_log(project, path.stem)]
+            lines = (json.dumps({key: facts[key] for key in facts if key != "traceback"}) for facts in kept)
+            _write_over(path, "".join(f"{line}\n" for line in lines).encode())
+        elif path.is_file():
+            _write_over(path, b"")
+
+
+def _write_over(path: Path, text: bytes) -> None:
+    """Let a file hold this text, and its place on the disk nothing of what it held."""
+    with path.open("r+b") as file:
+        file.write(text.ljust(path.stat().st_size))
+        file.flush()
+        os.fsync(file.fileno())
+        file.truncate(len(text))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from etl.engine.quoting import identifier
 from etl.errors import ConfigError, EtlError, unknown
 from etl.ledger import Ledger, Receipt, Run, failed_note
 from etl.ledger.lock import holder
@@ -19,9 +18,6 @@ from etl.sources import Source
 from etl.sources.connectors.unclaimed import unclaimed
 from etl.stages import published
 from etl.stages.lake.layout import partition_file
-
-if TYPE_CHECKING:
-    import duckdb
 
 
 def project_status() -> dict[str, Any]:
@@ -127,21 +123,6 @@ def _publishing(project: Project) -> dict[str, str]:
     since = datetime.fromtimestamp(there.stat().st_mtime, UTC) if there.exists() else None
     is_aside = f"a candidate of {since:%Y-%m-%d %H:%M}Z was not published: etl sql --candidate" if since else ""
     return {"held": held, "candidate": is_aside}
-
-
-def _with_spans_as_text(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """Return a result whose time spans are text, those within lists too; Python has none of months."""
-    spans = {name for name, type in zip(found.columns, found.types, strict=True) if "INTERVAL" in str(type)}
-    if not spans:
-        return found
-    # by their places: a query may have two columns of one name
-    columns = enumerate(found.columns, 1)
-    names = [(f"#{number}", identifier(name), name in spans) for number, name in columns]
-    return found.project(
-        ", ".join(
-            f"{place}::varchar as {name}" if is_span else f"{place} as {name}" for place, name, is_span in names
-        )
-    )
 
 
 def _source(

@@ -101,15 +101,14 @@ class Clock(datetime):
 def main():
     """Watch what there is to watch, and run the task."""
     from etl.cli import main as cli
-    from etl.ledger import Ledger, rows
+    from etl.ledger import Ledger, rows, spent
     from etl.project import project
-    from etl.run import active as run
-    from etl.run import steps
+    from etl.run import origin, recording, steps
     from etl.stages.published import retention
     from etl.tasks import graph as tasks
 
     if "clock" in PLAN:
-        for module in (run, project, rows, retention):
+        for module in (origin, recording, project, rows, spent, retention):
             module.datetime = Clock
     watch(hashlib, "file_digest", raw)
     watch(os, "pread", raw)
@@ -120,7 +119,7 @@ def main():
     watch(
         Ledger,
         "_many",
-        lambda ledger, sql, rows: ["ledger", sql, [str(row)[:200] for row in rows]],
+        lambda ledger, sql, rows, *also: ["ledger", sql, [str(row)[:200] for row in rows]],
     )
     for name in ("extract", "load", "transform", "audit", "publish"):
         watch(steps, name, lambda *_, step=name: [f"step {step}"])
