@@ -14,6 +14,7 @@ import pytest
 
 from etl.errors import ConfigError
 from etl.ledger import Ledger
+from etl.ledger.lock import locked
 from etl.project import Project, load_project
 from etl.reports.page import refresh, remove_reports, write_report
 from etl.reports.page.data import report_data
@@ -230,12 +231,21 @@ def test_the_setting_is_yes_or_no(tmp_path: Path) -> None:
 
 
 def test_no_report_is_left_when_all_are_removed(good: Project) -> None:
-    write_report(good, Ledger(good.ledger))
+    written = write_report(good, Ledger(good.ledger)).resolve()
+    # what a process that was killed has left
+    written.with_name(".report.html.new").write_text("half of one")
 
     remove_reports(good)
 
     assert not good.report.is_symlink()
-    assert not list(good.data.rglob("report.html"))
+    assert not list(good.data.rglob("*report.html*"))
+
+
+def test_the_report_of_a_project_whose_night_is_under_way_needs_nothing_of_the_night(good: Project) -> None:
+    with locked(good, "a run"):
+        (good.scratch / "report.html").mkdir(parents=True)
+
+        assert write_report(good, Ledger(good.ledger, is_reading=True)).is_file()
 
 
 def test_a_process_that_writes_it_imports_neither_pandas_nor_duckdb(good: Project) -> None:

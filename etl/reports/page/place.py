@@ -28,7 +28,8 @@ def write_report(project: Project, ledger: Ledger, file: Path | None = None) -> 
         text = document(report_data(project, ledger))
     restrict_files(project.settings.mask)
     target = file or report_place(project)
-    with written_aside(target, None if file else project.scratch) as aside:
+    # a run under way may empty the scratch folder at any time
+    with written_aside(target) as aside:
         aside.write_text(text, encoding="utf-8", errors="backslashreplace")
     return file or link_report(project)
 
@@ -57,5 +58,8 @@ def refresh(project: Project, ledger: Ledger) -> None:
 
 def remove_reports(project: Project) -> None:
     """Delete all reports, which quote values; the next run writes the current one again."""
-    for path in (*project.generations.glob(f"*/{report_place(project).name}"), project.report):
-        path.unlink(missing_ok=True)
+    name = project.report.name
+    # one that was being written when its process was killed has another name
+    for folder in (*project.generations.glob("*"), project.report.parent):
+        for path in (folder / name, folder / f".{name}.new"):
+            path.unlink(missing_ok=True)
