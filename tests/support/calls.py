@@ -47,6 +47,8 @@ CALLS = {
     "logs": [[], ["last", WORD], [WORD]],
     "plan": [["--all", "--date", "2024-03-31"], ["--select", WORD]],
     "generations": [[]],
+    "tables": [[], ["marts.items"], [WORD]],
+    "profile": [["marts.items"], ["raw.sales", "id"], [WORD]],
     "report": [[], ["--json"], ["--out", WORD]],
     "diff": [[], [WORD], ["current", "current", WORD]],
     "env list": [[]],
