@@ -22,6 +22,7 @@ VALUES = {
     "row_count": "at least 1",
     "freshness": "day within 2 days",
     "sums_to": "miles = marts.flights.miles by day",
+    "drift": "delay by psi 0.2 against the last 28",
 }
 
 
