@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from etl.errors import ConfigError, counted, unknown
+from etl.errors import ConfigError, counted, printable, unknown
 from etl.ledger import Ledger
 from etl.ledger.profiles import Profile, Profiles
 
@@ -50,16 +50,17 @@ def as_data(profile: Profile) -> dict[str, Any]:
     return {**found, "top": dict(profile.top)} if profile.top else found
 
 
-def spark(numbers: Sequence[float | None]) -> str:
-    """Return one sign for each number, the higher the greater it is; a dot for none."""
+def spark(numbers: Sequence[float | None], least: float | None = None) -> str:
+    """Return one sign for each number, the higher the greater it is, from the `least` one on; a dot for none."""
     known = [number for number in numbers if number is not None]
-    low, span = (min(known), max(known) - min(known)) if known else (0, 0)
+    low = min(known, default=0) if least is None else least
+    span = max(known, default=low) - low
     return "".join("·" if n is None else _HEIGHTS[round((n - low) / span * 7) if span else 3] for n in numbers)
 
 
 def shape(profile: Profile) -> str:
     """Return how values are spread, one sign for each tenth of the range of numbers, or for each top value."""
-    return spark([share for _, share in _bars(profile)])
+    return spark([share for _, share in _bars(profile)], least=0)
 
 
 def overview(
@@ -96,7 +97,8 @@ def lines(profiles: Sequence[Profile]) -> Iterator[str]:
     yield f"{newest.table_name}.{newest.column_name}, {part}: {counted(newest.rows, 'row')}"
     yield from (f"  {name:<9} {text}" for name, text in _facts(newest))
     if bars := _bars(newest):
-        of = f"{newest.sampled or 0:,} sampled values" if newest.sampled != newest.rows else "all values"
+        values = newest.rows - (newest.nulls or 0) - (newest.not_finite or 0)
+        of = f"{newest.sampled or 0:,} sampled values" if newest.sampled != values else "all values"
         yield f"  spread of {of}:"
         most = max(share for _, share in bars) or 1
         width = max(len(_short(name)) for name, _ in bars)
@@ -176,4 +178,6 @@ def _number(value: Any) -> str:
 
 
 def _short(text: str | None, longest: int = _LONGEST) -> str:
-    return "" if text is None else text if len(text) <= longest else f"{text[: longest - 1]}…"
+    # escaped first, so that a value of somebody takes one line, and no more room than it is given
+    text = printable(text or "")
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -10,9 +10,10 @@ from click.testing import CliRunner
 
 from etl.cli.main import cli
 from etl.errors import ConfigError
+from etl.ledger.profiles import Profile
 from etl.project import Project
 from etl.reports import output
-from etl.reports.profile import spark
+from etl.reports.profile import shape, spark
 from tests.support import tiny
 
 SQL = {
@@ -69,6 +70,23 @@ def test_a_column_is_drawn_with_its_past(shop: Project) -> None:
     assert max(map(len, said)) <= 60
 
 
+def test_values_that_are_all_looked_at_are_no_sample(shop: Project) -> None:
+    assert "  spread of all values:" in answer("raw.sales", "item").splitlines()
+
+
+def test_values_that_are_spread_evenly_look_even(shop: Project) -> None:
+    even = Profile(
+        table_name="marts.sold",
+        column_name="id",
+        partition="",
+        batch_date="2024-03-01",
+        run_id="r",
+        rows=21,
+        quantiles=[*range(20), 20.5],
+    )
+    assert min(shape(even)) >= "▆"
+
+
 def test_data_is_whole(shop: Project) -> None:
     found = json.loads(answer("raw.sales", "item", "--json"))
     assert [(p["partition"], p["rows"], p["nulls"], p["top"]) for p in found] == [
@@ -87,6 +105,7 @@ def test_values_of_others_do_nothing_to_a_terminal(shop: Project) -> None:
         assert "\x1b" not in said
         assert all(line.replace("\t", "").isprintable() for line in said.splitlines())
     assert "NaN, inf  1" in answer("marts.odd", "d")
+    assert any(line.startswith("    \\x1b[31m\\n</script>") for line in answer("marts.odd", "a\tb").splitlines())
 
 
 def test_an_unknown_name_has_the_closest_told(shop: Project) -> None:

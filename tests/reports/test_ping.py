@@ -17,13 +17,13 @@ def test_start_and_end_of_a_run_are_paired_by_an_id(monkeypatch):
     with http() as server:
         monkeypatch.setenv("ETL_PING_URL", f"http://127.0.0.1:{server.port}/a-secret?create=1")
         assert ping.ping(ping.START, "run-1") == ""
-        assert ping.ping(ping.FAIL, "run-1", "sales is refused") == ""
+        assert ping.ping(ping.FAIL, "run-1", "sales is \x1b[31m\u202erefused\nas it is") == ""
         assert ping.ping(ping.SUCCESS, "run-2") == ""
 
     (start, _), (fail, text), (success, _) = server.got
     assert start.startswith("/a-secret/start?create=1&rid=") and fail.startswith("/a-secret/fail?create=1&rid=")
     assert start.rpartition("=")[2] == fail.rpartition("=")[2] != success.rpartition("=")[2]
-    assert text == "sales is refused" and success.startswith("/a-secret?create=1&rid=")
+    assert text == "sales is \\x1b[31m\\u202erefused\nas it is" and success.startswith("/a-secret?create=1&rid=")
 
 
 def test_a_plain_server_hears_of_good_nights_only(monkeypatch):

@@ -11,7 +11,7 @@ import time
 import uuid
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from etl.errors import ConfigError
+from etl.errors import ConfigError, printable_lines
 from etl.project.channels import PING
 
 log = logging.getLogger("etl")
@@ -89,7 +89,7 @@ def _request(what: str, run_id: str, text: str, seconds: float) -> None:
     parts = urlsplit(address)
     path = parts.path.rstrip("/") + (f"/{what}" if what else "")
     query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), ("rid", str(_uuid(run_id)))])
-    body = text.encode("utf-8", "replace")[:_LONGEST]
+    body = printable_lines(text).encode("utf-8", "replace")[:_LONGEST]
     urlopen(Request(urlunsplit((parts.scheme, parts.netloc, path, query, "")), data=body), timeout=seconds).close()
 
 

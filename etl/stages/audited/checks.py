@@ -9,6 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from etl.engine.quoting import identifier, literal, qualified
+from etl.errors import printable
 from etl.ledger import KEPT_ROWS, Check, Offending
 from etl.stages.audited.personal import HIDDEN, Personal
 from etl.stages.audited.proofs import Parts, Proofs
@@ -217,7 +218,8 @@ class Checks:
         query = f"select to_json({{{fields}}})::varchar, {texts} from {relation} limit {KEPT_ROWS}"
         found = self.con.execute(query).fetchall()
         examples = [
-            ", ".join(f"{n} = {v}" for n, v in zip(names, row[1:], strict=True)) for row in found[:_EXAMPLES]
+            ", ".join(f"{printable(n)} = {printable(str(v))}" for n, v in zip(names, row[1:], strict=True))
+            for row in found[:_EXAMPLES]
         ]
         return [text[:_CHARACTERS] for text in examples], [_bounded(json.loads(row[0])) for row in found]
 
