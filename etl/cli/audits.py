@@ -15,6 +15,13 @@ from etl.contract.audit import BATCH_DATE
 from etl.errors import ConfigError, closest, counted
 from etl.ledger import KEPT_ROWS, Check, Ledger
 
+#: Why a run has audited nothing, by its outcome.
+_WHY_NOT_AUDITED = {
+    "": "it is under way, and has not come to its audit yet",
+    "unchanged": "nothing had changed",
+    "published": "an earlier one had audited what it published",
+}
+
 
 @under(LOOK)
 @click.command()
@@ -70,7 +77,7 @@ def _earlier(ledger: Ledger, checks: Collection[Check]) -> str:
         return ""
     last, dates = runs[0], {run.run_id: run.batch_date for run in runs}
     of = max(audited)
-    why = "nothing had changed" if last.outcome == "unchanged" else "it ended before its audit"
+    why = _WHY_NOT_AUDITED.get(last.outcome, "it ended before its audit")
     day = dates.get(of, "an unknown date")
     return f"These are of run {of} of {day}. The last run, {last.run_id}, audited nothing: {why}."
 

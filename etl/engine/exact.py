@@ -136,7 +136,7 @@ def _nested(type: Any, x: str) -> Words:
 
 _WORDS = (
     *("boolean", "tinyint", "smallint", "integer", "utinyint", "usmallint", "uinteger", "date"),
-    *("time", "time_ns", "time with time zone", "timestamp_s", "timestamp_ms"),
+    *("time", "time_ns", "time with time zone", "timestamp_s", "timestamp_ms", "null"),
 )
 _KINDS: Mapping[str, Callable[[Any, str], Words]] = {
     **dict.fromkeys(_WORDS, _word),

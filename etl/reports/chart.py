@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from html import escape
 from typing import Any
@@ -38,17 +38,16 @@ def chart_of(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Chart:
     """
     if not rows:
         raise ConfigError("The query has no rows to draw.")
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    label, *others = columns
-    numeric = {name: values for name in others if _is_numeric(values := columns[name])}
+    (_, label), *others = zip(names, zip(*rows, strict=True), strict=True)
+    numeric = [(name, values) for name, values in others if _is_numeric(values)]
     if not numeric:
         raise ConfigError("A chart needs a column for the labels, and after it a column of numbers.")
     if len(numeric) > _SERIES:
         raise ConfigError(f"A chart has at most {_SERIES} series, and the query makes {len(numeric)}.")
-    series = [(name, [_number(value) for value in values]) for name, values in numeric.items()]
-    places = [_place(value) for value in columns[label]]
+    series = [(name, [_number(value) for value in values]) for name, values in numeric]
+    places = [_place(value) for value in label]
     known = [place for place in places if place is not None]
-    labels = ["" if value is None else printable(str(value)) for value in columns[label]]
+    labels = ["" if value is None else printable(str(value)) for value in label]
     return Chart(labels, series, known if len(known) == len(places) else None)
 
 
@@ -63,7 +62,8 @@ def _number(value: Any) -> float | None:
 
 def _place(value: Any) -> float | None:
     if isinstance(value, datetime):
-        return value.timestamp()
+        # what has no zone has no gap or overlap of hours either
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     if isinstance(value, date):
         return float(value.toordinal())
     is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
@@ -122,7 +122,7 @@ def _lines(chart: Chart, width: int, is_plain: bool) -> list[list[str]]:
     for mark, (_, values) in zip(_MARKS if is_plain or len(chart.series) > 1 else "•", chart.series, strict=False):
         for place, value in zip(across, values, strict=True):
             if value is not None:
-                down = _HEIGHT - 1 - round(_share(value, low, high) * (_HEIGHT - 1))
+                down = _HEIGHT - 1 - round(share_of(value, low, high) * (_HEIGHT - 1))
                 grid[down][round(place)] = mark
     side = [short(high), *[""] * (_HEIGHT - 2), short(low)]
     border = "|" if is_plain else "│"
@@ -139,11 +139,14 @@ def _lines(chart: Chart, width: int, is_plain: bool) -> list[list[str]]:
 def _across(chart: Chart, room: float) -> list[float]:
     """Return how far from the left each row is."""
     places = chart.places or [float(number) for number in range(len(chart.labels))]
-    return [_share(place, min(places), max(places)) * room for place in places]
+    return [share_of(place, min(places), max(places)) * room for place in places]
 
 
-def _share(value: float, low: float, high: float) -> float:
-    return (value - low) / (high - low) if high > low else 0.5
+def share_of(value: float, low: float, high: float) -> float:
+    """Return how far a value is between two others, 0 to 1; half, if these are the same."""
+    # the range of doubles is not one itself
+    span = high / 2 - low / 2
+    return (value / 2 - low / 2) / span if span > 0 else 0.5
 
 
 _WIDTH, _TALL, _LEFT, _RIGHT, _TOP, _BOTTOM = 800, 400, 70, 20, 30, 60
@@ -160,7 +163,7 @@ def as_svg(chart: Chart, kind: str) -> str:
     low, high = (min(0.0, *known), max(0.0, *known)) if kind == BAR else (min(known), max(known))
     if low == high:
         low, high = low - 1, high + 1
-    marks = [low + (high - low) * part / 4 for part in range(5)]
+    marks = [low * (1 - part / 4) + high * (part / 4) for part in range(5)]
     parts = [
         f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{_y(v, low, high)}" y2="{_y(v, low, high)}"/>'
         f'<text x="{_LEFT - 6}" y="{_y(v, low, high) + 4:.1f}" text-anchor="end">{short(v)}</text>'
@@ -202,7 +205,7 @@ def _figure(value: float | None) -> str:
 
 
 def _y(value: float, low: float, high: float) -> float:
-    return round(_TALL - _BOTTOM - _share(value, low, high) * (_TALL - _TOP - _BOTTOM), 1)
+    return round(_TALL - _BOTTOM - share_of(value, low, high) * (_TALL - _TOP - _BOTTOM), 1)
 
 
 def _svg_lines(chart: Chart, low: float, high: float) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from etl.errors import ConfigError, counted, printable, unknown
 from etl.ledger import Ledger
 from etl.ledger.profiles import Profile, Profiles
+from etl.reports.chart import share_of
 
 #: The signs of a small bar, by its height.
 _HEIGHTS = "▁▂▃▄▅▆▇█"
@@ -54,8 +55,10 @@ def spark(numbers: Sequence[float | None], least: float | None = None) -> str:
     """Return one sign for each number, the higher the greater it is, from the `least` one on; a dot for none."""
     known = [number for number in numbers if number is not None]
     low = min(known, default=0) if least is None else least
-    span = max(known, default=low) - low
-    return "".join("·" if n is None else _HEIGHTS[round((n - low) / span * 7) if span else 3] for n in numbers)
+    high = max(known, default=low)
+    if low == high:
+        return "".join("·" if n is None else _HEIGHTS[3] for n in numbers)
+    return "".join("·" if n is None else _HEIGHTS[round(share_of(n, low, high) * 7)] for n in numbers)
 
 
 def shape(profile: Profile) -> str:
@@ -148,7 +151,8 @@ def _bars(profile: Profile) -> list[tuple[str, float]]:
     low, high = float(values[0]), float(values[-1])
     if low == high:
         return [(_number(low), 1.0)]
-    edges = [low + (high - low) / _BINS * step for step in range(1, _BINS + 1)]
+    # neither the range of doubles nor a part of it need be a double
+    edges = [low * (1 - step / _BINS) + high * (step / _BINS) for step in range(1, _BINS + 1)]
     below = [_share_up_to(values, edge) for edge in edges[:-1]] + [1.0]
     shares = [share - before for share, before in zip(below, [0.0, *below], strict=False)]
     return [(f"up to {_number(edge)}", share) for edge, share in zip(edges, shares, strict=True)]
@@ -159,8 +163,10 @@ def _share_up_to(quantiles: Sequence[float], edge: float) -> float:
     number = sum(value <= edge for value in quantiles)
     if number in (0, len(quantiles)):
         return float(number > 0)
-    before, after = quantiles[number - 1], quantiles[number]
-    return (number - 1 + (edge - before) / (after - before)) / (len(quantiles) - 1)
+    scale = max(abs(edge), abs(quantiles[number - 1]), abs(quantiles[number]))
+    edge, before, after = (value / scale for value in (edge, quantiles[number - 1], quantiles[number]))
+    part = (edge - before) / (after - before) if after > before else 0
+    return (number - 1 + part) / (len(quantiles) - 1)
 
 
 def _null_share(profile: Profile) -> float:

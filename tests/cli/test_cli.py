@@ -228,11 +228,21 @@ def test_status_prints_why_the_last_run_could_not_begin(shop):
     assert answer("status").count("Did you mean item?") == 1
 
 
-def test_audits_say_that_they_are_of_an_earlier_run(shop):
+@pytest.mark.parametrize(
+    ("outcome", "why"),
+    [
+        ("failed", "it ended before its audit"),
+        ("killed", "it ended before its audit"),
+        ("unchanged", "nothing had changed"),
+        ("published", "an earlier one had audited what it published"),
+        ("", "it is under way, and has not come to its audit yet"),
+    ],
+)
+def test_audits_say_that_they_are_of_an_earlier_run(shop, outcome, why):
     assert "audited nothing" not in answer("audits")
-    begun(shop, outcome="failed")
+    begun(shop, outcome=outcome)
     said = answer("audits").splitlines()[0]
-    assert said.endswith("of 2024-03-31. The last run, run-9999, audited nothing: it ended before its audit.")
+    assert said.endswith(f"of 2024-03-31. The last run, run-9999, audited nothing: {why}.")
 
 
 def test_status_says_since_when_a_source_is_late(tmp_path, monkeypatch):

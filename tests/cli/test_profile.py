@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from etl.cli.main import cli
 from etl.errors import ConfigError
@@ -74,17 +76,20 @@ def test_values_that_are_all_looked_at_are_no_sample(shop: Project) -> None:
     assert "  spread of all values:" in answer("raw.sales", "item").splitlines()
 
 
-def test_values_that_are_spread_evenly_look_even(shop: Project) -> None:
-    even = Profile(
-        table_name="marts.sold",
-        column_name="id",
-        partition="",
-        batch_date="2024-03-01",
-        run_id="r",
-        rows=21,
-        quantiles=[*range(20), 20.5],
-    )
-    assert min(shape(even)) >= "▆"
+def drawn(*quantiles: float) -> str:
+    """Return the small bars of a column with these quantiles."""
+    found = {"table_name": "t", "column_name": "c", "partition": "", "batch_date": "2024-03-01", "run_id": "r"}
+    return shape(Profile(**found, rows=len(quantiles), quantiles=quantiles))
+
+
+def test_values_that_are_spread_evenly_look_even() -> None:
+    assert min(drawn(*range(20), 20.5)) >= "▆"
+
+
+@example([-1.7e308] * 10 + [1e-320] + [1.7e308] * 10)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=21, max_size=21).map(sorted))
+def test_any_numbers_are_drawn(quantiles: list[float]) -> None:
+    assert 1 <= len(drawn(*quantiles)) <= 10
 
 
 def test_data_is_whole(shop: Project) -> None:

@@ -63,8 +63,10 @@ VALUES = {
         *("date '2024-01-01'", "'2024-01-01'", "'a'", "'a'::blob"),
     ],
 }  # fmt: skip
-#: Kinds of duckdb_types() that no table can hold, and how the ones are made that have parts.
-NEVER_STORED = {"NULL", "TYPE"}
+#: Kinds of duckdb_types() that no table can hold, that has no value, and that have parts.
+NEVER_STORED = {"TYPE"}
+VALUELESS = {"NULL"}
+DIFFERENT = [("y", 0), ("y", 1), ("y", 2), ("z", 1)]
 NESTED = {"LIST", "ARRAY", "STRUCT", "MAP", "UNION", "TUPLE"}
 
 
@@ -261,12 +263,19 @@ def test_values_that_are_exchanged_between_rows_or_columns_are_another_content(
 def test_every_type_that_duckdb_can_store_is_judged(con: duckdb.DuckDBPyConnection) -> None:
     """A new type of DuckDB fails here: give it values above, and words in etl/exact.py."""
     logical = {row[0] for row in con.execute("select distinct upper(logical_type) from duckdb_types()").fetchall()}
-    drawn = {type.split("(")[0] for type in VALUES} | NESTED
+    drawn = {type.split("(")[0] for type in VALUES} | NESTED | VALUELESS
     assert logical - NEVER_STORED <= drawn
     ids = {con.dtype(type).id for type in VALUES}
-    assert ids | {name.lower() for name in NESTED} == KNOWN
+    assert ids | {name.lower() for name in NESTED | VALUELESS} == KNOWN
     with pytest.raises(duckdb.Error):
         con.execute("create or replace table never (x type)")
+
+
+def test_a_column_of_nothing_but_nulls_without_a_type_is_content(con: duckdb.DuckDBPyConnection) -> None:
+    tables = [
+        Table((("x", '"NULL"'), (name, '"NULL"[]')), (("null", "[null]"),) * rows) for name, rows in DIFFERENT
+    ]
+    assert len({content(con, table) for table in tables}) == len(tables)
 
 
 def test_when_a_row_was_loaded_is_no_content_and_the_file_is_none_of_a_raw_table() -> None:
