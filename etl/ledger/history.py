@@ -128,6 +128,10 @@ class History:
         where, values = _among(run_ids)
         return {row[0]: _facts(row) for row in self.ledger.ask(f"select * from run_facts {where}", values)}
 
+    def generations_made(self) -> dict[str, str]:
+        """Return the generation that each run made, by run, also of those that are not on disk any more."""
+        return dict(self.ledger.ask(_MADE))
+
     def runs_with_steps(self) -> list[str]:
         """Return the runs that did something, in the order in which they began."""
         return [row[0] for row in self.ledger.ask("select run_id from steps group by run_id order by min(rowid)")]
@@ -204,6 +208,13 @@ select step, name, avg(seconds) from (
     select step, name, seconds, row_number() over (partition by step, name order by rowid desc) as n
     from steps where outcome = '{DONE}' and seconds is not null)
 where n <= ? group by step, name"""
+
+#: What _SETTLE says of a publication; a ledger that is older than the history has the table alone.
+_MADE = """
+select run_id, generation from generations
+union
+select run_id, substr(did, length('generation ') + 1) from steps
+where step = 'publish' and did like 'generation %'"""
 
 _WRITE_FACTS = f"insert or replace into run_facts values ({', '.join('?' * len(fields(RunFacts)))})"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tarfile
 from io import BytesIO
@@ -14,15 +15,20 @@ from etl.project import CONFIG, Project
 _SECONDS = 60
 #: The mode of a submodule among the entries of a commit.
 _SUBMODULE = "160000"
+#: Names the commit of a copy without git, as an image is; with `-dirty` behind it, not all was committed.
+COMMIT = "ETL_COMMIT"
+_COMMIT = re.compile(r"([0-9a-f]{7,64})(-dirty)?")
 
 
 def commit_of(project: Project) -> str:
-    """Return the commit that the project's folder is at; empty if it is no git repository's."""
-    return _git(project, "rev-parse", "HEAD") or ""
+    """Return the commit that the project's folder is at, as git says, or else ETL_COMMIT; or an empty text."""
+    return _git(project, "rev-parse", "HEAD") or (found[1] if (found := _said()) else "")
 
 
 def is_committed(project: Project) -> bool:
-    """Return whether contracts, SQL and luigi.cfg are as the commit has them; False without git."""
+    """Return whether contracts, SQL and luigi.cfg are as the commit has them; False if nobody knows."""
+    if _git(project, "rev-parse", "HEAD") is None and (found := _said()):
+        return found[2] is None
     paths = [str(project.contracts), str(project.sql), str(project.root / CONFIG)]
     return _git(project, "status", "--porcelain", "--", *paths) == ""
 
@@ -57,6 +63,11 @@ def _extract(root: Path, commit: str, folder: Path, *exclude: str) -> None:
         facts, _, name = entry.partition("\t")
         if facts.startswith(_SUBMODULE) and (folder / name).is_dir():
             _extract(root / name, facts.split()[2], folder / name)
+
+
+def _said() -> re.Match[str] | None:
+    """Return what ETL_COMMIT says; None if that is not a commit."""
+    return _COMMIT.fullmatch(os.environ.get(COMMIT, "").strip())
 
 
 def _git(project: Project, *arguments: str) -> str | None:

@@ -47,6 +47,7 @@ CALLS = {
     "logs": [[], ["last", WORD], [WORD]],
     "plan": [["--all", "--date", "2024-03-31"], ["--select", WORD]],
     "generations": [[]],
+    "deployed": [[], ["--json"]],
     "tables": [[], ["marts.items"], ["raw.sales"], [WORD]],
     "profile": [
         ["marts.items"],
