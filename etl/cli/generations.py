@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 @json_option
 def generations(as_json: bool) -> None:
     """List the published generations on disk, newest first."""
+    from etl.project import load_project
     from etl.reports.generations import known_generations
 
-    show(known_generations(), as_json, _show)
+    show(known_generations(load_project()), as_json, _show)
 
 
 def _show(found: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import asdict, astuple, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,20 @@ from etl.ledger.spent import ADD_SPENT
 
 #: What takes the place of a message that may quote personal data.
 REMOVED = "(removed, since it may quote personal data that was masked or withdrawn)"
+
+
+#: Whether ledgers that are only read leave their files as they are.
+_is_untouched: ContextVar[bool] = ContextVar("is_untouched", default=False)
+
+
+@contextmanager
+def untouched() -> Iterator[None]:
+    """Have ledgers that are only read write nothing meanwhile, not even what can be computed again."""
+    before = _is_untouched.set(True)
+    try:
+        yield
+    finally:
+        _is_untouched.reset(before)
 
 
 class Ledger:
@@ -249,7 +264,7 @@ class Ledger:
     def _keep(self, sql: str, rows: Sequence[Any]) -> None:
         """Store what can be computed again."""
         self._many(sql, rows)
-        if self.is_reading and rows:
+        if self.is_reading and rows and not _is_untouched.get():
             with suppress(LedgerError, OSError):
                 Ledger(self.path)._many(sql, rows)
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from etl.project import Project, load_project
+from etl.project import Project
 from etl.stages import published
 
-if TYPE_CHECKING:
-    pass
 
-
-def known_generations() -> list[dict[str, Any]]:
+def known_generations(project: Project) -> list[dict[str, Any]]:
     """Return the generations on disk, the newest first; what those without a record do not say is None."""
-    project = load_project()
     return [_generation(project, name) for name in reversed(published.generations(project))]
 
 

@@ -104,7 +104,7 @@ def test_dates_are_asked_for_as_they_are_written(typed):
 DOING = {
     "approve", "clear", "completion", "env create", "env drop", "init", "purge", "quarantine discard",
     "quarantine export", "quarantine replay", "reproduce", "rollback", "run", "schedule install",
-    "schedule remove", "sniff",
+    "schedule remove", "serve", "sniff",
 }  # fmt: skip
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 from etl.reports.page.glance import glance
-from etl.reports.page.markup import Markup, element, raw
+from etl.reports.page.markup import Markup, element, hash_source, raw
 
 #: Our scripts, in the order in which they stand in the page.
 SCRIPTS = (
@@ -34,19 +34,27 @@ _UNSEEN = re.compile("[\\u00ad\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufe
 _LEVEL = 5
 
 
-def document(data: Mapping[str, Any]) -> str:
-    """Return the report as one HTML file; `data` is that of report_data()."""
+def policy() -> str:
+    """Return what the report may load and run: its own scripts and style, and nothing else."""
     style, layout, script = _asset_text()
-    policy = (
-        f"default-src 'none'; script-src {_hash(layout)} {_hash(script)}; style-src {_hash(style)}; "
-        "worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'"
+    return (
+        f"default-src 'none'; script-src {hash_source(layout)} {hash_source(script)}; "
+        f"style-src {hash_source(style)}; worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'"
     )
+
+
+def document(data: Mapping[str, Any], beside: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the report as one HTML file; `data` is that of report_data().
+
+    `beside` are pages that stand beside it where it is served, by their addresses.
+    """
+    style, layout, script = _asset_text()
     project = data["project"]
     title = f"{project['name']} ({project['environment']}), {data['night']['sentence']}"
     head = element(
         "head",
         element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", http_equiv="Content-Security-Policy", content=policy()),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="referrer", content="no-referrer"),
         element("meta", name="color-scheme", content="light dark"),
@@ -56,7 +64,7 @@ def document(data: Mapping[str, Any]) -> str:
     body = element(
         "body",
         element("a", "Skip to the content", href="#main", class_="skip", id="skip"),
-        _header(data),
+        _header(data, beside),
         element("main", _first(data), element("div", id="page", hidden=True), id="main", tabindex="-1"),
         _footer(data),
         element("script", raw(packed(data)), type="text/plain", id="data"),
@@ -74,9 +82,10 @@ def packed(data: Mapping[str, Any]) -> str:
     return base64.b64encode(small).decode("ascii")
 
 
-def _header(data: Mapping[str, Any]) -> Markup:
+def _header(data: Mapping[str, Any], beside: Mapping[str, str]) -> Markup:
     project, night = data["project"], data["night"]
     links = [element("a", text, href=f"#{name}") for name, text in PAGES.items()]
+    others = [element("a", text, href=address) for address, text in beside.items()]
     dot = element("span", class_=f"dot {night['level']}", aria_hidden="true")
     brand = element(
         "a", dot, element("b", project["name"]), " ", element("span", project["environment"], class_="tag"),
@@ -92,6 +101,7 @@ def _header(data: Mapping[str, Any]) -> Markup:
         "header",
         brand,
         element("nav", links, aria_label="Pages", class_="scripted"),
+        element("nav", others, aria_label="Live") if others else None,
         element("div", field, found, class_="search scripted", role="search"),
     )
 
@@ -111,10 +121,6 @@ def _footer(data: Mapping[str, Any]) -> Markup:
         element("p", f"Generation {project['generation'] or 'none yet'}."),
         element("p", "To write it again: ", element("code", "etl report")),
     )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 @cache

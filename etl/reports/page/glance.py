@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from etl.errors import counted, few, printable
+from etl.reports.page import parts
 from etl.reports.page.markup import Markup, element
 from etl.reports.page.words import AGAIN, duration, size
 
 #: So many rows of a table are shown at once; the others are said as a number.
 _SHOWN = 40
-#: A text as short as a date is not broken.
-_SHORT = 26
 #: What the outcomes of a partition are called.
 _OUTCOMES = {"done": "taken", "refused": "refused", "kept": "refused, earlier rows kept"}
 
@@ -70,7 +69,7 @@ def _time(published: Mapping[str, str] | None) -> str:
 def _problems(night: Mapping[str, Any]) -> Markup | None:
     if not night["problems"]:
         return None
-    return _section("What failed, and what to do next", [_problem(problem) for problem in night["problems"]])
+    return parts.section("What failed, and what to do next", [_problem(problem) for problem in night["problems"]])
 
 
 def _problem(problem: Mapping[str, Any]) -> Markup:
@@ -99,21 +98,23 @@ def _waiting(night: Mapping[str, Any]) -> Markup | None:
     if not night["blocked"]:
         return None
     rows = [[link(i["table"]) if i["table"] else "", i["step"], i["why"]] for i in night["blocked"][:_SHOWN]]
-    table = _table(("table", "step", "~why"), rows, "Steps that were not done")
-    return _section("What waits, and for what", [table, _more(len(night["blocked"]) - _SHOWN, "steps")])
+    table = parts.table(("table", "step", "~why"), rows, "Steps that were not done")
+    return parts.section("What waits, and for what", [table, _more(len(night["blocked"]) - _SHOWN, "steps")])
 
 
 def _checks(night: Mapping[str, Any]) -> Markup | None:
     if not night["checks"]:
         return None
-    return _section("Checks that found something", [_check(check) for check in night["checks"]])
+    return parts.section("Checks that found something", [_check(check) for check in night["checks"]])
 
 
 def _check(check: Mapping[str, Any]) -> Markup:
     is_error = check["severity"] == "error"
     sample = [{name: _cell(value) for name, value in row.items()} for row in check["rows"]]
     names = list(sample[0]) if sample else []
-    rows = _table(names, [[row.get(name, "") for name in names] for row in sample], f"Rows of {check['name']}")
+    rows = parts.table(
+        names, [[row.get(name, "") for name in names] for row in sample], f"Rows of {check['name']}"
+    )
     examples = element("ul", [element("li", text) for text in check["examples"]], class_="examples")
     return element(
         "article",
@@ -138,10 +139,12 @@ def _rejected(night: Mapping[str, Any]) -> Markup | None:
         rows.append([link(f"raw.{item['source']}"), item["rule"], f"{item['records']:,}", said])
     if not rows:
         return None
-    table = _table(("source", "rule", "#records", "~the first ones"), rows, "Rejected records by rule")
+    table = parts.table(("source", "rule", "#records", "~the first ones"), rows, "Rejected records by rule")
     sources = list(dict.fromkeys(item["source"] for item in night["rejected"]))
     commands = [element("code", f"etl quarantine {name}") for name in sources[:3]]
-    return _section("Rejected records", [table, element("p", "To see all: ", _joined(commands), class_="next")])
+    return parts.section(
+        "Rejected records", [table, element("p", "To see all: ", _joined(commands), class_="next")]
+    )
 
 
 def _example(one: Mapping[str, Any]) -> Markup:
@@ -158,7 +161,7 @@ def _sources(night: Mapping[str, Any]) -> Markup | None:
         came[arrival["source"]] = came.get(arrival["source"], 0) + 1
     rows = [_source(source, came.get(source["source"], 0)) for source in sorted(night["sources"], key=_worst)]
     names = ("source", "newest", "came tonight", "#rows", "#rejected", "~late or missing")
-    return _section("Did everything come?", _table(names, rows, "Sources and their newest delivery"))
+    return parts.section("Did everything come?", parts.table(names, rows, "Sources and their newest delivery"))
 
 
 def _worst(source: Mapping[str, Any]) -> tuple[bool, bool, str]:
@@ -192,8 +195,8 @@ def _arrived(night: Mapping[str, Any]) -> Markup | None:
     if not rows:
         return None
     names = ("source", "date", "file", "#rows", "#rejected", "~outcome")
-    table = _table(names, rows, "Deliveries of this run")
-    return _section("What came", [table, _more(len(night["arrived"]) - _SHOWN, "deliveries")])
+    table = parts.table(names, rows, "Deliveries of this run")
+    return parts.section("What came", [table, _more(len(night["arrived"]) - _SHOWN, "deliveries")])
 
 
 def _outcome(arrival: Mapping[str, Any]) -> str:
@@ -210,8 +213,8 @@ def _built(night: Mapping[str, Any]) -> Markup | None:
     optional = [element("p", item["note"], class_="late") for item in night["optional"]]
     if not rows and not optional:
         return None
-    table = _table(("table", "#rows", "#took", "~why"), rows, "Tables that were built") if rows else None
-    return _section("What was built, and why", [*optional, table, _more(len(found) - _SHOWN, "tables")])
+    table = parts.table(("table", "#rows", "#took", "~why"), rows, "Tables that were built") if rows else None
+    return parts.section("What was built, and why", [*optional, table, _more(len(found) - _SHOWN, "tables")])
 
 
 def _why(built: Mapping[str, Any]) -> str:
@@ -233,40 +236,10 @@ def _commands(night: Mapping[str, Any]) -> Markup:
         [element("code", "etl status"), "Show this page's facts in the terminal."],
         [element("code", "etl diff previous current"), "Show which rows differ from the generation before."],
     ]
-    return _section("What to type", _table(("command", "what it does"), rows, "Commands"))
+    return parts.section("What to type", parts.table(("command", "what it does"), rows, "Commands"))
 
 
 def _again(failed: bool) -> str:
     if failed:
         return "Run only what failed and what waits for it: what is done stays done."
     return "Take what is new. What is done stays done."
-
-
-def _section(title: str, content: object) -> Markup:
-    return element("section", element("h2", title), content)
-
-
-def _table(names: Sequence[str], rows: Iterable[Sequence[object]], caption: str) -> Markup:
-    """Return a table; a name that begins with `#` is of a column of numbers, with `~` of one of long texts."""
-    head = [element("th", name.lstrip("#~"), scope="col", class_=_kind(name)) for name in names]
-    body = [element("tr", list(_cells(names, row))) for row in rows]
-    inner = element(
-        "table",
-        element("caption", caption, class_="hidden"),
-        element("thead", element("tr", head)),
-        element("tbody", body),
-    )
-    return element("div", inner, class_="wide", tabindex="0", role="region", aria_label=caption)
-
-
-def _cells(names: Sequence[str], row: Sequence[object]) -> Iterator[Markup]:
-    for place, (name, value) in enumerate(zip(names, row, strict=True)):
-        if place == 0:
-            yield element("th", value, scope="row")
-        else:
-            is_short = type(value) is str and len(value) < _SHORT
-            yield element("td", value, class_=_kind(name) or ("nowrap" if is_short else None))
-
-
-def _kind(name: str) -> str | None:
-    return {"#": "number", "~": "text"}.get(name[:1])

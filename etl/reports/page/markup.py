@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from html import escape
 from typing import Any
 
 from etl.errors import printable
 
 #: Elements that have no end.
-_VOID = ("br", "hr", "meta")
+_VOID = ("br", "hr", "input", "link", "meta")
 
 
 class Markup(str):
@@ -29,6 +31,11 @@ def element(tag: str, *children: object, **attributes: object) -> Markup:
 def raw(text: str) -> Markup:
     """Return a text of ours that is HTML as it stands."""
     return Markup(text)
+
+
+def hash_source(text: str) -> str:
+    """Return what a Content-Security-Policy calls a script or a style that a page may have."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _child(child: Any) -> str:
