@@ -248,8 +248,8 @@ def tell_confirmation(asked: Asked, found: dict[str, Any]) -> object:
     """Return the page that asks whether to go back."""
     name, current = found["generation"], found["current"]
     said = (
-        f"The current generation is {current}. After this it is {name}, and what is published later is held "
-        "until something changes of what came with it."
+        f"The current generation is {current}. After this it is {name}. Publishing is on hold afterwards, until a "
+        f"delivery, a contract or the SQL that {current} brought changes."
     )
     button = element("button", f"Roll back to {name}", type="submit", class_="danger")
     reason = field("Reason", "reason", maxlength="500", size="40")
