@@ -16,6 +16,9 @@ from etl.sources.formats.arrow_numpy import from_flags
 #: The rows of a row group, as DuckDB has them, and so many bytes at the most.
 GROUP_ROWS = 122_880
 _GROUP_BYTES = 64 << 20
+#: Rows of up to so many bytes are a file in memory first.
+_SMALL_BYTES = 1 << 20
+_TEXT = pa.string()
 #: A dictionary pays where a value comes so often.
 _REPEATS = 20
 
@@ -26,6 +29,7 @@ class LakeFile:
     def __init__(self, path: Path, repeated: Sequence[str] | None = None) -> None:
         self._path, self._repeated = path, repeated
         self._writer: pq.ParquetWriter | None = None
+        self._sink: pa.NativeFile | None = None
         self._waiting: list[pa.Table] = []
         self._rows = self._bytes = 0
 
@@ -35,6 +39,8 @@ class LakeFile:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         if self._writer is not None and self._writer.is_open:
             self._writer.close()
+        if self._sink is not None:
+            self._sink.close()
         if kind:
             self._path.unlink(missing_ok=True)
 
@@ -52,19 +58,22 @@ class LakeFile:
         assert self._writer is not None
         self._writer.add_key_value_metadata(dict(metadata))
         self._writer.close()
+        if isinstance(self._sink, pa.BufferOutputStream):
+            self._path.write_bytes(self._sink.getvalue())
 
     def _flush(self, is_last: bool) -> None:
-        rows = pa.concat_tables(self._waiting)
+        rows = self._waiting[0] if len(self._waiting) == 1 else pa.concat_tables(self._waiting)
         if self._writer is None:
             repeated = repeated_columns(rows) if self._repeated is None else self._repeated
+            # a small file is written at once: every part of each column would be a call of its own
+            is_small = is_last and self._bytes <= _SMALL_BYTES
+            self._sink = pa.BufferOutputStream() if is_small else pa.OSFile(str(self._path), "wb")
             self._writer = pq.ParquetWriter(
-                self._path,
+                self._sink,
                 rows.schema,
                 compression="snappy",
                 use_dictionary=list(repeated),
-                write_statistics=[
-                    name for name in rows.column_names if not _is_text(rows.schema.field(name).type)
-                ],
+                write_statistics=[field.name for field in rows.schema if not _is_text(field.type)],
                 store_decimal_as_integer=True,
                 store_schema=False,
             )
@@ -105,4 +114,4 @@ def repeated_columns(rows: pa.Table) -> list[str]:
 
 def _is_text(type: pa.DataType) -> bool:
     """Tell whether the least and greatest of such values are not worth their search, a sixth of all writing."""
-    return bool(pa.types.is_string(type.value_type if pa.types.is_dictionary(type) else type))
+    return (type.value_type if isinstance(type, pa.DictionaryType) else type) == _TEXT
