@@ -114,4 +114,4 @@ def repeated_columns(rows: pa.Table) -> list[str]:
 
 def _is_text(type: pa.DataType) -> bool:
     """Tell whether the least and greatest of such values are not worth their search, a sixth of all writing."""
-    return (type.value_type if isinstance(type, pa.DictionaryType) else type) == _TEXT
+    return bool((type.value_type if isinstance(type, pa.DictionaryType) else type) == _TEXT)
