@@ -191,6 +191,8 @@ class EtlError(Exception):
     exit_code = 30
     #: Of several things that were done in one go, what is to be said of each that failed; empty if it only waited.
     each: Mapping[str, str] = MappingProxyType({})
+    #: Whether it says of something that passes by itself; see engine/retries.py.
+    is_transient = False
 
 
 class ConfigError(EtlError):

@@ -39,7 +39,7 @@ LIBRARIES = {
     "errors": set(),
     "project": set(),
     "ledger": set(),
-    "engine": {"duckdb"},
+    "engine": {"duckdb", "tenacity"},
     "contract": {"pandera", "pandas", "numpy", "pyarrow", "duckdb"},
     "sources": {"duckdb", "numpy", "pyarrow", "python_calamine", "pandera", "pandas"},
     "models": {"duckdb"},

@@ -16,6 +16,7 @@ from etl.engine.connections import (
     relation,
     set_session,
 )
+from etl.engine.retries import retried
 from etl.engine.shared import bare_cursor, close_shared_memory, in_shared_memory
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "is_damage",
     "reading",
     "relation",
+    "retried",
     "set_session",
 ]

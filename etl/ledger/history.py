@@ -160,6 +160,14 @@ class History:
         """Add what was spent on steps, or on parts of them, to what was spent before."""
         self.ledger.change((ADD_SPENT, [cost.row(run_id, *step) for step, cost in spent.items()]))
 
+    def tried(self, run_id: str, steps: Iterable[StepId], attempts: int) -> None:
+        """Note how often steps were begun by now."""
+        self.ledger.change((_TRIED, [(attempts, run_id, *step) for step in steps]))
+
+    def tried_again(self, run_id: str, steps: Iterable[StepId], attempts: int) -> None:
+        """Note in the receipts that a run has written of steps how often these were begun."""
+        self.ledger.change((_TRIED_RECEIPT, [(attempts, run_id, *step) for step in steps]))
+
     def done(self, run_id: str, steps: Iterable[StepId]) -> None:
         """Note that steps are done which have no receipt."""
         self.ledger.change((_DONE, [(run_id, *step) for step in steps]))
@@ -229,6 +237,10 @@ update steps set outcome = '{RUNNING}', attempts = max(attempts, 1),
     started_at = coalesce(nullif(started_at, ''), ?)
 {_OF} and outcome in ('{WAITING}', '{RUNNING}')"""
 
+_TRIED = f"update steps set attempts = max(attempts, ?) {_OF}"
+
+_TRIED_RECEIPT = f"update receipts set details = json_set(details, '$.attempts', ?) {_OF}"
+
 _FAIL = f"update steps set outcome = '{FAILED}', message = ? {_OF}"
 
 _DONE = f"update steps set outcome = '{DONE}' {_OF}"
@@ -238,7 +250,7 @@ _WAIT = f"update steps set outcome = '{WAITING}' {_OF}"
 #: A kept partition is what was accepted before: this run has read what came in its place, and taken nothing.
 _COUNTED = """
 select step, name, count(*) as parts, sum(outcome = 'kept') as kept, max(outcome = 'failed') as is_failed,
-    max(json_extract(details, '$.failed')) as failed,
+    max(json_extract(details, '$.failed')) as failed, max(json_extract(details, '$.attempts')) as attempts,
     max(json_extract(details, '$.built')) as is_built,
     sum(json_extract(details, '$.records')) filter (where outcome <> 'kept') as records,
     sum(json_extract(details, '$.rows')) filter (where outcome <> 'kept') as rows,
@@ -258,7 +270,7 @@ _SETTLE = (
     f"""
 update steps set
     rows_in = found.records, rows_out = found.rows, rejected = found.rejected,
-    did = coalesce(found.did, steps.did),
+    did = coalesce(found.did, steps.did), attempts = max(steps.attempts, coalesce(found.attempts, 1)),
     why = coalesce(found.why, steps.why), seconds = coalesce(steps.seconds, found.seconds),
     outcome = case
         when found.is_failed then '{FAILED}'

@@ -65,6 +65,9 @@ class Settings:
     memory_limit: str = ""
     # DuckDB's threads per process. 0: one per core.
     threads: int = 0
+    # So often a step is tried again that failed for a reason that passes by itself: a lock, an input/output error,
+    # a connection that was refused or lost. The first wait is about 1 second, each further one twice as long.
+    retries: int = 3
 
     # `yes`: every run ends by writing the report, `warehouse/report.html` in the folder of the data.
     report: str = "no"

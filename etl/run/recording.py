@@ -6,12 +6,13 @@ A history that cannot be written ends no run: what a run did is in its receipts,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from etl import engine
 from etl.errors import EtlError, LedgerError, few
 from etl.ledger import Key, Ledger, Run
 from etl.ledger.history import DONE, FAILED, KILLED, WAITING, History, RunFacts, StepId, StepRow
@@ -21,6 +22,8 @@ from etl.project import Project
 
 if TYPE_CHECKING:
     from etl.plan import Plan
+
+_Result = TypeVar("_Result")
 
 AUDIT, PUBLISH, PLAN = StepId("audit"), StepId("publish"), StepId("plan")
 DELIVER = "deliver"
@@ -141,6 +144,25 @@ def recorded(run: Recorded, step: str, names: Iterable[str] = ("",), *, is_share
         if not is_shared:
             with suppress(LedgerError):
                 run.history.add(run_id, dict.fromkeys(doing.steps, doing.meter.spent()))
+
+
+def retried(run: Recorded, do: Callable[[], _Result]) -> _Result:
+    """Do the work of the steps that are under way, again if that helps; note how often in history and receipts."""
+    doing, run_id = run.doing, run.row.run_id
+    assert doing
+    attempts = 1
+
+    def note(begun: int) -> None:
+        nonlocal attempts
+        attempts = begun
+        with suppress(LedgerError):
+            run.history.tried(run_id, doing.steps, attempts)
+
+    result = engine.retried(do, run.project.settings.retries, few(doing.steps), note)
+    if attempts > 1:
+        with suppress(LedgerError):
+            run.history.tried_again(run_id, doing.steps, attempts)
+    return result
 
 
 def note_failed(run: Recorded, error: Exception) -> None:

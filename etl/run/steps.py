@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
@@ -40,15 +41,9 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     content = {day: plan.fingerprints[extract_key(source, day)] for day in dates}
     before = _before(plan, source, dates)
     with recording.recorded(run, "extract", [source]):
-        receipts = lake.extract(
-            run.extracting,
-            plan.catalog.sources[source],
-            deliveries,
-            content,
-            run.ledger,
-            plan.run_id,
-            before,
-            is_forced=plan.scope.force,
+        take = partial(lake.extract, run.extracting, plan.catalog.sources[source], deliveries, content)
+        receipts = recording.retried(
+            run, lambda: take(run.ledger, plan.run_id, before, is_forced=plan.scope.force)
         )
     new = [receipt.details for receipt in receipts if receipt.outcome != "kept"]
     rows = sum(details["rows"] for details in new)
@@ -63,7 +58,7 @@ def load(run: ActiveRun, sources: Sequence[str]) -> None:
     receipts = run.ledger.receipts()
     with recording.recorded(run, "load", sources, is_shared=True):
         contents = [_table(plan, name, receipts) for name in sources]
-        loaded = warehouse.load(run.project, contents, run.ledger, plan.run_id)
+        loaded = recording.retried(run, lambda: warehouse.load(run.project, contents, run.ledger, plan.run_id))
     rows = {receipt.key.name: receipt.details["rows"] for receipt in loaded if receipt.details["loaded"]}
     tables = ", ".join(f"raw.{name} {counted(count, 'row')}" for name, count in rows.items())
     _said("loaded", tables or "nothing: no partition is new", started)
@@ -74,14 +69,17 @@ def transform(run: ActiveRun, names: Sequence[str]) -> None:
     started, plan = perf_counter(), run.plan
     builds = [plan.build(name) for name in names]
     with recording.recorded(run, "transform", names, is_shared=True):
-        receipts = warehouse.transform(
-            run.project,
-            builds,
-            run.ledger,
-            plan.run_id,
-            batch_date=plan.scope.last,
-            sources_of=plan.sources_of,
-            failed=_optional_failed(run).values(),
+        receipts = recording.retried(
+            run,
+            lambda: warehouse.transform(
+                run.project,
+                builds,
+                run.ledger,
+                plan.run_id,
+                batch_date=plan.scope.last,
+                sources_of=plan.sources_of,
+                failed=_optional_failed(run).values(),
+            ),
         )
     for receipt in (receipt for receipt in receipts if receipt.outcome == FAILED):
         log.warning("warning: %s", failed_note(receipt))
@@ -114,7 +112,8 @@ def audit(run: ActiveRun) -> None:
         )
     try:
         with recording.recorded(run, "audit"):
-            audited.audit(run.project, candidate, run.ledger, plan.run_id, plan.fingerprints[AUDIT])
+            check = partial(audited.audit, run.project, candidate, run.ledger, plan.run_id)
+            recording.retried(run, lambda: check(plan.fingerprints[AUDIT]))
     except AuditError as error:
         published.set_aside(run.project)
         look = (
@@ -139,7 +138,7 @@ def publish(run: ActiveRun) -> None:
         force=plan.scope.publish_held,
     )
     with recording.recorded(run, "publish"):
-        receipt = published.publish(run.project, run.ledger, row, publication)
+        receipt = recording.retried(run, lambda: published.publish(run.project, run.ledger, row, publication))
     exported = {name: count for name, count in receipt.details["exported"].items() if count}
     if exported:
         files = [f"{name} ({counted(count, 'file')})" for name, count in exported.items()]

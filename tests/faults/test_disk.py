@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.faults import assert_whole, disturbed
+from tests.faults.faults import assert_as, assert_whole, disturbed
 from tests.support import projects
 
 CORRECTION = "1|2018-05-27|book|Doha, Qatar\n"
@@ -97,10 +97,10 @@ def test_a_delivery_that_cannot_be_read_is_named(
 ) -> None:
     at = next(row[0] for row in effects if row[1] == reads)
 
-    done, _ = disturbed(project, tools, at=at, do="fail", errno=errno.EIO)
+    done, _ = disturbed(project, tools, at=at, do="fail", errno=errno.EPERM)
 
     assert done.returncode in (30, 35), done.stdout
-    assert os.strerror(errno.EIO) in done.stdout
+    assert os.strerror(errno.EPERM) in done.stdout
     assert "Traceback" not in done.stdout
     assert_whole(project, undisturbed.orders)
 
@@ -109,7 +109,7 @@ def test_a_delivery_that_cannot_be_read_is_named(
     ("what", "code"),
     [
         ("lake/orders/.*", errno.ENOSPC),
-        ("warehouse/generations/.new/generation.json", errno.EIO),
+        ("warehouse/generations/.new/generation.json", errno.EROFS),
         ("warehouse/current", errno.ENOSPC),
     ],
 )
@@ -124,3 +124,17 @@ def test_a_write_that_fails_fails_the_night_and_no_more(
     assert "Traceback" not in done.stdout
     assert not Path(project.warehouse).exists()
     assert_whole(project, undisturbed.orders)
+
+
+@pytest.mark.parametrize("what", ["lake/orders/.*", "warehouse/generations/.new/generation.json"])
+def test_a_write_that_fails_for_once_fails_no_night(
+    project: Any, effects: list[list[Any]], undisturbed: Any, tools: Any, what: str
+) -> None:
+    at = next(row[0] for row in effects if re.fullmatch(what, row[2]))
+
+    done, _ = disturbed(project, tools, at=at, do="fail", errno=errno.EIO)
+
+    assert done.returncode == 0, done.stdout
+    assert os.strerror(errno.EIO) in done.stdout
+    assert "It is tried again in" in done.stdout
+    assert_as(project, undisturbed.orders)

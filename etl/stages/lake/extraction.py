@@ -15,8 +15,10 @@ from types import MappingProxyType
 
 from etl import engine
 from etl.contract.masking import withheld
+from etl.engine.retries import is_transient
 from etl.errors import Crash, DeliveryError, EtlError, UnreadableError
 from etl.ledger import Ledger, Receipt
+from etl.ledger.history import History, StepId
 from etl.project import Project
 from etl.project.files import flush_together
 from etl.sources import Source
@@ -76,7 +78,7 @@ def extract(
                 before=before,
             )
             done.append(_Extractor(extraction=extraction, ledger=ledger, is_forced=is_forced))
-            done[-1].problems += map(str, read_unchanged(done[-1].run, together))
+            done[-1].take(together)
     if problems := [problem for extraction in done for problem in extraction.problems]:
         kind = Crash if any(extraction.has_crashed for extraction in done) else DeliveryError
         raise kind("\n".join(problems))
@@ -97,8 +99,35 @@ class _Extractor:
     #: Sound deliveries that wait for more of the same layout.
     waiting: dict[object, list[Opening]] = field(default_factory=lambda: defaultdict(list))
     changed: list[Delivery] = field(default_factory=list)
+    #: What failed for a reason that passes by itself, by date, with what is to be said if it does not.
+    passing: dict[date, tuple[Delivery, Exception, str]] = field(default_factory=dict)
+    attempts: int = 1
     #: Whether there is so much to read that Arrow is worth its import.
     is_worth_blocks: bool = False
+
+    def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Extract deliveries, those that fail for a reason that passes more than once; note what is wrong."""
+        left = list(deliveries)
+
+        def attempt() -> None:
+            self.passing = {}
+            self.problems += map(str, read_unchanged(self.run, left))
+            if self.passing:
+                left[:] = [delivery for delivery, _, _ in self.passing.values()]
+                raise next(error for _, error, _ in self.passing.values())
+
+        step = StepId("extract", self.extraction.source.name)
+
+        def note(attempts: int) -> None:
+            self.attempts = attempts
+            History(self.ledger).tried(self.extraction.run_id, [step], attempts)
+
+        try:
+            engine.retried(attempt, self.extraction.project.settings.retries, str(step), note)
+        except Exception:
+            if not self.passing:
+                raise
+        self.problems += [problem for _, _, problem in self.passing.values()]
 
     def run(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Extract deliveries; return those that changed meanwhile, of which nothing was taken."""
@@ -161,7 +190,7 @@ class _Extractor:
         except Exception as error:
             for opened in inputs:
                 opened.close()
-            if not isinstance(error, UnreadableError):
+            if not isinstance(error, UnreadableError) or is_transient(error):
                 raise
             self._finish(Extracted(delivery=delivery, records=0, told=Lines(), refused=str(error)))
             return None
@@ -255,7 +284,11 @@ class _Extractor:
     def _write(self, receipts: Sequence[Receipt]) -> None:
         """Write the receipts of what was done since the last ones; they share the time that it took."""
         now = perf_counter()
-        timed = [replace(receipt, seconds=(now - self.started) / len(receipts)) for receipt in receipts]
+        tried = {"attempts": self.attempts} if self.attempts > 1 else {}
+        timed = [
+            replace(r, seconds=(now - self.started) / len(receipts), details={**r.details, **tried})
+            for r in receipts
+        ]
         self.started = now
         self.ledger.write(*timed)
         self.receipts += timed
@@ -269,7 +302,11 @@ class _Extractor:
             yield
         except Exception as error:
             where = f"{delivery.source} {delivery.date}: {delivery.file}"
-            if is_changed(delivery):
+            if is_transient(error):
+                cause = withheld(self.extraction.source.contract, error)
+                problem = str(error) if isinstance(error, EtlError) else f"{where} could not be extracted: {cause}"
+                self.passing[delivery.date] = (delivery, error, problem)
+            elif is_changed(delivery):
                 self.changed.append(delivery)
             elif isinstance(error, EtlError):
                 self.problems.append(str(error))

@@ -28,6 +28,8 @@ class Failures:
     problems: dict[str, str] = field(default_factory=dict)
     #: The optional models that failed: since when they hold what they hold, or nothing.
     optional: dict[str, str] = field(default_factory=dict)
+    #: How often a model was begun that failed more than once.
+    attempts: dict[str, int] = field(default_factory=dict)
 
     def add(self, build: Build, problem: str) -> Receipt | None:
         """Note that a model failed; return its receipt if the step goes on without it.

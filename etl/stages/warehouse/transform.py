@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from etl.contract.audit import ROW_COUNTS
 from etl.engine.quoting import qualified
+from etl.engine.retries import retried
 from etl.errors import TransformError, plain
 from etl.ledger import Ledger, Receipt
+from etl.ledger.history import History, StepId
 from etl.ledger.keys import transform_key
 from etl.ledger.spent import Meter, Spent
 from etl.project import Project
@@ -79,7 +81,11 @@ def transform(
         known = {receipt.key.name: receipt.details["since"] for receipt in failed}
         failures = Failures(con=con, run_id=run_id, sources_of=sources_of, optional=known)
         limit = project.settings.cutoff_rows
-        receipts, problems = build_models(con, builds, run_id, limit, ledger.write, failures)
+        receipts, problems = build_models(
+            con, builds, run_id, limit, ledger.write, failures, project.settings.retries
+        )
+        for name, attempts in failures.attempts.items():
+            History(ledger).tried(run_id, [StepId("transform", name)], attempts)
     if problems:
         error = TransformError("\n".join(problems))
         error.each = failures.problems
@@ -94,11 +100,12 @@ def build_models(
     cutoff_rows: int,
     note: Callable[..., object] = lambda *receipts: None,
     failures: Failures | None = None,
+    retries: int = 0,
 ) -> tuple[list[Receipt], list[str]]:
     """Make tables and views in an open database that has the schema etl; return the receipts, and what failed.
 
     `note` is called with the receipts of each transaction once it is committed. Without `failures`, no model may
-    fail, be it optional.
+    fail, be it optional. What fails for a reason that passes is tried again, up to `retries` times.
     """
     receipts: list[Receipt] = []
     failures = failures or Failures(con=con, run_id=run_id)
@@ -108,13 +115,15 @@ def build_models(
         note(*tolerated)
         receipts += tolerated
     while remaining:
-        together = _transaction(con, remaining[:size], run_id, cutoff_rows)
-        new = [_receipt(item, run_id) for item in together.done]
+        together = _tried(con, remaining[:size], run_id, cutoff_rows, retries)
+        new = [_receipt(item, run_id, together.attempts) for item in together.done]
         note(*new)
         receipts += new
         # those before the one that failed once more, without it
         size = len(builds) if together.done or not together.before else together.before
         if together.problem and not together.before:
+            if together.attempts > 1:
+                failures.attempts[remaining[0].model.name] = together.attempts
             failed = failures.add(remaining.pop(0), together.problem)
             remaining, more = _without_hopeless(remaining, failures)
             tolerated = [failed, *more] if failed else more
@@ -137,6 +146,33 @@ class _Together:
     done: Sequence[_Done] = ()
     problem: str = ""
     before: int = 0
+    attempts: int = 1
+
+
+class _Undone(Exception):
+    """Raised from what a model has failed with, which undid the transaction."""
+
+    def __init__(self, together: _Together) -> None:
+        super().__init__(together.problem)
+        self.together = together
+
+
+def _tried(
+    con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id: str, limit: int, retries: int
+) -> _Together:
+    attempts = 1
+
+    def note(begun: int) -> None:
+        nonlocal attempts
+        attempts = begun
+
+    try:
+        together = retried(
+            lambda: _transaction(con, builds, run_id, limit), retries, f"transform {builds[0].model.name}", note
+        )
+    except _Undone as undone:
+        together = undone.together
+    return replace(together, attempts=attempts)
 
 
 def _transaction(con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id: str, limit: int) -> _Together:
@@ -161,7 +197,8 @@ def _transaction(con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id
         before = min(len(done), len(builds) - 1)
         model = builds[before].model
         text = f"{model.place} could not be built: {plain(str(error))}"
-        return _Together(problem=str(error) if isinstance(error, TransformError) else text, before=before)
+        problem = str(error) if isinstance(error, TransformError) else text
+        raise _Undone(_Together(problem=problem, before=before)) from error
     return _Together(done)
 
 
@@ -274,7 +311,7 @@ def _columns(rows: Sequence[Any], *names: str) -> list[list[Any]]:
     return [[getattr(row, name) for row in rows] for name in names]
 
 
-def _receipt(item: _Done, run_id: str) -> Receipt:
+def _receipt(item: _Done, run_id: str, attempts: int) -> Receipt:
     """Return the receipt of a model; its details are what the run did, for `etl plan` and for the summary."""
     partial = not item.work.full
     details = {
@@ -284,6 +321,7 @@ def _receipt(item: _Done, run_id: str) -> Receipt:
         "why": item.work.why,
         "in_full": item.work.in_full,
         "partitions": [str(day) for day in item.work.days if day] if partial else None,
+        **({"attempts": attempts} if attempts > 1 else {}),
     }
     key = transform_key(item.build.model.name)
     seconds = item.built.seconds if item.work else 0.0
