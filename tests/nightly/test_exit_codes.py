@@ -101,7 +101,7 @@ def test_a_broken_sql_file_is_35_with_file_and_line(shop) -> None:
 
     said = wrong(shop)
 
-    assert "sql/staging/orders.sql:6: " in said
+    assert "sql/staging/orders.sql:8: " in said
     assert shop.generation == generation
 
 
@@ -126,7 +126,7 @@ def test_a_wrong_model_is_35_with_file_and_line(project, sql, problem) -> None:
 
 
 def test_a_broken_contract_is_35_with_file_and_line(project) -> None:
-    project.edit("contracts/orders.py", "    item: str = pa.Field(unique=True)\n", "    item: str = pa.Filed()\n")
+    project.edit("contracts/orders.py", "item: str = pa.Field(unique", "item: str = pa.Filed(unique")
 
     said = wrong(project)
 

@@ -259,3 +259,27 @@ def test_a_process_that_writes_it_imports_neither_pandas_nor_duckdb(good: Projec
 
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr
     assert load_project(good.root).report.is_file()
+
+
+@pytest.mark.parametrize("there", ["", "mine", "<!doctype html><p>etl report"])
+def test_only_a_report_is_overwritten(good: Project, there: str) -> None:
+    file = good.root / "mine.html"
+    file.write_text(there)
+
+    with pytest.raises(ConfigError, match=r"mine.html exists already and is not a report.* Name another file"):
+        write_report(good, Ledger(good.ledger), file)
+    assert file.read_text() == there
+
+    file.unlink()
+    for _ in range(2):
+        assert write_report(good, Ledger(good.ledger), file) == file
+
+
+def test_a_link_is_not_written_through(good: Project) -> None:
+    raw = next(file for file in good.raw.rglob("*") if file.is_file())
+    (good.root / "link.html").symlink_to(raw)
+    before = raw.read_bytes()
+
+    with pytest.raises(ConfigError, match="is not a report"):
+        write_report(good, Ledger(good.ledger), good.root / "link.html")
+    assert raw.read_bytes() == before

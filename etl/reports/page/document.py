@@ -29,6 +29,8 @@ PAGES = {
     "quality": "Quality",
     "changes": "Changes",
 }
+#: What a report says of what made it, near its beginning.
+GENERATOR = "etl report"
 #: What would turn the text around it, or cannot be seen; in the page it is shown as its code.
 _UNSEEN = re.compile("[\\u00ad\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ufff9-\\ufffb\\x7f-\\x9f]")
 _LEVEL = 5
@@ -43,6 +45,11 @@ def policy() -> str:
     )
 
 
+def is_report(beginning: str) -> bool:
+    """Return whether a file that begins so is a report."""
+    return element("meta", name="generator", content=GENERATOR) in beginning
+
+
 def document(data: Mapping[str, Any], beside: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return the report as one HTML file; `data` is that of report_data().
 
@@ -54,6 +61,7 @@ def document(data: Mapping[str, Any], beside: Mapping[str, str] = MappingProxyTy
     head = element(
         "head",
         element("meta", charset="utf-8"),
+        element("meta", name="generator", content=GENERATOR),
         element("meta", http_equiv="Content-Security-Policy", content=policy()),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="referrer", content="no-referrer"),
