@@ -193,7 +193,8 @@ class Handler(RequestHandler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         is_stranger = bool(self.served.access.token) and not self.shown
         project = None if is_stranger else self.served.project
-        text = page(project, title, content, form_key=self.form_key, refresh=refresh)
+        place = str(self.request.path)
+        text = page(project, title, content, form_key=self.form_key, place=place, refresh=refresh)
         self.finish(text.encode("utf-8", "backslashreplace"))
 
     def show_data(self, data: Any) -> None:

@@ -52,7 +52,8 @@ class Page(Handler):
         if not self.wants_html:
             return self.show_data(data)
         assert route.tell
-        title = " ".join([route.title, ".".join(names)]).strip()
+        called = route.called(data) if route.called else ".".join(names)
+        title = f"{route.title} {called}".strip()
         self.show(title, await self.read(route.tell, asked, data))
 
     async def post(self, *names: str) -> None:

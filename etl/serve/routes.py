@@ -23,6 +23,8 @@ class Route:
     read: Callable[[Asked], Any] | None = None
     tell: Callable[[Asked, Any], object] | None = None
     order: Callable[[Asked], Sequence[str]] | None = None
+    #: What its page is called behind the title, where the names in the address do not say it.
+    called: Callable[[Any], str] | None = None
     kind: str = "page"
     #: Whether it is there for who has not shown the token.
     is_open: bool = False
@@ -53,7 +55,7 @@ ROUTES = (
     Route("/login", "Log in", kind=LOGIN, is_open=True, own_methods=("GET", "POST")),
     Route("/logout", kind=LOGOUT, own_methods=("POST",)),
     Route("/runs", "Runs", read=views.runs, tell=views.tell_runs, order=orders.begin_run),
-    Route("/runs/*", "Run", read=views.run, tell=views.tell_run),
+    Route("/runs/*", "Run", read=views.run, tell=views.tell_run, called=views.run_id_of),
     Route("/runs/*/log", "Log of run", read=views.log, tell=views.tell_log),
     Route("/runs/*/events", kind=EVENTS, own_methods=("GET",)),
     Route("/quarantine", "Quarantine", read=views.quarantine, tell=views.tell_quarantine),

@@ -21,8 +21,13 @@ PAGES = {
 }
 
 
-def page(project: Project | None, title: str, content: object, *, form_key: str = "", refresh: int = 0) -> str:
-    """Return a whole page; a stranger's names no project. After `refresh` seconds a browser asks for it again."""
+def page(
+    project: Project | None, title: str, content: object, *, form_key: str = "", place: str = "", refresh: int = 0
+) -> str:
+    """Return a whole page at an address; a stranger's names no project.
+
+    After `refresh` seconds a browser asks for it again.
+    """
     style, script = _assets()
     name = f"{project.root.name} ({project.environment_name})" if project else "etl"
     head = element(
@@ -38,7 +43,7 @@ def page(project: Project | None, title: str, content: object, *, form_key: str 
     body = element(
         "body",
         element("a", "Skip to the content", href="#main", class_="skip"),
-        _header(project, form_key) if project else None,
+        _header(project, form_key, place) if project else None,
         element("main", element("h1", title), content, id="main", tabindex="-1"),
         element("script", raw(script)),
     )
@@ -95,12 +100,16 @@ def facts(found: Mapping[str, object]) -> Markup:
     return element("dl", shown, class_="figures")
 
 
-def _header(project: Project, form_key: str) -> Markup:
+def _header(project: Project, form_key: str, place: str) -> Markup:
     brand = element(
         "a", element("b", project.root.name), " ", element("span", project.environment_name, class_="tag"),
         href="/", class_="brand",
     )  # fmt: skip
-    links = [element("a", text, href=path) for path, text in {"/": "Report", **PAGES}.items()]
+    here = "/" + place.split("/")[1] if "/" in place else ""
+    links = [
+        element("a", text, href=path, aria_current="page" if path == here else None)
+        for path, text in {"/": "Report", **PAGES}.items()
+    ]
     out = element("button", "Log out", type="submit")
     key = element("input", type="hidden", name="key", value=form_key)
     leave = element("form", key, out, method="post", action="/logout", class_="push") if form_key else None

@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from etl.ledger.lock import holder
 from etl.ledger.run_log import log_file
 from etl.reports.history import find_run, run_details
 from etl.serve.asked import Asked, plain
 from etl.serve.reading import Reading
 from etl.serve.views import is_under_way, line_text, step_cells
 
-_INTERVAL_SECONDS, _ALIVE_SECONDS = 0.5, 15.0
+_INTERVAL_SECONDS, _ALIVE_SECONDS, _STEPS_TICKS = 0.5, 15.0, 3
 #: So much of what was said before is told at first, and so much at once later.
 _BEFORE_BYTES, _BLOCK_BYTES = 64_000, 256_000
 
@@ -27,14 +28,15 @@ async def follow(asked: Asked, reading: Reading, place: int | None = None) -> As
     """
     run_id = (await reading.do(_found, asked)).run_id
     path = log_file(asked.project, run_id)
-    place, state, quiet = _start(path) if place is None else place, None, 0.0
+    place, state, quiet, ticks = _start(path) if place is None else place, None, 0.0, 0
     while True:
         # asked for first: what was said until then is told before the end
-        goes_on = await reading.do(is_under_way, asked, run_id)
+        goes_on = holder(asked.project) == run_id or await reading.do(is_under_way, asked, run_id)
         lines, place = await reading.do(read_on, path, place)
         for line in lines:
             yield "line", line
-        if (now := reading.state()) != state:
+        # a run writes to its ledger all the time, and each look reads all of it
+        if (ticks % _STEPS_TICKS == 0 or not goes_on) and (now := reading.state()) != state:
             state = now
             yield "steps", await reading.do(_steps, asked, run_id)
             quiet = 0.0
@@ -45,6 +47,7 @@ async def follow(asked: Asked, reading: Reading, place: int | None = None) -> As
         if quiet >= _ALIVE_SECONDS:
             quiet = 0.0
             yield "alive", None
+        ticks += 1
         await asyncio.sleep(_INTERVAL_SECONDS)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from etl.errors import few
+from etl.errors import counted, few
 from etl.ledger.lock import under_way
 from etl.ledger.profiles import Profiles
 from etl.operations import quarantine as rejected
@@ -54,6 +54,11 @@ def tell_runs(asked: Asked, found: Sequence[dict[str, Any]]) -> object:
 def run(asked: Asked) -> dict[str, Any]:
     """Return one run, with its steps."""
     return run_details(asked.project, asked.ledger, plain(asked.names[0]))
+
+
+def run_id_of(found: dict[str, Any]) -> str:
+    """Return which run was found, which may have been asked for as the last one."""
+    return str(found["run_id"])
 
 
 STEPS = ("step", "result", "took", "#rows", "#rejected", "did", "~why")
@@ -179,10 +184,11 @@ def tell_records(asked: Asked, found: dict[str, Any]) -> object:
         for row in found["records"]
     ]
     number = found["total"] - found["discarded"]
-    told = f"{found['total']:,} records{asked.selection()}, {found['discarded']:,} of them discarded."
+    told = f"{counted(found['total'], 'record')}{asked.selection()}, {found['discarded']:,} of them discarded."
+    whole = link("All of the source", "quarantine", source) if any(chosen.values()) else None
     more = found["total"] - len(rows)
     return [
-        element("p", told, " ", link("All of the source", "quarantine", source)),
+        element("p", told, " ", whole),
         [element("p", refusal, class_="late") for refusal in found["refusals"]],
         rows_of(names, rows, f"Rejected records of {source}", "No such record is in quarantine."),
         element("p", f"and {more:,} more", class_="small") if more > 0 else None,
@@ -292,7 +298,7 @@ def tell_table_profile(asked: Asked, found: Sequence[dict[str, Any]]) -> object:
     names, cells = profiling.overview(columns, trends)
     linked = [[link(cell[0], "profiles", rows.table_name, cell[0]), *cell[1:]] for cell in cells]
     part = f"partition {rows.partition}" if rows.partition else f"night of {rows.batch_date}"
-    return [element("p", f"{part}: {rows.rows:,} rows"), parts.table(names, linked, "Columns")]
+    return [element("p", f"{part}: {counted(rows.rows, 'row')}"), parts.table(names, linked, "Columns")]
 
 
 def column_profile(asked: Asked) -> list[dict[str, Any]]:

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from etl.operations import quarantine
 from etl.serve.routes import ROUTES, Route
-from tests.support.serving import BEARER, HTML, TOKEN, Client, files_of
+from tests.support.serving import BEARER, HTML, TOKEN, Client, files_of, served
 
 #: What stands for `*` in the addresses, so that there is something to see.
 NAMES = {"runs": "last", "quarantine": "sales", "profiles": "raw.sales", "generations": "GENERATION"}
@@ -127,3 +128,16 @@ def test_a_value_of_the_data_is_text_wherever_it_is_shown(stranger):
         # of ours there are those whose hashes the policy names
         assert not re.search(r"<[^>]+ on\w+=", text)
     assert "&lt;script&gt;alert(1)" in Client(stranger.port, {**BEARER, **HTML}).get("/quarantine/sales").text
+
+
+def test_looking_writes_nothing_down_that_can_be_computed_again(project):
+    contracts = project.contracts / "all.py"
+    contracts.write_text(contracts.read_text() + "\n# read again by whoever looks\n")
+    before = files_of(project)
+    with served(project) as stranger:
+        for path in ("/", "/quarantine/sales", "/quarantine"):
+            assert Client(stranger.port, BEARER).get(path).status == 200
+    assert files_of(project) == before
+    # a command keeps it for the next one
+    quarantine.counts(project, "sales")
+    assert files_of(project) != before

@@ -5,6 +5,7 @@
   if (!place) return;
   const log = document.getElementById("log");
   const body = document.querySelector("#steps tbody");
+  const kinds = [...document.querySelectorAll("#steps thead th")].map((head) => head.className);
   const state = document.getElementById("state");
   const source = new EventSource(place.dataset.events);
   const cell = (tag, text, kind) => {
@@ -23,7 +24,7 @@
   source.addEventListener("steps", (event) => {
     const rows = JSON.parse(event.data).map((cells) => {
       const row = document.createElement("tr");
-      row.append(...cells.map((text, place) => cell(place ? "td" : "th", text)));
+      row.append(...cells.map((text, place) => cell(place ? "td" : "th", text, kinds[place])));
       return row;
     });
     body.replaceChildren(...rows);
