@@ -58,6 +58,7 @@ CALLS = {
         ["raw.sales", WORD],
     ],
     "report": [[], ["--json"], ["--out", WORD]],
+    "serve": [["--host", WORD]],
     "diff": [[], [WORD], ["current", "current", WORD]],
     "env list": [[]],
     "env create": [[WORD]],
