@@ -16,7 +16,7 @@
         ├── TransformError     a model's SELECT failed in DuckDB
         ├── LedgerError        the ledger cannot be read or written
         ├── AuditError         an error-severity check found offending rows
-        ├── NotReproduced      a generation cannot be rebuilt, or differs when it is
+        ├── NotReproduced      a generation or a failure does not come out as it was
         ├── PromotionRefused   a generation may not be promoted to another environment
         ├── PublishError       a generation could not be written, found or switched to
         └── PublishHeld        the project is rolled back, and what was wrong has not changed
@@ -30,8 +30,9 @@ from __future__ import annotations
 import errno
 import json
 import re
+import traceback
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
@@ -184,6 +185,25 @@ def _escaped(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
 
 
+#: Called with an error where it becomes a text, while a debugger waits for one.
+watchers: list[Callable[[BaseException], object]] = []
+
+
+def traced(error: BaseException) -> str:
+    """Return where an error was raised, and those that led to it; without their texts, which can quote anybody.
+
+    The error itself would keep alive whatever was open there.
+    """
+    for watch in watchers:
+        watch(error)
+    found: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        found.append(f"{type(cause).__name__}\n{''.join(traceback.format_tb(cause.__traceback__))}")
+        cause = cause.__cause__ or cause.__context__
+    return "\n".join(found)
+
+
 class EtlError(Exception):
     """The root: catch it to handle everything that `etl` reports without a traceback."""
 
@@ -193,6 +213,8 @@ class EtlError(Exception):
     each: Mapping[str, str] = MappingProxyType({})
     #: Whether it says of something that passes by itself; see engine/retries.py.
     is_transient = False
+    #: Of these, where some were raised: see traced().
+    traces: Mapping[str, str] = MappingProxyType({})
 
 
 class ConfigError(EtlError):
@@ -277,7 +299,9 @@ class AuditError(StepError):
 
 
 class NotReproduced(StepError):
-    """Raised when a generation cannot be rebuilt from what there is, or comes out different."""
+    """Raised when a generation cannot be rebuilt from what there is, or comes out different; or when a failed step
+    does not fail again.
+    """
 
 
 class PromotionRefused(StepError):

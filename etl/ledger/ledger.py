@@ -246,6 +246,11 @@ class Ledger:
         (sql, rows), *also = statements
         self._many(sql, rows, *also)
 
+    def close(self) -> None:
+        """Close the file, so that all of the ledger is in it; it is opened again when it is asked."""
+        with closing(self._open()):
+            self._con = None
+
     def _all(
         self,
         sql: str,

@@ -20,6 +20,7 @@ from etl.models import Models
 from etl.plan.definitions import definitions
 from etl.project import Project, environments, load_project
 from etl.reports.page import remove_reports
+from etl.run.failures.kept import forget_all_bundles
 from etl.sources import Source
 from etl.stages import lake, published, raw, warehouse
 
@@ -58,6 +59,8 @@ def purge(project: Project, name: str, day: date | None = None) -> Purged:
         published.remove_candidate(project)
         # they quote values and records; the next run writes the current one again
         remove_reports(project)
+        # they hold rows of before
+        forget_all_bundles(project)
         for path in project.data.glob("ledger.sqlite.damaged*"):
             path.unlink()
         ledger.forget([*keys, AUDIT, PUBLISH])

@@ -206,7 +206,7 @@ class Deliveries:
         return is_there and bool(receipt.details["definition"] == self._definition(source, day))
 
     def _takes_source(self, source: Source) -> bool:
-        return self._scope.source in ("", source.name)
+        return self._scope.takes_source(source.name)
 
     def _keep(self, delivery: Delivery, receipt: Receipt) -> Delivery:
         """Return a delivery as it was taken, whatever its files are now."""

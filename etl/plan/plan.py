@@ -145,7 +145,7 @@ class Plan:
             days = [scope.first + timedelta(n) for n in range((scope.last - scope.first).days + 1)]
         else:
             days = due_since(held, _expected(source, scope), source.every)
-        takes_it = scope.source in ("", source.name)
+        takes_it = scope.takes_source(source.name)
         yield from (day for day in days if takes_it and not (source.is_dated and day in held))
 
     @cached_property

@@ -10,6 +10,8 @@ from datetime import date
 class Scope:
     """Which deliveries a run takes: those from `first` to `last`, of one source if `source` is given.
 
+    `sources` names the only ones of which it takes any, with commas; None: all.
+
     `force` does their steps, and those that depend on them, even if nothing changed. `allow_withdrawn` names
     the sources (with commas) of which any number of partitions may vanish. `publish_held` publishes even if a
     rollback holds it.
@@ -22,7 +24,13 @@ class Scope:
     _: KW_ONLY
     allow_withdrawn: str = ""
     publish_held: bool = False
+    sources: str | None = None
 
     def takes(self, source: str, day: date) -> bool:
         """Return whether a delivery is in the scope."""
-        return self.first <= day <= self.last and self.source in ("", source)
+        return self.first <= day <= self.last and self.takes_source(source)
+
+    def takes_source(self, source: str) -> bool:
+        """Return whether deliveries of a source can be in the scope."""
+        is_among = self.sources is None or source in self.sources.split(",")
+        return is_among and self.source in ("", source)

@@ -19,14 +19,14 @@ MARKER = ".etl-environment"
 #: Every file that etl makes below data/, raw and fetched files apart.
 _OWN = re.compile(
     rf"\.lock|\.scratch/.*|{re.escape(MARKER)}|\.{re.escape(MARKER)}\.new|ledger\.sqlite(\.damaged)?(-wal|-shm|-journal)?"
-    r"|corrections/[^/]+/[^/]+\.jsonl|logs/([^/]+\.jsonl|unattended\.log(\.\d)?)"
+    r"|failures/.*|corrections/[^/]+/[^/]+\.jsonl|logs/([^/]+\.jsonl|unattended\.log(\.\d)?)"
     r"|(lake|quarantine(/refused)?)/[^/]+/[^/]+=[^/]+/\.?data\.parquet(\.new)?"
     r"|warehouse/(build\.duckdb(\.wal)?|\.?hold\.json(\.new)?|candidate/[^/]+|candidate)"
     r"|warehouse/generations/[^/]+/(generation\.json|exports\.json|warehouse\.duckdb|lake/.*)",
     re.DOTALL,
 )
 #: Every link that etl makes there.
-_OWN_LINK = re.compile(r"warehouse\.duckdb|warehouse/current|lake/[^/]+/[^/]+", re.DOTALL)
+_OWN_LINK = re.compile(r"failures/.*|warehouse\.duckdb|warehouse/current|lake/[^/]+/[^/]+", re.DOTALL)
 #: Folders that nothing can bring back, and that nobody but a person deletes.
 KEPT = ("raw", "fetched")
 
@@ -130,7 +130,7 @@ def _walk(folder: Path, kept: set[str], below: str = "") -> Iterator[tuple[str, 
             yield from _walk(Path(entry.path), kept, f"{name}/")
 
 
-_FOLDERS = (".scratch", "corrections", "lake", "quarantine", "warehouse")
+_FOLDERS = (".scratch", "corrections", "failures", "lake", "logs", "quarantine", "warehouse")
 
 
 def _is_own(name: str, mode: int) -> bool:

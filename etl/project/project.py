@@ -112,6 +112,11 @@ class Project:
         return self.data / "logs"
 
     @property
+    def failures(self) -> Path:
+        """What failed steps have left, by run."""
+        return self.data / "failures"
+
+    @property
     def lock(self) -> Path:
         return self.data / ".lock"
 

@@ -45,6 +45,9 @@ class Settings:
     # The history keeps the last so many runs that did something, and as many that found nothing new. Those of
     # published files on disk always stay.
     keep_runs: int = 400
+    # What a failed step was given is kept in `failures/` in the folder of the data, up to so many megabytes.
+    # `etl debug` runs it again from there. 0: it leaves nothing.
+    failure_megabytes: int = 200
     # `yes`: `luigi --module etl` shows the progress of a run on a terminal, as `etl run` does.
     progress: str = "no"
     # It keeps no run that began more days ago. 0: as long as `keep_runs` says.

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from etl import engine
 from etl.errors import EtlError, LedgerError, few
-from etl.ledger import Key, Ledger, Run
+from etl.ledger import Key, Ledger, Receipt, Run
 from etl.ledger.history import DONE, FAILED, KILLED, WAITING, History, RunFacts, StepId, StepRow
 from etl.ledger.run_log import forget_logs
 from etl.ledger.spent import Meter
 from etl.project import Project
+from etl.run.failures.kept import forget_bundles
 
 if TYPE_CHECKING:
     from etl.plan import Plan
@@ -40,6 +41,9 @@ class Doing:
 
     steps: Sequence[StepId]
     meter: Meter = field(default_factory=Meter)
+    #: The partitions that are extracted, and the receipts that a step began with, for what it leaves if it fails.
+    dates: Sequence[date] = ()
+    receipts: Mapping[Key, Receipt] = field(default_factory=dict)
 
     @property
     def named(self) -> tuple[str, str]:
@@ -128,12 +132,21 @@ def note_delivered(run: Recorded, due: Iterable[str]) -> None:
 
 
 @contextmanager
-def recorded(run: Recorded, step: str, names: Iterable[str] = ("",), *, is_shared: bool = False) -> Iterator[None]:
+def recorded(
+    run: Recorded,
+    step: str,
+    names: Iterable[str] = ("",),
+    *,
+    is_shared: bool = False,
+    dates: Sequence[date] = (),
+    receipts: Mapping[Key, Receipt] | None = None,
+) -> Iterator[None]:
     """Note that steps of one kind are under way meanwhile, and what they cost this process.
 
     With `is_shared` they are done in one go, and the receipt of each says when it began and what it has cost.
+    `dates` are the partitions that are extracted, `receipts` those that the step began with.
     """
-    doing = Doing([StepId(step, name) for name in names])
+    doing = Doing([StepId(step, name) for name in names], dates=dates, receipts=receipts or {})
     run.doing = doing
     run_id = run.row.run_id
     with suppress(LedgerError):
@@ -165,19 +178,25 @@ def retried(run: Recorded, do: Callable[[], _Result]) -> _Result:
     return result
 
 
-def note_failed(run: Recorded, error: Exception) -> None:
-    """Note that what this process does has failed, and why: of several steps, those without a receipt."""
+def note_failed(run: Recorded, error: Exception) -> dict[StepId, str]:
+    """Note that what this process does has failed, and why: of several steps, those without a receipt.
+
+    Return these with the reason of each.
+    """
     doing, run.doing = run.doing, None
     if doing is None:
-        return
+        return {}
     with suppress(LedgerError):
         receipts = run.ledger.receipts()
         left = [step for step in doing.steps if not _is_proved(run, receipts.get(Key(*step)))]
         each = error.each if isinstance(error, EtlError) else {}
         # of what was to be done in one go, that of which nothing is said only waits for another
-        failed = {step: each.get(step.name, "") if each else str(error) for step in left}
-        run.history.fail(run.row.run_id, {step: why for step, why in failed.items() if why})
-        run.history.wait(run.row.run_id, [step for step, why in failed.items() if not why])
+        reasons = {step: each.get(step.name, "") if each else str(error) for step in left}
+        failed = {step: why for step, why in reasons.items() if why}
+        run.history.fail(run.row.run_id, failed)
+        run.history.wait(run.row.run_id, [step for step in left if step not in failed])
+        return failed
+    return {}
 
 
 def close(run: Recorded) -> None:
@@ -205,6 +224,7 @@ def prune(run: Recorded) -> None:
     with suppress(LedgerError, OSError):
         gone = run.history.prune(settings.keep_runs, since, [run.row.run_id])
         forget_logs(run.project, gone, since, run.ledger)
+        forget_bundles(run.project, gone, run.ledger)
 
 
 def waiting(run: Recorded, rows: Collection[StepRow]) -> Iterator[tuple[StepId, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -13,15 +12,14 @@ from time import perf_counter
 from typing import TypeVar
 
 from etl.contract.masking import disguised
-from etl.engine import REBUILT, discard_build, is_damage
-from etl.errors import FULL, AuditError, Crash, EtlError, StepError, counted, few, is_full_disk, sentence
+from etl.errors import AuditError, Crash, EtlError, counted, few, sentence
 from etl.ledger import FAILED, Key, Receipt, failed_note, now
 from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.plan import Plan
 from etl.plan.personal import personal_columns
-from etl.project import Project
 from etl.run import recording
 from etl.run.active import ActiveRun
+from etl.run.explaining import explained
 from etl.sources import Source
 from etl.stages import audited, lake, published, warehouse
 
@@ -40,7 +38,7 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     deliveries = [plan.held[source][day] for day in dates]
     content = {day: plan.fingerprints[extract_key(source, day)] for day in dates}
     before = _before(plan, source, dates)
-    with recording.recorded(run, "extract", [source]):
+    with recording.recorded(run, "extract", [source], dates=dates):
         take = partial(lake.extract, run.extracting, plan.catalog.sources[source], deliveries, content)
         receipts = recording.retried(
             run, lambda: take(run.ledger, plan.run_id, before, is_forced=plan.scope.force)
@@ -56,7 +54,7 @@ def load(run: ActiveRun, sources: Sequence[str]) -> None:
     """Make each raw.<source> hold what the lake holds."""
     started, plan = perf_counter(), run.plan
     receipts = run.ledger.receipts()
-    with recording.recorded(run, "load", sources, is_shared=True):
+    with recording.recorded(run, "load", sources, is_shared=True, receipts=receipts):
         contents = [_table(plan, name, receipts) for name in sources]
         loaded = recording.retried(run, lambda: warehouse.load(run.project, contents, run.ledger, plan.run_id))
     rows = {receipt.key.name: receipt.details["rows"] for receipt in loaded if receipt.details["loaded"]}
@@ -156,40 +154,16 @@ def publish(run: ActiveRun) -> None:
 
 def failed(error: Exception, run: ActiveRun, step: str, of: Sequence[str]) -> EtlError:
     """Say and note that a step failed, and return the error as messages explain it; `of` is what it was about."""
-    known = _explained(error, run)
-    explained = known or Crash(f"{' '.join([step, *of])}: {type(error).__name__}: {sentence(str(error))}")
-    log.error("failed: %s", explained, exc_info=None if known else error)
-    run.note_problem(step, explained)
-    recording.note_failed(run, explained)
-    return explained
+    known, doing = explained(error, run), run.doing
+    told = known or Crash(f"{' '.join([step, *of])}: {type(error).__name__}: {sentence(str(error))}")
+    log.error("failed: %s", told, exc_info=None if known else error)
+    run.note_problem(step, told)
+    lost = recording.note_failed(run, told)
+    if doing and lost:
+        from etl.run.failures.bundle import keep_bundles
 
-
-def _explained(error: Exception, run: ActiveRun) -> EtlError | None:
-    """Return what a user can cause, such as a full disk, as an error that says so; None for a fault of etl.
-
-    A build.duckdb that turns out to be damaged is discarded, so that the next run rebuilds it.
-    """
-    if is_damage(error) and REBUILT not in str(error):
-        warehouse.close_build(run.project)
-        discard_build(run.project, error)
-        return StepError(f"{run.project.build} is damaged. {REBUILT}\n{sentence(str(error))}")
-    is_duckdb = type(error).__module__.split(".")[0] in ("duckdb", "_duckdb")
-    is_full = is_full_disk(error) or FULL in str(error)
-    if isinstance(error, EtlError):
-        if is_full:
-            error.args = (f"{error}\n{_make_room(run.project)}",)
-        return error
-    if not isinstance(error, OSError) and not is_duckdb and not is_full:
-        return None
-    what = (
-        _make_room(run.project) if is_full else "Fix the cause, and run again. The next run continues from here."
-    )
-    return StepError(f"{sentence(str(error))}\n{what}")
-
-
-def _make_room(project: Project) -> str:
-    free = shutil.disk_usage(project.data).free / 1e6
-    return f"Make room: {project.data} has {free:,.0f} MB free. Run again; the next run continues from here."
+        keep_bundles(run, doing, lost, told, error)
+    return told
 
 
 def _unique(plan: Plan) -> dict[str, Sequence[str]]:

@@ -182,7 +182,7 @@ def not_begun(root: str, run_id: str, error: BaseException, scope: Scope | None,
 
 def is_night(scope: Scope | None, is_whole: bool) -> bool:
     """Return whether a run is a night: of everything up to a date."""
-    return is_whole and (scope is None or (scope.first == date.min and not scope.source))
+    return is_whole and (scope is None or (scope.first == date.min and not scope.source and scope.sources is None))
 
 
 def _tell_earlier(project: Project, ledger: Ledger, row: Run, earlier: list[str]) -> None:

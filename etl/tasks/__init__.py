@@ -9,6 +9,7 @@ from etl.tasks.graph import (
     Nightly,
     PublishedWarehouse,
     RawFile,
+    Retried,
     run_luigi,
 )
 from etl.tasks.promoted import Promoted
@@ -25,5 +26,6 @@ __all__ = [
     "Promoted",
     "PublishedWarehouse",
     "RawFile",
+    "Retried",
     "run_luigi",
 ]

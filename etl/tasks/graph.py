@@ -288,6 +288,19 @@ class Backfill(Batch):
         return Scope(values["stop"], values["start"], values["source"], force=values["force"])
 
 
+class Retried(Batch):
+    """What is stale up to `date`, with deliveries of some sources only: those that failed, as `etl retry` asks."""
+
+    date = luigi_options.DateParameter(positional=False, description="the batch date of the run that failed")
+    sources_only = luigi.Parameter(
+        default="", positional=False, description="the sources to take, with commas; default: none"
+    )
+
+    @classmethod
+    def scope_of(cls, values: Mapping[str, Any]) -> Scope:
+        return Scope(values["date"], sources=values["sources_only"])
+
+
 def run_luigi(arguments: Sequence[str]) -> None:
     """Run Luigi as its own command does: it ends the process with the exit code."""
     run_with_retcodes(["--module", "etl", *arguments])

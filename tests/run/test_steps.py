@@ -12,7 +12,8 @@ from etl.contract import Column, Contract
 from etl.contract.masking import withheld
 from etl.errors import DeliveryError, EtlError, is_full_disk, sentence
 from etl.ledger import Key, Receipt
-from etl.run.steps import _explained, built
+from etl.run.explaining import explained
+from etl.run.steps import built
 from tests.support import tiny
 
 
@@ -67,11 +68,11 @@ def full(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_full_disk_is_said_in_a_sentence_with_what_to_do(full: Exception, tmp_path: Path) -> None:
     run = SimpleNamespace(project=tiny.project(tmp_path))
-    explained = _explained(full, run)  # type: ignore[arg-type]
+    told = explained(full, run)  # type: ignore[arg-type]
 
     assert is_full_disk(full)
-    assert isinstance(explained, EtlError)
-    said, advice = str(explained).split("\n")
+    assert isinstance(told, EtlError)
+    said, advice = str(told).split("\n")
     assert "No space left on device" in said or "disk is full" in said
     assert not [part for part in ("{", "\\", "SET ", "PRAGMA", "Async") if part in said]
     assert advice.startswith(f"Make room: {run.project.data} has ")
@@ -80,10 +81,10 @@ def test_a_full_disk_is_said_in_a_sentence_with_what_to_do(full: Exception, tmp_
 def test_a_full_disk_that_a_step_explained_is_followed_by_what_to_do(full: Exception, tmp_path: Path) -> None:
     run = SimpleNamespace(project=tiny.project(tmp_path))
     known = DeliveryError(f"sales 2024-03-01 could not be extracted: {sentence(str(full))}")
-    explained = _explained(known, run)  # type: ignore[arg-type]
-    assert type(explained) is DeliveryError
-    assert str(explained).startswith(str(known)) and ("Make room" in str(explained)) == ("No space" in str(known))
-    assert _explained(DeliveryError("another"), run).args == ("another",)  # type: ignore[arg-type, union-attr]
+    told = explained(known, run)  # type: ignore[arg-type]
+    assert type(told) is DeliveryError
+    assert str(told).startswith(str(known)) and ("Make room" in str(told)) == ("No space" in str(known))
+    assert explained(DeliveryError("another"), run).args == ("another",)  # type: ignore[arg-type, union-attr]
 
 
 def test_a_full_disk_quotes_no_value_and_is_not_withheld(full: Exception) -> None:

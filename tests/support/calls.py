@@ -82,11 +82,13 @@ CALLS = {
     "quarantine discard": [["sales", "--reason", "x"], ["other", "--rule", "record", "--reason", WORD]],
     "run": [["--date", "2024-03-31"]],
     "reproduce": [[WORD]],
+    "debug": [[], [WORD]],
+    "retry": [[], [WORD]],
     "rollback": [[WORD], []],
     "purge": [["sales", "--date", "2024-03-01", "--yes"], [WORD, "--yes"]],
     "clear": [["gone", "--yes"], [WORD, "--yes"]],
 }
-IN_A_PROCESS = {"run", "quarantine replay", "quarantine discard"}
+IN_A_PROCESS = {"run", "retry", "quarantine replay", "quarantine discard"}
 
 
 def commands(group=cli, before=()):

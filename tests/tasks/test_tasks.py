@@ -21,6 +21,7 @@ NEEDS = {
     "PublishedWarehouse": "",
     "Nightly": "",
     "Backfill": "--start, --stop",
+    "Retried": "--date",
     "DeliveredSample": "--until",
     "Promoted": "--source-env, --target-env",
 }

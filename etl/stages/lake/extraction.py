@@ -16,7 +16,7 @@ from types import MappingProxyType
 from etl import engine
 from etl.contract.masking import withheld
 from etl.engine.retries import is_transient
-from etl.errors import Crash, DeliveryError, EtlError, UnreadableError
+from etl.errors import Crash, DeliveryError, EtlError, UnreadableError, traced
 from etl.ledger import Ledger, Receipt
 from etl.ledger.history import History, StepId
 from etl.project import Project
@@ -81,7 +81,9 @@ def extract(
             done[-1].take(together)
     if problems := [problem for extraction in done for problem in extraction.problems]:
         kind = Crash if any(extraction.has_crashed for extraction in done) else DeliveryError
-        raise kind("\n".join(problems))
+        error = kind("\n".join(problems))
+        error.traces = {source.name: "\n".join(text for extraction in done for text in extraction.traces)}
+        raise error
     return [receipt for extraction in done for receipt in extraction.receipts]
 
 
@@ -93,6 +95,7 @@ class _Extractor:
     ledger: Ledger
     is_forced: bool = False
     problems: list[str] = field(default_factory=list)
+    traces: list[str] = field(default_factory=list)
     has_crashed: bool = False
     receipts: list[Receipt] = field(default_factory=list)
     started: float = field(default_factory=perf_counter)
@@ -301,6 +304,7 @@ class _Extractor:
         try:
             yield
         except Exception as error:
+            self.traces.append(traced(error))
             where = f"{delivery.source} {delivery.date}: {delivery.file}"
             if is_transient(error):
                 cause = withheld(self.extraction.source.contract, error)

@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal, paths, qualified
-from etl.errors import Crash, EtlError, StepError, WithdrawnError, few, sentence
+from etl.errors import Crash, EtlError, StepError, WithdrawnError, few, sentence, traced
 from etl.ledger import Ledger, Receipt
 from etl.ledger.keys import extract_key, load_key
 from etl.ledger.spent import Meter
@@ -91,6 +91,7 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
 
     receipts: list[Receipt] = []
     failed: dict[str, EtlError] = {}
+    traces: dict[str, str] = {}
     with open_build(project, ledger, run_id) as con:
         for table in tables:
             try:
@@ -98,9 +99,11 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
             except StepError as error:
                 failed[table.source.name] = error
             except (duckdb.Error, OSError) as error:
+                traces[table.source.name] = traced(error)
                 failed[table.source.name] = _explained(con, project, table, ledger, error)
             except Exception as error:
                 log.error("%s", table.source.table, exc_info=error)
+                traces[table.source.name] = traced(error)
                 failed[table.source.name] = Crash(
                     f"{table.source.table} could not be loaded: {type(error).__name__}: {sentence(str(error))}"
                 )
@@ -109,7 +112,9 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
             _forget_withdrawn(project, table, ledger)
     ledger.write(*receipts)
     if failed:
-        raise _all_of(failed)
+        whole = _all_of(failed)
+        whole.traces = traces
+        raise whole
     return receipts
 
 

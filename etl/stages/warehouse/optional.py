@@ -26,12 +26,14 @@ class Failures:
     sources_of: Mapping[str, Sequence[str]] | None = None
     #: What is to be said of each model that fails the step; nothing of one that only reads such a model.
     problems: dict[str, str] = field(default_factory=dict)
+    #: Where each model that fails the step did.
+    traces: dict[str, str] = field(default_factory=dict)
     #: The optional models that failed: since when they hold what they hold, or nothing.
     optional: dict[str, str] = field(default_factory=dict)
     #: How often a model was begun that failed more than once.
     attempts: dict[str, int] = field(default_factory=dict)
 
-    def add(self, build: Build, problem: str) -> Receipt | None:
+    def add(self, build: Build, problem: str, trace: str = "") -> Receipt | None:
         """Note that a model failed; return its receipt if the step goes on without it.
 
         Raises nothing. A model with content of an earlier night keeps all of it, unless that may hold personal
@@ -44,6 +46,7 @@ class Failures:
         # a damaged file is not the model's fault: the step ends, and the file is built again
         if not model.header.optional or self.sources_of is None or is_damage(TransformError(problem)):
             self.problems[model.name] = problem
+            self.traces[model.name] = trace
             return None
         query = "select fingerprint, rows, seconds, built_at::varchar from etl.models where name = $1"
         held = self.con.execute(query, [model.name]).fetchall()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from etl.contract.casts import exact_cast
 from etl.engine.quoting import identifier, literal, qualified, set_variable
 from etl.engine.retries import is_transient
-from etl.errors import ModelError, TransformError, sentence
+from etl.errors import ModelError, TransformError, sentence, traced
 from etl.models import Code, Model, read_code
 from etl.stages.warehouse.work import Build, State, Work
 
@@ -54,20 +54,18 @@ def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State)
     columns = ", ".join(f"{identifier(name)} {type}" for name, type in model.columns)
     con.execute(f"create or replace table {qualified(model.name)} ({columns})")
     with _beside(con, build) as beside:
-        rows, problem, passes = _filled(con, beside, build, code)
-    if problem:
-        failed = TransformError(problem)
-        failed.is_transient = passes
+        rows, failed = _filled(con, beside, build, code)
+    if failed:
         raise failed
     return rows
 
 
 def _filled(
     con: duckdb.DuckDBPyConnection, beside: duckdb.DuckDBPyConnection, build: Build, code: Code
-) -> tuple[int, str, bool]:
-    """Fill the table; return its rows, what went wrong, and whether that passes by itself.
+) -> tuple[int, TransformError | None]:
+    """Fill the table; return its rows, and what went wrong.
 
-    As an error, it would keep all that is open alive.
+    It is not the error that was raised, which would keep all that is open alive.
     """
     model = build.model
     try:
@@ -77,9 +75,11 @@ def _filled(
             result = module.model(_Declared("READS", inputs), Context(_Declared("VARIABLES", variables)))
             if result is None:
                 raise TransformError(f"{model.place}: model() returned None. Return {_RETURNED}.")
-            return sum(_insert(con, model, batch) for batch in _batches(result)), "", False
+            return sum(_insert(con, model, batch) for batch in _batches(result)), None
     except TransformError as error:
-        return 0, str(error), is_transient(error)
+        failed = TransformError(str(error))
+        failed.is_transient, failed.traces = is_transient(error), {model.name: traced(error)}
+        return 0, failed
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from etl.contract.audit import ROW_COUNTS
 from etl.engine.quoting import qualified
 from etl.engine.retries import retried
-from etl.errors import TransformError, plain
+from etl.errors import TransformError, plain, traced
 from etl.ledger import Ledger, Receipt
 from etl.ledger.history import History, StepId
 from etl.ledger.keys import transform_key
@@ -88,7 +88,7 @@ def transform(
             History(ledger).tried(run_id, [StepId("transform", name)], attempts)
     if problems:
         error = TransformError("\n".join(problems))
-        error.each = failures.problems
+        error.each, error.traces = failures.problems, failures.traces
         raise error
     return receipts
 
@@ -124,7 +124,7 @@ def build_models(
         if together.problem and not together.before:
             if together.attempts > 1:
                 failures.attempts[remaining[0].model.name] = together.attempts
-            failed = failures.add(remaining.pop(0), together.problem)
+            failed = failures.add(remaining.pop(0), together.problem, together.trace)
             remaining, more = _without_hopeless(remaining, failures)
             tolerated = [failed, *more] if failed else more
             note(*tolerated)
@@ -139,14 +139,15 @@ def _without_hopeless(builds: Sequence[Build], failures: Failures) -> tuple[list
     return [build for build, is_hopeless, _ in found if not is_hopeless], [r for _, _, r in found if r]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Together:
-    """The models of one transaction; or the `problem` of one that undid it, and how many were `before` it."""
+    """The models of one transaction; or the `problem` of one that undid it, where it was, and how many before."""
 
     done: Sequence[_Done] = ()
     problem: str = ""
     before: int = 0
     attempts: int = 1
+    trace: str = ""
 
 
 class _Undone(Exception):
@@ -197,9 +198,11 @@ def _transaction(con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id
         before = min(len(done), len(builds) - 1)
         model = builds[before].model
         text = f"{model.place} could not be built: {plain(str(error))}"
+        known = error.traces if isinstance(error, TransformError) else {}
+        trace = known.get(model.name) or traced(error)
         problem = str(error) if isinstance(error, TransformError) else text
-        raise _Undone(_Together(problem=problem, before=before)) from error
-    return _Together(done)
+        raise _Undone(_Together(problem=problem, before=before, trace=trace)) from error
+    return _Together(done=done)
 
 
 def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int) -> _Done:

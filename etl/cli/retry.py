@@ -1,0 +1,45 @@
+"""`etl retry`: what failed in a run once more, and what waited for it."""
+
+from __future__ import annotations
+
+import click
+
+from etl.cli.options import named, opened
+from etl.cli.registry import RUN, under
+from etl.cli.screen import echo
+from etl.errors import few
+
+
+@under(RUN)
+@click.command()
+@click.argument("run", default="last", shell_complete=named("run"))
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="How many processes work at once.",
+)
+def retry(run: str, workers: int) -> None:
+    """Do again what failed in a run, and what waited for it.
+
+    RUN is an id that `etl runs` lists, or its beginning; `last`, or `failed` for the last run that failed. By
+    default it is the last run. Deliveries of other sources wait for the next night. The exit codes are those of a
+    run.
+    """
+    from etl.operations.retry import what_failed
+    from etl.reports.history import find_run
+    from etl.run.display import asked_for
+    from etl.tasks.graph import run_luigi
+
+    project, ledger = opened()
+    found = find_run(project, ledger, run)
+    again = what_failed(ledger, found)
+    if again is None:
+        echo(f"Nothing failed in run {found.run_id}. There is nothing to do again.")
+        return
+    steps = few([str(step.id) for step in again.steps]) or "all of it"
+    echo(f"Again, of run {found.run_id} of {found.batch_date}: {steps}.")
+    with asked_for():
+        run_luigi([*again.arguments, "--workers", str(workers)])

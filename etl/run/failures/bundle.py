@@ -1,0 +1,208 @@
+"""Writing what a failed step leaves: aside, then in one rename, and never in the way of the run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from configparser import ConfigParser
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from etl.errors import EtlError, printable_lines, traced
+from etl.ledger import Key, Receipt
+from etl.ledger.history import StepId
+from etl.ledger.keys import extract_key
+from etl.project import Project
+from etl.project.files import private
+from etl.project.project import CONFIG
+from etl.project.secret import scrubbed
+from etl.project.settings import VARIABLES, Settings
+from etl.run.failures import texts
+from etl.run.failures.facts import facts_of
+from etl.run.failures.inputs import Inputs, copy_folder, project_folders
+from etl.run.failures.kept import FACTS, PROJECT
+from etl.run.recording import Doing
+from etl.stages.warehouse import close_build
+
+if TYPE_CHECKING:
+    from etl.run.active import ActiveRun
+
+log = logging.getLogger("etl")
+
+#: What a newer etl raises when it writes what an older one would misread.
+VERSION = 1
+#: Of one run, so many failed steps leave something: forty models can fail for one cause.
+_MOST = 10
+#: A bundle takes no more than this share of the room on the disk.
+_SHARE = 4
+#: The settings that a bundle does not take along: where things are, and what only a night does.
+_LEFT_OUT = ("contracts", "sql", "data", "raw", "report", "metrics", "approvals", "umask", "failure_megabytes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Failure:
+    """One step that failed, and why; `reason` is what was said of it alone."""
+
+    run: ActiveRun
+    doing: Doing
+    step: StepId
+    reason: str
+    error: Exception
+    cause: BaseException
+
+    @property
+    def receipts(self) -> dict[Key, Receipt]:
+        """What the step found in the ledger."""
+        return {**self.doing.receipts, **self.run.ledger.receipts()}
+
+
+def keep_bundles(
+    run: ActiveRun, doing: Doing, failed: Mapping[StepId, str], error: Exception, cause: BaseException
+) -> None:
+    """Keep, of each step that failed, what it takes to run it again; what cannot be kept is said in the log.
+
+    `error` is what is said of all of them, `cause` what they raised.
+    """
+    for step, reason in failed.items() if run.project.settings.failure_megabytes else ():
+        try:
+            of = _Failure(run=run, doing=doing, step=step, reason=reason, error=error, cause=cause)
+            if folder := _keep(of):
+                log.info("kept what %s was given: etl debug %s", step, _short(run.project, folder))
+        except Exception as problem:
+            # without its own text, which can quote personal data
+            log.warning("warning: what %s was given could not be kept: %s", step, type(problem).__name__)
+
+
+def _keep(of: _Failure) -> Path | None:
+    project, run_id = of.run.project, of.run.plan.run_id
+    above = project.failures / run_id
+    if above.is_dir() and len(os.listdir(above)) >= _MOST:
+        return None
+    aside = private(project.scratch) / f"failure-{uuid4().hex}"
+    try:
+        aside.mkdir(mode=0o700)
+        _write(of, aside)
+        private(project.failures)
+        private(above)
+        target = _free(above, "-".join(filter(None, of.step)))
+        os.rename(aside, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return target
+
+
+def _free(folder: Path, name: str) -> Path:
+    """Return a path that is not taken: a source can fail in two processes at once."""
+    number, path = 1, folder / name
+    while path.exists():
+        number += 1
+        path = folder / f"{name}-{number}"
+    return path
+
+
+def _write(of: _Failure, folder: Path) -> None:
+    plan, (step, name) = of.run.plan, of.step
+    if step != "extract":
+        # what a connection still has in memory is in the file then
+        close_build(plan.project)
+    places = _write_project(plan.project, dict_of_folders(of), folder / PROJECT)
+    free = shutil.disk_usage(plan.project.data).free // _SHARE
+    inputs = Inputs(plan, folder / PROJECT, min(plan.project.settings.failure_megabytes * 1_000_000, free))
+    dates = [day for day in of.doing.dates if not _is_done(of, extract_key(name, day))]
+    _KEEPERS.get(step, Inputs.build)(*_asked(step, inputs, name, dates, of.receipts))
+    inputs.ledger(of.run.ledger, of.receipts)
+    facts = {
+        "version": VERSION,
+        "run_id": plan.run_id,
+        "batch_date": str(plan.scope.last),
+        "step": step,
+        "name": name,
+        "dates": list(map(str, dates)),
+        "failed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "error": {"kind": type(of.error).__name__, "message": printable_lines(of.reason)},
+        "places": [str(place) for place in (plan.project.data, plan.project.root)],
+        "versions": dict(of.run.row.versions) or texts.versions_here(),
+        "git_commit": of.run.row.git_commit,
+        "environment": sorted(os.environ),
+        "code": places,
+        "inputs": inputs.facts,
+        "plan": facts_of(plan),
+    }
+    traces = of.error.traces if isinstance(of.error, EtlError) else {}
+    texts.write_texts(folder, facts, plan, traces.get(name) or traced(of.cause))
+    _write_text(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=1))
+
+
+def _asked(
+    step: str, inputs: Inputs, name: str, dates: list[Any], receipts: dict[Key, Receipt]
+) -> tuple[Any, ...]:
+    if step == "extract":
+        return inputs, name, dates, receipts
+    return (inputs, name, receipts) if step == "load" else (inputs,)
+
+
+def _is_done(of: _Failure, key: Key) -> bool:
+    receipt = of.run.ledger.receipt(key)
+    return receipt is not None and receipt.run_id == of.run.plan.run_id
+
+
+def dict_of_folders(of: _Failure) -> dict[str, Path]:
+    """Return the folders of code by their places in the project of a bundle."""
+    return {said: folder for folder, said in project_folders(of.run.plan)}
+
+
+def _write_project(project: Project, folders: Mapping[str, Path], root: Path) -> dict[str, str]:
+    """Write a luigi.cfg, and the code; return where that lay."""
+    for said, folder in folders.items():
+        copy_folder(folder, root / said)
+        for path in (root / said).rglob("*"):
+            if path.suffix in (".py", ".sql"):
+                _scrub(path)
+    (root / "data").mkdir(parents=True)
+    contracts, sql = folders
+    parser = ConfigParser(interpolation=None)
+    defaults, mine = Settings(), project.settings
+    values = {item.name: getattr(mine, item.name) for item in fields(Settings) if item.name not in _LEFT_OUT}
+    chosen = {name: str(value) for name, value in values.items() if value != getattr(defaults, name)}
+    parser["etl"] = {
+        **chosen,
+        "contracts": contracts,
+        "sql": sql,
+        "environment": project.environment_name,
+        "failure_megabytes": "0",
+        "retries": "0",
+    }
+    parser[VARIABLES] = dict(project.variables)
+    with (root / CONFIG).open("w", encoding="utf-8") as file:
+        parser.write(file)
+    _scrub(root / CONFIG)
+    return {said: str(folder) for said, folder in folders.items()}
+
+
+def _scrub(path: Path) -> None:
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    if (hidden := scrubbed(text)) != text:
+        path.write_text(hidden, encoding="utf-8", errors="surrogateescape")
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(scrubbed(text), encoding="utf-8", errors="backslashreplace")
+
+
+def _short(project: Project, folder: Path) -> str:
+    return str(folder.relative_to(project.root) if folder.is_relative_to(project.root) else folder)
+
+
+def _publish(inputs: Inputs) -> None:
+    inputs.build()
+    inputs.published()
+
+
+#: What each kind of step is given; a model, and the audit, are given the warehouse.
+_KEEPERS: Mapping[str, Any] = {"extract": Inputs.extract, "load": Inputs.load, "publish": _publish}
