@@ -72,7 +72,7 @@ def logs(run: str, step: str, as_json: bool) -> None:
     from etl.reports.history import find_run, log_lines
 
     project, ledger = opened()
-    for line in log_lines(project, find_run(project, ledger, run).run_id, step):
+    for line in log_lines(project, ledger, find_run(project, ledger, run).run_id, step):
         if as_json:
             print_json(line, indent=None)
         else:

@@ -60,6 +60,7 @@ def sql(
     By default it is the current generation. Without a QUERY, the command says how to open the file. JSON and --out
     have every row.
     """
+    from etl.operations.answer_files import check_names
     from etl.project import load_project
     from etl.reports.query import ask, file_of, opening
 
@@ -79,6 +80,7 @@ def sql(
     if chart:
         return _draw(load_project(), names, rows, chart, out)
     if as_json:
+        check_names(names)
         return print_json([dict(zip(names, row, strict=True)) for row in rows], indent=None)
     shown = [["" if value is None else str(value) for value in row] for row in rows[:_SHOWN_ROWS]]
     show_table(names, shown, is_data=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,16 +43,16 @@ def write_answer(project: Project, query: str, file: Path, target: Path) -> int:
             found = con.sql(query)
             if found is None:
                 raise ConfigError("The query has no rows to write. Give a SELECT.")
-            _check_names(found)
+            check_names([name.lower() for name in found.columns])
             return _WRITERS[target.suffix.lower()](found, aside)
         except duckdb.Error as error:
             is_wrong = isinstance(error, duckdb.ProgrammingError | duckdb.DataError)
             raise (QueryError if is_wrong else EtlError)(sentence(str(error))) from error
 
 
-def _check_names(found: duckdb.DuckDBPyRelation) -> None:
-    names = Counter(name.lower() for name in found.columns)
-    if twice := [name for name, count in names.items() if count > 1]:
+def check_names(names: Sequence[str]) -> None:
+    """Raise ConfigError if columns have the same name, of which a file or an object would keep one."""
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise ConfigError(f"The query makes several columns named {few(twice)}. Give each its own name with `as`.")
 
 

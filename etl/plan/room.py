@@ -29,11 +29,16 @@ def check_room(plan: Plan) -> None:
     free = shutil.disk_usage(_existing(project)).free
     if free < needed:
         raise NoRoom(
-            f"{project.data} has {free / 1e6:,.0f} MB free, and about {needed / 1e6:,.0f} MB are needed: for the "
-            f"candidate ({candidate / 1e6:,.0f} MB), for one more generation of it, and for "
-            f"{delivered / 1e6:,.0f} MB of new deliveries. Nothing was begun. Make room, or keep fewer "
+            f"{project.data} has {_mb(free)} free, and about {_mb(needed)} are needed: for the candidate "
+            f"({_mb(candidate)}), for one more generation of it, and for {_mb(delivered)} of new deliveries. "
+            "Nothing was begun. Make room, or keep fewer "
             "generations ([etl] keep_generations)."
         )
+
+
+def _mb(size: float) -> str:
+    """Return a size in MB, of a few of them or less with the figures that tell it from none."""
+    return f"{size / 1e6:,.0f} MB" if size >= 1e7 or not size else f"{size / 1e6:.2g} MB"
 
 
 def _size(path: Path) -> int:

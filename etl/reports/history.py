@@ -114,10 +114,11 @@ def since(project: Project, ledger: Ledger) -> str:
     return f"The history begins {begins}: the ledger was damaged then, and was moved to {aside.name}."
 
 
-def log_lines(project: Project, run_id: str, step: str = "") -> Iterator[dict[str, Any]]:
+def log_lines(project: Project, ledger: Ledger, run_id: str, step: str = "") -> Iterator[dict[str, Any]]:
     """Yield what a run said, line by line; of one `step`, if it is given, by what is done or by its table.
 
-    Raises ConfigError if there is no log of it, or nothing in it of that step.
+    What was said of several in one go, such as small models, is said of each of them. Raises ConfigError if there
+    is no log of the run, or nothing in it of that step.
     """
     if not log_file(project, run_id).exists():
         raise ConfigError(
@@ -125,8 +126,13 @@ def log_lines(project: Project, run_id: str, step: str = "") -> Iterator[dict[st
             f"What the ledger knows: etl show {run_id}"
         )
     steps = set()
+    known: dict[str, set[str]] = {}
+    for row in History(ledger).steps([run_id]) if step else ():
+        known.setdefault(row.step, set()).update((row.name, str(row.id)))
     for line in read_log(project, run_id):
         names = {line["step"], line["name"], f"{line['step']} {line['name']}".strip()}
+        if not line["name"]:
+            names |= known.get(line["step"], set())
         steps |= names
         if not step or step in names:
             yield line

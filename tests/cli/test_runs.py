@@ -91,6 +91,22 @@ def test_a_log_is_told_line_by_line_and_step_by_step(project: Project) -> None:
         answer("logs", "failed", "laod")
 
 
+def test_what_was_said_of_models_in_one_go_is_said_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql = {f"marts/m{n}.sql": "select count(*) as n from raw.sales" for n in range(3)}
+    project = tiny.project(tmp_path / "many", sql=sql)
+    monkeypatch.setenv("ETL_PROJECT", str(project.root))
+    night(project)
+
+    of_all = answer("logs", "last", "transform")
+    assert "built marts.m0, marts.m1, marts.m2" in of_all
+    for name in ("marts.m0", "marts.m2", "transform marts.m1"):
+        assert answer("logs", "last", name) == of_all
+    with pytest.raises(ConfigError, match=r"says nothing of marts.m4\. Did you mean marts.m"):
+        answer("logs", "last", "marts.m4")
+
+
 def test_what_is_not_there_is_said(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="The history has no run 1999"):
         answer("show", "1999")

@@ -198,6 +198,13 @@ def ran(project: Project, monkeypatch: pytest.MonkeyPatch, *arguments: str):
     return CliRunner().invoke(cli, ["sql", *arguments])
 
 
+def test_json_loses_no_column_of_the_same_name(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = ran(project, monkeypatch, "select 1 as a, 2 as a", "--json")
+    assert isinstance(result.exception, ConfigError)
+    assert "several columns named a" in str(result.exception)
+    assert json.loads(ran(project, monkeypatch, "select 1 as a, 2 as b", "--json").output) == [{"a": 1, "b": 2}]
+
+
 def test_nothing_is_overwritten(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "x.csv"
     assert ran(project, monkeypatch, "select 1 as a", "--out", str(target)).exit_code == 0

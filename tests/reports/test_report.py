@@ -214,7 +214,7 @@ def test_a_report_that_cannot_be_written_is_said_and_fails_nothing(
 
     refresh(good, Ledger(good.ledger))
 
-    assert "the report could not be written: division by zero" in caplog.text
+    assert "the report could not be written: division by zero. Once the cause is gone: etl report" in caplog.text
 
 
 def test_only_a_project_that_asks_for_it_has_runs_write_it(tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def refresh(project: Project, ledger: Ledger) -> None:
     try:
         write_report(project, ledger)
     except Exception as error:
-        log.warning("warning: the report could not be written: %s", error)
+        why = error.strerror if isinstance(error, OSError) else error
+        log.warning("warning: the report could not be written: %s. Once the cause is gone: etl report", why)
 
 
 def remove_reports(project: Project) -> None:
