@@ -113,7 +113,7 @@ def _tail(run_id: str) -> Markup:
 def log(asked: Asked) -> list[dict[str, Any]]:
     """Return what a run said."""
     run_id = find_run(asked.project, asked.ledger, plain(asked.names[0])).run_id
-    return list(log_lines(asked.project, run_id, asked.text("step")))
+    return list(log_lines(asked.project, asked.ledger, run_id, asked.text("step")))
 
 
 def line_text(line: dict[str, Any]) -> str:
