@@ -76,7 +76,7 @@ class Serving:
             ) from None
         self.port = int(self._socket.getsockname()[1])
         self._limits = limits or Limits()
-        self.access = Access(token, is_read_only=is_read_only, names=tuple(names))
+        self.access = Access(token, is_read_only=is_read_only, names=(*names, host))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
         self._is_stopped = False

@@ -5,13 +5,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 from etl.errors import ConfigError
+from etl.ledger import Ledger
+from etl.reports.history import known_runs
 from etl.serve.access import Access, check_token, is_own_origin
 from etl.serve.limits import Limit
 from etl.serve.server import Serving
+from tests.support import tiny
 from tests.support.serving import BEARER, TOKEN, Client
 
 
@@ -23,6 +27,7 @@ def begun(project, *options: str, token: str = TOKEN):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "ETL_PROJECT": str(project.root), "ETL_SERVE_TOKEN": token},
+        start_new_session=True,
     )
     assert process.stdout
     first = process.stdout.readline()
@@ -45,16 +50,19 @@ def test_it_serves_until_it_is_asked_to_end(project, number):
     assert TOKEN not in log and "secret" not in log
 
 
-def test_a_change_goes_on_when_the_server_ends(project):
+def test_a_change_goes_on_when_the_server_and_its_terminal_end(project):
+    tiny.deliver(project, {"sales/2024-03-06.csv": "id,item\n11,cup\n"})
     process, client = begun(project)
-    answer = client.post("/runs", {})
-    assert answer.status == 202
-    process.terminate()
+    assert client.post("/runs", {}).status == 202
+    # as Ctrl-C does, which all processes of a terminal get
+    os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
-    # whoever has the lock is waited for: it was not taken down with the server
-    subprocess.run(
-        [sys.executable, "-m", "etl", "show"], env={**os.environ, "ETL_PROJECT": str(project.root)}, check=True
-    )
+    for _ in range(600):
+        last = known_runs(project, Ledger(project.ledger, is_reading=True), 1)[0]
+        if last["trigger"] == "serve" and last["state"] != "under way":
+            break
+        time.sleep(0.1)
+    assert (last["trigger"], last["state"], last["rows"]) == ("serve", "published", 1)
 
 
 @pytest.mark.parametrize(
