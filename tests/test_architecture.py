@@ -45,7 +45,7 @@ LIBRARIES = {
     "models": {"duckdb"},
     "stages": {"duckdb", "numpy", "pyarrow", "tenacity"},
     "plan": {"duckdb"},
-    "reports": {"duckdb", "apprise", "prometheus_client"},
+    "reports": {"duckdb", "apprise", "prometheus_client", "openlineage"},
     "run": {"duckdb", "rich"},
     "operations": {"duckdb", "pyarrow", "cronsim", "xlsxwriter"},
     "serve": {"tornado"},

@@ -62,6 +62,7 @@ create table if not exists incidents (
 create table if not exists notices (
     id integer primary key, run_id text, at text, channel text, title text, body text, state text, tries integer,
     tried_at text, said text, claim text);
+create table if not exists lineage (run_id text primary key, events integer, accepted integer);
 create table if not exists untold (run_id text primary key);
 """
 

@@ -209,7 +209,7 @@ class History:
 
 
 #: The tables whose rows belong to a run, and go with it.
-OF_RUNS = ("steps", "check_history", "run_facts", "problems", "runs")
+OF_RUNS = ("steps", "check_history", "run_facts", "problems", "lineage", "runs")
 
 _USUAL = f"""
 select step, name, avg(seconds) from (

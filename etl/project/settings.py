@@ -77,6 +77,9 @@ class Settings:
     # File for the figures of the last run, such as `/var/lib/node_exporter/etl.prom`, absolute or relative to the
     # project: a collector of Prometheus reads it. Empty: none.
     metrics: str = ""
+    # `yes`: every run that did something ends by writing its events of OpenLineage, `lineage/<run>.jsonl` in the
+    # folder of the data; with the variable `ETL_LINEAGE_URL` it posts them.
+    lineage: str = "no"
 
     @property
     def writes_report(self) -> bool:
@@ -179,8 +182,9 @@ def _check(path: Path, settings: Settings) -> None:
         )
     if not re.fullmatch("0?[0-7]{3}", settings.umask) or settings.mask & 0o700:
         raise ConfigError(f"{path}: [etl] umask = {settings.umask} is not a mask such as 022 or 027.")
-    if settings.report not in ("yes", "no"):
-        raise ConfigError(f"{path}: [etl] report = {settings.report} is neither yes nor no.")
+    for key in ("report", "lineage"):
+        if (said := getattr(settings, key)) not in ("yes", "no"):
+            raise ConfigError(f"{path}: [etl] {key} = {said} is neither yes nor no.")
     try:
         ZoneInfo(settings.timezone)
     except (ZoneInfoNotFoundError, ValueError) as error:

@@ -60,6 +60,9 @@ def begun(run: Telling) -> None:
 
     It is called when the run has its lock, so that whatever is not told yet has ended.
     """
+    if run.project.settings.lineage == "yes":
+        # while an interpreter ends, not everything can be imported
+        import etl.reports.openlineage
     if not is_on():
         return
     with _harmless():
@@ -135,7 +138,21 @@ def _write_metrics(run: Telling) -> None:
 
 
 def send(run: Telling) -> None:
-    """Send what waits, when the lock is released; and tell the server that watches nights how this one ended."""
+    """Send what waits, when the lock is released; and tell the server that watches nights how this one ended.
+
+    Then the events of its lineage are written, if the project asks for them.
+    """
+    _send(run)
+    if run.project.settings.lineage == "yes":
+        from etl.reports.openlineage import write_lineage
+
+        try:
+            write_lineage(run.project, run.ledger, run.row)
+        except (EtlError, OSError, RuntimeError) as error:
+            log.warning("warning: the lineage of this run was not written: %s", error)
+
+
+def _send(run: Telling) -> None:
     if not is_on():
         return
     ledger, row = run.ledger, run.row

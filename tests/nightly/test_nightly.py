@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"pandas", "pandera", "pyarrow", "duckdb"}
+HEAVY = {"pandas", "pandera", "pyarrow", "duckdb", "apprise", "prometheus_client", "openlineage", "httpx2"}
 
 
 def test_a_fresh_project_publishes_the_enriched_orders(tools, tmp_path) -> None:

@@ -16,9 +16,13 @@ SECRETS = {
     "ETL_NOTIFY": "json://canary-user-12:canary-notify-88@127.0.0.1:1/canary-path-3c",
     "ETL_NOTIFY_ANN": "nonsense://canary-owner-4e",
     "ETL_PING_URL": "http://127.0.0.1:1/canary-ping-6f",
+    "ETL_LINEAGE_URL": "http://canary-login-2b:canary-word-9e@127.0.0.1:1/canary-lineage-7d",
+    "ETL_LINEAGE_TOKEN": "canary-token-a4",
 }
 #: No part of it may be said either.
 PARTS = ["canary-user-12", "canary-notify-88", "canary-path-3c", "canary-owner-4e", "canary-ping-6f"]
+PARTS += ["canary-login-2b", "canary-word-9e", "canary-lineage-7d"]
+SETTINGS = "threads = 1\nlineage = yes\nmetrics = data/etl.prom\n"
 CONTRACTS = tiny.CONTRACTS.replace("item: str = pa.Field(", 'item: str = pa.Field(metadata={"pii": "hash"}, ')
 SQL = {**tiny.SQL, "audits/few.sql": "-- fail: too many\nselect * from raw.sales where id > 3"}
 
@@ -26,7 +30,7 @@ SQL = {**tiny.SQL, "audits/few.sql": "-- fail: too many\nselect * from raw.sales
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
     """A project after good nights, failed ones, a rollback and every command, and all that these printed."""
-    project = tiny.project(tmp_path_factory.mktemp("secrets"), CONTRACTS, SQL)
+    project = tiny.project(tmp_path_factory.mktemp("secrets"), CONTRACTS, SQL, settings=SETTINGS)
     texts = [run(project, "luigi", "--module", "etl", "Nightly", "--date", "2024-03-31")]
     tiny.deliver(project, {"sales/2024-03-03.csv": "id,item\n3,cup\nx,broken\n"})
     texts.append(run(project, "luigi", "--module", "etl", "Nightly", "--date", "2024-03-31"))
@@ -65,6 +69,7 @@ def test_the_nights_were_of_every_kind(said: tuple[Project, str]) -> None:
     for text in (
         "a message to ETL_NOTIFY 1 (json) could not be sent",
         "the server of ETL_PING_URL could not be told",
+        "not taken by the server of ETL_LINEAGE_URL",
         "published generation",
         "rolled back from",
         "is refused",
@@ -82,5 +87,6 @@ def test_a_secret_is_said_nowhere(said: tuple[Project, str], secret: str) -> Non
 @pytest.mark.parametrize("secret", [*SECRETS.values(), *PARTS])
 def test_a_secret_is_written_nowhere(said: tuple[Project, str], secret: str) -> None:
     files = list(written(said[0]))
-    assert {Path(file).suffix for file, _ in files} >= {".parquet", ".duckdb", ".sqlite", ".json"}
+    assert {Path(file).suffix for file, _ in files} >= {".parquet", ".duckdb", ".sqlite", ".json", ".jsonl"}
+    assert {Path(file).parts[0] for file, _ in files} >= {"lineage", "etl.prom"}
     assert [file for file, text in files if secret in text] == []
