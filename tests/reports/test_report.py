@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from etl.errors import ConfigError
+from etl.errors import ConfigError, printable
 from etl.ledger import Ledger
 from etl.ledger.lock import locked
 from etl.project import Project, load_project
 from etl.reports.page import refresh, remove_reports, write_report
 from etl.reports.page.data import report_data
+from etl.reports.page.document import packed
 from etl.stages.published import current, generations, rollback
 from tests.support import reports, tiny
 from tests.support.projects import environment
@@ -139,7 +142,7 @@ HOSTILE = [
     "<img src=x onerror='window.hacked = 1'>",
     "]]><!--<script>window.hacked=1//",
     '" onmouseover="window.hacked = 1',
-    "\u202egpj.exe\u2066\u200b",
+    "\u202egpj.exe\u2066\u200b\x1b[31m",
     "javascript:window.hacked=1",
     "${window.hacked=1} {{constructor.constructor('window.hacked=1')()}}",
 ]
@@ -158,6 +161,21 @@ def test_hostile_values_are_texts(tmp_path: Path) -> None:
     assert "<script>window.hacked = 1</script>" in said
     assert "\\u202egpj.exe" in said
     assert "\\u202egpj.exe" in json.dumps(data_of(html), ensure_ascii=False).replace("\\\\", "\\")
+
+
+SEEN = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]) | st.sampled_from('\n\t\\"u0b'))
+
+
+UNSEEN = "\x00\x08\x0c\x1b\x1f\x7f\x9b\xad\u061c\u200f\u2028\u202e\u2069\ufeff\U000e0041"
+
+
+@given(seen=SEEN, unseen=st.sampled_from(UNSEEN))
+def test_what_cannot_be_seen_is_shown_as_its_code_and_all_else_as_it_is(seen: str, unseen: str) -> None:
+    def read(text: str) -> str:
+        return str(json.loads(gzip.decompress(base64.b64decode(packed({"a": text}))))["a"])
+
+    assert read(seen) == seen
+    assert read(f"{seen}{unseen}{seen}") == f"{seen}{printable(unseen)}{seen}"
 
 
 def hostile(root: Path) -> Project:

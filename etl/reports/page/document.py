@@ -12,6 +12,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
+from etl.errors import printable
 from etl.reports.page.glance import glance
 from etl.reports.page.markup import Markup, element, hash_source, raw
 
@@ -32,7 +33,12 @@ PAGES = {
 #: What a report says of what made it, near its beginning.
 GENERATOR = "etl report"
 #: What would turn the text around it, or cannot be seen; in the page it is shown as its code.
-_UNSEEN = re.compile("[\\u00ad\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ufff9-\\ufffb\\x7f-\\x9f]")
+_UNSEEN = re.compile(
+    "[\\x7f-\\x9f\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb"
+    "\\U000e0000-\\U000e007f]"
+)
+#: An escape of JSON. Those of control characters, but for tabs and line ends, are `code`.
+_ESCAPE = re.compile(r"\\(?:(?P<code>u00[01][0-9a-f]|[bf])|.)")
 _LEVEL = 5
 
 
@@ -85,9 +91,15 @@ def document(data: Mapping[str, Any], beside: Mapping[str, str] = MappingProxyTy
 def packed(data: Mapping[str, Any]) -> str:
     """Return data as the text in which the page holds it: JSON, compressed, of letters that end no element."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
-    shown = _UNSEEN.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
+    text = _UNSEEN.sub(lambda found: _as_code(found[0]), text)
+    shown = _ESCAPE.sub(lambda found: _as_code(json.loads(f'"{found[0]}"')) if found["code"] else found[0], text)
     small = gzip.compress(shown.encode("utf-8", "backslashreplace"), _LEVEL, mtime=0)
     return base64.b64encode(small).decode("ascii")
+
+
+def _as_code(char: str) -> str:
+    """Return JSON of the code of a character, as messages and links show it."""
+    return json.dumps(printable(char))[1:-1]
 
 
 def _header(data: Mapping[str, Any], beside: Mapping[str, str]) -> Markup:
