@@ -22,7 +22,7 @@ from etl.contract.cleansing import Clean
 from etl.engine.quoting import identifier
 from etl.errors import EtlError
 from etl.sources import Source
-from etl.sources.formats import Csv, blocks, csv_file
+from etl.sources.formats import Csv, blocks, csv_file, csv_small
 from etl.sources.formats.blocks import Unproven
 from etl.stages.lake import grouped, in_blocks
 from tests.support import tiny
@@ -95,11 +95,13 @@ def case(random: Random) -> Case:
     return Case(source, {name: _file(random, source) for name in names}, random.choice(ZONES))
 
 
-def compare(case: Case, folder: Path, *, block_bytes: int = 200, small_bytes: int = 100) -> bool:
+def compare(
+    case: Case, folder: Path, *, block_bytes: int = 200, small_bytes: int = 100, most: int = 10**6
+) -> bool:
     """Extract a case both ways; AssertionError for any difference. Return whether blocks were taken at all."""
     with mock.patch.object(in_blocks, "LEAST_BYTES", 1 << 60):
         whole = extracted(case, folder / "project")
-    with _forced(block_bytes, small_bytes) as written:
+    with _forced(block_bytes, small_bytes, most) as written:
         blocks = extracted(case, folder / "project")
     assert blocks == whole, shown(case, whole, blocks)
     return bool(written)
@@ -153,7 +155,7 @@ def shown(case: Case, whole: Outcome, blocks: Outcome) -> str:
 
 
 @contextmanager
-def _forced(block_bytes: int, small_bytes: int) -> Iterator[list[Path]]:
+def _forced(block_bytes: int, small_bytes: int, most: int) -> Iterator[list[Path]]:
     """Take everything in blocks that can be, in small ones; only what is not proven may be given back."""
     from etl.stages.lake import lake_file
 
@@ -177,6 +179,7 @@ def _forced(block_bytes: int, small_bytes: int) -> Iterator[list[Path]]:
         mock.patch.object(blocks, "BLOCK_BYTES", block_bytes),
         mock.patch.object(blocks, "COLUMN_BYTES", 0),
         mock.patch.object(csv_file, "SMALL_BYTES", small_bytes),
+        mock.patch.object(csv_small, "MOST_BYTES", most),
         mock.patch.object(lake_file.LakeFile, "finish", finished),
     ):
         yield written

@@ -16,7 +16,7 @@ SMALL_BYTES = 4 << 20
 _CACHED_BYTES = 1 << 19
 
 
-def counted(content: FileText, body: Body, dialect: Dialect, columns: Sequence[str]) -> int | None:
+def counted(content: bytes | FileText, body: Body, dialect: Dialect, columns: Sequence[str]) -> int | None:
     """Return the records of a small file if counting proves that DuckDB reads it right, else None.
 
     In text without quotes, blank lines, mixed line ends, second headers or invalid UTF-8, delimiters =
@@ -39,7 +39,7 @@ def counted(content: FileText, body: Body, dialect: Dialect, columns: Sequence[s
     return lines if is_exact and is_head_plain(content, body, returns > 0) else None
 
 
-def is_head_plain(content: FileText, body: Body, has_returns: bool) -> bool:
+def is_head_plain(content: bytes | FileText, body: Body, has_returns: bool) -> bool:
     """Return whether the lines above the records are as many for DuckDB as for us."""
     head = content[: body.start]
     lines = body.line - 1

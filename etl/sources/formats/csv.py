@@ -14,6 +14,7 @@ from etl.sources.formats.plain import TextFile, check_pattern, exact_encoding, p
 
 if TYPE_CHECKING:
     from etl.sources.formats.csv_file import CsvFile
+    from etl.sources.formats.csv_small import SmallTexts
     from etl.sources.formats.splitter import Dialect
 
 _LINE_ENDS = ("\n", "\r", "\0")
@@ -201,6 +202,18 @@ class Csv(TextFile):
             for copy in (scratch, scratch.with_name(f"{scratch.name}.copy")):
                 copy.unlink(missing_ok=True)
             raise
+
+    def small_texts(self) -> SmallTexts | None:
+        """Return what takes small files of this dialect from memory; None if that needs more than counting."""
+        from etl.sources.formats.blocks import Marks
+        from etl.sources.formats.csv_small import SmallTexts
+
+        around = (self.names, self.preamble, self.footer, self.comment, self.trailing_delimiter, self.member)
+        if self.header != 1 or any(around) or self.escape or self.escapes or self._is_by_lines:
+            return None
+        marks = Marks(self.delimiter, "", self.nulls)
+        is_plain = marks.is_readable and self.encoding.lower() in ("utf-8", "utf8", "utf-8-sig")
+        return SmallTexts(self._dialect(), marks, self.compression) if is_plain else None
 
     def record_format(self, columns: Sequence[str]) -> Csv:
         """Return the dialect of a record's text alone: the same, with nothing around the records."""

@@ -30,6 +30,7 @@ from etl.stages.lake.grouped import extract_small
 from etl.stages.lake.inputs import Input, Lines, open_file, which
 from etl.stages.lake.place import Extracted, Extraction, folders, place, refusal, why_too_few
 from etl.stages.lake.skipped import eaten, look
+from etl.stages.lake.small import Smalls, is_small
 from etl.stages.lake.unchanged import is_changed, read_unchanged
 from etl.stages.raw import Delivery
 
@@ -147,6 +148,8 @@ class _Extractor:
         """Open one delivery: refuse it, let it wait for others like it, or extract it alone."""
         if not self.is_forced and (receipt := discard_again(self.extraction, delivery)):
             return self._write([receipt])
+        if opening := self._small(delivery):
+            return self._wait(opening, self._layout(opening))
         opening = self._opened(delivery)
         if opening is None:
             return
@@ -163,8 +166,19 @@ class _Extractor:
         layout = self._layout(opening)
         if layout is None or opening.delivery.corrections:
             return self._alone(opening)
+        self._wait(opening, layout)
+
+    def _small(self, delivery: Delivery) -> Opening | None:
+        """Return a small delivery that is known to be sound from one reading of it."""
+        return self._smalls.taken(delivery) if self.is_worth_blocks and self._is_for_blocks else None
+
+    @cached_property
+    def _smalls(self) -> Smalls:
+        return Smalls(self.extraction.source)
+
+    def _wait(self, opening: Opening, layout: object) -> None:
         waiting = self.waiting[layout]
-        size = sum(item.delivery.size for item in waiting) + delivery.size
+        size = sum(item.delivery.size for item in waiting) + opening.delivery.size
         if waiting and (size > _CHUNK_BYTES or len(waiting) == _CHUNK_DELIVERIES):
             self._extract_clean(self.waiting.pop(layout))
         self.waiting[layout].append(opening)
@@ -248,10 +262,18 @@ class _Extractor:
         self._place([extracted for extracted in results if extracted])
         for opening, result in zip(chunk, results, strict=True):
             if result is None:
-                self._alone(opening)
+                self._again(opening)
             else:
                 with self._closing(opening):
                     pass
+
+    def _again(self, opening: Opening) -> None:
+        """Extract one alone that could not be taken with others."""
+        if not is_small(opening):
+            return self._alone(opening)
+        with self._noting(opening.delivery), self._closing(opening):
+            if whole := self._opened(opening.delivery):
+                self._alone(whole)
 
     def _wanted(self, result: Extracted | None) -> Extracted | None:
         """Return what was extracted; None if it has too few rows, which the careful way explains."""

@@ -182,6 +182,11 @@ def reopened(file: Input, path: Path, scratch: Path, lines: Mapping[int, int] = 
     return Input(file=file.file, opened=opened, names=tuple(_names(source, opened.columns)), source=source)
 
 
+def names_of(source: Source, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the contract's names of a file's columns."""
+    return tuple(_names(source, columns))
+
+
 def _names(source: Source, columns: Sequence[str]) -> Iterator[str]:
     aliases = {alias: column.name for column in source.contract.columns for alias in column.aliases}
     return (aliases.get(name, name) for name in columns)

@@ -21,7 +21,11 @@ def test_any_delivery_in_blocks_is_what_it_is_as_a_whole(
     case = both_ways.case(random)
 
     both_ways.compare(
-        case, tmp_path, block_bytes=random.choice((60, 300, 3000)), small_bytes=random.choice((0, 99))
+        case,
+        tmp_path,
+        block_bytes=random.choice((60, 300, 3000)),
+        small_bytes=random.choice((0, 99)),
+        most=random.choice((0, 10**6)),
     )
 
 

@@ -135,6 +135,7 @@ def test_many_partitions_are_on_the_disk_before_they_are_renamed_and_their_folde
 def test_lines_that_no_block_holds_give_the_file_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("etl.sources.formats.blocks.BLOCK_BYTES", 16)
     monkeypatch.setattr("etl.sources.formats.blocks.COLUMN_BYTES", 0)
+    monkeypatch.setattr("etl.sources.formats.csv_small.MOST_BYTES", 0)
     project, _ = taken(tmp_path, "id,item,price\n1,a line of more bytes than a block,1\n2,pen,1\n")
 
     assert not was_in_blocks(project)

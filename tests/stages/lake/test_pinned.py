@@ -82,6 +82,29 @@ def test_a_delivery_that_is_swapped_is_not_taken(
     assert not any(b"secret" in path.read_bytes() for path in project.lake.rglob("*.parquet"))
 
 
+@pytest.mark.parametrize("swap", SWAPS)
+def test_a_small_delivery_that_is_swapped_is_not_taken(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swap: Callable[[Path, Path], None]
+) -> None:
+    file = project.raw / "sales" / "2024-03-01.csv"
+    monkeypatch.setattr("etl.stages.lake.in_blocks.LEAST_BYTES", 0)
+    done: list[bool] = []
+
+    def swapped() -> None:
+        if not done:
+            done.append(True)
+            swap(file, tmp_path / "outside")
+
+    _before(monkeypatch, "etl.stages.lake.small._read", swapped)
+
+    with pytest.raises(DeliveryError):
+        tiny.night(project)
+
+    assert done
+    assert not list(project.lake.glob("sales/*=2024-03-01/data.parquet"))
+    assert not any(b"secret" in path.read_bytes() for path in project.lake.rglob("*.parquet"))
+
+
 def test_many_files_are_read_with_few_of_them_open(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("etl.stages.lake.pinned._MOST_OPEN", 1)
     tiny.night(project)
