@@ -144,6 +144,8 @@ def _asked(
 ) -> tuple[Any, ...]:
     if step == "extract":
         return inputs, name, dates, receipts
+    if step == "transform":
+        return inputs, name
     return (inputs, name, receipts) if step == "load" else (inputs,)
 
 
@@ -204,5 +206,10 @@ def _publish(inputs: Inputs) -> None:
     inputs.published()
 
 
-#: What each kind of step is given; a model, and the audit, are given the warehouse.
-_KEEPERS: Mapping[str, Any] = {"extract": Inputs.extract, "load": Inputs.load, "publish": _publish}
+#: What each kind of step is given; the audit is given the warehouse.
+_KEEPERS: Mapping[str, Any] = {
+    "extract": Inputs.extract,
+    "load": Inputs.load,
+    "transform": Inputs.transform,
+    "publish": _publish,
+}

@@ -15,6 +15,7 @@ from etl.ledger.keys import extract_key
 from etl.plan import Plan
 from etl.project.files import copy_file, link_file
 from etl.project.files import sha256 as file_hash
+from etl.run.failures.sample import write_sample
 from etl.sources import Source
 from etl.stages import lake
 from etl.stages.lake.corrections import corrections_file
@@ -23,7 +24,8 @@ from etl.stages.published.switching import export_link
 
 #: The tables of the ledger that steps read.
 _READ = ("receipts", "row_counts", "profiles", "checks", "generations")
-WHOLE, LEFT, PERSONAL = "whole", "too large", "personal data"
+WHOLE, SAMPLE, LEFT, PERSONAL = "whole", "a sample", "too large", "personal data"
+_BUILD = "data/warehouse/build.duckdb"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +75,23 @@ class Inputs:
     def build(self) -> None:
         """Keep the warehouse as the step found it."""
         build = self.plan.project.build
-        self._keep(build, "data/warehouse/build.duckdb")
+        self._keep(build, _BUILD)
         self._keep(build.with_name(f"{build.name}.wal"), "data/warehouse/build.duckdb.wal")
+
+    def transform(self, name: str) -> None:
+        """Keep the warehouse; one that has no room, with few rows of what the model reads."""
+        build = self.plan.project.build
+        target = self.folder / _BUILD
+        if build.stat().st_size <= self.left:
+            return self.build()
+        write_sample(self.plan, name, target)
+        size, kept = target.stat().st_size, SAMPLE
+        if size > self.left:
+            target.unlink()
+            kept = LEFT
+        self.left -= size
+        hashed = file_hash(target) if kept == SAMPLE else ""
+        self.files.append(Input(path=str(build), name=_BUILD, sha256=hashed, bytes=size, kept=kept))
 
     def published(self) -> None:
         """Keep what publishing looks at beside the warehouse: what holds it, and what is in an export's way."""

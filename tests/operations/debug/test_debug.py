@@ -243,3 +243,35 @@ def test_a_bundle_of_a_newer_etl_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bundle.json").write_text('{"version": 99, "versions": {"etl": "9.0"}}')
     with pytest.raises(ConfigError, match="pip install etl==9"):
         find_bundle(None, str(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["table", "incremental", "merge", "scd2"])
+def test_of_a_large_warehouse_the_rows_that_break_the_model_are_kept(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.run.failures.sample._ROWS", 16)
+    rows = "".join(f"{n},{'pen' if n == 4321 else 'book'}\n" for n in range(20_000))
+    case = building(kind)
+    case.raw = {"sales/2024-03-01.csv": f"id,item\n{rows}"}
+    header = "".join(f"{line}\n" for line in MODELS[kind].splitlines()[:-1])
+    broken = "select delivery_date, id, item, error('no ' || id) as n from staging.pens"
+    case.sql = {
+        "staging/pens.sql": "-- materialized: view\nselect * from raw.sales where pen(item)",
+        "macros/pen.sql": "create macro pen(x) as x like 'pen%'",
+        "marts/items.sql": f"{header}{broken}",
+    }
+    case.settings = "threads = 1\nfailure_megabytes = 1\nstorage_version = v1.2.0\n"
+    case.before = lambda project: spread(project, 5)
+    done = replayed(case, tmp_path)
+    assert [item["kept"] for item in done.bundle.facts["inputs"]] == ["a sample"]
+    assert done.is_reproduced, done.error
+
+
+def spread(project: Project, times: int) -> None:
+    """Have build.duckdb hold many more rows than were delivered."""
+    with duckdb.connect(str(project.build)) as con:
+        con.execute(
+            "insert into raw.sales by name "
+            "select * exclude (n) replace (id + 100000 * n as id, 'book' || md5(id || '-' || n) as item) "
+            f"from raw.sales, range(1, {times}) as r (n)"
+        )
