@@ -19,6 +19,7 @@
         ├── NotReproduced      a generation or a failure does not come out as it was
         ├── PromotionRefused   a generation may not be promoted to another environment
         ├── PublishError       a generation could not be written, found or switched to
+        ├── DeadlinePassed     a step could not be finished by the deadline, and was not begun
         └── PublishHeld        the project is rolled back, and what was wrong has not changed
 
 A message says what happened, where, why, and what to do next. It is the whole text that a user sees: short
@@ -314,3 +315,7 @@ class PublishError(StepError):
 
 class PublishHeld(StepError):
     """Raised when the project is rolled back, and nothing of what was wrong has changed."""
+
+
+class DeadlinePassed(StepError):
+    """Raised when a step cannot be finished by `[etl] deadline`; it is not begun, and what is done is kept."""

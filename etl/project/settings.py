@@ -71,6 +71,9 @@ class Settings:
     # So often a step is tried again that failed for a reason that passes by itself: a lock, an input/output error,
     # a connection that was refused or lost. The first wait is about 1 second, each further one twice as long.
     retries: int = 3
+    # The time of day by which a night is over, such as `06:00`, in the project's time zone: the next one. What
+    # usually takes longer than is left is not begun. Empty: none.
+    deadline: str = ""
 
     # `yes`: every run ends by writing the report, `warehouse/report.html` in the folder of the data.
     report: str = "no"
@@ -185,6 +188,8 @@ def _check(path: Path, settings: Settings) -> None:
     for key in ("report", "lineage"):
         if (said := getattr(settings, key)) not in ("yes", "no"):
             raise ConfigError(f"{path}: [etl] {key} = {said} is neither yes nor no.")
+    if settings.deadline and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", settings.deadline):
+        raise ConfigError(f"{path}: [etl] deadline = {settings.deadline} is not a time of day such as 06:00.")
     try:
         ZoneInfo(settings.timezone)
     except (ZoneInfoNotFoundError, ValueError) as error:

@@ -19,6 +19,7 @@ from etl.ledger.history import DONE, FAILED, KILLED, WAITING, History, RunFacts,
 from etl.ledger.run_log import forget_logs
 from etl.ledger.spent import Meter
 from etl.project import Project
+from etl.run import deadline
 from etl.run.failures.kept import forget_bundles
 
 if TYPE_CHECKING:
@@ -145,7 +146,12 @@ def recorded(
 
     With `is_shared` they are done in one go, and the receipt of each says when it began and what it has cost.
     `dates` are the partitions that are extracted, `receipts` those that the step began with.
+    Raises DeadlinePassed if they cannot be finished in time.
     """
+    names = list(names)
+    if run.project.settings.deadline:
+        run.doing = None
+        deadline.check(run, [StepId(step, name) for name in names])
     doing = Doing([StepId(step, name) for name in names], dates=dates, receipts=receipts or {})
     run.doing = doing
     run_id = run.row.run_id
@@ -230,6 +236,7 @@ def prune(run: Recorded) -> None:
 def waiting(run: Recorded, rows: Collection[StepRow]) -> Iterator[tuple[StepId, str]]:
     """Yield the steps that were not begun, each with what it waits for."""
     failed = {row.id for row in rows if row.outcome == FAILED}
+    is_late = any(step == deadline.DEADLINE for step, _ in run.ledger.problems(run.row.run_id))
     for row in rows:
         if row.outcome == WAITING:
             culprits = [str(step) for step in failed if _stands_on(run.plan, row.id, step)]
@@ -237,6 +244,8 @@ def waiting(run: Recorded, rows: Collection[StepRow]) -> Iterator[tuple[StepId, 
                 yield row.id, f"It waits for {few(sorted(culprits))}, which failed."
             elif lacking := [f"{name} {day}" for name, day in run.lacking]:
                 yield row.id, f"It waits for a delivery that is missing: {few(lacking)}."
+            elif is_late:
+                yield row.id, deadline.NO_TIME
             elif not run.is_whole:
                 yield row.id, "It was not asked for."
 

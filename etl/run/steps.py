@@ -12,12 +12,13 @@ from time import perf_counter
 from typing import TypeVar
 
 from etl.contract.masking import disguised
-from etl.errors import AuditError, Crash, EtlError, counted, few, sentence
+from etl.errors import AuditError, Crash, DeadlinePassed, EtlError, counted, few, sentence
 from etl.ledger import FAILED, Key, Receipt, failed_note, now
+from etl.ledger.history import StepId
 from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.plan import Plan
 from etl.plan.personal import personal_columns
-from etl.run import recording
+from etl.run import deadline, recording
 from etl.run.active import ActiveRun
 from etl.run.explaining import explained
 from etl.sources import Source
@@ -63,8 +64,13 @@ def load(run: ActiveRun, sources: Sequence[str]) -> None:
 
 
 def transform(run: ActiveRun, names: Sequence[str]) -> None:
-    """Build models that do not read one another."""
+    """Build models that do not read one another, as many as are usually built by the deadline."""
     started, plan = perf_counter(), run.plan
+    asked = [StepId("transform", name) for name in names]
+    count = deadline.in_time(run, asked) if run.project.settings.deadline else len(asked)
+    if 0 < count < len(asked):
+        transform(run, names[:count])
+        return deadline.check(run, asked[count:])
     builds = [plan.build(name) for name in names]
     with recording.recorded(run, "transform", names, is_shared=True):
         receipts = recording.retried(
@@ -156,6 +162,11 @@ def failed(error: Exception, run: ActiveRun, step: str, of: Sequence[str]) -> Et
     """Say and note that a step failed, and return the error as messages explain it; `of` is what it was about."""
     known, doing = explained(error, run), run.doing
     told = known or Crash(f"{' '.join([step, *of])}: {type(error).__name__}: {sentence(str(error))}")
+    if isinstance(error, DeadlinePassed):
+        if any(noted == deadline.DEADLINE for noted, _ in run.ledger.problems(run.plan.run_id)):
+            # it was said of another step, with all that is left
+            return told
+        step = deadline.DEADLINE
     log.error("failed: %s", told, exc_info=None if known else error)
     run.note_problem(step, told)
     lost = recording.note_failed(run, told)

@@ -27,6 +27,7 @@ _FAILED = {
     "RawFile": "A delivery was not made",
     "workers": "The run ended early",
     "plan": "The run could not begin",
+    "deadline": "The night was not over in time",
     "ledger": "The end of the run could not be noted",
 }
 #: What to type, beside what the message itself says.
