@@ -32,7 +32,7 @@ from etl.cli.screen import echo
     help="A name of this server that browsers may use, beside localhost. It can be given several times.",
 )
 @click.option(
-    "--read-only", "is_read_only", is_flag=True, help="Let nobody change anything, with the token either."
+    "--read-only", "is_read_only", is_flag=True, help="Let nobody change anything, not even with the token."
 )
 def serve(host: str, port: int, names: tuple[str, ...], is_read_only: bool) -> None:
     """Serve the report and the runs as live pages.

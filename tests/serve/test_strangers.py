@@ -158,3 +158,24 @@ def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(stranger)
     assert browser.get("/runs").status == 200
     assert browser.post("/logout", {"key": browser.form_key()}).status == 303
     assert browser.get("/runs").headers["location"].startswith("/login")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"POST /runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n%b\r\n" + b"x" * 70_000,
+        b"POST /runs HTTP/1.1\r\nHost: localhost\r\n%bX: " + b"y" * 20_000 + b"\r\nContent-Length: 0\r\n\r\n",
+        b"POST /runs HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n%bContent-Length: 0\r\n\r\n",
+        b"POST /runs HTTP/1.1\r\n%bContent-Length: 0\r\n\r\n",
+    ],
+    ids=["body", "header", "two hosts", "no host"],
+)
+def test_what_is_too_large_or_ambiguous_begins_nothing_with_the_token_either(project, request_bytes, monkeypatch):
+    begun: list[object] = []
+    monkeypatch.setattr(Changes, "begin", lambda *given: begun.append(given))
+    shown = f"Authorization: Bearer {TOKEN}\r\nConnection: close\r\n".encode()
+    with served(project) as stranger:
+        answer = send(stranger.port, request_bytes.replace(b"%b", shown))
+        assert answer[9:12] in (b"", b"400", b"413", b"421", b"431")
+        assert Client(stranger.port, BEARER).get("/runs").status == 200
+    assert not begun
