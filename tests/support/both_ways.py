@@ -22,7 +22,7 @@ from etl.contract.cleansing import Clean
 from etl.engine.quoting import identifier
 from etl.errors import EtlError
 from etl.sources import Source
-from etl.sources.formats import Csv, blocks, csv_file, csv_small
+from etl.sources.formats import Csv, FixedWidth, blocks, csv_file, csv_small
 from etl.sources.formats.blocks import Unproven
 from etl.stages.lake import grouped, in_blocks
 from tests.support import tiny
@@ -75,7 +75,7 @@ def case(random: Random) -> Case:
     """Return a random source with deliveries, most of whose cells are values of their columns."""
     types = (*TYPES, *OTHERS) if random.random() < 0.05 else TYPES
     columns = [_column(random, number, random.choice(types)) for number in range(random.randint(1, 6))]
-    fmt = _format(random)
+    fmt = _fixed_width(random, columns) if random.random() < 0.25 else _format(random)
     contract = Contract("Any", tuple(columns), tuple(_rules(random, columns)), _uniques(random, columns))
     wild = random.random() < 0.2
     source = Source(
@@ -92,14 +92,18 @@ def case(random: Random) -> Case:
     parts = ("-a", "-b") if wild else ("",)
     days = range(1, random.randint(1, 4) + 1)
     names = [f"any/2024-03-0{day}{part}.csv" for day in days for part in parts]
-    return Case(source, {name: _file(random, source) for name in names}, random.choice(ZONES))
+    file = _fixed_file if isinstance(fmt, FixedWidth) else _file
+    return Case(source, {name: file(random, source) for name in names}, random.choice(ZONES))
 
 
 def compare(
     case: Case, folder: Path, *, block_bytes: int = 200, small_bytes: int = 100, most: int = 10**6
 ) -> bool:
     """Extract a case both ways; AssertionError for any difference. Return whether blocks were taken at all."""
-    with mock.patch.object(in_blocks, "LEAST_BYTES", 1 << 60):
+    with (
+        mock.patch.object(in_blocks, "LEAST_BYTES", 1 << 60),
+        mock.patch.object(FixedWidth, "is_cut_alike", False),
+    ):
         whole = extracted(case, folder / "project")
     with _forced(block_bytes, small_bytes, most) as written:
         blocks = extracted(case, folder / "project")
@@ -288,6 +292,72 @@ def _format(random: Random) -> Csv:
     )
 
 
+def _fixed_width(random: Random, columns: list[Column]) -> FixedWidth:
+    is_typed = random.random() < 0.3
+    spans, at = {}, 3 if is_typed else 1
+    for column in columns:
+        at += random.choice((0, 0, 0, 1))
+        width = random.choice((1, 4, 10, 16)) if random.random() < 0.4 else 12
+        spans[column.name], at = (at, at + width - 1), at + width
+    end = max(last for _, last in spans.values()) + random.choice((0, 0, 2))
+    last = columns[-1].name
+    return FixedWidth(
+        columns=spans,
+        length=random.choice((end, end, [end, end + 3])),
+        trimmed=random.choice((False, False, True, [last])),
+        strip=random.random() < 0.8,
+        null=random.choice(("", "", [], ["", "NA"], "-")),
+        header_lines=random.choice((0, 0, 2, "^#")),
+        encoding=random.choice(("utf-8", "utf-8", "cp1252", "utf-16", "cp500")),
+        decimal=random.choice((".", ".", ",")),
+        line_number="" if random.random() < 0.95 else "line",
+        **({"record_type": (1, 2), "record": "01", "ignored": ["00", "é0"]} if is_typed else {}),
+        **({"trailer": ("99", (3, 10))} if is_typed and random.random() < 0.5 else {}),
+    )
+
+
+def _fixed_file(random: Random, source: Source) -> bytes:
+    fmt = source.format
+    assert isinstance(fmt, FixedWidth)
+    rate = random.choice((0, 0, 0.02, 0.3))
+    lines = [_fixed_line(random, source, rate) for _ in range(random.choice((0, 1, 5, 30)))]
+    if lines and random.random() < 0.2:
+        lines.append(random.choice(lines))
+    count = len(lines) + random.choice((0, 0, 0, 0, 1))
+    for _ in range(random.choice((0, 0, 0, 1, 3))):
+        other = ["", " ", "x", "00", "00 a type without records", "\u00e90", "02 unknown", "#", "01", "01" * 60]
+        lines.insert(random.randint(0, len(lines)), random.choice(other))
+    lines = (["# about", "# it"] if fmt.header_lines else []) + lines
+    if fmt.trailer and random.random() < 0.95:
+        lines.insert(len(lines) - random.choice((0, 0, 0, 0, min(1, len(lines)))), f"99{count:08}")
+    end = random.choice(("\n", "\n", "\n", "\r\n", "\r"))
+    data = (end.join(lines) + random.choice((end, end, ""))).encode(fmt.encoding, "replace")
+    return _spoiled(random, data, fmt) if random.random() < 0.3 else data
+
+
+def _fixed_line(random: Random, source: Source, rate: float) -> str:
+    fmt = source.format
+    assert isinstance(fmt, FixedWidth)
+    line = list((fmt.record if fmt.record_type else "").ljust(random.choice(fmt.lengths)))
+    for column in source.contract.columns:
+        start, end = fmt.columns[column.name]
+        cell = _fixed_cell(random, column, fmt, rate)[: end - start + 1]
+        pad = random.choice((str.ljust, str.rjust, str.center))
+        line[start - 1 : end] = pad(cell, end - start + 1)
+    text = "".join(line)
+    return text.rstrip(" ") if fmt.trimmed and random.random() < 0.5 else text
+
+
+def _fixed_cell(random: Random, column: Column, fmt: FixedWidth, rate: float) -> str:
+    roll = random.random()
+    if roll < rate:
+        return random.choice(EDGES)
+    if roll > 0.92:
+        return random.choice(["", *fmt.nulls])
+    text = _value(random, column.type, column.format)
+    return text.replace(".", column.decimal or fmt.decimal) if column.type.startswith(("DEC", *FLOATS)) else text
+
+
 def _file(random: Random, source: Source) -> bytes:
     fmt = source.format
     assert isinstance(fmt, Csv)
@@ -375,9 +445,10 @@ def _value(random: Random, type: str, format: str) -> str:
     return "".join(random.choice("ab 1,;|\"'\\é#\n\r\ufeff") for _ in range(random.choice((1, 3, 6))))
 
 
-def _spoiled(random: Random, data: bytes, fmt: Csv) -> bytes:
+def _spoiled(random: Random, data: bytes, fmt: Csv | FixedWidth) -> bytes:
     """Return a file with dirt at some places, or without some of its bytes."""
-    marks = [fmt.delimiter, fmt.quote, "\n", "\r", "\r\n", "\0", "\ufeff", "\n\n", '"', " "]
+    own = [fmt.delimiter, fmt.quote] if isinstance(fmt, Csv) else ["é", "😀"]
+    marks = [*own, "\n", "\r", "\r\n", "\0", "\ufeff", "\n\n", '"', " "]
     dirt = [*(mark.encode(fmt.encoding, "replace") for mark in marks), b"\xff", b"\xc3", b"\xed\xb3\xbf"]
     for _ in range(random.randint(1, 3)):
         at = random.randint(0, len(data))

@@ -1,4 +1,4 @@
-"""The sound records of a file in blocks of plain delimited text; light to import."""
+"""The sound records of a file in blocks of plain delimited text, or of fixed-width lines; light to import."""
 
 from __future__ import annotations
 
@@ -29,6 +29,19 @@ class Marks(NamedTuple):
         return len(self.delimiter) == 1 and self.delimiter.isascii()
 
 
+class Cuts(NamedTuple):
+    """The places of cells in blocks of lines: each ends in a line feed, and has up to `width` characters.
+
+    Columns have their first and last character, from 1. Lines that are shorter than that are only there
+    with `strip`, which takes spaces off both ends of a cell.
+    """
+
+    spans: tuple[tuple[int, int], ...]
+    width: int
+    strip: bool
+    nulls: tuple[str, ...]
+
+
 class Block(NamedTuple):
     """Whole sound records and nothing else. Without `is_scanned` so many lines only seem to be records."""
 
@@ -41,7 +54,7 @@ class InBlocks(Protocol):
     """A file taken apart whose sound records can be had in blocks, in the dialect of `marks`."""
 
     @property
-    def marks(self) -> Marks: ...
+    def marks(self) -> Marks | Cuts: ...
 
     def blocks(self) -> Iterator[Block]:
         """Yield the sound records, in order."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 from etl.contract.values import later
 from etl.engine import quoting
 from etl.engine.quoting import identifier, literal
-from etl.errors import ContractError, UnreadableError
+from etl.errors import ContractError
 from etl.sources.formats import plain
-from etl.sources.formats.limits import Limit, too_long
-from etl.sources.formats.staged import Staged, StagedRecord, skipped, stage
+from etl.sources.formats.fixed_file import FixedFile
+from etl.sources.formats.fixed_lines import Lines, Span, Unalike, each
+from etl.sources.formats.format import Opened
+from etl.sources.formats.limits import Limit
+from etl.sources.formats.staged import Staged, stage
 from etl.sources.formats.totals import check_count
-
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,17 +70,28 @@ class FixedWidth(plain.TextFile):
                 f"FixedWidth(line_number={self.line_number!r}) is a column of the file. Take another name."
             )
 
-    def open(self, path: Path, expected: Sequence[str], scratch: Path) -> Staged:
-        """Take a file apart; its lines are then at `scratch`, and DuckDB cuts the cells out of them."""
-        limit = Limit(path, self.max_expansion)
-        with self.plain_text(path, scratch) as (text, encoding):
-            return stage(
-                self._records(path, text, encoding),
-                [*self.columns, *([self.line_number] if self.line_number else [])],
-                scratch,
-                reader=self._reader(),
-                limit=limit,
-            )
+    def open(self, path: Path, expected: Sequence[str], scratch: Path) -> Opened:
+        """Take a file apart; its lines may then be at `scratch`, and DuckDB cuts the cells out of them."""
+        with ExitStack() as stack:
+            text, encoding = stack.enter_context(self.plain_text(path, scratch))
+            limit = Limit(path, self.max_expansion)
+
+            def lines() -> Lines:
+                return Lines(self, path, encoding)
+
+            def whole(scratch: Path) -> Staged:
+                records = each(lines(), text, self.max_record_bytes)
+                names = [*self.columns, *([self.line_number] if self.line_number else [])]
+                return stage(records, names, scratch, reader=self.reader(), limit=limit)
+
+            if not self.is_cut_alike:
+                return whole(scratch)
+            try:
+                opened = FixedFile(self, lines, text, scratch, whole=whole, limit=limit)
+            except Unalike:
+                return whole(scratch)
+            opened.keep(stack.pop_all())
+            return opened
 
     def record_format(self, columns: Sequence[str]) -> FixedWidth:
         """Return the format of the records' lines alone."""
@@ -93,7 +106,7 @@ class FixedWidth(plain.TextFile):
         self, text: str, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]
     ) -> str | None:
         """Return a line with the cells of hidden columns replaced, each cut or filled up to its width."""
-        if self._problem(text):
+        if self.problem(text):
             return None
         line = text.ljust(self.lengths[-1]) if self.trimmed else text
         for name, (start, end) in self.columns.items():
@@ -104,74 +117,54 @@ class FixedWidth(plain.TextFile):
                 line = line[: start - 1] + hidden[name](value)[:width].ljust(width) + line[end:]
         return line
 
-    def _records(self, path: Path, text: Path, encoding: str) -> Iterator[StagedRecord]:
-        details, trailer, is_head = 0, "", True
-        for number, content, is_whole in plain.lines(text, "\r", self.max_record_bytes):
-            is_head = is_head and self._is_head(number, content)
-            if is_head or not content:
-                option = "" if isinstance(self.header_lines, str) else f"header_lines={self.header_lines}"
-                shown, raw = plain.shown(plain.original(content, encoding), encoding)
-                yield skipped(number, shown, option if is_head else "", "above", raw)
-                continue
-            try:
-                line = content.decode()
-            except UnicodeDecodeError:
-                shown, raw = plain.shown(plain.original(content, encoding), encoding)
-                yield StagedRecord(number, shown, problem=f"it is not text in {encoding}", raw=raw)
-                details += self._type(shown) == self.record
-                continue
-            kind = self._type(line)
-            details += kind == self.record
-            if trailer:
-                yield StagedRecord(number, line, problem="it stands after the trailer")
-            elif self.trailer and kind == self.trailer[0]:
-                trailer = line
-                self._check_trailer(path, number, line, details)
-                yield skipped(number, line)
-            elif self.record_type and kind in self.ignored:
-                yield skipped(number, line)
-            else:
-                problem = self._problem(line) if is_whole else too_long(self.max_record_bytes)
-                yield StagedRecord(number, line, problem=problem)
-        if self.trailer and not trailer:
-            raise UnreadableError(
-                f"{path} ends without its trailer {self.trailer[0]!r}; it was cut off. Ask for it again."
-            )
-
-    def _problem(self, line: str) -> str:
-        kind = self._type(line)
+    def problem(self, line: str) -> str:
+        """Return what is wrong with a line that is to be a record; empty if nothing."""
+        kind = self.type_of(line)
         if kind != self.record:
             return f"record type {kind!r} is not declared"
-        if len(line) not in self.lengths and not self._shortest <= len(line) < self.lengths[-1]:
+        if len(line) not in self.lengths and not self.shortest <= len(line) < self.lengths[-1]:
             expected = " or ".join(map(str, self.lengths))
-            at_least = f" and not {self._shortest} at least" if self.trimmed and len(line) < self._shortest else ""
+            at_least = f" and not {self.shortest} at least" if self.trimmed and len(line) < self.shortest else ""
             return f"the line has {len(line)} characters, not {expected}{at_least}"
         return "it holds a NUL character" if "\0" in line else ""
 
     @property
-    def _shortest(self) -> int:
+    def shortest(self) -> int:
         """The number of characters that a line must have whose end is trimmed."""
         if isinstance(self.trimmed, bool):
             return 0 if self.trimmed else self.lengths[-1]
         return max((end for name, (_, end) in self.columns.items() if name not in self.trimmed), default=0)
 
-    def _is_head(self, number: int, content: bytes) -> bool:
+    def is_head(self, number: int, content: bytes) -> bool:
+        """Tell whether a line is one of those to skip, if all above it are."""
         if isinstance(self.header_lines, int):
             return number <= self.header_lines
         return bool(self.header_lines) and bool(re.search(self.header_lines, content.decode("utf-8", "replace")))
 
-    def _type(self, line: str) -> str:
+    def type_of(self, line: str) -> str:
+        """Return the record type of a line."""
         return line[self.record_type[0] - 1 : self.record_type[1]] if self.record_type else self.record
 
-    def _check_trailer(self, path: Path, number: int, line: str, details: int) -> None:
+    def check_trailer(self, path: Path, number: int, line: str, records: int) -> None:
+        """Raise UnreadableError if a trailer counts other records than there are."""
         start, end = self.trailer[1] if self.trailer else (1, 1)
-        check_count(path, f"the trailer in line {number}", line[start - 1 : end], details)
+        check_count(path, f"the trailer in line {number}", line[start - 1 : end], records)
 
-    def _reader(self) -> FixedWidthReader:
-        nulls = self.null if isinstance(self.null, tuple) else ()
-        return FixedWidthReader(
-            tuple(self.columns.values()), self.strip, nulls, is_numbered=bool(self.line_number)
-        )
+    @property
+    def nulls(self) -> tuple[str, ...]:
+        """The texts of cells that are null."""
+        return self.null if isinstance(self.null, tuple) else ()
+
+    def reader(self) -> FixedWidthReader:
+        """Return what cuts the cells out of staged lines."""
+        spans = tuple(self.columns.values())
+        return FixedWidthReader(spans, self.strip, self.nulls, is_numbered=bool(self.line_number))
+
+    @property
+    def is_cut_alike(self) -> bool:
+        """Whether cells are at the same places in all records, and no record has to know its own place."""
+        is_whole = len(self.lengths) == 1 and self.shortest == self.lengths[-1]
+        return not self.line_number and (self.strip or is_whole)
 
     def _check_lengths(self, end: int) -> None:
         lengths = self.lengths

@@ -142,19 +142,21 @@ def stage(
     extras: Extras | None = None,
     reader: Reader | None = None,
     limit: Limit | None = None,
+    is_read: bool = True,
 ) -> Staged:
     """Write records, in order, to Parquet files at `scratch`; a few thousand are in memory at a time.
 
     `extras` may grow while the records are read. A `reader` of the format's own makes the cells from
     `_raw_text`; then the records have none. Nothing is left at `scratch` if `records` raises, or
     if more are broken than the file's limit allows. Lines that are
-    skipped are among the records, so that each is counted.
+    skipped are among the records, so that each is counted. Without `is_read` there are no sound ones, and no
+    file of them.
     """
     cells = [] if reader else [f"_text_{position}" for position in range(len(columns))]
     names = [*cells, "_extra"]
     lines, passed, by_number = 0, 0, []
     try:
-        with _Writer(scratch, names) as sound, _Writer(_broken_file(scratch), []) as broken:
+        with _Writer(scratch, names, is_read) as sound, _Writer(_broken_file(scratch), []) as broken:
             for order, record in enumerate(records):
                 lines += 1
                 if record.skip:
@@ -203,16 +205,16 @@ class Extras:
 
 
 class _Writer:
-    """A Parquet file of texts, written in batches."""
+    """A Parquet file of texts, written in batches; without any there is no file, unless it `is_read`."""
 
-    def __init__(self, path: Path, names: Sequence[str]) -> None:
+    def __init__(self, path: Path, names: Sequence[str], is_read: bool = False) -> None:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         place = [("_line", pa.int64()), ("_raw_text", pa.string()), ("_raw_bytes", pa.binary())]
         fields = [("_order", pa.int64()), ("_problem", pa.string()), *place]
         self._schema = pa.schema([*fields, *((name, pa.string()) for name in names)])
-        self._writer = pq.ParquetWriter(path, self._schema)
+        self._path, self._is_read = path, is_read
+        self._writer: Any = None
         # columns, since rows would be a million objects that the garbage collector looks at again and again
         self._columns: list[list[Any]] = [[] for _ in self._schema]
         self._add = [column.append for column in self._columns]
@@ -225,7 +227,10 @@ class _Writer:
 
     def __exit__(self, *error: object) -> None:
         self._flush()
-        self._writer.close()
+        if self._is_read:
+            self._open()
+        if self._writer:
+            self._writer.close()
 
     def add(self, order: int, record: StagedRecord, texts: Sequence[str | None]) -> None:
         row = (order, record.problem, record.line, record.text, record.raw, *texts)
@@ -244,10 +249,17 @@ class _Writer:
                 pa.array(values, type=field.type)
                 for values, field in zip(self._columns, self._schema, strict=True)
             ]
+            self._open()
             self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
             for values in self._columns:
                 values.clear()
             self._characters = 0
+
+    def _open(self) -> None:
+        import pyarrow.parquet as pq
+
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, self._schema)
 
 
 def _rows(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

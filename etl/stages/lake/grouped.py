@@ -1,4 +1,4 @@
-"""Many small deliveries of delimited text, joined to blocks: parsed and judged together, written one by one."""
+"""Many small deliveries of text, joined to blocks: parsed and judged together, written one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delimited text taken in blocks by threads, each parsed, proven, judged and written: memory does not grow.
+"""Text taken in blocks by threads, each parsed, proven, judged and written: memory does not grow.
 
 Any doubt about a block gives the whole delivery back, and then DuckDB reads it as it reads everything else.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from etl.contract import Rule
 from etl.engine.quoting import literal
 from etl.sources import Source
-from etl.sources.formats.blocks import Block, InBlocks, Marks, Unproven, in_blocks
+from etl.sources.formats.blocks import Block, Cuts, InBlocks, Marks, Unproven, in_blocks
 from etl.stages.lake import typing_sql
 from etl.stages.lake.asking import Asker
 from etl.stages.lake.inputs import Input
@@ -70,7 +70,7 @@ def layout(file: Input) -> tuple[object, ...]:
     return (marks_of(file), file.names)
 
 
-def marks_of(file: Input) -> Marks:
+def marks_of(file: Input) -> Marks | Cuts:
     """Return the dialect of a file's blocks."""
     return _opened(file).marks
 

@@ -19,10 +19,11 @@ from etl.contract.moments import MOMENTS, moments_of
 from etl.contract.spelling import NUMBERS, column_values
 from etl.engine.quoting import identifier
 from etl.sources import Source
+from etl.sources.formats.arrow_cuts import CutReader
 from etl.sources.formats.arrow_numpy import flags, from_flags, from_numbers, from_text, numbers
 from etl.sources.formats.arrow_reader import BlockReader
 from etl.sources.formats.arrow_values import arrow_type, exact, nearly_exact
-from etl.sources.formats.blocks import Marks, Unproven
+from etl.sources.formats.blocks import Cuts, Marks, Unproven
 from etl.stages.lake import typing_sql
 from etl.stages.lake.asking import BLOCK, Asker
 from etl.stages.lake.breaking import BETWEEN, Breaking
@@ -72,11 +73,11 @@ class Judge:
         self._breaches = Breaches(source, self.rules.values())
         self._statements = cache(self._written)
 
-    def reader(self, marks: Marks) -> BlockReader:
+    def reader(self, marks: Marks | Cuts) -> BlockReader | CutReader:
         """Return what reads the cells of blocks that are judged."""
         cells, names = set(self.file.cells.values()), self.file.texts
         wanted = [text for text in names if text in cells or self._source.extra == "keep"]
-        return BlockReader(marks, names, wanted)
+        return CutReader(marks, names, wanted) if isinstance(marks, Cuts) else BlockReader(marks, names, wanted)
 
     def nothing(self) -> pa.Table:
         """Return no rows, as the lake has them."""
