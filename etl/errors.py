@@ -19,6 +19,7 @@
         ├── NotReproduced      a generation or a failure does not come out as it was
         ├── PromotionRefused   a generation may not be promoted to another environment
         ├── PublishError       a generation could not be written, found or switched to
+        ├── TimedOut           a model took longer than its header allows, and was ended
         ├── DeadlinePassed     a step could not be finished by the deadline, and was not begun
         └── PublishHeld        the project is rolled back, and what was wrong has not changed
 
@@ -319,3 +320,7 @@ class PublishHeld(StepError):
 
 class DeadlinePassed(StepError):
     """Raised when a step cannot be finished by `[etl] deadline`; it is not begun, and what is done is kept."""
+
+
+class TimedOut(StepError):
+    """Raised when a model takes longer than its `timeout_minutes`; it is ended, and what it held before stays."""

@@ -46,6 +46,8 @@ class Header:
     export: str = ""
     # Whether the rest is published with what it held before, if it fails.
     optional: bool = False
+    # After so many minutes its build is ended; 0: never.
+    timeout_minutes: float = 0
 
     def building(self) -> tuple[object, ...]:
         """Return what decides on the content of the table, for its fingerprint."""

@@ -192,6 +192,12 @@ def _days(value: str) -> int:
     return int(match[1])
 
 
+def _minutes(value: str) -> float:
+    if not re.fullmatch(r"\d{1,5}(\.\d+)?", value) or not float(value):
+        raise ValueError("is not a number of minutes such as 30")
+    return float(value)
+
+
 def _units(value: str) -> tuple[tuple[str, str], ...]:
     pairs = [pair.partition("=") for pair in value.split(",")]
     if not all(name.strip() and unit.strip() for name, _, unit in pairs):
@@ -232,5 +238,6 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "unit": _units,
     "column": _description,
     "export": _one_of(*_EXPORTS),
+    "timeout_minutes": _minutes,
     "optional": lambda value: bool(_one_of("yes")(value)),
 }

@@ -82,7 +82,7 @@ def _program(path: Path, folder: Path, context: Context) -> Program:
     if header.building() != Header().building():
         raise ModelError(
             f"{file}: a Python model always makes a whole table. Its header can say owner, tags, unit, column, "
-            "export, optional and audits only. Remove the other keys."
+            "export, optional, timeout_minutes and audits only. Remove the other keys."
         )
     reads, line = _names(tree, "READS", file)
     reads = tuple(sorted(set(reads)))

@@ -10,9 +10,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from etl.contract.audit import ROW_COUNTS
+from etl.engine.limits import ended_after
 from etl.engine.quoting import qualified
 from etl.engine.retries import retried
-from etl.errors import TransformError, plain, traced
+from etl.errors import EtlError, TimedOut, TransformError, plain, traced
 from etl.ledger import Ledger, Receipt
 from etl.ledger.history import History, StepId
 from etl.ledger.keys import transform_key
@@ -193,14 +194,14 @@ def _transaction(con: duckdb.DuckDBPyConnection, builds: Sequence[Build], run_id
                     break
             done = _with_versions(done, state)
             _write(con, done, run_id)
-    except (duckdb.Error, TransformError) as error:
+    except (duckdb.Error, TransformError, TimedOut) as error:
         # if it is not a model that failed but the writing, it is said of the last one
         before = min(len(done), len(builds) - 1)
         model = builds[before].model
         text = f"{model.place} could not be built: {plain(str(error))}"
         known = error.traces if isinstance(error, TransformError) else {}
         trace = known.get(model.name) or traced(error)
-        problem = str(error) if isinstance(error, TransformError) else text
+        problem = str(error) if isinstance(error, EtlError) else text
         raise _Undone(_Together(problem=problem, before=before, trace=trace)) from error
     return _Together(done=done)
 
@@ -217,7 +218,8 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
         drop_model(con, model.name)
     if model.macros:
         define_macros(con, model.macros, build.variables)
-    rows = MAKERS[model.materialized](con, build, todo, state)
+    with ended_after(con, model.header.timeout_minutes, model.place):
+        rows = MAKERS[model.materialized](con, build, todo, state)
     days = None if todo.full else todo.looked_at
     # models above may need its partitions one by one, though it is built as a whole itself
     has_parts = model.by_date or model.kind.is_partitioned
