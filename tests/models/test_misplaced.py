@@ -10,6 +10,7 @@ from etl.models.misplaced import check_misplaced
 VALUES = {
     "materialized": "incremental",
     "lookback": "7 days",
+    "timeout_minutes": "30",
     "deletes": "absent",
     "unit": "delay = minutes",
     "column": "delay = Minutes after the scheduled time.",
