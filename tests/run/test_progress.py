@@ -108,10 +108,38 @@ def test_a_terminal_that_cannot_move_its_cursor_shows_plain_lines(monkeypatch, t
 
 LUIGI = [sys.executable, "-m", "luigi", "--module", "etl", "Nightly"]
 ETL = [sys.executable, "-m", "etl", "run"]
+#: A model that goes on until its part of the tree was seen, or a minute is over.
+PATIENT = """# Grain: one sale.
+import pathlib
+import time
+
+READS = ["raw.sales"]
+
+
+def model(inputs, ctx):
+    for _ in range(600):
+        if pathlib.Path("seen").exists():
+            break
+        time.sleep(0.1)
+    return inputs["raw.sales"].project("id, item")
+"""
+ITEMS = """
+class Items(pa.DataFrameModel):
+    id: int
+    item: str = pa.Field(nullable=True)
+
+    class Config:
+        name = "marts.items"
+"""
+TRANSFORM = re.compile(r"transform +(\S+ )?\d+/\d+")
+CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def on_terminal(command: list[str], root: Path, columns: int, **environment: str) -> str:
-    """Return what a command writes to a terminal of so many columns; it exits with 0."""
+    """Return what a command writes to a terminal of so many columns; it exits with 0.
+
+    The file `seen` is made in its folder when the tree shows what is built.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     env = {**os.environ, "ETL_PROJECT": str(root), "TERM": "xterm", **environment}
@@ -125,6 +153,8 @@ def on_terminal(command: list[str], root: Path, columns: int, **environment: str
             break
         if not data:
             break
+        if TRANSFORM.search(CODES.sub("", found.decode(errors="replace"))):
+            (root / "seen").touch()
     os.close(ours)
     assert process.wait() == 0, found.decode(errors="replace")
     return found.decode()
@@ -138,15 +168,14 @@ def on_terminal(command: list[str], root: Path, columns: int, **environment: str
     ],
 )
 def test_a_terminal_shows_the_tree_and_then_a_table(tmp_path: Path, command, settings, environment) -> None:
-    project = tiny.project(tmp_path / "shop")
+    project = tiny.project(tmp_path / "shop", tiny.CONTRACTS + ITEMS, {"marts/items.py": PATIENT})
     config = project.root / "luigi.cfg"
     config.write_text(config.read_text().replace("[etl]\n", f"[etl]\n{settings}"))
 
     text = on_terminal(command, project.root, 60, **environment)
 
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
-    lines = [line for line in re.split(r"[\r\n]+", plain) if line]
-    assert any(re.match(r"transform +(\S+ )?\d+/\d+", line) for line in lines)
+    lines = [line for line in re.split(r"[\r\n]+", CODES.sub("", text)) if line]
+    assert any(TRANSFORM.match(line) for line in lines)
     assert [line.split()[0] for line in lines[-6:]] == ["step", "extract", "load", "transform", "audit", "publish"]
     if environment:
         assert text.isascii() and "\x1b[3" not in text

@@ -58,6 +58,7 @@ VALUES: dict[str, list[str]] = {
     "TUPLE(INTEGER, VARCHAR)": ["(1, 'x')"],
     "VARIANT": ["1::variant", "'x'::variant"],
     "GEOMETRY": ["'POINT(1 2)'"],
+    '"NULL"': ["null"],
 }
 NAMES = [
     'a"b',
@@ -99,11 +100,14 @@ def test_each_type_has_facts_that_are_json(type: str, data: st.DataObject) -> No
 
     found = facts({name: type, "n": "INTEGER"}, [[value, "1"] for value in chosen])[name]
 
-    known = [value for value in chosen if value != "null"]
+    known = [value for value in chosen if value != "null" and not value.startswith("(null)")]
     assert json.loads(as_json(found)) == found
     assert (found["rows"], found["nulls"]) == (len(chosen), len(chosen) - len(known))
     assert min(1, len(known)) <= found["approx_distinct"] <= len(known)
     again = facts({name: type, "n": "INTEGER"}, [[value, "1"] for value in chosen[::-1]])[name]
+    # sums of DOUBLEs depend on the order of the rows, by their last digits
+    if "mean" in found and type == "DECIMAL(38,0)":
+        assert again.pop("mean") == pytest.approx(found.pop("mean"), abs=1e-12 * 10**38)
     assert again == found
 
 
