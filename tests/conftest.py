@@ -8,6 +8,7 @@ import tempfile
 import pytest
 from hypothesis import settings
 
+from tests.support.browsers import axe, browser
 from tests.support.projects import (
     airport,
     compiled,
@@ -22,6 +23,8 @@ from tests.support.projects import (
 
 __all__ = [
     "airport",
+    "axe",
+    "browser",
     "compiled",
     "flights_project",
     "make_project",

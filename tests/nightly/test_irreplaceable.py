@@ -46,6 +46,7 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "check-late": [[]],
     "clear": [[name, "--yes"] for name in ("customers", "sales", "linked", "../raw/other", "..")],
     "completion": [["bash"]],
+    "debug": [["last"], ["data/raw/other"]],
     "deployed": [[]],
     "diff": [["previous", "current", "marts.items", "--out", "out.csv"], ["dev", "current", "marts.items"]],
     "env create": [["new"], ["dev"], ["linked"], ["oops"]],
@@ -66,6 +67,7 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "quarantine show": [["sales"]],
     "report": [["--out", "out.csv"], ["--out", "data/thesis.txt"], ["--out", "data/raw/other/2024-03-01.csv"]],
     "reproduce": [[]],
+    "retry": [[], ["../raw/other"]],
     "rollback": [["--reason", "x"]],
     "run": [["--date", "2024-03-31"], ["--date", "2024-03-05", "--force"], ["--select", "marts.items"]],
     "runs": [["--failed"]],
@@ -89,6 +91,7 @@ TASKS: dict[str, Sequence[Sequence[str]]] = {
     "PublishedWarehouse": [[]],
     "Nightly": [["--date", "2024-03-31"], ["--date", "2024-03-01"], ["--date", "2024-03-05", "--force"]],
     "Backfill": [["--start", "2024-03-01", "--stop", "2024-03-05", "--force"]],
+    "Retried": [["--date", "2024-03-09", "--sources-only", "sales"]],
     "DeliveredSample": [["--until", "2013-01-01"]],
     "Promoted": [["--source-env", "dev", "--target-env", "prod", "--by", "ann"]],
 }

@@ -6,11 +6,8 @@ import pytest
 
 from etl.project import Project
 from etl.serve.limits import Limit, Limits
-from tests.reports.conftest import browser
 from tests.support import tiny
 from tests.support.serving import Client, served, two_nights
-
-__all__ = ["browser"]
 
 
 @pytest.fixture

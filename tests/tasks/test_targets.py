@@ -64,6 +64,7 @@ class Run:
         yield PublishedWarehouse(**self.of)
         yield self.nightly
         yield Backfill(start=NIGHT, stop=NIGHT, **self.of)
+        yield tasks.Retried(date=NIGHT, **self.of)
 
     def work(self) -> Iterator[str]:
         """Do the night, a step at a time."""

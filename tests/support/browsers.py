@@ -1,4 +1,4 @@
-"""A browser for the pages of the report, where there is one."""
+"""A browser for the pages, where there is one: one for all tests of a process, since playwright bears no two."""
 
 import shutil
 from collections.abc import Iterator
