@@ -7,7 +7,7 @@ COG := PYTHONPATH=docs:. $(BIN)/cog
 PAGES := README.md docs/*.md
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: nightly test lint docs guard counts bench browser linters vendor newest constraints clean
+.PHONY: daemons nightly test lint docs guard counts bench browser linters vendor newest constraints clean
 
 # the batch date is in no file: the orders sample is of 2018, so the default takes every delivery
 nightly: .venv/installed
@@ -49,6 +49,10 @@ browser: .venv/installed
 	cd tools/vendor && npm ci --ignore-scripts --no-audit --no-fund || echo "no npm: axe-core lacks"
 	command -v chromium || { apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium; } \
 		|| echo "no chromium"
+
+# the daemons that tests start; those that cannot be had are said, and their tests are skipped
+daemons:
+	command -v cron || { apt-get -qq update && apt-get -qq install -y --no-install-recommends cron; } || echo "no cron"
 
 # what looks at the files of deploy/; what cannot be had is said, and its tests are skipped
 linters: .venv/installed
