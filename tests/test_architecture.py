@@ -28,7 +28,6 @@ FLOORS = [
     "reports",
     "run",
     "operations",
-    "serve",
     "tasks",
     "cli",
 ]
@@ -47,8 +46,7 @@ LIBRARIES = {
     "plan": {"duckdb"},
     "reports": {"duckdb", "apprise", "prometheus_client", "openlineage"},
     "run": {"duckdb", "rich"},
-    "operations": {"duckdb", "pyarrow", "cronsim", "xlsxwriter"},
-    "serve": {"tornado"},
+    "operations": {"duckdb", "pyarrow", "cronsim", "xlsxwriter", "tornado"},
     "tasks": {"luigi"},
     "cli": {"click", "rich", "duckdb"},
 }
@@ -138,7 +136,7 @@ def test_no_dataclass_takes_more_than_four_values_by_place():
 def test_every_entry_of_the_package_is_a_room():
     there = {path.name for path in ROOT.iterdir() if path.name != "__pycache__"}
     assert there == BESIDE | {floor for floor in FLOORS if floor != "errors"}
-    assert len(there) <= 18
+    assert len(there) <= 17
 
 
 @pytest.mark.parametrize("floor", [floor for floor in FLOORS if floor != "errors"])

@@ -61,6 +61,18 @@ def day_option(name: str, help: str) -> Callable[[_Command], _Command]:
     return click.option(name, type=Day(), help=help)
 
 
+def workers_option() -> Callable[[_Command], _Command]:
+    """Return the option that says how many processes do the steps of a run."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        default=1,
+        show_default=True,
+        help="How many processes work at once.",
+    )
+
+
 def opened(*, is_reading: bool = True) -> tuple[Project, Ledger]:
     """Return the project to work in and its ledger; what only reads it takes a copy, which waits for no run."""
     from etl.ledger import Ledger

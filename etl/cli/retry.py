@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from etl.cli.options import named, opened
+from etl.cli.options import named, opened, workers_option
 from etl.cli.registry import RUN, under
 from etl.cli.screen import echo
 from etl.errors import few
@@ -13,14 +13,7 @@ from etl.errors import few
 @under(RUN)
 @click.command()
 @click.argument("run", default="last", shell_complete=named("run"))
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=1,
-    show_default=True,
-    help="How many processes work at once.",
-)
+@workers_option()
 def retry(run: str, workers: int) -> None:
     """Do again what failed in a run, and what waited for it.
 

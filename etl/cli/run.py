@@ -6,21 +6,14 @@ from datetime import date
 
 import click
 
-from etl.cli.options import day_option, select_option
+from etl.cli.options import day_option, select_option, workers_option
 from etl.cli.registry import RUN, under
 
 
 @under(RUN)
 @click.command()
 @day_option("--date", help="The batch date. Default: today.")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=1,
-    show_default=True,
-    help="How many processes work at once.",
-)
+@workers_option()
 @click.option(
     "--allow-withdrawn",
     default="",

@@ -45,9 +45,9 @@ def serve(host: str, port: int, names: tuple[str, ...], is_read_only: bool) -> N
     import os
     import sys
 
+    from etl.operations.serve.access import TOKEN
+    from etl.operations.serve.server import Serving, write_log
     from etl.project import load_project
-    from etl.serve.access import TOKEN
-    from etl.serve.server import Serving, write_log
 
     # taken out: no contract and no command that is begun needs it
     token = os.environ.pop(TOKEN, "")

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from etl.operations.serve.server import Serving
 from etl.project import Project
 from etl.run.active import active_run, finish_runs, new_run_id
-from etl.serve.server import Serving
 from tests.support import tiny
 
 TOKEN = "a-token-of-a-test-0123456789"

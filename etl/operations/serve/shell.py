@@ -119,7 +119,7 @@ def _header(project: Project, form_key: str, place: str) -> Markup:
 @cache
 def _assets() -> tuple[str, str]:
     """Return the style and the script of every page."""
-    own = files("etl.serve") / "assets"
+    own = files("etl.operations.serve") / "assets"
     report = files("etl.reports.page") / "assets" / "report.css"
     style = report.read_text("utf-8") + (own / "serve.css").read_text("utf-8")
     return style, (own / "live.js").read_text("utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from etl.operations import quarantine as rejected
-from etl.serve.asked import Asked, Refusal, fields_of, plain
+from etl.operations.serve.asked import Asked, Refusal, fields_of, plain
 from etl.stages import published
 
 _LONGEST_REASON = 500

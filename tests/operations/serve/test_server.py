@@ -11,10 +11,10 @@ import pytest
 
 from etl.errors import ConfigError
 from etl.ledger import Ledger
+from etl.operations.serve.access import Access, check_token, is_own_origin
+from etl.operations.serve.limits import Limit
+from etl.operations.serve.server import Serving
 from etl.reports.history import known_runs
-from etl.serve.access import Access, check_token, is_own_origin
-from etl.serve.limits import Limit
-from etl.serve.server import Serving
 from tests.support import tiny
 from tests.support.serving import BEARER, TOKEN, Client
 
@@ -145,6 +145,6 @@ def test_a_limit_fills_up_again_and_counts_each_one_apart():
 
 
 def test_nothing_of_it_is_imported_by_other_commands():
-    code = "import sys, etl.cli.main; print({'tornado.web', 'etl.serve'} & set(sys.modules))"
+    code = "import sys, etl.cli.main; print({'tornado.web', 'etl.operations.serve'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"

@@ -9,14 +9,14 @@ from etl.errors import counted, few
 from etl.ledger.lock import under_way
 from etl.ledger.profiles import Profiles
 from etl.operations import quarantine as rejected
+from etl.operations.serve.asked import Asked, Refusal, fields_of, plain
+from etl.operations.serve.shell import address, facts, field, form, link, rows_of
 from etl.reports import profile as profiling
 from etl.reports.duration import lasting
 from etl.reports.generations import known_generations
 from etl.reports.history import find_run, known_runs, log_lines, run_details
 from etl.reports.page import parts
 from etl.reports.page.markup import Markup, element
-from etl.serve.asked import Asked, Refusal, fields_of, plain
-from etl.serve.shell import address, facts, field, form, link, rows_of
 from etl.stages import published
 
 _RUNS, _RECORDS = 50, 100

@@ -16,13 +16,13 @@ from tornado.iostream import IOStream
 from tornado.web import Application, RequestHandler
 
 from etl.errors import ConfigError, cut, printable
+from etl.operations.serve import handlers, routes
+from etl.operations.serve.access import Access, check_token
+from etl.operations.serve.changes import Changes
+from etl.operations.serve.handler import Served
+from etl.operations.serve.limits import Limits
+from etl.operations.serve.reading import Reading
 from etl.project import Project
-from etl.serve import handlers, routes
-from etl.serve.access import Access, check_token
-from etl.serve.changes import Changes
-from etl.serve.handler import Served
-from etl.serve.limits import Limits
-from etl.serve.reading import Reading
 
 log = logging.getLogger("etl-serve")
 

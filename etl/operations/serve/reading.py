@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 from etl.ledger import Ledger
 from etl.ledger.ledger import untouched
+from etl.operations.serve.asked import Refusal
+from etl.operations.serve.shell import PAGES
 from etl.project import Project
 from etl.reports.page.data import report_data
 from etl.reports.page.document import document
-from etl.serve.asked import Refusal
-from etl.serve.shell import PAGES
 
 _Found = TypeVar("_Found")
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from etl.operations import quarantine
-from etl.serve.routes import ROUTES, Route
+from etl.operations.serve.routes import ROUTES, Route
 from tests.support.serving import BEARER, HTML, TOKEN, Client, files_of, served
 
 #: What stands for `*` in the addresses, so that there is something to see.

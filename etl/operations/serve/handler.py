@@ -15,16 +15,16 @@ from urllib.parse import quote
 from tornado.web import HTTPError, RequestHandler
 
 from etl.errors import ConfigError, EtlError
+from etl.operations.serve import routes
+from etl.operations.serve.access import TOKEN, Access, is_own_origin
+from etl.operations.serve.asked import Asked, Refusal
+from etl.operations.serve.changes import Changes
+from etl.operations.serve.limits import Limits
+from etl.operations.serve.reading import Reading
+from etl.operations.serve.routes import Route
+from etl.operations.serve.shell import page, policy
 from etl.project import Project
 from etl.reports.page.markup import element
-from etl.serve import routes
-from etl.serve.access import TOKEN, Access, is_own_origin
-from etl.serve.asked import Asked, Refusal
-from etl.serve.changes import Changes
-from etl.serve.limits import Limits
-from etl.serve.reading import Reading
-from etl.serve.routes import Route
-from etl.serve.shell import page, policy
 
 log = logging.getLogger("etl-serve")
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from etl.serve import orders, views
-from etl.serve.asked import Asked
+from etl.operations.serve import orders, views
+from etl.operations.serve.asked import Asked
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from etl.serve.changes import Changes
-from etl.serve.handler import OWN_PLACE
-from etl.serve.limits import Limit, Limits
-from etl.serve.reading import Reading
+from etl.operations.serve.changes import Changes
+from etl.operations.serve.handler import OWN_PLACE
+from etl.operations.serve.limits import Limit, Limits
+from etl.operations.serve.reading import Reading
 from tests.support.serving import BEARER, HTML, TOKEN, Client, files_of, send, served
 
 PARTS = (

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from etl.operations.serve.limits import Limit, Limits
 from etl.project import Project
-from etl.serve.limits import Limit, Limits
 from tests.support import tiny
 from tests.support.serving import Client, served, two_nights
 

@@ -13,17 +13,17 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 
 from etl.errors import EtlError
+from etl.operations.serve import routes
+from etl.operations.serve.access import SESSION_SECONDS, TOKEN
+from etl.operations.serve.asked import Refusal
+from etl.operations.serve.changes import Change
+from etl.operations.serve.handler import OWN_PLACE, Handler, Unanswered, answer_to
+from etl.operations.serve.routes import Route
+from etl.operations.serve.shell import address
+from etl.operations.serve.shell import field as form_field
+from etl.operations.serve.tail import follow
 from etl.reports.page import document
 from etl.reports.page.markup import element
-from etl.serve import routes
-from etl.serve.access import SESSION_SECONDS, TOKEN
-from etl.serve.asked import Refusal
-from etl.serve.changes import Change
-from etl.serve.handler import OWN_PLACE, Handler, Unanswered, answer_to
-from etl.serve.routes import Route
-from etl.serve.shell import address
-from etl.serve.shell import field as form_field
-from etl.serve.tail import follow
 
 log = logging.getLogger("etl-serve")
 

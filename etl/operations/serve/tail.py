@@ -11,10 +11,10 @@ from typing import Any
 
 from etl.ledger.lock import holder
 from etl.ledger.run_log import log_file
+from etl.operations.serve.asked import Asked, plain
+from etl.operations.serve.reading import Reading
+from etl.operations.serve.views import is_under_way, line_text, step_cells
 from etl.reports.history import find_run, run_details
-from etl.serve.asked import Asked, plain
-from etl.serve.reading import Reading
-from etl.serve.views import is_under_way, line_text, step_cells
 
 _INTERVAL_SECONDS, _ALIVE_SECONDS, _STEPS_TICKS = 0.5, 15.0, 3
 #: So much of what was said before is told at first, and so much at once later.

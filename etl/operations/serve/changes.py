@@ -15,10 +15,10 @@ from typing import IO
 from etl.errors import AlreadyRunning
 from etl.ledger import now
 from etl.ledger.lock import holder
+from etl.operations.serve.access import TOKEN
+from etl.operations.serve.asked import Refusal
 from etl.project import Project
 from etl.run.origin import TRIGGER
-from etl.serve.access import TOKEN
-from etl.serve.asked import Refusal
 
 #: So many changes are remembered, and so much of what each one said is shown.
 _MOST, _SHOWN_BYTES = 50, 32_000
