@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from etl.models.header import header_lines
+from etl.models.header import header_comments, header_lines
 
 # a full stop within or behind these ends no sentence
 _SHORT = re.compile(
@@ -22,8 +21,9 @@ def description_of(text: str) -> str:
     """
     keys = {line.number for line in header_lines(text)}
     paragraph: list[str] = []
-    for number, line in _comments(text.removeprefix("\ufeff")):
-        if number in keys or not re.search(r"\w", line):
+    for comment in header_comments(text):
+        line = _BULLET.sub("", (comment.text.lstrip("-") if comment.is_line else comment.text).strip())
+        if comment.number in keys or not re.search(r"\w", line):
             if paragraph:
                 break
             continue
@@ -39,25 +39,3 @@ def first_sentence(text: str) -> str:
         if not begun.islower() and not _SHORT.search(text[: end.end()]):
             return text[: end.end()]
     return text
-
-
-def _comments(text: str) -> Iterator[tuple[int, str]]:
-    """Yield number and text of the lines of comments before the first word; an empty one for an empty line."""
-    is_block = False
-    for number, line in enumerate(text.splitlines(), 1):
-        rest = line.strip()
-        if not is_block and not rest:
-            yield number, ""
-        while is_block or rest.startswith("/*"):
-            rest = rest if is_block else rest[2:]
-            inner, end, rest = rest.partition("*/")
-            is_block = not end
-            yield number, _BULLET.sub("", inner.strip().lstrip("*").strip())
-            if is_block:
-                break
-            rest = rest.strip()
-        if is_block or not rest:
-            continue
-        if not rest.startswith("--"):
-            return
-        yield number, _BULLET.sub("", rest.lstrip("-").strip())

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from etl.contract.audit import Audit, HeaderAudit
 from etl.contract.audit_kinds import AUDIT_KEYS, audits_of
@@ -90,13 +90,33 @@ def header_lines(text: str) -> Iterator[Line]:
 
     Of a line in capital letters, and of one with `=` or a hyphen, only what is close to a key is one.
     """
+    for comment in header_comments(text):
+        match = _LINE.fullmatch(comment.text) if comment.is_line else None
+        if match and _is_meant(match[2], match[3]):
+            key = match[2].lower() if match[3] == ":" else f"{match[2]} ="
+            yield Line(comment.number, key, match[4] or "", match[1] is not None)
+
+
+class Comment(NamedTuple):
+    """A line of the comments before the first word, or an empty one; `is_line` says that it begins with `--`."""
+
+    number: int
+    text: str
+    is_line: bool = False
+
+
+def header_comments(text: str) -> Iterator[Comment]:
+    """Yield the lines of comments before the first word, and the empty ones; of a block, its text alone."""
     is_block = False
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         rest = line.strip()
+        if not is_block and not rest:
+            yield Comment(number, "")
         while is_block or rest.startswith("/*"):
             rest = rest if is_block else rest[2:]
-            _, end, rest = rest.partition("*/")
+            inner, end, rest = rest.partition("*/")
             is_block = not end
+            yield Comment(number, inner.strip().lstrip("*").strip())
             if is_block:
                 break
             rest = rest.strip()
@@ -104,9 +124,7 @@ def header_lines(text: str) -> Iterator[Line]:
             continue
         if not rest.startswith("--"):
             return
-        if (match := _LINE.fullmatch(rest)) and _is_meant(match[2], match[3]):
-            key = match[2].lower() if match[3] == ":" else f"{match[2]} ="
-            yield Line(number, key, match[4] or "", match[1] is not None)
+        yield Comment(number, rest, is_line=True)
 
 
 def _is_meant(key: str, mark: str) -> bool:
