@@ -1,31 +1,20 @@
 """Raw files to a published, audited DuckDB warehouse: the Luigi tasks, and what a contract file needs."""
 
 import sys
-from configparser import Error as ConfigFileError
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from etl import tasks
 from etl.errors import EtlError
-from etl.project.unreadable import explained, is_run, stopped
+from etl.project.unreadable import is_etl
 from etl.sources import known
-
-try:
-    from etl import tasks
-    from etl.tasks import *  # noqa: F403
-except (ConfigFileError, UnicodeDecodeError) as error:
-    # Luigi reads its configuration when it is imported
-    told = explained(error)
-    if is_run():
-        from etl.run import telling
-
-        telling.not_begun("", "", told, None, is_whole=True)
-    raise stopped(told) from None
 
 if TYPE_CHECKING:
     from etl.contract import sql_check
     from etl.sources import Files, Source
     from etl.sources.known import *  # noqa: F403
+    from etl.tasks import *  # noqa: F403
 
 __all__ = ["EtlError", "Files", "Source", "sql_check"]
 __all__ += tasks.__all__
@@ -37,11 +26,13 @@ _ROOMS = {"Files": "sources", "Source": "sources", "sql_check": "contract"}
 
 
 def __getattr__(name: str) -> object:
-    """Import what a contract file needs when it is asked for: a night with nothing new reads none."""
+    """Import what a contract file needs, or the tasks, when it is asked for: most of what runs needs neither."""
     if name in ("contract", "sources"):
         return import_module(f"etl.{name}")
     if name in _ROOMS:
         return getattr(import_module(f"etl.{_ROOMS[name]}"), name)
+    if name in tasks.__all__:
+        return getattr(tasks, name)
     return known.format_class(name)
 
 
@@ -53,3 +44,7 @@ class _Former(ModuleType):
 
 
 sys.modules.setdefault("etl.formats", _Former("etl.formats"))
+
+if not is_etl():
+    # whoever names a task by its name has not imported it
+    tasks.register()

@@ -8,6 +8,7 @@ from etl.cli.registry import all_commands
 from etl.cli.screen import echo
 from etl.errors import EtlError, StepError, indented, is_full_disk, sentence
 from etl.reports.output import lasting_output
+from etl.reports.stderr import log_to_stderr
 
 cli = all_commands()
 
@@ -15,6 +16,7 @@ cli = all_commands()
 def main() -> None:
     """Run the command; an EtlError becomes its message and its exit code, and so does a full disk."""
     with lasting_output():
+        log_to_stderr()
         try:
             cli()
         except EtlError as error:

@@ -42,6 +42,9 @@ def plan(date: date | None, selection: str, is_all: bool, as_json: bool) -> None
     run = under_way(project, ledger)
     made = make_plan(project, ledger, Scope(date or project.today()))
     if any(source.task for source in made.catalog.sources.values()):
+        from etl.tasks import register
+
+        register()
         from etl.tasks.makers import check
 
         check(made)

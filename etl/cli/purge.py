@@ -75,7 +75,7 @@ def _current(project: Project) -> str:
 def _night() -> int:
     """Run a night in this process and return its exit code."""
     from etl.run.active import finish_runs
-    from etl.tasks.graph import run_luigi
+    from etl.tasks import run_luigi
 
     try:
         run_luigi(["Nightly"])

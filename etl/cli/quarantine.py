@@ -198,7 +198,7 @@ def _run(decision: Decision, done: str, force: bool = False) -> None:
     from etl.project import load_project
     from etl.run.active import finish_runs
     from etl.run.display import asked_for
-    from etl.tasks.graph import run_luigi
+    from etl.tasks import run_luigi
 
     exit_code: Any = 0
     days, number = decision.days, decision.number

@@ -24,7 +24,7 @@ def retry(run: str, workers: int) -> None:
     from etl.operations.retry import what_failed
     from etl.reports.history import find_run
     from etl.run.display import asked_for
-    from etl.tasks.graph import run_luigi
+    from etl.tasks import run_luigi
 
     project, ledger = opened()
     found = find_run(project, ledger, run)

@@ -44,7 +44,7 @@ def run(
     published.
     """
     from etl.run.display import asked_for
-    from etl.tasks.graph import run_luigi
+    from etl.tasks import run_luigi
 
     if days and not is_unattended:
         raise click.UsageError("--days is for a run by a schedule. Add --unattended, or leave --days out.")

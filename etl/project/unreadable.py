@@ -23,6 +23,13 @@ def is_command() -> bool:
     return name in _COMMANDS or name.startswith("luigi-")
 
 
+def is_etl() -> bool:
+    """Return whether this process is the `etl` command, or a module of etl that `python -m` runs."""
+    name, words = Path(sys.argv[0]).name, sys.orig_argv
+    is_module = name == "-m" and "-m" in words
+    return name == "etl" or (is_module and words[words.index("-m") + 1].split(".")[0] == "etl")
+
+
 def is_run() -> bool:
     """Return whether this process is a command that begins a night."""
     return is_command() and not _NIGHTS.isdisjoint(sys.argv[1:])

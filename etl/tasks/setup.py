@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from datetime import date
 from typing import Any, Protocol
 
-from etl.errors import AlreadyRunning, EtlError, indented, printable_lines
+from etl.errors import AlreadyRunning, EtlError, printable_lines
 from etl.project import CONFIG, find_root, has_option, load_project
 from etl.project.unreadable import is_command
 from etl.reports.output import keep_output
-from etl.reports.terminal import has_colours, painted
+from etl.reports.stderr import log_to_stderr
 
 log = logging.getLogger("etl")
 
@@ -59,7 +59,7 @@ def configure(config: Config, add_config_path: Callable[[str], object]) -> None:
     if not config.has_option("core", "log_level"):
         config.set("core", "log_level", "ERROR")
     logging.getLogger("luigi-interface").addFilter(_is_news)
-    _log_to_stderr()
+    log_to_stderr()
 
 
 @contextmanager
@@ -138,21 +138,6 @@ def _wants_server() -> bool:
     return False
 
 
-class _Printable(logging.Formatter):
-    """Lines that only etl can have begun: what others wrote is escaped, and every further line is indented."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return indented(printable_lines(super().format(record)))
-
-
-class Painting(logging.StreamHandler):  # type: ignore[type-arg]
-    """To standard error, with red and amber words if it is a terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        return painted(text) if has_colours(self.stream) else text
-
-
 def _is_news(record: logging.LogRecord) -> bool:
     """Return False for what the step that failed has said already, without a traceback; all else is printable."""
     if record.exc_info and isinstance(record.exc_info[1], EtlError):
@@ -161,12 +146,3 @@ def _is_news(record: logging.LogRecord) -> bool:
     if record.exc_info:
         record.exc_text = printable_lines(logging.Formatter().formatException(record.exc_info))
     return True
-
-
-def _log_to_stderr() -> None:
-    log = logging.getLogger("etl")
-    if not log.handlers:
-        handler = Painting()
-        handler.setFormatter(_Printable("%(asctime)s %(message)s", "%H:%M:%S"))
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from etl.cli.main import main
 from etl.cli.screen import echo, show_table
+from etl.reports.stderr import Painting
 from etl.reports.terminal import painted
-from etl.tasks.setup import Painting
 from tests.support import calls, tiny
 from tests.support.calls import CALLS, IN_A_PROCESS
 from tests.support.projects import environment

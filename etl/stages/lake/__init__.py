@@ -1,10 +1,17 @@
-"""lake: records that keep the contract go to Parquet by date, all others to quarantine; none is lost."""
+"""lake: records that keep the contract go to Parquet by date, all others to quarantine; none is lost.
 
-from etl.stages.lake.accepted import ACCEPTED, FEW_ROWS_RATIO, forget_refused
-from etl.stages.lake.adopt import adopt
-from etl.stages.lake.extraction import extract
-from etl.stages.lake.layout import delete_partition, partition_file, partition_folders
-from etl.stages.lake.place import definition
+What only asks where partitions lie imports nothing of what makes them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etl.stages.lake.accepted import ACCEPTED, FEW_ROWS_RATIO, forget_refused
+    from etl.stages.lake.adoption import adopt
+    from etl.stages.lake.extraction import extract
+    from etl.stages.lake.layout import delete_partition, partition_file, partition_folders
+    from etl.stages.lake.place import definition
 
 __all__ = [
     "ACCEPTED",
@@ -17,3 +24,18 @@ __all__ = [
     "partition_file",
     "partition_folders",
 ]
+
+_MODULES = {
+    **dict.fromkeys(("ACCEPTED", "FEW_ROWS_RATIO", "forget_refused"), "accepted"),
+    **dict.fromkeys(("delete_partition", "partition_file", "partition_folders"), "layout"),
+    **{"adopt": "adoption", "extract": "extraction", "definition": "place"},
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"etl.stages.lake.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found
