@@ -35,6 +35,8 @@ from etl.project.settings import Settings
 from etl.sources.connectors.files import SAME
 from etl.sources.formats import FORMATS, format_class
 from etl.sources.source import CHOICES
+from etl.stages.published.own import OWN
+from etl.stages.published.readers import CONTENTS
 from etl.stages.warehouse import define_own
 from etl.tasks import setup as luigi_setup
 from tests.support.pages import PAGES, ROOT, TEXT, of, page, rows, section
@@ -230,7 +232,8 @@ def test_every_column_of_the_schema_etl_is_explained():
     ).fetchall()
     counts = {ROW_COUNTS: ", ".join(name for name, _ in COUNT_COLUMNS)}
     profiles = {PROFILES: ", ".join(name for name, _ in PROFILE_COLUMNS)}
-    assert shown == dict(found) | counts | profiles
+    contents = {CONTENTS: ", ".join(name for name in OWN[CONTENTS] if name)}
+    assert shown == dict(found) | counts | profiles | contents
 
 
 def test_every_make_target_that_the_pages_name_exists():

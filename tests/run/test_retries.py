@@ -1,6 +1,7 @@
 """What fails for a reason that passes is tried again, whatever the step; what does not pass never is."""
 
 import errno
+import os
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
@@ -13,7 +14,7 @@ from etl.engine import retries
 from etl.ledger import Ledger
 from etl.ledger.history import DONE, FAILED, StepId
 from etl.project import Project, load_project
-from etl.stages.lake import extraction
+from etl.stages.lake import extraction, unchanged
 from etl.stages.warehouse.makers import MAKERS
 from tests.run.test_recording import STAGES, make, named, night, rows
 from tests.support import tiny
@@ -169,6 +170,28 @@ def test_only_the_delivery_that_failed_is_read_again(tmp_path: Path, monkeypatch
 
     assert opened == [1, 3, 3, 2]
     assert found[StepId("extract", "sales")].attempts == 2
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_each_reading_of_a_file_that_changes_meanwhile_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    project, left = tiny.project(tmp_path), [None] * times
+    monkeypatch.setattr(unchanged, "_FIRST_WAIT_SECONDS", 0)
+
+    def touching(_: Any, opening: Any, *more: Any) -> Any:
+        if left and opening.date.day == 1:
+            left.pop()
+            os.utime(opening.files[0].path)
+        return look(_, opening, *more)
+
+    look = extraction.look
+    monkeypatch.setattr(extraction, "look", touching)
+
+    row = rows(project, night(project))[StepId("extract", "sales")]
+
+    assert (row.outcome, row.attempts) == ((DONE, 2) if times == 1 else (FAILED, 3))
+    assert attempts(project, StepId("extract", "sales")) == (2 if times == 1 else 1)
 
 
 def test_a_delivery_that_is_away_for_long_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 _VIEWS = (
     "select schema_name || '.' || view_name, sql from duckdb_views() "
     "where database_name = '{catalog}' and not internal"
+)
+#: As a published file has them, and as one of an earlier version of etl.
+_HASHES = (
+    "select table_name, partition_column, date, content from {catalog}.etl.contents",
+    "select name, partition, date, content from {catalog}.etl._hashes",
 )
 _MACROS = "select count(*) from duckdb_functions() where database_name in ('a', 'b') and not internal"
 
@@ -61,17 +67,20 @@ def known(con: duckdb.DuckDBPyConnection, found: Mapping[str, Sides]) -> Known:
 
 
 def _tables(con: duckdb.DuckDBPyConnection, catalog: str) -> dict[str, _Table]:
-    import duckdb
-
-    try:
-        rows = con.execute(f"select name, partition, date, content from {catalog}.etl._hashes").fetchall()
-    except duckdb.Error:
-        # another version of etl published it
-        return {}
     tables: dict[str, _Table] = {}
-    for name, column, day, content in rows:
+    for name, column, day, content in _hashes(con, catalog):
         tables.setdefault(name, _Table(column)).hashes[day] = content
     return tables
+
+
+def _hashes(con: duckdb.DuckDBPyConnection, catalog: str) -> list[tuple[str, str, date | None, str]]:
+    import duckdb
+
+    for query in _HASHES:
+        with suppress(duckdb.Error):
+            return con.execute(query.format(catalog=catalog)).fetchall()
+    # a later version of etl published it, or a very old one
+    return []
 
 
 def _differing(left: _Table, right: _Table) -> str:

@@ -6,7 +6,7 @@ import logging
 import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -16,7 +16,7 @@ from types import MappingProxyType
 from etl import engine
 from etl.contract.masking import withheld
 from etl.engine.retries import is_transient
-from etl.errors import Crash, DeliveryError, EtlError, UnreadableError, traced
+from etl.errors import Crash, DeliveryError, EtlError, LedgerError, UnreadableError, traced
 from etl.ledger import Ledger, Receipt
 from etl.ledger.history import History, StepId
 from etl.project import Project
@@ -115,16 +115,17 @@ class _Extractor:
 
         def attempt() -> None:
             self.passing = {}
-            self.problems += map(str, read_unchanged(self.run, left))
+            self.problems += map(str, read_unchanged(self.run, left, note))
             if self.passing:
                 left[:] = [delivery for delivery, _, _ in self.passing.values()]
                 raise next(error for _, error, _ in self.passing.values())
 
         step = StepId("extract", self.extraction.source.name)
 
-        def note(attempts: int) -> None:
-            self.attempts = attempts
-            History(self.ledger).tried(self.extraction.run_id, [step], attempts)
+        def note(_: object = None) -> None:
+            self.attempts += 1
+            with suppress(LedgerError):
+                History(self.ledger).tried(self.extraction.run_id, [step], self.attempts)
 
         try:
             engine.retried(attempt, self.extraction.project.settings.retries, str(step), note)

@@ -29,12 +29,15 @@ def check_unchanged(delivery: Delivery) -> None:
 
 
 def read_unchanged(
-    read: Callable[[Sequence[Delivery]], Sequence[Delivery]], deliveries: Sequence[Delivery]
+    read: Callable[[Sequence[Delivery]], Sequence[Delivery]],
+    deliveries: Sequence[Delivery],
+    note: Callable[[], None] = lambda: None,
 ) -> list[DeliveryError]:
     """Call `read` with deliveries, and again with those that it returns: they changed while they were read.
 
     Only what has the planned content is read again, with its new stamps: what arrived during a run waits for
-    the next one. Return an error for each delivery that was not to be had like that.
+    the next one. `note` is called before each further time. Return an error for each delivery that was not to be
+    had like that.
     """
     import tenacity
 
@@ -55,6 +58,7 @@ def read_unchanged(
         retry=tenacity.retry_if_result(bool),
         stop=tenacity.stop_after_attempt(_ATTEMPTS),
         wait=tenacity.wait_exponential(_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS),
+        before_sleep=lambda state: note(),
         retry_error_callback=lambda state: None,
     )(attempt)
     return [*problems, *(_restless(delivery) for delivery in waiting)]

@@ -22,6 +22,7 @@ from etl.stages.published.history import write_steps
 from etl.stages.published.hold import facts_of, read_hold, remove_hold
 from etl.stages.published.notes import Notes, comment, notes_of
 from etl.stages.published.publication import Publication
+from etl.stages.published.readers import leave_to_readers
 from etl.stages.published.record import Generation, Input, read_record, write_record
 from etl.stages.published.retention import NEW, beyond, generations, prune, sweep, time_of_publishing
 from etl.stages.published.set_aside import remove_candidate, set_aside
@@ -193,8 +194,12 @@ def _newest(project: Project) -> Path | None:
 
 
 def _finish(project: Project, folder: Path, record: Generation) -> str:
-    """Copy the build to the folder that is a generation then, durable before it has its name; return how."""
+    """Copy what readers get of the build to the folder that is a generation then; return how.
+
+    It is durable before it has its name.
+    """
     how = copy_file(project.build, folder / FILE)
+    leave_to_readers(project, folder / FILE)
     size = (folder / FILE).stat().st_size
     whole = replace(record, bytes=size, published_at=time_of_publishing(project))
     for file in (folder / FILE, write_record(folder, whole)):

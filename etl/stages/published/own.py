@@ -88,6 +88,13 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "sampled": "Values in the sample, which is all of them up to 256 rows.",
         "measures": "What audits of drift ask of the rows: shares, correlations.",
     },
+    "etl.contents": {
+        "": "One row per table, or per partition of one: what stands for its rows, the same for the same rows.",
+        "table_name": "The table.",
+        "date": "The partition; null for rows without a date, and for a table without partitions.",
+        "partition_column": "The column that has the partition; empty for a table without partitions.",
+        "content": "The number of rows and a hash of them.",
+    },
     "etl.row_counts": {
         "": "One row per table and batch date whose rows an audit compares with earlier ones.",
         "table_name": "The table.",

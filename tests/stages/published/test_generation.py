@@ -156,7 +156,7 @@ def test_an_analyst_can_ask_how_fresh_and_how_clean_the_data_is(tmp_path: Path) 
     columns = tiny.published(
         project,
         "select table_name, list(column_name order by ordinal_position) from information_schema.columns "
-        "where table_catalog = 'warehouse' and table_schema = 'etl' and table_name[1] <> '_' group by all",
+        "where table_catalog = 'warehouse' and table_schema = 'etl' group by all",
     )
     assert dict(columns) == {
         "runs": ["run_id", "started_at", "finished_at", "outcome", "batch_date", "git_commit"],
@@ -172,6 +172,7 @@ def test_an_analyst_can_ask_how_fresh_and_how_clean_the_data_is(tmp_path: Path) 
             *("source", "date", "file", "line", "rule", "fault", "column_name", "message"),
             *("text", "raw", "discarded", "run_id"),
         ],
+        "contents": ["table_name", "date", "partition_column", "content"],
         "profiles": [
             *("table_name", "partition", "column_name", "batch_date", "run_id", "rows", "nulls"),
             *("approx_distinct", "not_finite", "min", "max", "mean", "std", "quantiles", "top", "lengths"),
@@ -240,7 +241,7 @@ def test_dead_space_is_not_published(tmp_path: Path, percent: int, is_compacted:
     publish(project, 2)
 
     assert (project.build.stat().st_size < before / 4) == is_compacted
-    assert project.warehouse.stat().st_size == project.build.stat().st_size
+    assert project.warehouse.stat().st_size == pytest.approx(project.build.stat().st_size, abs=100_000)
     assert tiny.published(project, "select marts.twice(n) from marts.v") == [(2,)]
     assert tiny.published(project, "select comment from duckdb_tables() where table_name = 'kept'") == [("kept",)]
     receipt = ledger(project).receipts()[BUILD]
