@@ -13,12 +13,14 @@ from etl.sources import known
 if TYPE_CHECKING:
     from etl.contract import sql_check
     from etl.sources import Files, Source
+    from etl.sources.fetches.function import Fetch
     from etl.sources.known import *  # noqa: F403
     from etl.tasks import *  # noqa: F403
 
 __all__ = ["EtlError", "Files", "Source", "sql_check"]
 __all__ += tasks.__all__
 __all__ += known.__all__
+__all__ += ["Fetch"]
 
 
 #: What a contract file needs, and its room.
@@ -33,7 +35,7 @@ def __getattr__(name: str) -> object:
         return getattr(import_module(f"etl.{_ROOMS[name]}"), name)
     if name in tasks.__all__:
         return getattr(tasks, name)
-    return known.format_class(name)
+    return known.fetch_class(name) if name in known.FETCHES else known.format_class(name)
 
 
 class _Former(ModuleType):

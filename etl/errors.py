@@ -278,6 +278,12 @@ class UnreadableError(DeliveryError):
     """Raised when a raw file is not of its format at all: a damaged archive, a bomb, no such sheet."""
 
 
+class FetchError(DeliveryError):
+    """Raised when a source cannot be fetched, or does not say what its declaration expects: it is missing data."""
+
+    exit_code = 20
+
+
 class RecordsLost(StepError):
     """Raised when records of a file are unaccounted for; nothing of it is taken."""
 

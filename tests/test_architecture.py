@@ -32,7 +32,7 @@ FLOORS = [
     "cli",
 ]
 #: The stages from the ground up; each imports those below it.
-STAGES = ["raw", "lake", "warehouse", "audited", "published"]
+STAGES = ["fetched", "raw", "lake", "warehouse", "audited", "published"]
 #: The libraries that a room may import, beside the standard one.
 LIBRARIES = {
     "errors": set(),

@@ -28,9 +28,11 @@ def lineage(name: str, is_down: bool, as_json: bool) -> None:
     from etl.plan.definitions import definitions
 
     project, ledger = opened()
-    raw = project.raw
-    folder = raw.relative_to(project.root) if raw.is_relative_to(project.root) else raw
-    found = read_lineage(*definitions(project, ledger), str(folder))
+    folders = [
+        str(path.relative_to(project.root) if path.is_relative_to(project.root) else path)
+        for path in (project.raw, project.fetched)
+    ]
+    found = read_lineage(*definitions(project, ledger), *folders)
     lines = downstream if is_down else upstream
     show(found, as_json, lambda found: _show(lines(found, name)), lambda: as_data(found, name, downstream=is_down))
 

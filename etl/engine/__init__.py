@@ -16,7 +16,7 @@ from etl.engine.connections import (
     relation,
     set_session,
 )
-from etl.engine.retries import retried
+from etl.engine.retries import is_transient, retried
 from etl.engine.shared import bare_cursor, close_shared_memory, in_shared_memory
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "in_memory",
     "in_shared_memory",
     "is_damage",
+    "is_transient",
     "reading",
     "relation",
     "retried",

@@ -172,6 +172,10 @@ class History:
         """Note that steps are done which have no receipt."""
         self.ledger.change((_DONE, [(run_id, *step) for step in steps]))
 
+    def brought(self, run_id: str, step: StepId, *, rows: int | None, bytes: int, did: str) -> None:
+        """Note that a step without a receipt is done, and what it has brought."""
+        self.ledger.change((_BROUGHT, [(rows, did, bytes, run_id, *step)]))
+
     def fail(self, run_id: str, failed: Mapping[StepId, str]) -> None:
         """Note that steps failed, and why."""
         self.ledger.change((_FAIL, [(why, run_id, *step) for step, why in failed.items()]))
@@ -244,6 +248,8 @@ _TRIED_RECEIPT = f"update receipts set details = json_set(details, '$.attempts',
 _FAIL = f"update steps set outcome = '{FAILED}', message = ? {_OF}"
 
 _DONE = f"update steps set outcome = '{DONE}' {_OF}"
+
+_BROUGHT = f"update steps set outcome = '{DONE}', rows_out = ?, did = ?, bytes_written = ? {_OF}"
 
 _WAIT = f"update steps set outcome = '{WAITING}' {_OF}"
 

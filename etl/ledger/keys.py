@@ -15,6 +15,7 @@ __all__ = [
     "PUBLISHED_CHECKS",
     "UNCHANGED",
     "UNDELIVERED",
+    "UNFETCHED",
     "extract_key",
     "load_key",
     "transform_key",
@@ -47,3 +48,5 @@ def transform_key(model: str) -> Key:
 
 #: What a problem is noted for when the task that a source names did not make a delivery.
 UNDELIVERED = "RawFile"
+#: What a problem is noted for when a source that is not required could not be fetched: a warning.
+UNFETCHED = "Fetched"

@@ -74,11 +74,11 @@ def _look(project: Project, ledger: Ledger, source: Source, moment: datetime) ->
 
 def _why(project: Project, ledger: Ledger, source: Source, wanted: date, day: date) -> str:
     """Return why the delivery of a day is not there; empty if it is, or was taken before it went away."""
-    found = raw.look(source, project.raw, wanted, time.time_ns())
+    found = raw.look(source, source.root(project), wanted, time.time_ns())
     if source.is_dated:
         if wanted in found.complete or ledger.receipt(extract_key(source.name, wanted)):
             return ""
-        return found.incomplete.get(wanted, f"there is no {project.raw / source.connector.where(wanted)}")
+        return found.incomplete.get(wanted, f"there is no {source.root(project) / source.connector.where(wanted)}")
     files = [file for delivery in found.complete.values() for file in delivery.files]
     if not files:
         return next(iter(found.incomplete.values()), f"there is no {source.connector.place}")

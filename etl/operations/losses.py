@@ -67,7 +67,8 @@ def _is_newer(target: Project, record: Generation, day: str, item: Input, mine: 
     if any(other.content == item.content for other in same):
         return False
     if not same:
-        return _is_in_raw(target.raw, item.file) or item.taken_at > record.published_at
+        is_there = any(_is_in_raw(root, item.file) for root in (target.raw, target.fetched))
+        return is_there or item.taken_at > record.published_at
     return item.taken_at > max(other.taken_at for other in same)
 
 

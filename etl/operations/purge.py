@@ -145,7 +145,7 @@ def _delete(folders: Iterable[Path]) -> None:
 def _remains(project: Project, name: str, source: Source | None, day: date | None) -> Iterator[str]:
     decided = sorted((project.corrections / name).glob("*.jsonl"))
     yield from (_place(project, path) for path in decided if day is None or path.stem == str(day))
-    found = raw.find(source, project.raw, project.today()) if source else {}
+    found = raw.find(source, source.root(project), project.today()) if source else {}
     for delivered, delivery in found.items():
         if day is None or source is None or not source.is_dated or delivered == day:
             yield from (_place(project, file.path) for file in delivery.files)

@@ -118,7 +118,7 @@ def _copy_of_code(project: Project, commit: str, folder: Path) -> Project:
     root.mkdir(parents=True)
     check_out(project, commit, root)
     copy = load_project(root, project.environment, must_exist=False)
-    return replace(copy, settings=replace(copy.settings, data=str(folder / "data"), raw=""))
+    return replace(copy, settings=replace(copy.settings, data=str(folder / "data"), raw=""), fetching="")
 
 
 def _restore_inputs(project: Project, copy: Project, record: Generation) -> None:
@@ -131,7 +131,7 @@ def _restore_inputs(project: Project, copy: Project, record: Generation) -> None
             gone.append(f"{name}: commit {record.git_commit[:10]} has no such source")
             continue
         source = catalog.sources[name]
-        found = raw.find(source, project.raw, last)
+        found = raw.find(source, source.root(project), last)
         for day, item in inputs.items():
             gone += _restore(project, copy, source, date.fromisoformat(day), item, found)
     if gone:
@@ -153,7 +153,7 @@ def _restore(
         _copied(decided, corrections_file(copy, source, day))
     if delivery and disguised(_sha256(delivery), source.contract) == item.sha256:
         for file in delivery.files:
-            _copied(file.path, copy.raw / file.name)
+            _copied(file.path, source.root(copy) / file.name)
         return []
     if source.is_dated:
         what = "is another file now" if delivery else "is not in raw/ any more"

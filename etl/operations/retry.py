@@ -9,7 +9,7 @@ from etl.ledger import Ledger, Run
 from etl.ledger.history import FAILED, KILLED, SKIPPED, History, StepRow
 
 #: The steps of a source; all others follow from what became stale.
-_OF_SOURCES = ("deliver", "extract", "load")
+_OF_SOURCES = ("fetch", "deliver", "extract", "load")
 #: What is said of a step that was skipped because nobody asked for it.
 _NOT_ASKED = "It was not asked for."
 

@@ -67,7 +67,7 @@ class Deliveries:
 
     def find(self, source: Source) -> Taken:
         """Return what is to be held of one source, and what became of the rest."""
-        found = raw.look(source, self._project.raw, self._scope.last, time.time_ns())
+        found = raw.look(source, source.root(self._project), self._scope.last, time.time_ns())
         known = self._before.get(source.name, {})
         repeats = Repeats(source=source, known=known, definition=partial(self._definition, source))
         days, waiting = self._counting(source, found, repeats)
@@ -212,7 +212,7 @@ class Deliveries:
         """Return a delivery as it was taken, whatever its files are now."""
         self.kept[extract_key(delivery.source, delivery.date)] = receipt.fingerprint
         name, sha256 = receipt.details["file"], receipt.details["sha256"]
-        taken = File(name, self._project.raw / name, 0, 0, inode=delivery.files[0].inode, sha256=sha256)
+        taken = File(name, delivery.files[0].raw / name, 0, 0, inode=delivery.files[0].inode, sha256=sha256)
         return replace(delivery, files=(taken,))
 
     def _kept_without_file(
@@ -233,7 +233,7 @@ class Deliveries:
     def _as_taken(self, source: Source, day: date, receipt: Receipt) -> Delivery:
         """Return a delivery whose files are gone."""
         file = receipt.details["file"]
-        gone = File(file, self._project.raw / file, 0, 0, inode=0)
+        gone = File(file, source.root(self._project) / file, 0, 0, inode=0)
         return self._keep(Delivery(source=source.name, date=day, files=(gone,)), receipt)
 
     def _hashed(self, delivery: Delivery) -> Delivery:

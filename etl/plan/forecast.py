@@ -251,6 +251,9 @@ def _seconds(plan: Plan, key: Key) -> float | None:
 
 def _notes(plan: Plan) -> Iterator[str]:
     for name, days in plan.awaited.items():
+        if fetch := plan.catalog.sources[name].fetch:
+            yield f"{name}: the run first fetches it ({fetch.named})"
+            continue
         yield f"{name}: the run first has {plan.catalog.sources[name].task} make the delivery of {few(days)}"
     allowed = plan.scope.allow_withdrawn.split(",")
     for name, days in plan.withdrawn.items():

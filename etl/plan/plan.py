@@ -128,17 +128,23 @@ class Plan:
 
     @cached_property
     def awaited(self) -> Mapping[str, Sequence[date]]:
-        """The deliveries that are not there, by source, which the task that a source names should make.
+        """The deliveries that are not there, by source, which are to be fetched or made by the task that it names.
 
         Whether that of a snapshot is up to date only its task knows.
         """
         made = {name: source for name, source in self.catalog.sources.items() if source.task}
         if made and not _has_own_raw(self.project):
-            return {}
-        return {name: days for name, source in made.items() if (days := list(self._awaited(source)))}
+            made = {}
+        fetched = {name: s for name, s in self.catalog.sources.items() if s.fetch and self.project.fetches}
+        return {name: days for name, s in {**made, **fetched}.items() if (days := list(self._awaited(s)))}
 
     def _awaited(self, source: Source) -> Iterator[date]:
         scope, held = self.scope, self.held[source.name]
+        if source.is_asked_each_night:
+            # whether anything is new only the other side knows; of earlier dates it cannot say any more
+            is_night = scope.first == date.min and not any(day > scope.last for day in held)
+            yield from [scope.last] if is_night and scope.takes_source(source.name) else []
+            return
         if not source.is_dated:
             days = [scope.last]
         elif scope.first > date.min:
@@ -271,6 +277,9 @@ def _required(source: Source, scope: Scope, held: Held) -> date:
 
 
 def _is_there(source: Source, day: date, held: Held) -> bool:
+    if source.is_asked_each_night:
+        # that it could not be fetched, the run says
+        return True
     if source.is_dated:
         return day in held[source.name]
     return any(delivery.is_in_raw for delivery in held[source.name].values())

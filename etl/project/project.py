@@ -35,6 +35,8 @@ class Project:
     variables: Mapping[str, str] = field(default_factory=dict)
     #: The environment, if it is not the one that [etl] describes.
     environment: str = ""
+    #: Where the environment that fetches has its data, if it is another one.
+    fetching: str = ""
 
     @property
     def identity(self) -> str:
@@ -66,6 +68,16 @@ class Project:
     @property
     def raw(self) -> Path:
         return self.root / self.settings.raw if self.settings.raw else self.data / "raw"
+
+    @property
+    def fetched(self) -> Path:
+        """What sources beyond files said: a second root of deliveries, kept like raw/."""
+        return (self.root / self.fetching if self.fetching else self.data) / "fetched"
+
+    @property
+    def fetches(self) -> bool:
+        """Whether it fetches; an environment without a raw/ of its own reads what the usual one has fetched."""
+        return not self.fetching
 
     @property
     def lake(self) -> Path:
@@ -115,6 +127,11 @@ class Project:
     def failures(self) -> Path:
         """What failed steps have left, by run."""
         return self.data / "failures"
+
+    @property
+    def fetching_aside(self) -> Path:
+        """Half-fetched files, which the next fetch goes on with or removes."""
+        return self.data / "work" / "fetch"
 
     @property
     def lock(self) -> Path:
@@ -229,11 +246,13 @@ def _project(folder: Path, parser: ConfigParser, base: Settings, name: str) -> P
     settings = read_settings(path, parser, ["etl", section])
     # etl never writes there, so that all may read the same deliveries
     raw = settings.raw or base.raw or ("" if data == base.data else str(Path(base.data) / "raw"))
+    has_own_raw = data == base.data or raw not in (base.raw, str(Path(base.data) / "raw"))
     settings = replace(settings, data=data, raw=raw)
     if name != base.environment:
         _check_own_data(folder, parser, base, name)
     variables = read_variables(path, parser, [VARIABLES, f"{section}.vars"])
-    return Project(folder, settings, variables, "" if name == base.environment else name)
+    environment = "" if name == base.environment else name
+    return Project(folder, settings, variables, environment, "" if has_own_raw else base.data)
 
 
 def _data(parser: ConfigParser, base: Settings, name: str) -> str:

@@ -23,7 +23,7 @@ UNDER_WAY = "under way"
 #: The outcomes of runs that kept their promise.
 _GOOD = ("published", "unchanged", "partial", UNDER_WAY)
 #: The order in which a run does its steps.
-ORDER = ("plan", "deliver", "extract", "load", "transform", "audit", "publish")
+ORDER = ("plan", "fetch", "deliver", "extract", "load", "transform", "audit", "publish")
 
 
 def known_runs(

@@ -50,7 +50,9 @@ def status_of(
         "optional": [_failed(receipt) for receipt in failed_models(receipts, models)],
         # what cannot be read may declare any of them
         "removed": [] if wrong else _removed(project, sources),
-        "unclaimed": [] if wrong else unclaimed(project.raw, (source.connector for source in sources.values())),
+        "unclaimed": []
+        if wrong
+        else unclaimed(project.raw, (source.connector for source in sources.values() if source.fetch is None)),
         "sources": [
             {
                 "source": name,

@@ -7,7 +7,7 @@ from datetime import date
 
 from etl.errors import counted, few
 from etl.ledger import FAILED, Key, Ledger, Receipt, Run, failed_note
-from etl.ledger.keys import AUDIT, PUBLISH, UNDELIVERED, extract_key, load_key
+from etl.ledger.keys import AUDIT, PUBLISH, UNDELIVERED, UNFETCHED, extract_key, load_key
 from etl.plan.deliveries import Taken
 from etl.plan.plan import Plan
 from etl.plan.rhythm import Holes
@@ -32,7 +32,9 @@ def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt
         yield f"  nobody delivered anything{asked} from {plan.scope.first} to {plan.scope.last}"
     for name in plan.catalog.sources:
         yield from _source(plan, name, receipts)
-    yield from (f"  {message}" for step, message in ledger.problems(run.run_id) if step == UNDELIVERED)
+    yield from (
+        f"  {message}" for step, message in ledger.problems(run.run_id) if step in (UNDELIVERED, UNFETCHED)
+    )
     audited = receipts.get(AUDIT)
     if run.outcome == "published" or (audited and audited.run_id == run.run_id):
         warned = [check for check in ledger.checks().values() if not check.passed]

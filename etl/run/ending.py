@@ -8,7 +8,7 @@ from typing import Any
 
 from etl import engine
 from etl.ledger import Key, Ledger, Receipt
-from etl.ledger.keys import PUBLISH, UNDELIVERED
+from etl.ledger.keys import PUBLISH, UNDELIVERED, UNFETCHED
 from etl.plan import Plan
 from etl.project import Project
 from etl.reports.summary import all_notes, summary
@@ -30,7 +30,7 @@ def outcome_of(
 
     `is_whole` says that all that was stale was asked for, `is_lacking` that a delivery lacks that must be there.
     """
-    problems = [step for step, _ in ledger.problems(plan.run_id) if step != UNDELIVERED]
+    problems = [step for step, _ in ledger.problems(plan.run_id) if step not in (UNDELIVERED, UNFETCHED)]
     if "plan" in problems:
         # nobody knows what was to be done
         return "failed"

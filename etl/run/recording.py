@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 AUDIT, PUBLISH, PLAN = StepId("audit"), StepId("publish"), StepId("plan")
-DELIVER = "deliver"
+DELIVER, FETCH = "deliver", "fetch"
 #: What is done about a source, in this order.
-_BEFORE = (DELIVER, "extract", "load")
+_BEFORE = (FETCH, DELIVER, "extract", "load")
 
 #: What a plan says of a step that has no receipt.
 _NEVER = "never done"
@@ -112,13 +112,14 @@ def planned(plan: Plan) -> Iterator[StepRow]:
 
 
 def note_deliveries(run: Recorded, due: Mapping[str, Sequence[date]]) -> None:
-    """Note that the tasks which sources name are to make these deliveries."""
-    run_id, why = run.row.run_id, "its task is to make it"
+    """Note that these deliveries are to be fetched, or made by the tasks which sources name."""
+    run_id = run.row.run_id
     with suppress(LedgerError):
-        rows = (
-            StepRow(run_id, DELIVER, name, _span([str(day) for day in days]), why=why, parts=len(days))
-            for name, days in due.items()
-        )
+        rows = []
+        for name, days in due.items():
+            is_fetched = run.plan.catalog.sources[name].fetch is not None
+            step, why = (FETCH, "it is asked what is new") if is_fetched else (DELIVER, "its task is to make it")
+            rows.append(StepRow(run_id, step, name, _span([str(day) for day in days]), why=why, parts=len(days)))
         run.history.plan(rows)
 
 

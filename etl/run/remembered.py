@@ -44,7 +44,7 @@ def see_given(plan: Plan) -> Seen | None:
     began = time.time_ns()
     if not is_usual(plan.scope) or any(_watched(plan, name) is None for name in plan.taken):
         return None
-    if any(source.task for source in plan.catalog.sources.values()):
+    if any(source.task or source.fetch for source in plan.catalog.sources.values()):
         # whether it has made what it is to make, it has to be asked
         return None
     if any(plan.project.data.is_relative_to(folder) for folder in (plan.project.contracts, plan.project.sql)):
@@ -152,9 +152,12 @@ def _awaited(plan: Plan, name: str, lines: Sequence[str]) -> Awaited:
 def given(plan: Plan) -> list[Look]:
     """Return what people and senders give, as far as a plan looks at it; and the code of etl."""
     project, looks = plan.project, [(PATH, str(plan.project.raw))]
-    for watched in filter(None, (_watched(plan, name) for name in plan.taken)):
-        looks += [(FOLDER, f"{project.raw}/{name}") for name in sorted(watched.folders)]
-        looks += [(PATH, f"{project.raw}/{name}") for name in sorted(watched.paths)]
+    for source in plan.taken:
+        if (watched := _watched(plan, source)) is None:
+            continue
+        root = plan.catalog.sources[source].root(project)
+        looks += [(FOLDER, f"{root}/{name}") for name in sorted(watched.folders)]
+        looks += [(PATH, f"{root}/{name}") for name in sorted(watched.paths)]
     looks += [(DECISIONS, str(project.corrections / name)) for name in plan.catalog.sources]
     return [
         *looks,
@@ -166,7 +169,8 @@ def _watched(plan: Plan, name: str) -> Watched | None:
     """Return what tells that nothing else of a source has come; None if nothing does."""
     found = plan.taken[name].found
     days = [*found.complete, *found.incomplete]
-    return plan.catalog.sources[name].connector.watched(plan.project.raw, days, is_waiting=bool(found.incomplete))
+    source = plan.catalog.sources[name]
+    return source.connector.watched(source.root(plan.project), days, is_waiting=bool(found.incomplete))
 
 
 def made(plan: Plan) -> list[Look]:

@@ -86,8 +86,8 @@ def _add_source(sources: dict[str, Source], name: str, source: Source, path: Pat
         return  # imported into a second file
     if not _NAME.fullmatch(name):
         raise ContractError(f"The source '{name}' needs a lower-case name, since it becomes the table raw.{name}.")
-    source.name = name
-    source.declared = f"{path}:{_line(path, name)}" if source.task else str(path)
+    source.call(name)
+    source.declared = f"{path}:{_line(path, name)}" if source.task or source.fetch else str(path)
     _add_once(sources, name, source, path)
 
 

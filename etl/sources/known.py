@@ -1,4 +1,4 @@
-"""The formats by name, for whoever imports one from etl: a class and its module are all that is written here."""
+"""The formats and fetches by name, for whoever imports one from etl: a class and its module are all there is."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ FORMATS = {
     "Parquet": "parquet",
     "Xml": "xml",
 }
+#: The module of each kind of fetch: in etl.sources.fetches, and of what asks in etl.stages.fetched.kinds.
+FETCHES = {"Fetch": "function"}
 
 
 def format_class(name: str) -> Any:
@@ -32,6 +34,13 @@ def format_class(name: str) -> Any:
     if name not in FORMATS:
         raise AttributeError(f"there is no format {name!r}; there are: {', '.join(FORMATS)}")
     return getattr(import_module(f"etl.sources.formats.{FORMATS[name]}"), name)
+
+
+def fetch_class(name: str) -> Any:
+    """Return the class of a kind of fetch. AttributeError if there is none of that name."""
+    if name not in FETCHES:
+        raise AttributeError(f"there is no fetch {name!r}; there are: {', '.join(FETCHES)}")
+    return getattr(import_module(f"etl.sources.fetches.{FETCHES[name]}"), name)
 
 
 if not TYPE_CHECKING:

@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from etl import contract as contracts_room
 from etl.contract.contract import Contract
 from etl.errors import ContractError, sentence
+from etl.project import Project
 from etl.project.days import read_days
 from etl.sources.columns import check_column, is_own_column
 from etl.sources.connectors import Connector, connector_from, connector_to
 from etl.sources.connectors.files import Files
+from etl.sources.connectors.landed import Landed
+from etl.sources.fetches import Fetching, fetch_from, fetch_to
 from etl.sources.formats import Format, Values, format_from, format_to
 from etl.sources.formats.csv import Csv
 from etl.sources.maker import Maker, read_maker
@@ -61,6 +65,8 @@ class Source:
     # How files are written, such as `Csv()`, which is the default; or several, by the day since when they hold.
     format: Format | Any = None
     _: KW_ONLY
+    # What the night fetches first, such as `Fetch(orders)`: how deliveries come, and their format, follow from it.
+    fetch: Fetching | Any = None
     # Short: `files="..."` is `Files("...")`.
     files: InitVar[str | None] = None
     # Short for the option of `Files`.
@@ -129,7 +135,11 @@ class Source:
     ) -> None:
         short = {"marker": marker, "settle_seconds": settle_seconds, "same_content": same_content}
         self.declared = ""
-        self.connector = _connector(self.connector, files, {k: v for k, v in short.items() if v is not None})
+        short = {name: value for name, value in short.items() if value is not None}
+        if self.fetch is None:
+            self.connector = _connector(self.connector, files, short)
+        else:
+            self._set_fetch(files, short)
         self.every = EVERY.get(self.every, self.every)
         if not self.every and self.connector.period in _PERIODS:
             self.every, lag_days = _PERIODS[self.connector.period]
@@ -145,6 +155,33 @@ class Source:
         for variant in self.variants[:-1]:
             check_same_table(variant.contract, self.contract, days[-1])
             self.at(variant.since)._check()
+
+    def _set_fetch(self, files: str | None, short: dict[str, Any]) -> None:
+        """Let connector, format and rhythm follow from what is fetched."""
+        fetch = self.fetch = fetch_from(self.fetch)
+        if short or self.task:
+            raise ContractError(
+                f"Source({fetch.named}): {[*short, 'task'][0]} is for files that others bring. Take it out."
+            )
+        known = connector_from(self.connector) if self.connector is not None else None
+        if known is not None and not isinstance(known, Landed):
+            raise ContractError(f"Source({fetch.named}) says twice how deliveries come. Take {known.named} out.")
+        if fetch.mode != "copies" and files is not None:
+            raise ContractError(f"Source({fetch.named}): files is for copies of files. Take it out.")
+        if fetch.mode == "copies" and not (files or known):
+            raise ContractError(f'Source({fetch.named}) needs files="sales/{{date}}.csv": which files it takes.')
+        self.connector = known or Landed(self.name, fetch.mode, files=files or "")
+        self.format = self.format if self.format is not None else fetch.format
+        if fetch.mode == "cursor":
+            # a day on which nothing has changed brings nothing
+            self.every = self.every or "irregular"
+
+    def call(self, name: str) -> None:
+        """Give the source the name of its variable: that of its table, and of the folder of what it fetches."""
+        self.name = name
+        if self.fetch is not None:
+            known: Any = self.connector
+            self.connector = replace(known, source=name)
 
     def at(self, day: date | str) -> Source:
         """Return the source as it is for the deliveries of a day."""
@@ -165,6 +202,9 @@ class Source:
         if len(self.variants) > 1:
             options["variants"] = [(v.since, v.contract.to_dict(), format_to(v.format)) for v in self.variants]
         made = {"connector": connector_to(self.connector), "format": format_to(self.format)}
+        del options["fetch"]
+        if self.fetch is not None:
+            made["fetch"] = fetch_to(self.fetch)
         return {**options, **made, "contract": self.contract.to_dict()}
 
     @classmethod
@@ -183,6 +223,15 @@ class Source:
     def is_dated(self) -> bool:
         """Whether each delivery is that of a date."""
         return bool(self.connector.is_dated)
+
+    def root(self, project: Project) -> Path:
+        """Return the folder below which its deliveries lie: that of raw files, or of what was fetched."""
+        return project.raw if self.fetch is None else project.fetched
+
+    @property
+    def is_asked_each_night(self) -> bool:
+        """Whether only the other side knows if anything is new; what is fetched by date is there, or is not."""
+        return self.fetch is not None and self.fetch.mode != "date"
 
     @property
     def maker(self) -> Maker | None:

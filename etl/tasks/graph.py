@@ -45,6 +45,10 @@ class RawFile(luigi.ExternalTask, Step):
     def requires(self) -> Iterator[luigi.Task]:
         """Yield the task that makes it, if its source names one."""
         source = self.active.plan.catalog.sources[self.source]
+        if source.fetch and self.active.awaits(self.source, self.date):
+            from etl.tasks.fetched import Fetched, fetched_of
+
+            yield self.other(Fetched, **fetched_of(self.active, self.source, self.date))
         if source.task and (self.source, self.date) not in self.active.undelivered:
             from etl.tasks import makers
 

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import date
 from typing import Any
 
@@ -22,12 +22,13 @@ from luigi.scheduler import Scheduler
 from luigi.task import flatten
 from luigi.worker import Worker
 
-from etl.errors import DeliveryError, EtlError, sentence
-from etl.ledger.keys import UNDELIVERED
+from etl.errors import DeliveryError, EtlError, FetchError, sentence
+from etl.ledger.keys import UNDELIVERED, UNFETCHED
 from etl.project import Project
-from etl.run import recording
+from etl.run import fetching, recording
 from etl.run.active import ActiveRun
 from etl.stages import raw
+from etl.tasks.fetched import Fetched
 from etl.tasks.makers import check, last_line, maker_of, told
 from etl.tasks.options import Asked
 
@@ -35,10 +36,15 @@ log = logging.getLogger("etl")
 
 
 def is_made(run: ActiveRun, source: str, day: date) -> bool:
-    """Return whether a delivery that a task makes lies in raw/; of a snapshot, whether its task is done too."""
+    """Return whether a delivery that a task makes lies in raw/; of a snapshot, whether its task is done too.
+
+    What is fetched is asked for once in a run: whether anything came is another question.
+    """
     found = run.plan.catalog.sources[source]
+    if found.fetch:
+        return fetching.is_over(run, source)
     is_new = found.is_dated or maker_of(run.project, found, day).complete()
-    return is_new and day in raw.find(found, run.project.raw, day)
+    return is_new and day in raw.find(found, found.root(run.project), day)
 
 
 def deliver(run: ActiveRun, kind: type[luigi.Task], sources: Collection[str]) -> None:
@@ -52,7 +58,8 @@ def deliver(run: ActiveRun, kind: type[luigi.Task], sources: Collection[str]) ->
     recording.note_deliveries(run, due)
     try:
         check(run.plan)
-        with recording.recorded(run, recording.DELIVER, due):
+        made = [name for name in due if not run.plan.catalog.sources[name].fetch]
+        with recording.recorded(run, recording.DELIVER, made) if made else nullcontext():
             problems = _work(run, files)
     except EtlError as error:
         run.note_problem("plan", error)
@@ -64,14 +71,17 @@ def deliver(run: ActiveRun, kind: type[luigi.Task], sources: Collection[str]) ->
             del run.awaited[name]
     for file, why in problems.items():
         _say(run, file, why)
-    recording.note_delivered(run, due)
+    recording.note_delivered(run, made)
     if _there(run, due) != before:
         log.info("delivered %s in %.2f s", ", ".join(sorted(due)), time.perf_counter() - started)
         run.replan()
 
 
 def _say(run: ActiveRun, file: Any, why: str) -> None:
-    """Say and note that a delivery was not made."""
+    """Say and note that a delivery was not made; of what is fetched and not required, as a warning."""
+    source = run.plan.catalog.sources[file.source]
+    if source.fetch:
+        return _say_unfetched(run, file, why, is_required=source.required)
     error = DeliveryError(
         f"{file.source} {file.date}: the delivery was not made. {sentence(why)} Fix it and run again: "
         f"etl run --date {run.plan.scope.last}"
@@ -79,6 +89,17 @@ def _say(run: ActiveRun, file: Any, why: str) -> None:
     run.undelivered[file.source, file.date] = str(error)
     log.error("failed: %s", error)
     run.note_problem(UNDELIVERED, error)
+
+
+def _say_unfetched(run: ActiveRun, file: Any, why: str, *, is_required: bool) -> None:
+    again = f"The next run asks again; now: etl fetch {file.source}"
+    error = FetchError(f"{sentence(why)} {again}")
+    if is_required:
+        run.undelivered[file.source, file.date] = str(error)
+        log.error("failed: %s", error)
+    else:
+        log.warning("warning: %s", error)
+    run.note_problem(UNDELIVERED if is_required else UNFETCHED, error)
 
 
 def _work(run: ActiveRun, files: Sequence[Any]) -> dict[Any, str]:
@@ -110,11 +131,13 @@ def _scheduler() -> Any:
 
 def _reason(run: ActiveRun, file: Any, scheduler: Any) -> str:
     """Return why a delivery is not there; empty if it is."""
+    source = run.plan.catalog.sources[file.source]
+    if source.fetch:
+        return fetching.why_not(run, file.source)
     for task in flatten(file.requires()):
         if why := _why(task, scheduler, run.project):
             return why
-    source = run.plan.catalog.sources[file.source]
-    found = raw.look(source, run.project.raw, file.date, time.time_ns())
+    found = raw.look(source, source.root(run.project), file.date, time.time_ns())
     if file.date in found.complete:
         return ""
     place = run.project.raw / source.connector.where(file.date)
@@ -143,6 +166,8 @@ def _why(task: Any, scheduler: Any, project: Project) -> str:
 def _circle(tasks: Any) -> str:
     """Return which of etl's own tasks is below a task that makes a delivery, if one is: it would wait for ever."""
     for task in flatten(tasks):
+        if isinstance(task, Fetched):
+            continue
         if isinstance(task, Asked):
             return f"It requires {task.task_family} of etl, which waits for it"
         try:
@@ -157,7 +182,7 @@ def _circle(tasks: Any) -> str:
 
 def _there(run: ActiveRun, sources: Iterable[str]) -> list[Any]:
     catalog, last = run.plan.catalog.sources, run.plan.scope.last
-    return [raw.find(catalog[name], run.project.raw, last) for name in sources]
+    return [raw.find(catalog[name], catalog[name].root(run.project), last) for name in sources]
 
 
 def _named(task: Any) -> str:

@@ -14,11 +14,16 @@ from etl.models.lineage.select import trace
 from etl.sources import Catalog, Source
 
 
-def read_lineage(catalog: Catalog, models: Models, raw: str = "data/raw") -> Lineage:
-    """Return the lineage of all columns of a project; `raw` is how the folder of raw files is to be shown."""
+def read_lineage(
+    catalog: Catalog, models: Models, raw: str = "data/raw", fetched: str = "data/fetched"
+) -> Lineage:
+    """Return the lineage of all columns of a project; `raw` and `fetched` are how their folders are shown."""
     import duckdb
 
-    tables = {source.table: _source(source, raw) for source in catalog.sources.values()}
+    tables = {
+        source.table: _source(source, raw if source.fetch is None else fetched)
+        for source in catalog.sources.values()
+    }
     tables |= {log.name: Traced({name: Made((Origin(log.name, name),)) for name, _ in log.columns}) for log in LOG}
     columns = {name: list(table.columns) for name, table in tables.items()}
     items: list[Model | Audit] = [*models.models.values(), *models.audits.values()]

@@ -65,7 +65,7 @@ def known(project: Project, ledger: Ledger) -> Known:
         models=models,
         columns=columns,
         notes=notes,
-        lineage=read_lineage(catalog, models, str(project.raw)),
+        lineage=read_lineage(catalog, models, str(project.raw), str(project.fetched)),
     )
 
 

@@ -14,6 +14,7 @@ AGAIN = "luigi --module etl Nightly"
 
 #: What the ledger notes of a problem, where it is the name of a task, by the step that it does.
 _STEPS = {
+    "Fetched": "fetch",
     "RawFile": "delivery",
     "LakePartition": "extract",
     "LoadedTable": "load",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from etl.ledger import Key, Receipt
 from etl.plan import Plan, Scope
 from etl.plan.deliveries import Taken
-from etl.project import Project
 from etl.stages.raw import Delivery, File, Found, state
 
 _DATES = ("first", "last")
@@ -43,7 +43,7 @@ def scope_of(facts: Mapping[str, Any]) -> Scope:
 def restored_plan(plan: Plan, facts: Mapping[str, Any], receipts: Mapping[Key, Receipt]) -> Plan:
     """Return a plan that was made of the same code, with what another one of it knew."""
     held = {
-        name: {date.fromisoformat(item["date"]): _delivery(plan.project, name, item) for item in items}
+        name: {date.fromisoformat(item["date"]): _delivery(_root(plan, name), name, item) for item in items}
         for name, items in facts["held"].items()
     }
     taken = {name: _taken(item, held[name]) for name, item in facts["taken"].items()}
@@ -72,19 +72,24 @@ def _delivery_facts(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _delivery(project: Project, source: str, facts: Mapping[str, Any]) -> Delivery:
+def _root(plan: Plan, name: str) -> Path:
+    source = plan.catalog.sources.get(name)
+    return source.root(plan.project) if source else plan.project.raw
+
+
+def _delivery(root: Path, source: str, facts: Mapping[str, Any]) -> Delivery:
     return Delivery(
         source=source,
         date=date.fromisoformat(facts["date"]),
-        files=tuple(_file(project, *file) for file in facts["files"]),
+        files=tuple(_file(root, *file) for file in facts["files"]),
         problem=facts["problem"],
         corrections=facts["corrections"],
     )
 
 
-def _file(project: Project, name: str, size: int, sha256: str) -> File:
+def _file(root: Path, name: str, size: int, sha256: str) -> File:
     """Return a raw file as it lies here; one that does not, as one that was taken before."""
-    path, changed_ns, inode = project.raw / name, 0, 0
+    path, changed_ns, inode = root / name, 0, 0
     if path.is_file():
         size, changed_ns, inode = state(path)
     return File(name, path, size, changed_ns, inode=inode, sha256=sha256)

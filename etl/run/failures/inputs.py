@@ -54,9 +54,10 @@ class Inputs:
     def extract(self, source: str, days: Iterable[date], receipts: dict[Key, Receipt]) -> None:
         """Keep the deliveries of some dates, what was decided about them, and the rows that they would replace."""
         of, project = self.plan.catalog.sources[source], self.plan.project
+        folder = "raw" if of.fetch is None else "fetched"
         for day in days:
             for file in self.plan.held[source][day].files:
-                self._keep(file.path, f"data/raw/{file.name}", sha256=file.sha256, is_personal=bool(of.masks))
+                self._keep(file.path, f"data/{folder}/{file.name}", sha256=file.sha256, is_personal=bool(of.masks))
             decided = corrections_file(project, of, day)
             self._keep(decided, f"data/corrections/{of.name}/{decided.name}", is_personal=bool(of.masks))
             if receipts.get(extract_key(source, day)):

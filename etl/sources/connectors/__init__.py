@@ -9,10 +9,21 @@ from typing import Any
 from etl.errors import ContractError
 from etl.sources.connectors.connector import Connector, File, Seen
 
-__all__ = ["CONNECTORS", "Connector", "File", "Seen", "connector_class", "connector_from", "connector_to"]
+__all__ = [
+    "CONNECTORS",
+    "WRITTEN",
+    "Connector",
+    "File",
+    "Seen",
+    "connector_class",
+    "connector_from",
+    "connector_to",
+]
 
 #: The module of each connector.
-CONNECTORS = {"Files": "files"}
+CONNECTORS = {"Files": "files", "Landed": "landed"}
+#: Those that people write; `Source(fetch=...)` makes the others.
+WRITTEN = ("Files",)
 
 
 def connector_class(name: str) -> Any:
@@ -45,5 +56,5 @@ def connector_from(given: Any) -> Connector:
         return made
     raise ContractError(
         f'Source(..., {given!r}) does not say how deliveries come. Write a path such as "sales/{{date}}.csv", or '
-        f"one of {', '.join(f'{name}(...)' for name in CONNECTORS)}."
+        f"one of {', '.join(f'{name}(...)' for name in WRITTEN)}."
     )

@@ -53,6 +53,7 @@ _WITHOUT_EFFECT = (
     "max_withdrawn",
     "connector",
     "task",
+    "fetch",
     "declared",
     "history",
     "contract",

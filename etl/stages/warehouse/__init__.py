@@ -5,6 +5,7 @@ data; a step compares that with what is wanted and does the difference. So a kil
 file are all mended by running again.
 """
 
+from etl.engine.row_hashes import columns_print, row_hashes
 from etl.stages.warehouse.build import (
     LAYOUT,
     STEPS,
@@ -19,7 +20,7 @@ from etl.stages.warehouse.build import (
     transaction,
 )
 from etl.stages.warehouse.compact import compact, is_worth_compacting
-from etl.stages.warehouse.content import HASHED, columns_print, read_hashes, row_hashes
+from etl.stages.warehouse.content import HASHED, read_hashes
 from etl.stages.warehouse.incremental import on_days
 from etl.stages.warehouse.load import Partition, Table, load
 from etl.stages.warehouse.look import look

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal, qualified
-from etl.stages.warehouse.content import is_hashed, read_hashes, row_hashes
+from etl.engine.row_hashes import row_hashes
+from etl.stages.warehouse.content import is_hashed, read_hashes
 from etl.stages.warehouse.work import NOTHING, Build, Day, Part, State, Work
 
 if TYPE_CHECKING:

@@ -17,8 +17,17 @@ from etl.ledger import Ledger
 from etl.plan.forecast import forecast
 from etl.reports.status import project_status
 from etl.sources import Source
-from etl.sources.connectors import CONNECTORS, Connector, File, connector_class, connector_from, connector_to
+from etl.sources.connectors import (
+    CONNECTORS,
+    WRITTEN,
+    Connector,
+    File,
+    connector_class,
+    connector_from,
+    connector_to,
+)
 from etl.sources.connectors.files import SAME
+from etl.sources.connectors.landed import Landed
 from etl.sources.connectors.unclaimed import unclaimed
 from etl.sources.source import CHOICES
 from etl.stages import lake
@@ -28,12 +37,13 @@ from tests.support.pages import page, section
 DAY = date(2024, 3, 1)
 #: As a contract file writes it: one with dates and one without, each with an option that is not the default.
 EXAMPLES = {
-    "Files": ('Files("sales/{date}.csv", marker="{file}.done")', 'Files("sites.csv", settle_seconds=0.001)')
+    "Files": ('Files("sales/{date}.csv", marker="{file}.done")', 'Files("sites.csv", settle_seconds=0.001)'),
+    "Landed": ('Landed("sales", "cursor")', 'Landed("sites", "full")'),
 }
 
 
 def made(text: str) -> Any:
-    return eval(text, {name: getattr(etl, name) for name in etl.__all__})
+    return eval(text, {name: getattr(etl, name) for name in etl.__all__} | {"Landed": Landed})
 
 
 CONNECTED = [made(text) for texts in EXAMPLES.values() for text in texts]
@@ -57,7 +67,7 @@ def test_its_options_are_fields_by_name_with_a_comment_each(name: str) -> None:
     assert len(by_place) <= 2
 
 
-@pytest.mark.parametrize("name", CONNECTORS)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_it_is_written_in_a_contract_and_explained(name: str) -> None:
     assert getattr(etl, name) is connector_class(name)
     assert name in etl.__all__
@@ -103,7 +113,7 @@ def test_nothing_is_found_in_no_folder_and_where_it_would_be_is_told(
 def test_what_lies_where_it_is_looked_for_is_found(texts: tuple[str, str], tmp_path: Path) -> None:
     for connector in map(made, texts):
         path = tmp_path / connector.where(DAY)
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text("id\n1\n")
         assert [seen.problem for seen in connector.at_once().look(tmp_path, "sales", DAY, 0)] == [""]
         path.with_name(f"{path.name}.done").touch()

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from etl.engine.exact import KNOWN, counted, exact
 from etl.engine.quoting import identifier
-from etl.stages.warehouse.content import read_hashes, row_hashes
+from etl.engine.row_hashes import row_hashes
+from etl.stages.warehouse.content import read_hashes
 from tests.support.thorough import examples
 
 ZERO, HIGH = r"\x00", r"\x80"

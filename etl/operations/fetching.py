@@ -1,0 +1,54 @@
+"""Fetching by hand: what `etl fetch` does, outside of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from etl.errors import ConfigError, unknown
+from etl.ledger import Ledger
+from etl.ledger.fetches import FetchRow
+from etl.ledger.lock import locked
+from etl.plan.definitions import definitions
+from etl.project import load_project
+from etl.project.secret import use_environment
+from etl.run.fetching import fetch_one, groups, shared_by
+
+
+def fetch_now(
+    names: Sequence[str], *, full: bool = False, since: str | None = None, day: date | None = None
+) -> list[FetchRow]:
+    """Fetch sources, by default all that are fetched; one that fails stops none of the others.
+
+    Raises ConfigError for a name that is no source's, or of one whose deliveries are files, and in an environment
+    that reads what another one has fetched.
+    """
+    project = load_project()
+    use_environment(project.root)
+    if not project.fetches:
+        raise ConfigError(
+            f"The environment {project.environment} reads what {project.fetched} holds and fetches nothing. Fetch "
+            "there, or give it a raw folder of its own: [etl.env.NAME] raw = ..."
+        )
+    if full and since is not None:
+        raise ConfigError("--full and --since contradict each other. Take one of the two out.")
+    with locked(project, "etl fetch"):
+        ledger = Ledger(project.ledger)
+        catalog, _ = definitions(project, ledger)
+        sources = {name: source for name, source in catalog.sources.items() if source.fetch is not None}
+        for name in names:
+            if name not in catalog.sources:
+                raise ConfigError(unknown(f"There is no source {name}", name, catalog.sources))
+            if name not in sources:
+                raise ConfigError(f"{name} is not fetched: its deliveries are files. Take it out of the command.")
+        asked = {name: source for name, source in sources.items() if not names or name in names}
+        if since is not None and (wrong := [n for n, s in asked.items() if s.fetch.mode != "cursor"]):
+            raise ConfigError(f"--since is for sources with a cursor, and {wrong[0]} has none. Name the others.")
+        found = []
+        for group in groups(asked):
+            with shared_by([asked[name] for name in group]) as shared:
+                for name in group:
+                    today = day or project.today()
+                    options = {"full": full, "since": since, "shared": shared}
+                    found.append(fetch_one(project, ledger, asked[name], today, run_id="", **options))
+        return found

@@ -1,0 +1,136 @@
+"""The step before the plan is fixed: sources beyond files are fetched, and what became of each is noted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date
+from time import perf_counter
+from typing import Any
+
+from etl import engine
+from etl.errors import EtlError, FetchError, LedgerError, counted, sentence
+from etl.ledger import Ledger, now
+from etl.ledger.fetches import FAILED, LANDED, UNCHANGED, FetchRow, fetches, write_fetch
+from etl.ledger.history import StepId
+from etl.project import Project
+from etl.run import recording
+from etl.run.active import ActiveRun
+from etl.sources import Source
+from etl.stages import fetched
+from etl.stages.fetched.fetch import kind_of
+
+log = logging.getLogger("etl")
+
+
+def fetch_in_run(run: ActiveRun, names: Sequence[str], day: date) -> None:
+    """Fetch sources that are fetched together, as steps of a run; one that fails stops none of the others."""
+    sources = [run.plan.catalog.sources[name] for name in names]
+    with shared_by(sources) as shared:
+        for source in sources:
+            with recording.recorded(run, recording.FETCH, [source.name]):
+                row = fetch_one(run.project, run.ledger, source, day, run_id=run.row.run_id, shared=shared)
+            step = StepId(recording.FETCH, source.name)
+            with suppress(LedgerError):
+                if row.outcome == FAILED:
+                    run.history.fail(run.row.run_id, {step: row.message})
+                else:
+                    run.history.brought(run.row.run_id, step, rows=row.rows, bytes=row.bytes, did=told(row))
+            run.doing = None
+
+
+def fetch_one(
+    project: Project,
+    ledger: Ledger,
+    source: Source,
+    day: date,
+    *,
+    run_id: str,
+    full: bool = False,
+    since: str | None = None,
+    shared: Any = None,
+) -> FetchRow:
+    """Fetch one source, again if it fails for a reason that passes; note and return what became of it."""
+    started, at = perf_counter(), now()
+
+    def row(outcome: str, **more: Any) -> FetchRow:
+        seconds = perf_counter() - started
+        found = FetchRow(source=source.name, run_id=run_id, looked_at=at, seconds=seconds, outcome=outcome, **more)
+        write_fetch(ledger, found)
+        return found
+
+    def ask() -> fetched.Fetched:
+        if isinstance(shared, EtlError):
+            raise shared
+        return fetched.fetch(project, source, day, full=full, since=since, shared=shared)
+
+    try:
+        found = engine.retried(ask, project.settings.retries, f"fetch {source.name}")
+    except EtlError as error:
+        return row(FAILED, message=str(error))
+    done = row(
+        LANDED if found.files else UNCHANGED,
+        files=found.files,
+        rows=found.rows if found.files else 0,
+        bytes=found.bytes,
+        cursor=found.newest.to if found.newest else None,
+        message="; ".join(found.notes),
+    )
+    log.info("fetched %s: %s in %.2f s", source.name, told(done), done.seconds)
+    for path in found.forgotten:
+        log.info("deleted %s, which is older than keep_days", path)
+    return done
+
+
+def told(row: FetchRow) -> str:
+    """Return what a fetch that did not fail has brought, in a few words."""
+    if row.outcome == UNCHANGED:
+        return "nothing new"
+    return f"{counted(row.rows, 'row')}" if row.rows is not None else counted(len(row.files), "file")
+
+
+def why_not(run: ActiveRun, source: str) -> str:
+    """Return why a source could not be fetched in a run; empty if it was."""
+    row = fetches(run.ledger).get(source)
+    if row is None or row.run_id != run.row.run_id:
+        return f"{source}: the fetch ended without a word. Was its process killed?"
+    return row.message if row.outcome == FAILED else ""
+
+
+def is_over(run: ActiveRun, source: str) -> bool:
+    """Return whether a source was asked in this run, whatever became of it."""
+    row = fetches(run.ledger).get(source)
+    return row is not None and row.run_id == run.row.run_id
+
+
+def groups(sources: Mapping[str, Source]) -> list[list[str]]:
+    """Return the names of sources by what is fetched together, each group in order."""
+    found: dict[str, list[str]] = {}
+    for name, source in sorted(sources.items()):
+        found.setdefault(source.fetch.together or f"\0{name}", []).append(name)
+    return list(found.values())
+
+
+@contextmanager
+def shared_by(sources: Sequence[Source]) -> Iterator[Any]:
+    """Give what a kind opens for all sources that are fetched together, if anything; or why it could not."""
+    opened: Any = None
+    try:
+        together = getattr(kind_of(sources[0]), "together", None) if sources[0].fetch.together else None
+        opened = together([source.fetch for source in sources]) if together else None
+        shared = opened.__enter__() if opened else None
+    except Exception as error:
+        from etl.project.secret import scrubbed
+
+        text = sentence(scrubbed(str(error)) or type(error).__name__)
+        failed = FetchError(text)
+        failed.is_transient = engine.is_transient(error)
+        yield failed
+        return
+    try:
+        yield shared
+    finally:
+        if opened:
+            with suppress(Exception):
+                opened.__exit__(None, None, None)
