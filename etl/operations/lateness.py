@@ -78,7 +78,7 @@ def _why(project: Project, ledger: Ledger, source: Source, wanted: date, day: da
     if source.is_dated:
         if wanted in found.complete or ledger.receipt(extract_key(source.name, wanted)):
             return ""
-        return found.incomplete.get(wanted, f"there is no {source.root(project) / source.connector.where(wanted)}")
+        return found.incomplete.get(wanted, f"there is no {source.where(project, wanted)}")
     files = [file for delivery in found.complete.values() for file in delivery.files]
     if not files:
         return next(iter(found.incomplete.values()), f"there is no {source.connector.place}")

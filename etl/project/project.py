@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from configparser import ConfigParser
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -35,6 +35,7 @@ class Project:
     variables: Mapping[str, str] = field(default_factory=dict)
     #: The environment, if it is not the one that [etl] describes.
     environment: str = ""
+    _: KW_ONLY
     #: Where the environment that fetches has its data, if it is another one.
     fetching: str = ""
 
@@ -252,7 +253,7 @@ def _project(folder: Path, parser: ConfigParser, base: Settings, name: str) -> P
         _check_own_data(folder, parser, base, name)
     variables = read_variables(path, parser, [VARIABLES, f"{section}.vars"])
     environment = "" if name == base.environment else name
-    return Project(folder, settings, variables, environment, "" if has_own_raw else base.data)
+    return Project(folder, settings, variables, environment, fetching="" if has_own_raw else base.data)
 
 
 def _data(parser: ConfigParser, base: Settings, name: str) -> str:

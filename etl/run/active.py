@@ -123,11 +123,7 @@ class ActiveRun:
     def lacking(self) -> list[tuple[str, date]]:
         """The deliveries without which nothing is published; a required snapshot that a task makes must be new."""
         sources = self.plan.catalog.sources
-        made = [
-            key
-            for key in self.undelivered
-            if sources[key[0]].required and (not sources[key[0]].is_dated or sources[key[0]].is_asked_each_night)
-        ]
+        made = [key for key in self.undelivered if sources[key[0]].required and sources[key[0]].must_be_new]
         return [*self.plan.missing.items(), *made]
 
     def is_done(self, *keys: Key) -> bool:
@@ -176,8 +172,7 @@ class ActiveRun:
         """Return the files of a delivery, which need not be there any more; or where they would be looked for."""
         if delivery := self.plan.held[source].get(day):
             return [file.path for file in delivery.files]
-        of = self.plan.catalog.sources[source]
-        return [of.root(self.project) / of.connector.where(day)]
+        return [self.plan.catalog.sources[source].where(self.project, day)]
 
     def watch_parent(self) -> None:
         """In a forked child: end this process, in whatever it does, when the parent that holds the run ends."""

@@ -16,9 +16,8 @@ from etl.errors import ContractError, sentence
 from etl.project import Project
 from etl.project.days import read_days
 from etl.sources.columns import check_column, is_own_column
+from etl.sources.coming import connected, landed, named
 from etl.sources.connectors import Connector, connector_from, connector_to
-from etl.sources.connectors.files import Files
-from etl.sources.connectors.landed import Landed
 from etl.sources.fetches import Fetching, fetch_from, fetch_to
 from etl.sources.formats import Format, Values, format_from, format_to
 from etl.sources.formats.csv import Csv
@@ -137,9 +136,14 @@ class Source:
         self.declared = ""
         short = {name: value for name, value in short.items() if value is not None}
         if self.fetch is None:
-            self.connector = _connector(self.connector, files, short)
+            self.connector = connected(self.connector, files, short)
         else:
-            self._set_fetch(files, short)
+            self.fetch = fetch_from(self.fetch)
+            self.connector = landed(self.fetch, self.connector, files, [*short, *(["task"] if self.task else [])])
+            self.connector = named(self.connector, self.name)
+            self.format = self.fetch.format if self.format is None else self.format
+            # a day on which nothing has changed brings nothing
+            self.every = self.every or ("irregular" if self.fetch.mode == "cursor" else "")
         self.every = EVERY.get(self.every, self.every)
         if not self.every and self.connector.period in _PERIODS:
             self.every, lag_days = _PERIODS[self.connector.period]
@@ -156,32 +160,11 @@ class Source:
             check_same_table(variant.contract, self.contract, days[-1])
             self.at(variant.since)._check()
 
-    def _set_fetch(self, files: str | None, short: dict[str, Any]) -> None:
-        """Let connector, format and rhythm follow from what is fetched."""
-        fetch = self.fetch = fetch_from(self.fetch)
-        if short or self.task:
-            raise ContractError(
-                f"Source({fetch.named}): {[*short, 'task'][0]} is for files that others bring. Take it out."
-            )
-        known = connector_from(self.connector) if self.connector is not None else None
-        if known is not None and not isinstance(known, Landed):
-            raise ContractError(f"Source({fetch.named}) says twice how deliveries come. Take {known.named} out.")
-        if fetch.mode != "copies" and files is not None:
-            raise ContractError(f"Source({fetch.named}): files is for copies of files. Take it out.")
-        if fetch.mode == "copies" and not (files or known):
-            raise ContractError(f'Source({fetch.named}) needs files="sales/{{date}}.csv": which files it takes.')
-        self.connector = known or Landed(self.name, fetch.mode, files=files or "")
-        self.format = self.format if self.format is not None else fetch.format
-        if fetch.mode == "cursor":
-            # a day on which nothing has changed brings nothing
-            self.every = self.every or "irregular"
-
     def call(self, name: str) -> None:
         """Give the source the name of its variable: that of its table, and of the folder of what it fetches."""
         self.name = name
         if self.fetch is not None:
-            known: Any = self.connector
-            self.connector = replace(known, source=name)
+            self.connector = named(self.connector, name)
 
     def at(self, day: date | str) -> Source:
         """Return the source as it is for the deliveries of a day."""
@@ -227,6 +210,15 @@ class Source:
     def root(self, project: Project) -> Path:
         """Return the folder below which its deliveries lie: that of raw files, or of what was fetched."""
         return project.raw if self.fetch is None else project.fetched
+
+    def where(self, project: Project, day: date) -> Path:
+        """Return the path at which the delivery of a date would be looked for."""
+        return self.root(project) / self.connector.where(day)
+
+    @property
+    def must_be_new(self) -> bool:
+        """Whether, if it is required, a delivery of before is not enough when the new one was not made."""
+        return not self.is_dated or self.is_asked_each_night
 
     @property
     def is_asked_each_night(self) -> bool:
@@ -334,25 +326,6 @@ class Source:
         own = [column for column in contract.columns if column.decimal]
         marks = {name: column.decimal for column in own for name in (column.name, *column.aliases)}
         return Variant(since, contract, replace(options, decimals=marks) if marks else options)
-
-
-def _connector(given: Any, files: str | None, short: dict[str, Any]) -> Connector:
-    """Return what says how deliveries come, in either form."""
-    if given is not None and files is not None:
-        raise ContractError(f"Source(files={files!r}) says twice how deliveries come. Take one of the two out.")
-    if isinstance(given, str):
-        given, files = None, given
-    if files is not None:
-        return Files(files, **short)
-    if given is None:
-        raise ContractError(
-            'Source(...) does not say how deliveries come. Add files="sales/{date}.csv", or Files(...).'
-        )
-    if short:
-        raise ContractError(
-            f"Source({', '.join(short)}): with Files(...) write {'it' if len(short) == 1 else 'them'} there."
-        )
-    return connector_from(given)
 
 
 def _compiled(model: Any) -> Contract:

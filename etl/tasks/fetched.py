@@ -15,6 +15,7 @@ from etl.tasks.step import Step
 class Fetched(Step):
     """What a source said in this run: landed as a delivery, if there is anything new; several with commas."""
 
+    is_before_plan = True
     source = luigi.Parameter()
     date = luigi_options.DateParameter()
 

@@ -15,6 +15,9 @@ log = logging.getLogger("etl")
 class Asked(luigi.Task):
     """A task that can be asked for by its name; without an option that it needs, it says which one."""
 
+    #: Whether it is done before the plan is fixed, so that it waits for none of the others.
+    is_before_plan = False
+
     @classmethod
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> Any:
         """Return the values of the parameters; what is missing is said, with Luigi's code for a wrong option."""

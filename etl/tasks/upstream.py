@@ -28,7 +28,6 @@ from etl.project import Project
 from etl.run import fetching, recording
 from etl.run.active import ActiveRun
 from etl.stages import raw
-from etl.tasks.fetched import Fetched
 from etl.tasks.makers import check, last_line, maker_of, told
 from etl.tasks.options import Asked
 
@@ -140,7 +139,7 @@ def _reason(run: ActiveRun, file: Any, scheduler: Any) -> str:
     found = raw.look(source, source.root(run.project), file.date, time.time_ns())
     if file.date in found.complete:
         return ""
-    place = run.project.raw / source.connector.where(file.date)
+    place = source.where(run.project, file.date)
     waiting = found.incomplete.get(file.date, f"there is no {place}")
     return f"{source.task} is done, but {waiting}"
 
@@ -166,9 +165,7 @@ def _why(task: Any, scheduler: Any, project: Project) -> str:
 def _circle(tasks: Any) -> str:
     """Return which of etl's own tasks is below a task that makes a delivery, if one is: it would wait for ever."""
     for task in flatten(tasks):
-        if isinstance(task, Fetched):
-            continue
-        if isinstance(task, Asked):
+        if isinstance(task, Asked) and not task.is_before_plan:
             return f"It requires {task.task_family} of etl, which waits for it"
         try:
             found = "" if task.complete() else _circle(task.requires())

@@ -44,9 +44,9 @@ class Landed:
     """
 
     # Name of the source, that of its folder.
-    source: str = ""
+    source: str
     # How deliveries come: `full`, `cursor`, `date` or `copies`.
-    mode: str = "full"
+    mode: str
     _: KW_ONLY
     # Which copies are taken, such as `sales/{date}.csv`. Empty for files without a name of their own.
     files: str = ""

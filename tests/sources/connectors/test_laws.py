@@ -141,7 +141,7 @@ def test_what_no_source_takes_is_told(files: str, marker: str, claimed: list[str
     assert unclaimed(tmp_path / "none", []) == []
 
 
-@pytest.mark.parametrize("texts", EXAMPLES.values(), ids=EXAMPLES)
+@pytest.mark.parametrize("texts", [EXAMPLES[name] for name in WRITTEN], ids=WRITTEN)
 def test_plan_and_status_list_its_sources_and_where_they_come_from(
     texts: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
