@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.cli.options import day_option, json_option, named
+from etl.cli.options import day_option, json_option, named, opened
 from etl.cli.registry import LOOK, under
 from etl.cli.screen import echo, print_json, show_table
-from etl.errors import counted
+from etl.errors import ConfigError, counted, unknown
 
 if TYPE_CHECKING:
     from etl.project import Project
@@ -45,6 +45,14 @@ _PICTURES = (".svg", ".html")
     type=click.Choice(["bar", "line"]),
     help="Draw a chart: the first column labels the rows, the other columns of numbers are the series.",
 )
+@click.option(
+    "--show",
+    "model",
+    default="",
+    metavar="MODEL",
+    shell_complete=named("model"),
+    help="Print the SELECT that a model is built from, and run nothing.",
+)
 @json_option
 def sql(
     query: str,
@@ -53,6 +61,7 @@ def sql(
     candidate: bool,
     out: Path | None,
     chart: str | None,
+    model: str,
     as_json: bool,
 ) -> None:
     """Query a published file, read-only.
@@ -68,6 +77,10 @@ def sql(
         raise click.UsageError("Give only one of --at, --generation and --candidate.")
     if as_json and (out or chart):
         raise click.UsageError("--json prints the rows. Leave out --out and --chart, or leave it out.")
+    if model:
+        if any((query, at, generation, candidate, out, chart, as_json)):
+            raise click.UsageError("--show prints the text of a model. Give nothing else with it.")
+        return echo(_text_of(model))
     if (out or chart) and not query:
         raise click.UsageError("--out and --chart are for the rows of a query. Give a QUERY.")
     _check_out(out, chart)
@@ -86,6 +99,18 @@ def sql(
     show_table(names, shown, is_data=True)
     if len(rows) > _SHOWN_ROWS:
         echo(f"... and {len(rows) - _SHOWN_ROWS:,} more rows; --json prints all", err=True)
+
+
+def _text_of(name: str) -> str:
+    """Return the SELECT that a model is built from, with what its header adds to it."""
+    from etl.plan.definitions import definitions
+
+    models = definitions(*opened())[1].models
+    if name not in models:
+        raise ConfigError(unknown(f"There is no model {name}", name, models))
+    if not models[name].kind.is_select:
+        raise ConfigError(f"{name} is written in Python, in {models[name].file}. It has no SELECT.")
+    return models[name].sql
 
 
 def _check_out(out: Path | None, chart: str | None) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 #: What `deletes:` says if a key is deleted by not being in a snapshot.
 ABSENT = "absent"
 
+#: What `known:` says if a value is known when the delivery of its partition's date is.
+DELIVERY = "delivery"
+
 #: Names and types, in order.
 Columns = tuple[tuple[str, str], ...]
 
@@ -42,6 +45,15 @@ class Header:
     unit: tuple[tuple[str, str], ...] = ()
     # The descriptions of columns, as (column, text).
     column: tuple[tuple[str, str], ...] = ()
+    # Of a feature: the columns that name what it is about, when a value is of, how long it may be used, and the
+    # column that tells since when it was known, if that is later; or DELIVERY.
+    entity: tuple[str, ...] = ()
+    event_time: str = ""
+    ttl: str = ""
+    known: str = ""
+    # Of a feature set: the features that its rows get, and the expression of the moment of each row.
+    features: tuple[str, ...] = ()
+    at: str = ""
     # `parquet`: the table goes to the lake too.
     export: str = ""
     # Whether the rest is published with what it held before, if it fails.

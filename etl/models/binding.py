@@ -10,7 +10,7 @@ from etl.contract.audit import BATCH_DATE, COUNT_COLUMNS, PROFILE_COLUMNS, PROFI
 from etl.contract.audit_types import type_problems
 from etl.engine.quoting import identifier, qualified
 from etl.errors import ModelError, sentence, unknown
-from etl.models.asked import ABSENT, Columns
+from etl.models.asked import ABSENT, DELIVERY, Columns
 from etl.models.kinds import Kind
 from etl.models.model import Given, Model
 from etl.models.query import Query, explained, message_of
@@ -107,9 +107,10 @@ def with_columns(model: Model, lines: Mapping[str, int]) -> Model:
             raise _error(model, lines[key], what)
         return spelling[name.lower()]
 
-    ones = {key: getattr(header, key) for key in ("partition", "deletes", "valid_from")}
+    header = replace(header, known=header.partition if header.known == DELIVERY else header.known)
+    ones = {key: getattr(header, key) for key in ("partition", "deletes", "valid_from", "event_time", "known")}
     found: dict[str, Any] = {key: spelled(key, name) for key, name in ones.items() if name not in ("", ABSENT)}
-    for key in ("key", "order", "versions", "ignores"):
+    for key in ("key", "order", "versions", "ignores", "entity"):
         found[key] = tuple(spelled(key, name) for name in getattr(header, key))
     for key in ("unit", "column"):
         found[key] = tuple((spelled(key, name), text) for name, text in getattr(header, key))

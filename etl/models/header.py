@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from etl.contract.audit import Audit, HeaderAudit
 from etl.contract.audit_kinds import AUDIT_KEYS, audits_of
 from etl.errors import ModelError, sentence, unknown
-from etl.models.asked import ABSENT, Header
+from etl.models.asked import ABSENT, DELIVERY, Header
 from etl.models.kinds import KINDS, MATERIALIZED, kinds_with
 from etl.models.model import Model
 
@@ -21,6 +21,12 @@ _DOCSTRING = re.compile(r"\s*[rRuU]?(\"{3}|'{3}|\"|').*?\1", re.DOTALL)
 # so close to a key must a comment be that is not written as one
 _LIKE = 0.8
 _EXPORTS = ("parquet",)
+_TTL = re.compile(r"[1-9]\d{0,4} (minute|hour|day|week|month|year)s?")
+#: The keys that mean nothing without another one.
+_TOGETHER = {
+    **{"entity": "event_time", "event_time": "entity", "ttl": "entity", "known": "entity"},
+    **{"features": "at", "at": "features"},
+}
 #: The keys that may be given again, each time for another column.
 _REPEATED = {"column"}
 
@@ -82,7 +88,18 @@ def read_audits(table: str, file: str, text: str) -> list[Audit]:
     lines = [line for line in header_lines(text) if line.key in AUDIT_KEYS]
     asked = [HeaderAudit(x.key, x.value, "warn" if x.is_warning else "error", x.number) for x in lines]
     partition = next((line.value for line in header_lines(text) if line.key == "partition"), "")
-    return audits_of(table, file, asked, partition)
+    return audits_of(table, file, [*asked, *free_audits(text)], partition)
+
+
+def free_audits(text: str) -> Iterator[HeaderAudit]:
+    """Yield the audits without which a join by time is a coin toss: no row without entity and time, none twice."""
+    lines = {line.key: line for line in header_lines(text)}
+    if "entity" in lines and "event_time" in lines:
+        is_by_delivery = "known" in lines and lines["known"].value == DELIVERY
+        names = ("entity", "event_time", "partition" if is_by_delivery else "known")
+        columns = ", ".join(lines[name].value for name in names if name in lines)
+        for kind in ("not_null", "unique"):
+            yield HeaderAudit(kind, columns, "error", lines["entity"].number)
 
 
 def header_lines(text: str) -> Iterator[Line]:
@@ -170,6 +187,11 @@ def _check(file: str, header: Header, lines: Mapping[str, Line]) -> None:
         if kind.name not in (kinds := kinds_with(key)):
             what = f"'{key}' goes with materialized: {' or '.join(kinds)}, and not with {kind.name}"
             raise _error(file, line, what)
+    for key, other in _TOGETHER.items():
+        if key in lines and other not in lines:
+            raise _error(file, lines[key], f"{key}: it needs a line `-- {other}: ...`")
+    if header.known == DELIVERY and not header.partition:
+        raise _error(file, lines["known"], "known: delivery needs a line `-- partition: ...`")
     if header.versions and header.ignores:
         raise _error(
             file, lines["ignores"], "ignores: versions already says which columns count. Remove one of the two"
@@ -208,6 +230,12 @@ def _days(value: str) -> int:
     if not match:
         raise ValueError("is not a number of days such as 7 days")
     return int(match[1])
+
+
+def _ttl(value: str) -> str:
+    if not _TTL.fullmatch(value):
+        raise ValueError("is not a time such as 18 hours or 60 days")
+    return value
 
 
 def _minutes(value: str) -> float:
@@ -255,6 +283,12 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "tags": _names,
     "unit": _units,
     "column": _description,
+    "entity": _names,
+    "event_time": _name,
+    "ttl": _ttl,
+    "known": _name,
+    "features": _names,
+    "at": str,
     "export": _one_of(*_EXPORTS),
     "timeout_minutes": _minutes,
     "optional": lambda value: bool(_one_of("yes")(value)),

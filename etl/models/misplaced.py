@@ -79,7 +79,7 @@ def _is_value(key: str, value: str) -> bool:
         return False
     if key == "owner":
         return bool(_OWNER.fullmatch(value))
-    return not isinstance(made, str | tuple) or key in ("unit", "column") or bool(_NAMES.fullmatch(value))
+    return not isinstance(made, str | tuple) or key in ("unit", "column", "ttl") or bool(_NAMES.fullmatch(value))
 
 
 def _comments(text: str) -> set[int]:

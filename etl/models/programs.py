@@ -15,6 +15,8 @@ from etl.models.asked import Columns, Header
 from etl.models.code import parse_code, read_code
 from etl.models.context import Context
 from etl.models.header import as_sql, read_header
+from etl.models.libraries import NAME as LIBRARIES
+from etl.models.libraries import versions
 from etl.models.names import table_name
 from etl.project.files import project_files
 
@@ -76,7 +78,9 @@ def _program(path: Path, folder: Path, context: Context) -> Program:
     place = f"{file}:{line}: VARIABLES"
     _check("variable", variables, context.variables, place, "Set it in [etl.vars] of luigi.cfg.")
     values = {variable: context.variables[variable] for variable in variables}
-    normal = f"{code.digest} {values}"
+    libraries, line = _names(tree, LIBRARIES, file, default=())
+    used = versions(libraries, f"{file}:{line}: {LIBRARIES}")
+    normal = f"{code.digest} {values}{f' {used}' if used else ''}"
     header_text = as_sql(text)
     header, _ = read_header(file, header_text)
     if header.building() != Header().building():

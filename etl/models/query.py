@@ -49,6 +49,8 @@ class Query:
         self.variables: dict[str, int] = {}
         self.table_functions: dict[str, int] = {}
         self.more_reads: set[str] = set()
+        #: The features that its rows get, by table.
+        self.features: tuple[str, ...] = ()
         self.is_audit = False
         #: The macros which it uses, as names and the statements that make them.
         self.macros: tuple[tuple[str, str], ...] = ()
@@ -167,6 +169,15 @@ def _statement(text: str) -> str:
     while tokens and data[tokens[-1][0] :].startswith(b";"):
         data = data[: tokens.pop()[0]]
     return data.decode().rstrip()
+
+
+def first_word(text: str) -> int:
+    """Return where the first word of a text stands, behind the comments above it."""
+    import duckdb
+
+    data = text.encode()
+    tokens = (start for start, kind in duckdb.tokenize(text) if kind != duckdb.token_type.comment)
+    return len(data[: next(tokens, len(data))].decode())
 
 
 def _tables(node: Any, ctes: frozenset[str]) -> Iterator[tuple[str, int]]:

@@ -18,9 +18,11 @@ from etl.errors import ModelError
 from etl.models.binding import Bound, with_columns
 from etl.models.context import NOTHING, Context
 from etl.models.described import description_of, first_sentence
+from etl.models.features import check_feature, of_features, widened
 from etl.models.header import read_audits, read_header
 from etl.models.inputs import stored, with_added, with_inputs
 from etl.models.kinds import KINDS, PYTHON
+from etl.models.libraries import stated
 from etl.models.log import LOG_NAMES
 from etl.models.macros import FOLDER as MACROS
 from etl.models.macros import MacroText, make_macro, read_macros, used
@@ -51,7 +53,10 @@ def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING)
     code = (*sorted(audits), *sorted(Path(__file__).parent.rglob("*.py")))
     for path in (*code, *files):
         digest.update(f"\0{path.relative_to(path.parents[1])}\0".encode())
-        digest.update(b"" if is_test(path) else path.read_bytes())
+        content = b"" if is_test(path) else path.read_bytes()
+        digest.update(content)
+        if path.suffix == ".py" and (used := stated(content)):
+            digest.update(f"\0{used}".encode())
     return digest.hexdigest()
 
 
@@ -81,6 +86,7 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
         queries = _queries(con, folder, context)
         programs = read_programs(folder, context)
         _check_once(queries, programs)
+        queries |= of_features(con, queries)
         made = {*programs, *(name for name in queries if not _is_audit(name))}
         known = {*(table.name for table in given), *made}
         for query in (*queries.values(), *(query for macro in macros.values() for query in macro.queries)):
@@ -96,9 +102,12 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
         for name in _ordered(reads, files):
             if name in programs:
                 models[name] = _program(programs[name], known, bound, models)
-            else:
-                make.all(name for name, _ in queries[name].macros)
-                models[name] = _model(name, queries[name], bound, dated, models)
+                continue
+            make.all(macro for macro, _ in queries[name].macros)
+            if queries[name].features:
+                wide = queries[name] = widened(queries[name], bound, models)
+                _use(wide, used({*wide.functions, *wide.table_functions}, macros), context)
+            models[name] = _model(name, queries[name], bound, dated, models)
         make.all(macros)
         columns = bound.all_columns()
         audits = {name: _audit(name, query, bound) for name, query in queries.items() if _is_audit(name)}
@@ -130,7 +139,7 @@ def _use(query: Query, macros: Mapping[str, MacroText], context: Context) -> Non
     """Let the macros and variables that a SELECT uses be part of what it reads and of what it is."""
     texts = [text for macro in macros.values() for text in macro.queries]
     query.macros = tuple((name, macro.sql) for name, macro in macros.items())
-    query.more_reads = {read for text in texts for read, _ in text.tables}
+    query.more_reads = {*query.features, *(read for text in texts for read, _ in text.tables)}
     query.uses_distinct_on = any(text.has_distinct_on() for text in texts)
     variables = {*query.variables, *(name for text in texts for name in text.variables)}
     notes = [macro.normal for macro in macros.values()]
@@ -210,8 +219,10 @@ def _model(name: str, query: Query, bound: Bound, dated: dict[str, str], known: 
         macros=query.macros,
         description=description_of(query.text),
     )
-    if header.partition or header.key or header.unit or header.column or not kind.is_plain:
+    named = (header.partition, header.key, header.unit, header.column, header.entity)
+    if any(named) or not kind.is_plain:
         model = with_columns(replace(model, columns=bound.columns(name)), lines)
+        check_feature(model, lines)
     if not kind.is_stored:
         return model
     header = model.header

@@ -18,7 +18,7 @@ from etl.stages import lake
 from etl.stages.warehouse import Build, Built, Day, State
 
 _LISTED = 3
-_UNSEEN = "changed below its text: a macro, a variable, what it reads, the time zone, or etl itself"
+_UNSEEN = "changed below its text: a macro, a variable, a library, what it reads, the time zone, or etl itself"
 
 
 def listed(days: Sequence[Day]) -> str:

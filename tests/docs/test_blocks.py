@@ -69,7 +69,10 @@ GIVEN = {
     "raw.sales": "sale_date DATE, price_eur DOUBLE",
     "raw.orders": "order_id BIGINT, customer VARCHAR, title VARCHAR, quantity BIGINT, price_eur DOUBLE",
     "raw.customer_changes": "delivery_date DATE, customer_id BIGINT, sequence_nb BIGINT, city VARCHAR, op VARCHAR",
-    "staging.flights": "flight_date DATE, origin VARCHAR, dest VARCHAR",
+    "staging.flights": (
+        "flight_date DATE, origin VARCHAR, dest VARCHAR, carrier VARCHAR, flight BIGINT, tailnum VARCHAR, "
+        "sched_dep_hour TIMESTAMPTZ, sched_dep_hhmm BIGINT, dep_delay_minutes DOUBLE, arr_delay_minutes DOUBLE"
+    ),
     "staging.orders": (
         "order_nb BIGINT, order_date DATE, item_key BIGINT, item VARCHAR, site_key BIGINT, site VARCHAR, "
         "delivery_date DATE"
@@ -89,6 +92,10 @@ def test_sql_is_what_it_seems(block, tmp_path):
     folder = "audits" if re.match("-- (fail|warn):", block.text) else folder
     (tmp_path / "sql" / folder).mkdir(parents=True)
     (tmp_path / "sql" / folder / "block.sql").write_text(block.text)
+    if "-- features:" in block.text:
+        (tmp_path / "sql" / "features").mkdir()
+        feature = next(other for other in of("sql") if other.page == block.page and "-- entity:" in other.text)
+        (tmp_path / "sql" / "features" / "plane_last.sql").write_text(feature.text)
     given = [
         Given(name, tuple(tuple(column.split()) for column in columns.split(", ")))
         for name, columns in GIVEN.items()

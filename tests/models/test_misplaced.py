@@ -18,6 +18,7 @@ VALUES = {
     "optional": "yes",
     "owner": "ann@example.org",
     "tolerates": "marts.names",
+    "ttl": "18 hours",
     "references": "carrier = marts.airlines.carrier",
     "accepted_values": "origin = JFK, LGA",
     "row_count": "at least 1",

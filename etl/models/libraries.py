@@ -1,0 +1,54 @@
+"""The libraries that Python models say they use: another version of one makes another model."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+from etl.errors import ModelError
+
+NAME = "LIBRARIES"
+
+
+def versions(names: Iterable[str], place: str) -> dict[str, str]:
+    """Return the versions of the libraries, by the names that pip calls them.
+
+    Raises ModelError that begins with `place` for one that is not installed.
+    """
+    found = {}
+    for name in sorted(names):
+        try:
+            found[name] = version(name)
+        except (PackageNotFoundError, ValueError):
+            raise ModelError(
+                f"{place}: the library {name} is not installed. Install it by the name that pip calls it: "
+                f"pip install {_called(name)}"
+            ) from None
+    return found
+
+
+def stated(code: bytes) -> Mapping[str, str]:
+    """Return the libraries that a Python file says it uses, with the versions of those that are installed."""
+    found: dict[str, str] = {}
+    if NAME.encode() not in code:
+        return found
+    try:
+        body = ast.parse(code).body
+    except SyntaxError:
+        return found
+    values = [node.value for node in body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    texts = {node.value for value in values if value for node in ast.walk(value) if isinstance(node, ast.Constant)}
+    for name in sorted(text for text in texts if isinstance(text, str) and text):
+        try:
+            found[name] = version(name)
+        except (PackageNotFoundError, ValueError):
+            found[name] = ""
+    return found
+
+
+def _called(name: str) -> str:
+    """Return what pip calls a library, told by the name that Python imports it by."""
+    from importlib.metadata import packages_distributions
+
+    return packages_distributions().get(name, [name])[0]
