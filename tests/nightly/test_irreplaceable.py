@@ -50,6 +50,7 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "deployed": [[]],
     "diff": [["previous", "current", "marts.items", "--out", "out.csv"], ["dev", "current", "marts.items"]],
     "env create": [["new"], ["dev"], ["linked"], ["oops"]],
+    "fetch": [[], ["sales"], ["--full"]],
     "env drop": [["dev", "--yes"], ["linked", "--yes"], ["prod", "--yes"], ["oops", "--yes"]],
     "env list": [[]],
     "generations": [[]],

@@ -1,0 +1,304 @@
+"""What holds for every kind of fetch: each is taken through the same laws, against a small sender of its own."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl.errors import AlreadyRunning, FetchError
+from etl.ledger import Ledger
+from etl.ledger.lock import take_lock
+from etl.operations.fetching import fetch_now
+from etl.plan.definitions import definitions
+from etl.project import Project
+from etl.sources import Source
+from etl.sources.fetches import FETCHES, fetch_class, fetch_from, fetch_to
+from etl.stages import fetched
+from etl.stages.fetched import landing, manifests, newest_manifest
+from tests.support import tiny
+from tests.support.senders import MAKERS, Row, Sender
+
+DAY = date(2024, 3, 1)
+ROWS: Sequence[Row] = [
+    (1, "book", "2024-02-01 10:00:00"),
+    (2, None, "2024-02-01 10:00:00"),
+    (3, "", "2024-02-03 00:00:01"),
+]
+CHANGED: Sequence[Row] = [*ROWS[:1], (2, "pen", "2024-02-04 09:00:00"), ROWS[2], (4, "cup", "2024-02-04 09:00:00")]
+CONTRACTS = """
+import pandera.pandas as pa
+from etl import *
+
+class Orders(pa.DataFrameModel):
+    id: int
+    item: str = pa.Field(nullable=True)
+    updated_at: str
+"""
+MERGE = "-- materialized: merge\n-- key: id\n-- order: updated_at\nselect id, item, updated_at from raw.orders"
+PLAIN = "select id, item, updated_at from raw.orders"
+KINDS = [(name, number) for name, makers in MAKERS.items() for number in range(len(makers))]
+
+
+class Shop:
+    """A project with one fetched source, and its sender."""
+
+    def __init__(self, project: Project, sender: Sender) -> None:
+        self.project, self.sender = project, sender
+
+    @property
+    def source(self) -> Source:
+        return definitions(self.project, Ledger(self.project.ledger))[0].sources["orders"]
+
+    def fetch(self, day: date = DAY, **options: Any) -> fetched.Fetched:
+        return fetched.fetch(self.project, self.source, day, **options)
+
+    def holds(self, rows: Sequence[Row], day: date = DAY) -> bool:
+        """Publish what was fetched, and return whether it is these orders."""
+        tiny.night(self.project, day)
+        found = tiny.published(self.project, "select id, item from marts.orders order by id")
+        return [(number, item or None) for number, item in found] == [
+            (n, item or None) for n, item, _ in sorted(rows)
+        ]
+
+    @property
+    def files(self) -> list[str]:
+        return sorted(str(p.relative_to(self.project.fetched)) for p in _files(self.project.fetched))
+
+    @property
+    def left(self) -> list[Path]:
+        return _files(self.project.fetching_aside)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.fixture(params=KINDS, ids=[f"{name} {number}" for name, number in KINDS])
+def shop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    name, number = request.param
+    (tmp_path / "sender").mkdir()
+    with MAKERS[name][number](tmp_path / "sender") as sender:
+        for variable, value in sender.environment.items():
+            monkeypatch.setenv(variable, value)
+        declared = f"orders = Source(contract=Orders, fetch={sender.fetch}, {sender.options})"
+        contracts = f"{CONTRACTS}\n{sender.contracts}\n{declared}\n"
+        project = tiny.project(
+            tmp_path / "project", contracts, {"marts/orders.sql": PLAIN}, {}, "threads = 1\nretries = 0\n"
+        )
+        monkeypatch.setenv("ETL_PROJECT", str(project.root))
+        found = Shop(project, sender)
+        if found.source.fetch.repeats_rows:
+            (project.sql / "marts/orders.sql").write_text(MERGE)
+        sender.hold(ROWS)
+        yield found
+
+
+def test_every_kind_is_tried() -> None:
+    assert set(MAKERS) == set(FETCHES), "Add a maker of the new kind to tests/support/senders.py."
+
+
+def test_what_the_sender_has_is_published_and_what_it_changes_too(shop: Shop) -> None:
+    assert shop.fetch().files
+    assert shop.holds(ROWS)
+    shop.sender.hold(CHANGED)
+    assert shop.fetch().files
+    assert shop.holds(CHANGED)
+    assert shop.left == []
+
+
+def test_nothing_new_is_no_delivery(shop: Shop) -> None:
+    shop.fetch()
+    before = shop.files
+    for rows in (ROWS, list(reversed(ROWS))):
+        shop.sender.hold(rows)
+        assert shop.fetch().files == ()
+        assert shop.fetch(date(2024, 3, 2)).files == ()
+    assert (shop.files, shop.left) == (before, [])
+
+
+def test_the_cursor_is_in_the_newest_file_and_nowhere_else(shop: Shop) -> None:
+    shop.fetch()
+    assert shop.holds(ROWS)
+    shop.sender.hold(CHANGED)
+    (last,) = shop.fetch(date(2024, 3, 2)).files
+    before = newest_manifest(shop.source, shop.project.fetched)
+
+    for name in ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"):
+        (shop.project.data / name).unlink(missing_ok=True)
+    assert shop.fetch(date(2024, 3, 3)).files == ()
+    assert newest_manifest(shop.source, shop.project.fetched) == before
+
+    (shop.project.fetched / last).unlink()
+    assert shop.fetch(date(2024, 3, 3)).files
+    assert shop.holds(CHANGED, date(2024, 3, 3))
+
+
+def test_a_landed_file_is_never_written_again_and_says_what_it_is(shop: Shop) -> None:
+    shop.fetch()
+    ((found, said),) = list(manifests(shop.source, shop.project.fetched))
+    path = shop.project.fetched / found.path
+    assert path.stat().st_mode & 0o222 == 0
+    assert (said.source, said.file, said.rows) == ("orders", found.path, 3)
+    assert said.kind in FETCHES and said.mode == shop.source.fetch.mode
+    assert datetime.fromisoformat(said.started_at) <= datetime.fromisoformat(said.ended_at)
+    assert datetime.fromisoformat(said.started_at).utcoffset() is not None
+    content = path.read_bytes()
+    shop.sender.hold(CHANGED)
+    shop.fetch()
+    shop.fetch(full=True)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/St_Johns"])
+def test_a_clock_that_is_set_back_changes_no_order(shop: Shop, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop.project.root / "luigi.cfg").write_text(f"[etl]\nthreads = 1\nretries = 0\ntimezone = {zone}\n")
+    shop.project = tiny.load_project(shop.project.root)
+    times = iter([datetime(2024, 3, 1, 23, 59, 59), datetime(2024, 3, 1, 1), datetime(2024, 3, 1, 23, 59, 59)])
+    monkeypatch.setattr(landing.Landing, "_now", lambda _: next(times))
+    shop.fetch()
+    for rows in (CHANGED, [*CHANGED, (5, "map", "2024-02-05 00:00:00")]):
+        shop.sender.hold(rows)
+        assert shop.fetch().files
+    assert len(shop.files) == len(set(shop.files)) >= 3
+    assert newest_manifest(shop.source, shop.project.fetched).file == max(
+        (found.path for found, _ in manifests(shop.source, shop.project.fetched)), key=lambda p: (len(p), p)
+    )
+    assert shop.holds(rows)
+
+
+def test_a_sender_that_does_not_answer_changes_nothing(shop: Shop) -> None:
+    shop.fetch()
+    before = shop.files
+    shop.sender.hold(CHANGED)
+    shop.sender.go_away()
+    with pytest.raises(FetchError, match="orders: ") as caught:
+        shop.fetch()
+    assert shop.files == before
+    assert not any(canary in str(caught.value) for canary in shop.sender.canaries)
+    assert shop.holds(ROWS)
+    shop.sender.come_back()
+    shop.fetch()
+    assert shop.holds(CHANGED)
+
+
+def test_no_secret_is_written_or_said(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    for is_away in (False, True):
+        shop.sender.hold(CHANGED if is_away else ROWS)
+        if is_away:
+            shop.sender.go_away()
+        (row,) = fetch_now([])
+        texts = [caplog.text, str(row), *(p.read_bytes().decode("latin-1") for p in _files(shop.project.data))]
+        assert [c for c in shop.sender.canaries if any(c in text for text in texts)] == []
+    shop.sender.come_back()
+
+
+def test_a_fetch_that_is_killed_anywhere_loses_and_doubles_nothing(shop: Shop) -> None:
+    shop.fetch()
+    shop.sender.hold(CHANGED)
+    before, at = shop.files, 0
+    while True:
+        at += 1
+        if not _killed(shop, at):
+            break
+        assert at < 200
+        new = set(shop.files) - set(before)
+        assert all(newest_manifest(shop.source, shop.project.fetched) for _ in new)
+    shop.fetch()
+    assert shop.holds(CHANGED)
+    assert shop.left == []
+    assert at > 5
+
+
+def _killed(shop: Shop, at: int) -> bool:
+    """Fetch in a process that is killed before one of its side effects; return whether it came so far."""
+    source, start = shop.source, os.getpid()
+    pid = os.fork()
+    if pid:
+        return bool(os.WIFSIGNALED(os.waitpid(pid, 0)[1]))
+    left = [at]
+    data = str(shop.project.data)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        is_written = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        is_effect = is_written or event in ("os.rename", "os.remove", "os.chmod", "os.mkdir", "os.rmdir")
+        if is_effect and str(arguments[0]).startswith(data) and os.getpid() != start:
+            left[0] -= 1
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        sys.addaudithook(hook)
+        fetched.fetch(shop.project, source, DAY)
+    finally:
+        os._exit(0)
+
+
+def test_a_disk_that_is_full_is_said_and_leaves_all_as_it_was(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.fetch()
+    before = shop.files
+    shop.sender.hold(CHANGED)
+    with monkeypatch.context() as patched:
+        patched.setattr(landing, "put", _full)
+        with pytest.raises(FetchError, match=r"orders: the disk is full.*Make room"):
+            shop.fetch()
+    assert shop.files == before
+    shop.fetch()
+    assert shop.holds(CHANGED)
+
+
+def _full(*_: Any, **__: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_two_fetches_exclude_each_other(shop: Shop) -> None:
+    lock = take_lock(shop.project, "other")
+    try:
+        with pytest.raises(AlreadyRunning):
+            fetch_now([])
+    finally:
+        os.close(lock)
+    assert [row.outcome for row in fetch_now(["orders"])] == ["landed"]
+
+
+def test_a_file_that_lost_its_manifest_stops_the_fetch_and_not_the_night(shop: Shop) -> None:
+    shop.fetch()
+    ((found, _),) = list(manifests(shop.source, shop.project.fetched))
+    path = shop.project.fetched / found.path
+    path.chmod(0o644)
+    beside = path.with_name(f"{path.name}.manifest.json")
+    if beside.exists():
+        beside.unlink()
+    else:
+        import pyarrow.parquet as pq
+
+        pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
+    with pytest.raises(FetchError, match=r"has no manifest.*Restore the file"):
+        shop.fetch()
+    assert shop.holds(ROWS)
+
+
+def test_what_is_declared_survives_json_and_is_a_field_with_a_comment(shop: Shop) -> None:
+    declared = shop.source.fetch
+    assert fetch_from(fetch_to(declared)) == declared
+    assert isinstance(declared, fetch_class(type(declared).__name__))
+    assert declared.named.startswith(f"fetch={type(declared).__name__}(")
+    assert not any(canary in repr(declared) for canary in shop.sender.canaries)
+
+
+def test_a_library_that_is_missing_is_said_with_how_to_install_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shop.sender.library:
+        pytest.skip("it needs none")
+    for name in [name for name in sys.modules if name.split(".")[0] == shop.sender.library.split(".")[0]]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.startswith("etl.stages.fetched.kinds.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, shop.sender.library, None)
+    with pytest.raises(FetchError, match=r"pip install 'etl\[\w+\]'"):
+        shop.fetch()
