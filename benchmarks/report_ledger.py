@@ -13,6 +13,7 @@ from etl.ledger.history import History, StepRow
 from etl.ledger.profiles import Profiles, Row
 from etl.plan.definitions import definitions
 from etl.project import load_project
+from etl.stages.audited.measured import as_json
 
 FIRST, COLUMNS = date(2025, 11, 27), 16
 WORDS = ("order", "customer", "price", "amount", "delay", "flight", "plane", "airport", "store", "item", "score")
@@ -225,6 +226,7 @@ def _profile(ledger: Ledger, columns: dict[str, list[str]], chance: random.Rando
                 **{"min": f"{low:.2f}", "max": f"{low + 900:.2f}", "mean": low + 40, "std": 12.0},
                 "quantiles": sorted(chance.gauss(low, 40) for _ in range(21)),
                 "top": {f"value {chance.randint(1, 99)}": 0.1 for _ in range(5)},
+                "sampled": 2_500,
             }
-            rows.append(Row(table, "", name, "run", day, json.dumps(facts)))
+            rows.append(Row(table, "", name, "run", day, as_json(facts)))
     Profiles(ledger).replace([], rows)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 
-from etl.cli.registry import all_commands
+from etl.cli.registry import all_commands, front
 from etl.cli.screen import echo
 from etl.errors import EtlError, StepError, indented, is_full_disk, sentence
 from etl.reports.output import lasting_output
 from etl.reports.stderr import log_to_stderr
 
-cli = all_commands()
+
+def __getattr__(name: str) -> object:
+    """Return `cli`: the `etl` command with all that is below it."""
+    if name != "cli":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return all_commands()
 
 
 def main() -> None:
     """Run the command; an EtlError becomes its message and its exit code, and so does a full disk."""
+    # a process that ends has no use for a last look for garbage
+    atexit.register(gc.freeze)
     with lasting_output():
         log_to_stderr()
         try:
-            cli()
+            front()
         except EtlError as error:
             echo(indented(f"Error: {error}"), err=True)
             sys.exit(error.exit_code)

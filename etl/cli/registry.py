@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
+from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import TypeVar
 
@@ -31,15 +32,27 @@ class Group(click.Group):
 
 
 class _Front(Group):
-    """The group of all commands, below a heading for each purpose."""
+    """The group of all commands, below a heading for each purpose; to begin one, no other is imported."""
 
     def __init__(self) -> None:
         help = "Raw files to a published, audited DuckDB warehouse."
         super().__init__("etl", help=help, context_settings={"help_option_names": ["-h", "--help"]})
         self.purposes: dict[str, str] = {}
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; most are declared in the module of their name."""
+        module = cmd_name.replace("-", "_")
+        if cmd_name not in self.commands and module.isidentifier() and find_spec(f"etl.cli.{module}"):
+            import_module(f"etl.cli.{module}")
+        return super().get_command(ctx, cmd_name) or all_commands().commands.get(cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted(all_commands().commands)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands of each purpose below its name."""
+        all_commands()
         for purpose in PURPOSES:
             self._write(purpose, self.of(purpose), formatter)
 

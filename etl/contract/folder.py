@@ -8,7 +8,6 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +19,7 @@ from etl.contract.metadata import RAW_KEYS
 from etl.contract.numerals import PLAIN
 from etl.errors import ContractError, EtlError, sentence, unknown
 from etl.project.files import project_files
+from etl.project.installed import version_of
 
 #: What is imported, by contracts folder: its catalog_key().
 _imported: dict[Path, str] = {}
@@ -31,7 +31,7 @@ _registered: set[str] = set()
 
 def catalog_key(folder: Path) -> str:
     """Return a text that changes when a contract file, pandera or the compiler changes."""
-    digest = hashlib.sha256(f"{version('pandera')} {sys.version_info[:2]}".encode())
+    digest = hashlib.sha256(f"{version_of('pandera')} {sys.version_info[:2]}".encode())
     compiler = Path(__file__).parent
     for base in (folder, compiler, compiler.parent / "sources"):
         for path in project_files(base, ".py"):

@@ -30,6 +30,8 @@ def column_values(column: Column, values: Values) -> Values:
 
     Raises ContractError for marks that do not go together.
     """
+    if not column.decimal and column.thousands is None and not column.two_digit_years_until:
+        return values
     decimal = column.decimal or values.decimal
     thousands = values.thousands if column.thousands is None else column.thousands
     until = column.two_digit_years_until or values.two_digit_years_until

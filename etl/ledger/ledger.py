@@ -18,7 +18,20 @@ from typing import Any, NamedTuple
 
 from etl.errors import LedgerError
 from etl.ledger.connection import connect, copied, is_damage, set_aside
-from etl.ledger.rows import WHY, Approval, Check, Key, Offending, Receipt, RowCount, Run, Switch, now
+from etl.ledger.rows import (
+    WHY,
+    Approval,
+    Check,
+    Key,
+    Offending,
+    Receipt,
+    RowCount,
+    Run,
+    Switch,
+    now,
+    receipt_of,
+    receipts_of,
+)
 from etl.ledger.spent import ADD_SPENT
 
 #: What takes the place of a message that may quote personal data.
@@ -58,13 +71,13 @@ class Ledger:
         state = self._all("pragma data_version")[0][0]
         if self._receipts is None or self._receipts.state != state:
             with self._explaining(), closing(self._open().execute("select * from receipts")) as cursor:
-                self._receipts = _Receipts(state, _all_receipts(cursor.fetchall()))
+                self._receipts = _Receipts(state, receipts_of(cursor.fetchall()))
         return dict(self._receipts.items)
 
     def receipt(self, key: Key) -> Receipt | None:
         """Return the receipt for `key`, or None."""
         query = "select * from receipts where step = ? and name = ? and partition = ?"
-        return next(iter(self._all(query, key, _receipt)), None)
+        return next(iter(self._all(query, key, receipt_of)), None)
 
     def write(self, *receipts: Receipt) -> None:
         """Replace the receipts of the same keys, and add what they cost to the history; all of it or nothing."""
@@ -76,7 +89,7 @@ class Ledger:
             ("insert or replace into receipts values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows), (ADD_SPENT, costs)
         )
         if self._receipts:
-            self._receipts.items.update(_all_receipts(rows))
+            self._receipts.items.update(receipts_of(rows))
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Delete receipts, so that their steps are done again."""
@@ -332,19 +345,3 @@ class _Receipts(NamedTuple):
 
     state: int
     items: dict[Key, Receipt]
-
-
-def _receipt(row: Sequence[Any]) -> Receipt:
-    return _with_details(row, json.loads(row[8]))
-
-
-def _all_receipts(rows: Sequence[Sequence[Any]]) -> dict[Key, Receipt]:
-    """Return receipts by key; of thousands, their details are read as one text."""
-    details = json.loads(f"[{','.join(row[8] for row in rows)}]")
-    if len(details) != len(rows):
-        raise ValueError("a receipt is not one JSON text")
-    return {found.key: found for found in map(_with_details, rows, details)}
-
-
-def _with_details(row: Sequence[Any], details: dict[str, Any]) -> Receipt:
-    return Receipt(Key(*row[:3]), row[3], row[5], row[4], seconds=row[7], details=details, finished_at=row[6])

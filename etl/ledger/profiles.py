@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
+from etl.ledger.bars import bars_of
 from etl.ledger.ledger import Ledger
 
 #: The shares of the sampled values that are at most the quantile at the same place: 0%, 5%, ... 100%.
@@ -106,6 +107,15 @@ class Profiles:
         newest = {part.table_name: part for part in self._in_order(table)}
         return self._of(newest.values())
 
+    def drawn(self) -> list[tuple[str, str, list[Any]]]:
+        """Return table, column and what a small picture of it shows, of the newest part of every table.
+
+        That is rows, nulls, different values, the least, the greatest, frequent values with shares, and bars.
+        """
+        newest = {part.table_name: part for part in self._in_order("")}
+        rows = self.ledger.ask(_DRAWN, (_json(newest.values()),))
+        return [(row[0], row[1], facts) for row, facts in zip(rows, _facts(rows), strict=True)]
+
     def trend(self, table: str, column: str = "", last: int = 0) -> list[Profile]:
         """Return the profiles of a column, or of a table's rows, oldest first; with `last`, so many at most."""
         parts = self._in_order(table)[-last:]
@@ -169,6 +179,12 @@ _AMONG = (
     "from json_each(?) as part join profiles on table_name = part.value ->> 0 and partition = part.value ->> 1 "
     "and batch_date = part.value ->> 2"
 )
+#: The facts that a picture shows, as a JSON array: to read all, most of them quantiles, takes four times as long.
+_DRAWN = (
+    "select table_name, column_name, json_extract(facts, '$.rows', '$.nulls', '$.approx_distinct', '$.min', "
+    "'$.max', '$.top', '$.bars'), iif(json_type(facts, '$.bars') is null, facts, null) "
+    f"{_AMONG} where column_name <> ''"
+)
 _HIDE = (
     "update profiles set facts = json_object('rows', facts -> '$.rows', 'nulls', facts -> '$.nulls', "
     "'approx_distinct', facts -> '$.approx_distinct') where table_name = ? and column_name = ?"
@@ -186,6 +202,15 @@ def _by_table(parts: Iterable[Part]) -> dict[str, list[Part]]:
     found: dict[str, list[Part]] = defaultdict(list)
     for part in parts:
         found[part.table_name].append(part)
+    return found
+
+
+def _facts(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Return the facts of each row of _DRAWN; an earlier etl has kept none of the bars."""
+    found: list[list[Any]] = json.loads(f"[{','.join(row[2] for row in rows)}]")
+    for facts, row in zip(found, rows, strict=True):
+        if row[3] is not None:
+            facts[-1] = bars_of(json.loads(row[3]))
     return found
 
 

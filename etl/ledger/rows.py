@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +57,30 @@ class Receipt:
     finished_at: str = ""
     #: What the step has cost, for the history; a receipt that is read has none.
     spent: Spent | None = field(default=None, compare=False)
+
+
+def receipt_of(row: Sequence[Any]) -> Receipt:
+    """Return a receipt of its row in the ledger."""
+    return _with_details(row, json.loads(row[8]))
+
+
+def receipts_of(rows: Sequence[Sequence[Any]]) -> dict[Key, Receipt]:
+    """Return receipts by key; of thousands, their details are read as one text."""
+    details = json.loads(f"[{','.join(row[8] for row in rows)}]")
+    if len(details) != len(rows):
+        raise ValueError("a receipt is not one JSON text")
+    return {found.key: found for found in map(_with_details, rows, details)}
+
+
+def _with_details(row: Sequence[Any], details: dict[str, Any]) -> Receipt:
+    step, name, partition, print, outcome, run_id, finished_at, seconds, _ = row
+    found = object.__new__(Receipt)
+    # there are tens of thousands, and to set each field of one that cannot be changed takes twice as long
+    found.__dict__.update(
+        key=Key(step, name, partition), fingerprint=print, run_id=run_id, outcome=outcome, seconds=seconds,
+        details=details, finished_at=finished_at, spent=None,
+    )  # fmt: skip
+    return found
 
 
 def failed_note(receipt: Receipt) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, field, fields
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from etl.contract.audit import Audit
@@ -151,8 +151,14 @@ class Models:
 
 def _made(kind: type[_Item], row: Mapping[str, Any]) -> _Item:
     """Return a dataclass from JSON, in which tuples are lists."""
-    names = {item.name for item in fields(kind)}
+    any_kind: Any = kind
+    names = _names(any_kind)
     return kind(**{name: _tuples(value) for name, value in row.items() if name in names})
+
+
+@cache
+def _names(kind: Any) -> frozenset[str]:
+    return frozenset(item.name for item in fields(kind))
 
 
 def _tuples(value: Any) -> Any:

@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,7 @@ from etl.models.programs import Program, read_programs
 from etl.models.query import Query, parse
 from etl.models.seeds import read_seeds
 from etl.project.files import project_files
+from etl.project.installed import version_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,7 +47,7 @@ _USUAL = "sql"
 
 def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING) -> str:
     """Return a text that changes when a file under sql/, the given tables, DuckDB or this package changes."""
-    digest = hashlib.sha256(f"{version('duckdb')} {sorted(map(repr, given))} {context}".encode())
+    digest = hashlib.sha256(f"{version_of('duckdb')} {sorted(map(repr, given))} {context}".encode())
     files = project_files(folder, *_SUFFIXES)
     audits = Path(str(contract.__file__)).parent.glob("audit*.py")
     code = (*sorted(audits), *sorted(Path(__file__).parent.rglob("*.py")))

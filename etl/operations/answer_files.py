@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl import engine
+from etl.engine.parquet_types import refused, stored_as
 from etl.engine.quoting import identifier
 from etl.errors import ConfigError, EtlError, QueryError, few, sentence
 from etl.operations.spreadsheet import guarded_sql
 from etl.project import Project
 from etl.project.files import restrict_files, written_aside
-from etl.stages.published.parquet_types import refused, stored_as
 
 if TYPE_CHECKING:
     import duckdb

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import TypeVar
 
 from etl import engine
@@ -26,6 +25,7 @@ from etl.models import (
 from etl.plan.headers import check_exports, with_named_contracts
 from etl.plan.promises import check_promises
 from etl.project import Project
+from etl.project.installed import version_of
 from etl.sources import Catalog, Source, load_catalog
 
 log = logging.getLogger("etl")
@@ -72,7 +72,7 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
 
 def _check_storage_version(project: Project, ledger: Ledger) -> None:
     """Have DuckDB check the setting once, and not only when something is to be built."""
-    key = f"{version('duckdb')} {project.settings.storage_version}"
+    key = f"{version_of('duckdb')} {project.settings.storage_version}"
     if ledger.cached("storage_version", key) is None:
         engine.check_storage_version(project)
         ledger.cache("storage_version", key, "known")

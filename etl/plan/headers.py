@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from etl.contract import Contract
 from etl.contract.folder import load_named
+from etl.engine.parquet_types import refused
 from etl.errors import ConfigError, ModelError
 from etl.ledger import Ledger, fingerprint
 from etl.models import Models, place_of
 from etl.project import Project
 from etl.sources import Catalog
-from etl.stages.published.parquet_types import refused
 
 
 def with_named_contracts(project: Project, ledger: Ledger, catalog: Catalog, key: str, models: Models) -> Catalog:

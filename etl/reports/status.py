@@ -134,10 +134,12 @@ def _source(
 
     Of a history, what the lake has lost is named; it is counted as long as the table has it.
     """
-    lost = [receipt for receipt in known if source and source.history and _is_lost(project, source, receipt)]
-    receipts = [receipt for receipt in known if receipt not in lost or "given_up" not in receipt.details]
+    history = source if source and source.history else None
+    lost = [receipt for receipt in known if history and _is_lost(project, history, receipt)]
+    gone = {id(receipt) for receipt in lost if "given_up" in receipt.details}
+    receipts = [receipt for receipt in known if id(receipt) not in gone]
+    facts = [receipt.details for receipt in receipts]
     days = sorted(date.fromisoformat(receipt.key.partition) for receipt in receipts)
-    refused = [receipt for receipt in receipts if receipt.outcome == "refused"]
     expected = newest - timedelta(source.lag_days) if source and newest else None
     holes = find_holes(days, expected, source.every) if source and source.is_dated else Holes()
     return {
@@ -147,16 +149,20 @@ def _source(
         "newest": str(days[-1]) if days else None,
         "taken_at": f"{max(r.finished_at for r in receipts)[:16].replace('T', ' ')}Z" if receipts else None,
         "partitions": len(days),
-        "rows": sum(receipt.details["rows"] for receipt in receipts),
-        "rejected": sum(receipt.details["rejected"] for receipt in receipts),
-        "discarded": sum(receipt.details.get("discarded", 0) for receipt in receipts),
-        "refused": sorted(receipt.key.partition for receipt in refused),
-        "kept": sorted(receipt.key.partition for receipt in receipts if receipt.outcome == "kept"),
+        "rows": sum([one["rows"] for one in facts]),
+        "rejected": sum([one["rejected"] for one in facts]),
+        "discarded": sum([one.get("discarded", 0) for one in facts]),
+        "refused": _partitions(receipts, "refused"),
+        "kept": _partitions(receipts, "kept"),
         "holes": [str(day) for day in holes.days],
         "rhythm": holes.rhythm,
         "late_since": str(holes.late_since) if holes.late_since else None,
         "lost": sorted(receipt.key.partition for receipt in lost),
     }
+
+
+def _partitions(receipts: Sequence[Receipt], outcome: str) -> list[str]:
+    return sorted(receipt.key.partition for receipt in receipts if receipt.outcome == outcome)
 
 
 def _is_lost(project: Project, source: Source, receipt: Receipt) -> bool:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 from etl.errors import counted, few
 from etl.ledger import FAILED, Key, Ledger, Receipt, Run, failed_note
 from etl.ledger.keys import AUDIT, PUBLISH, UNDELIVERED, UNFETCHED, extract_key, load_key
-from etl.plan.deliveries import Taken
-from etl.plan.plan import Plan
 from etl.plan.rhythm import Holes
 from etl.project import Project
 from etl.reports.holes import told_holes, told_late
 from etl.stages.lake import ACCEPTED, FEW_ROWS_RATIO
 from etl.stages.published import current, read_hold, read_record
+
+if TYPE_CHECKING:
+    from etl.plan.deliveries import Taken
+    from etl.plan.plan import Plan
 
 _LISTED = 5
 

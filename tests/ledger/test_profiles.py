@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from etl.ledger import Ledger
+from etl.ledger.bars import bars_of
 from etl.ledger.profiles import Noted, Part, Profiles, Row
 
 
@@ -66,3 +67,35 @@ def test_profiles_of_one_table_or_of_all_are_forgotten(profiles: Profiles) -> No
 def test_a_fact_of_a_later_etl_is_passed_over(profiles: Profiles) -> None:
     written(profiles, "raw.a", "", "2024-03-01", n={"rows": 1, "skewness": 3})
     assert [p.rows for p in profiles.newest("raw.a")] == [3, 1]
+
+
+def test_a_picture_is_the_same_whether_its_bars_were_kept_or_not(tmp_path):
+    profiles = Profiles(Ledger(tmp_path / "ledger.sqlite"))
+    of_numbers = {"rows": 9, "nulls": 1, "approx_distinct": 8, "min": "1", "max": "9"}
+    of_numbers["quantiles"] = [1, 2, 2, 2, 9]
+    of_texts = {"rows": 9, "nulls": 0, "approx_distinct": 2, "top": {"a": 0.75, "b": 0.25}}
+    hidden = {"rows": 9, "nulls": 0, "approx_distinct": 3}
+    facts = {"id": of_numbers, "item": of_texts, "email": hidden}
+
+    def rows(is_kept):
+        kept = {name: {**one, "bars": bars_of(one)} if is_kept else one for name, one in facts.items()}
+        return [
+            Row("raw.a", "2024-03-01", name, "run", "2024-03-01", json.dumps(one))
+            for name, one in {"": {"rows": 9}, **kept}.items()
+        ]
+
+    profiles.replace([], rows(is_kept=False))
+    before = profiles.drawn()
+    profiles.replace([], rows(is_kept=True))
+
+    assert (
+        before
+        == profiles.drawn()
+        == [
+            ("raw.a", "email", [9, 0, 3, None, None, None, ""]),
+            ("raw.a", "id", [9, 1, 8, "1", "9", None, "29000000000000"]),
+            ("raw.a", "item", [9, 0, 2, None, None, {"a": 0.75, "b": 0.25}, "93"]),
+        ]
+    )
+    profiles.hide([("raw.a", "id")])
+    assert ("raw.a", "id", [9, 1, 8, None, None, None, ""]) in profiles.drawn()

@@ -28,7 +28,7 @@ from tests.support import tiny
 with duckdb.connect() as con:
     #: Every type of DuckDB, by the name of its column in test_all_types(), which has its extremes and a null.
     TYPES = {name: type for name, type, *_ in con.execute("describe from test_all_types()").fetchall()}
-#: What Parquet cannot hold is refused; see published/parquet_types.py.
+#: What Parquet cannot hold is refused; see engine/parquet_types.py.
 NOT_PARQUET = {"empty_struct"} | {
     name for name, type in TYPES.items() if type.startswith(("UNION", "VARIANT", "TUPLE"))
 }

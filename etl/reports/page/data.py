@@ -18,7 +18,7 @@ from etl.reports.status import status_of
 from etl.sources import Catalog
 
 #: Raise it when the page reads the data otherwise.
-VERSION = 1
+VERSION = 2
 
 
 def report_data(project: Project, ledger: Ledger) -> dict[str, Any]:

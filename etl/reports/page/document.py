@@ -39,7 +39,8 @@ _UNSEEN = re.compile(
 )
 #: An escape of JSON. Those of control characters, but for tabs and line ends, are `code`.
 _ESCAPE = re.compile(r"\\(?:(?P<code>u00[01][0-9a-f]|[bf])|.)")
-_LEVEL = 5
+#: Beyond it, compressing takes much longer and saves little.
+_LEVEL = 4
 
 
 def policy() -> str:
@@ -91,7 +92,8 @@ def document(data: Mapping[str, Any], beside: Mapping[str, str] = MappingProxyTy
 def packed(data: Mapping[str, Any]) -> str:
     """Return data as the text in which the page holds it: JSON, compressed, of letters that end no element."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
-    text = _UNSEEN.sub(lambda found: _as_code(found[0]), text)
+    if not text.isascii() or "\x7f" in text:
+        text = _UNSEEN.sub(lambda found: _as_code(found[0]), text)
     shown = _ESCAPE.sub(lambda found: _as_code(json.loads(f'"{found[0]}"')) if found["code"] else found[0], text)
     small = gzip.compress(shown.encode("utf-8", "backslashreplace"), _LEVEL, mtime=0)
     return base64.b64encode(small).decode("ascii")

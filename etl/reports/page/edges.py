@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etl.ledger import Ledger, fingerprint
 from etl.models import Models
-from etl.models.lineage import Lineage, read_lineage
-from etl.models.lineage.graph import is_outer
 from etl.sources import Catalog
+
+if TYPE_CHECKING:
+    from etl.models.lineage import Lineage
 
 #: Raise it when the same definitions would now be traced or told otherwise.
 _VERSION = 1
@@ -29,12 +30,16 @@ def edges(catalog: Catalog, models: Models, ledger: Ledger) -> dict[str, Any]:
     if text := ledger.cached(_CACHED, key):
         found: dict[str, Any] = json.loads(text)
         return found
+    from etl.models.lineage import read_lineage
+
     found = _told(read_lineage(catalog, models))
     ledger.cache(_CACHED, key, json.dumps(found))
     return found
 
 
 def _told(lineage: Lineage) -> dict[str, Any]:
+    from etl.models.lineage.graph import is_outer
+
     values: dict[str, dict[str, Any]] = {}
     for column, origins in lineage.values.items():
         if is_outer(column.table) and origins:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import pairwise
-from statistics import median
 from typing import Any
 
 from etl.errors import counted
@@ -81,13 +80,18 @@ def _next(runs: Sequence[Run]) -> dict[str, str] | None:
     if len(days) < 3:
         return None
     minutes = [moment.hour * 60 + moment.minute for moment in days.values()]
-    usual = int(median(minutes))
+    usual = _middle(minutes)
     if sum(abs(one - usual) <= 60 for one in minutes) < len(minutes) * 0.7:
         return None
     steps = sorted(days)
-    every = int(median((after - before).days for before, after in pairwise(steps)))
+    every = _middle([(after - before).days for before, after in pairwise(steps)])
     day = max(steps) + timedelta(every)
     return {"at": f"{usual // 60:02}:{usual % 60:02}", "day": str(day)}
+
+
+def _middle(numbers: Sequence[int]) -> int:
+    # statistics takes long to import
+    return sorted(numbers)[len(numbers) // 2]
 
 
 def _problem(problem: Mapping[str, str], models: Models | None) -> dict[str, Any]:

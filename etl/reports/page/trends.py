@@ -69,14 +69,15 @@ def _order(step: str) -> tuple[int, str]:
     return (known.index(step) if step in known else len(known), step)
 
 
-def built(ledger: Ledger, runs: Sequence[Run]) -> dict[str, dict[str, list[Any]]]:
+def built(ledger: Ledger, runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
     """Return, by table, on which nights it was built (`i`), with how many rows (`r`), in how many milliseconds.
 
-    Rows of long ago, and times, are rounded.
+    Rows of long ago, and times, are rounded; both are lists as JSON, which the page reads when it draws them.
     """
     found = Trends(ledger).built([run.run_id for run in runs], len(runs) - _EXACT)
+    steps = {id(places): _distances(places) for places, _, _ in found.values()}
     return {
-        name: {"i": _distances(places), "r": rows, "ms": milliseconds}
+        name: {"i": steps[id(places)], "r": rows, "ms": milliseconds}
         for name, (places, rows, milliseconds) in found.items()
     }
 

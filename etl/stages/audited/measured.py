@@ -17,6 +17,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from etl.engine.quoting import identifier, qualified
+from etl.ledger.bars import bars_of
 from etl.models import Columns
 from etl.stages.audited.aggregates import Aggregates, aggregates
 from etl.stages.warehouse import Day, on_days
@@ -198,5 +199,6 @@ def _of_sample(what: Aggregates, sample: Sequence[Any]) -> dict[str, Any]:
 
 
 def as_json(facts: Mapping[str, Any]) -> str:
-    """Return facts as the ledger keeps them."""
+    """Return facts as the ledger keeps them, with the bars of a column that has any values to show."""
+    facts = {**facts, "bars": bars_of(facts)} if "sampled" in facts else facts
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

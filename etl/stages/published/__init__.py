@@ -2,22 +2,27 @@
 
 A generation is a folder: the warehouse file, the Parquet files of the models that are exported, and the record of
 what it was made from. Everything that is published is reached through one link to that folder, so that one rename
-switches all of it.
+switches all of it. What only asks which there are imports nothing of what makes them.
 """
 
-from etl.stages.published.contents import contents_of, is_content
-from etl.stages.published.export import VERSION as EXPORT_VERSION
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from etl.stages.published.find import CANDIDATE, CURRENT, PREVIOUS, find, find_at
-from etl.stages.published.generation import publish
 from etl.stages.published.hold import Hold, read_hold
 from etl.stages.published.promote import promote
-from etl.stages.published.publication import Publication
 from etl.stages.published.record import Contents, Generation, Input, read_record, write_record
 from etl.stages.published.retention import delete_generation, generations, sweep
 from etl.stages.published.rollback import rollback
 from etl.stages.published.set_aside import candidate, remove_candidate, set_aside
 from etl.stages.published.switches import note_missed
 from etl.stages.published.switching import FILE, are_exports_whole, current, export_links, switch
+
+if TYPE_CHECKING:
+    from etl.stages.published.contents import contents_of, is_content
+    from etl.stages.published.export import EXPORT_VERSION
+    from etl.stages.published.generation import publish
+    from etl.stages.published.publication import Publication
 
 __all__ = [
     "CANDIDATE",
@@ -52,3 +57,18 @@ __all__ = [
     "switch",
     "write_record",
 ]
+
+#: What is imported when it is asked for.
+_MODULES = {
+    **{"contents_of": "contents", "is_content": "contents", "EXPORT_VERSION": "export"},
+    **{"publish": "generation", "Publication": "publication"},
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what makes generations when it is asked for."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"etl.stages.published.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found

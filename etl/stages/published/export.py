@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from etl.engine.parquet_types import may_be_wide, stored_as
 from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import PublishError, sentence
 from etl.ledger import fingerprint
@@ -24,7 +25,6 @@ from etl.models import Model
 from etl.project.files import flush, link_file, make_read_only
 from etl.stages.published.manifest import Exported, read_manifest, write_manifest
 from etl.stages.published.notes import Notes
-from etl.stages.published.parquet_types import may_be_wide, stored_as
 from etl.stages.published.switching import LAKE
 from etl.stages.warehouse import on_days, read_hashes, row_hashes
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import duckdb
 
 #: Raise it when the same rows would now make other files.
-VERSION = 2
+EXPORT_VERSION = 2
 #: What readers of partitioned Parquet take for null.
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _DATA = "data.parquet"
@@ -69,7 +69,7 @@ class Export:
     def definition(self) -> str:
         """The fingerprint of all that is in the files but for the rows."""
         types = [exact for _, type, exact in self._types() if exact != type]
-        return fingerprint(self.model.stored, self.partition, self.metadata, VERSION, types)
+        return fingerprint(self.model.stored, self.partition, self.metadata, EXPORT_VERSION, types)
 
     @property
     def columns(self) -> str:

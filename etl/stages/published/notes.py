@@ -5,7 +5,7 @@ A column that holds the values of others as they are, and of which nobody says s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ from etl.contract.expand import expanded
 from etl.models import Model
 from etl.sources import Source
 from etl.stages.published.own import OWN
-from etl.stages.warehouse import set_comments, transaction
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,6 +29,9 @@ _ADDED = {
     "_loaded_at": "When the row was loaded.",
     "_extra": "The columns of the file that the contract does not name, as JSON.",
 }
+
+#: What is said of a column.
+_KINDS = ("description", "unit", "pii")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class Notes:
         table = {"description": self.description, "owner": self.owner}
         columns = {name: comment_of(self.columns.get(name, {})) for name in self.names}
         return {"": comment_of(table), **columns}
+
+
+_NOTHING = Notes()
 
 
 def notes_of(
@@ -76,6 +81,8 @@ def notes_on(
 
 def comment(con: duckdb.DuckDBPyConnection, notes: Mapping[str, Notes]) -> None:
     """Make the comments of tables and of their columns what the notes say."""
+    from etl.stages.warehouse import set_comments, transaction
+
     with transaction(con):
         set_comments(con, {table: known.comments for table, known in notes.items()})
 
@@ -99,23 +106,26 @@ def _model(model: Model, contract: Contract | None, names: Sequence[str], known:
     for name in names:
         own = {"description": said.get(name) or model.kind.said.get(name, ""), "unit": units.get(name, "")}
         own |= promised.get(name, {})
-        inherited = dict(_inherited([known.get(t, Notes()).columns.get(c, {}) for t, c in passed.get(name, ())]))
+        inherited = _inherited([known.get(t, _NOTHING).columns.get(c, {}) for t, c in passed.get(name, ())])
         columns[name] = inherited | {kind: text for kind, text in own.items() if text}
     description = contract.description if contract and contract.description else model.description
     return _notes(description, model.header.owner, columns)
 
 
-def _inherited(origins: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield what the columns that one holds the values of all say; what is personal in one is so in all."""
-    for kind in ("description", "unit", "pii"):
+def _inherited(origins: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return what the columns that one holds the values of all say; what is personal in one is so in all."""
+    if len(origins) == 1:
+        return dict(origins[0])
+    found = {}
+    for kind in _KINDS:
         texts = dict.fromkeys(origin.get(kind, "") for origin in origins)
         if kind == "pii":
             texts.pop("", None)
         if texts and (kind == "pii" or len(texts) == 1):
-            yield kind, next(iter(texts))
+            found[kind] = next(iter(texts))
+    return found
 
 
 def _notes(description: str, owner: str, columns: Mapping[str, Mapping[str, str]]) -> Notes:
-    kinds = ("description", "unit", "pii")
-    said = {name: {kind: notes[kind] for kind in kinds if notes.get(kind)} for name, notes in columns.items()}
+    said = {name: {kind: notes[kind] for kind in _KINDS if notes.get(kind)} for name, notes in columns.items()}
     return Notes(description, owner, {name: notes for name, notes in said.items() if notes}, tuple(columns))

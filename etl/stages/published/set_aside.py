@@ -9,7 +9,6 @@ from pathlib import Path
 from etl.project import Project
 from etl.project.files import copy_file, make_read_only, written_aside
 from etl.stages.published.switching import FILE
-from etl.stages.warehouse import close_build
 
 log = logging.getLogger("etl")
 
@@ -24,6 +23,8 @@ def set_aside(project: Project) -> None:
 
     If there is no room for it, that is said, and is no error: it can be built again.
     """
+    from etl.stages.warehouse import close_build
+
     close_build(project)
     try:
         with written_aside(candidate(project), project.scratch) as aside:

@@ -34,7 +34,8 @@ const nightTime = (at) => report.nights.time[at];
 function built(name) {
   const found = report.built[name];
   if (!found) return { x: [], rows: [], seconds: [] };
-  return { x: sums(found.i).map(nightTime), rows: found.r, seconds: found.ms.map((ms) => ms / 1000) };
+  // there are many tables, and one is looked at
+  return { x: sums(found.i).map(nightTime), rows: JSON.parse(found.r), seconds: JSON.parse(found.ms).map((ms) => ms / 1000) };
 }
 
 function delivered(name) {
@@ -43,7 +44,8 @@ function delivered(name) {
 }
 
 const columnOf = ([name, type, description, unit, pii, profile]) =>
-  ({ name, type, description: description || "", unit: unit || "", pii: pii || "", profile: profile || null });
+  ({ name, type, description: description || "", unit: unit || "", pii: pii || "", profile: profile ? profileOf(profile) : null });
+const profileOf = ([rows, nulls, distinct, least, greatest, top, bars]) => ({ rows, nulls, distinct, least, greatest, top: top || [], bars });
 
 // A table's folder in the graph and the catalog: its schema.
 const schemaOf = (name) => name.split(".")[0];

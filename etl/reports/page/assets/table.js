@@ -44,15 +44,15 @@ function columnsGrid(table, wanted) {
   return grid(`Columns of ${table.n}`, names, rows.map((row) => { if (!isProfiled) { const at = row.attributes; row.splice(4, 3); row.attributes = at; } return row; }));
 }
 
-// A profile is {n: rows, z: nulls, d: distinct, h: bars, lo, hi, top}.
+// What a profile shows: its bars, frequent values with the range, and the share of nulls.
 function profileCells(column) {
   const found = column.profile;
   if (!found) return ["", "", ""];
-  const range = found.lo !== undefined && found.lo !== null ? `${found.lo} to ${found.hi}` : "";
-  const shape = found.h ? bars(found.h, `Distribution of ${column.name}`) : null;
-  const distinct = found.d !== undefined && found.d !== null ? `${short(found.d)} different` : "";
-  const top = (found.top || []).join(", ");
-  return [[shape, el("div", { class: "small nowrap" }, distinct)], [top, el("div", { class: "small" }, range)], found.n ? `${((100 * (found.z || 0)) / found.n).toFixed(found.z && found.z / found.n < 0.1 ? 1 : 0)} %` : ""];
+  const range = found.least === null ? "" : `${found.least} to ${found.greatest}`;
+  const shape = found.bars ? bars(found.bars, `Distribution of ${column.name}`) : null;
+  const distinct = found.distinct === null ? "" : `${short(found.distinct)} different`;
+  const share = found.rows ? (found.nulls || 0) / found.rows : null;
+  return [[shape, el("div", { class: "small nowrap" }, distinct)], [found.top.join(", "), el("div", { class: "small" }, range)], share === null ? "" : `${(100 * share).toFixed(share && share < 0.1 ? 1 : 0)} %`];
 }
 
 // What is known of one column, before all others of its table.

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etl.engine.parquet_types import refused, stored_as
 from etl.errors import ConfigError
-from etl.stages.published.parquet_types import refused, stored_as
 from tests.support import tiny
 from tests.support.thorough import examples
 
