@@ -35,7 +35,37 @@ def assert_as(project: Any, content: dict[str, list[str]]) -> None:
     assert project.ledger("select generation from switches order by rowid desc limit 1") == [(project.generation,)]
 
 
+#: What the history must not have once the next run is over, whatever became of those before.
+WRONG = {
+    "a run without an end": "select run_id from runs where outcome = ''",
+    "a step that waits or is under way": "select * from steps where outcome in ('', 'running')",
+    "a step of which nobody says why": (
+        "select * from steps where outcome not in ('done', 'kept') and message = '' or why = '' and step <> 'plan'"
+    ),
+    "a step of a run that published, which was not done": (
+        "select * from steps join runs using (run_id) "
+        "where runs.outcome = 'published' and steps.outcome not in ('done', 'kept')"
+    ),
+    "a step without a run": "select run_id from steps where run_id not in (select run_id from runs)",
+    # of an extract, some partitions may be proved
+    "a step that is proved, and was not done": (
+        "select steps.* from steps join receipts using (run_id, step, name) where receipts.outcome <> 'failed' "
+        "and steps.outcome not in ('done', 'kept') and step <> 'extract'"
+    ),
+    "a partition that is proved, whose rows nobody counted": (
+        "select steps.* from steps join receipts using (run_id, step, name) where receipts.outcome <> 'failed' "
+        "and step = 'extract' and (rows_in is null or rows_out is null)"
+    ),
+}
+
+
+def assert_history(project: Any) -> None:
+    """Hold what the history says of every run to what it promises."""
+    assert {what: rows for what, query in WRONG.items() if (rows := project.ledger(query))} == {}
+
+
 def assert_whole(project: Any, content: dict[str, list[str]]) -> None:
     """Run again, with no other hand, and hold what is published and what lies around to an undisturbed run."""
     project.published()
     assert_as(project, content)
+    assert_history(project)

@@ -47,6 +47,10 @@ def test_a_disk_that_fills_up_fails_the_night_with_one_message(on_a_small_disk: 
     assert night.output.count("failed: ") == 1
     resize(on_a_small_disk, "size=60m")
     assert_whole(on_a_small_disk, undisturbed.orders)
+    told = on_a_small_disk.ledger("select run_id, outcome from runs order by run_id")
+    assert [outcome for _, outcome in told] in (["failed", "published"], ["killed", "published"]), told
+    failed = on_a_small_disk.ledger(f"select outcome, message from steps where run_id = '{told[0][0]}'")
+    assert {outcome for outcome, _ in failed} & {"failed", "killed"}, failed
 
 
 def test_a_disk_that_is_too_small_for_the_night_is_noticed_before_it(on_a_small_disk: Any) -> None:

@@ -4,6 +4,7 @@ In the suite one of each kind is tried, another one each time; with ETL_TEST_EVE
 """
 
 import random
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,35 @@ def test_a_night_that_ends_at_a_side_effect_is_made_good(
             assert_whole(project, content)
         except AssertionError as error:
             raise AssertionError(what) from error
+
+
+#: What writes to the history.
+NOTES = re.compile(r"\b(steps|run_facts|check_history)\b")
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["the first night", "a correction"])
+def test_a_night_that_is_killed_at_a_note_of_its_history_is_told_whole(
+    project: Any, request: pytest.FixtureRequest, tools: Any, is_first: bool
+) -> None:
+    start = project if is_first else request.getfixturevalue("corrected")
+    whole = copied(start, tools, "whole")
+    _, effects = disturbed(whole, tools)
+    notes = [number for number, name, _, *what in effects if name == "_many" and NOTES.search(what[0])]
+    assert len(notes) > 10
+    moments = [(number, when) for number in notes for when in ("before", "after")]
+    for at, when in moments if EVERY else random.sample(moments, 1):
+        project = copied(start, tools, "disturbed")
+
+        done, seen = disturbed(project, tools, at=at, when=when, do="kill")
+
+        what = f"killed {when} note {at}: {seen[-1:]}"
+        assert done.returncode == -9, what
+        try:
+            assert_whole(project, whole.content())
+            told = project.ledger("select outcome, count(*) from runs group by outcome")
+        except AssertionError as error:
+            raise AssertionError(what) from error
+        assert {outcome for outcome, _ in told} <= {"killed", "published", "unchanged"}, what
 
 
 def test_what_a_loss_of_power_leaves_is_made_good(corrected: Any, tools: Any, tmp_path: Path) -> None:

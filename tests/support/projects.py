@@ -285,7 +285,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Path]
             project.published()
             ledgers[flights] = project.data / "ledger.sqlite"
             with closing(sqlite3.connect(ledgers[flights], isolation_level=None)) as con:
-                for table in ("receipts", "runs", "checks", "generations", "files"):
+                query = "select name from sqlite_master where type = 'table' and name <> 'cache'"
+                for (table,) in con.execute(query).fetchall():
                     con.execute(f"delete from {table}")
                 con.execute("pragma journal_mode = delete")
         return ledgers[flights]

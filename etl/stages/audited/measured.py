@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,8 @@ log = logging.getLogger("etl")
 _TOGETHER = 100
 #: The least and the greatest size of a sample of many rows, and the share of them that it is in between.
 _LEAST, _MOST, _SHARE = 256, 2_500, 4
+#: Of so few values, to plan one aggregate for each column takes longer than to have the columns of a type stacked.
+_FEW = 50_000
 #: So many top values are kept; of numbers only if there are not more different ones.
 _TOP = 20
 _STEPS = 20
@@ -52,6 +54,10 @@ class Asked:
     parts: Mapping[Day, int]
     personal: frozenset[str] = frozenset()
     measures: Mapping[str, str] = field(default_factory=dict)
+
+    def hides(self, column: str) -> bool:
+        """Return whether a column has personal data."""
+        return column.lower() in self.personal
 
     def of(self, parts: Mapping[Day, int]) -> Asked:
         """Return the same, asked of these parts."""
@@ -75,16 +81,18 @@ def _measured(con: duckdb.DuckDBPyConnection, asked: Asked) -> dict[Day, dict[st
     """Return the facts of parts that have rows, of some columns; counts alone if DuckDB cannot do more."""
     import duckdb
 
-    wanted = {
-        name: aggregates(name, type, is_personal=name.lower() in asked.personal) for name, type in asked.columns
-    }
     try:
-        sampled = _sampled(con, asked, wanted)
-        return _with(sampled, _counted(con, asked, wanted))
+        sampled = _sampled(con, asked, _wanted(asked))
+        return _with(sampled, _counted(con, asked))
     except duckdb.Error as error:
         log.warning("warning: of %s only counts are profiled: %s", asked.table, type(error).__name__)
-        counts = {name: aggregates(name, type, is_personal=True) for name, type in asked.columns}
-        return _counted(con, replace(asked, measures={}), counts)
+        every = frozenset(name.lower() for name, _ in asked.columns)
+        return _counted(con, replace(asked, measures={}, personal=every))
+
+
+def _wanted(asked: Asked) -> dict[str, Aggregates]:
+    """Return what is asked of each column."""
+    return {name: aggregates(name, type, is_personal=asked.hides(name)) for name, type in asked.columns}
 
 
 def _with(
@@ -102,10 +110,35 @@ def sampling(rows: int) -> int:
     return 1 << max(0, -(-rows // size) - 1).bit_length()
 
 
-def _counted(
+def _counted(con: duckdb.DuckDBPyConnection, asked: Asked) -> dict[Day, dict[str, dict[str, Any]]]:
+    """Return for each part its rows and measures, and what is said of all values of each column."""
+    if not 0 < sum(asked.parts.values()) * len(asked.columns) <= _FEW:
+        return _counted_at_once(con, asked, _wanted(asked))
+    found = _counted_at_once(con, asked, {})
+    alike: dict[tuple[str, bool], list[str]] = defaultdict(list)
+    for name, type in asked.columns:
+        alike[type, asked.hides(name)].append(name)
+    for (type, is_personal), names in alike.items():
+        facts = aggregates("v", type, is_personal=is_personal).facts
+        for day, place, *values in con.execute(_stacked(asked, names, facts.values())).fetchall():
+            rows = found[day][""]["rows"]
+            found[day][names[place]] = _facts(rows, dict(zip(facts, values, strict=True)))
+    return found
+
+
+def _stacked(asked: Asked, names: Sequence[str], facts: Iterable[str]) -> str:
+    """Return the query for facts of the columns of one type, stacked as `v`, by day and place of the name."""
+    columns = ", ".join(map(identifier, names))
+    stacked = (
+        f"select {_day(asked)} as d, unnest(range({len(names)})) as n, unnest([{columns}]) as v "
+        f"from {qualified(asked.table)} where {_where(asked, list(asked.parts))}"
+    )
+    return f"select d, n, {', '.join(facts)} from ({stacked}) group by all"
+
+
+def _counted_at_once(
     con: duckdb.DuckDBPyConnection, asked: Asked, wanted: Mapping[str, Aggregates]
 ) -> dict[Day, dict[str, dict[str, Any]]]:
-    """Return for each part its rows and measures, and what is said of all values of each column."""
     selected = [sql for found in wanted.values() for sql in found.facts.values()]
     where = _where(asked, list(asked.parts))
     items = ", ".join([_day(asked), "count(*)", *asked.measures.values(), *selected])
