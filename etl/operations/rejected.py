@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
 #: The SQL of what tells a record from all others of its source, within one process; it costs less than `record`.
-NAME = "md5_number_lower(concat_ws(chr(0), date, file, line, coalesce(md5(raw), text)))"
+NAME = "hash(date, file, line, coalesce(md5(raw), md5(text)))"
 #: The order of records: the sound ones of refused partitions come last.
 ORDER = f"(rule = {literal(REFUSED_RULE)} and fault is null), date, file, line"
 _RECORD_DIGITS, _TEXT_DIGITS = 16, 8

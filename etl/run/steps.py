@@ -272,6 +272,7 @@ def _partition(source: Source, day: date, extracted: Receipt) -> warehouse.Parti
         lines=facts.get("lines", facts["records"]),
         skipped=facts.get("skipped", 0),
         is_refused=extracted.outcome == "refused",
+        alike=facts.get(lake.ALIKE, ()),
     )
 
 

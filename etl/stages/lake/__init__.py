@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from etl.stages.lake.accepted import ACCEPTED, FEW_ROWS_RATIO, forget_refused
+    from etl.stages.lake.accepted import ACCEPTED, ALIKE, FEW_ROWS_RATIO, forget_refused
     from etl.stages.lake.adoption import adopt
     from etl.stages.lake.extraction import extract
     from etl.stages.lake.layout import delete_partition, partition_file, partition_folders
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCEPTED",
+    "ALIKE",
     "FEW_ROWS_RATIO",
     "adopt",
     "definition",
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    **dict.fromkeys(("ACCEPTED", "FEW_ROWS_RATIO", "forget_refused"), "accepted"),
+    **dict.fromkeys(("ACCEPTED", "ALIKE", "FEW_ROWS_RATIO", "forget_refused"), "accepted"),
     **dict.fromkeys(("delete_partition", "partition_file", "partition_folders"), "layout"),
     **{"adopt": "adoption", "extract": "extraction", "definition": "place"},
 }

@@ -19,6 +19,8 @@ from etl.stages.lake.layout import delete_partition, partition_file, refused_bas
 
 #: The outcomes of a receipt whose partition is in the lake.
 ACCEPTED = ("done", "kept")
+#: What a receipt calls the fingerprints of earlier ones of the same rows and rejects, but for what was discarded.
+ALIKE = "alike"
 #: A delivery with a smaller share of the rows that it replaces is warned of.
 FEW_ROWS_RATIO = 0.5
 

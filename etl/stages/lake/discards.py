@@ -11,7 +11,7 @@ from etl.engine.quoting import literal, paths
 from etl.ledger import Receipt, stamp
 from etl.ledger.keys import extract_key
 from etl.project.files import put
-from etl.stages.lake.accepted import accepted
+from etl.stages.lake.accepted import ALIKE, accepted
 from etl.stages.lake.corrections import (
     DISCARD,
     HASH,
@@ -25,6 +25,12 @@ from etl.stages.lake.place import ONLY_DISCARDS, Extraction, scratch_file
 from etl.stages.lake.rejects import REFUSED_RULE
 from etl.stages.lake.unchanged import check_unchanged
 from etl.stages.raw import Delivery
+
+#: So many earlier receipts are named in one: with an older one loaded, the partition is loaded as a new one.
+_MOST_ALIKE = 20
+
+#: So many rejects are in memory before they are written, for each thread.
+_GROUP_ROWS = 20_480
 
 
 def discard_again(extraction: Extraction, delivery: Delivery) -> Receipt | None:
@@ -56,6 +62,7 @@ def discard_again(extraction: Extraction, delivery: Delivery) -> Receipt | None:
         "stale": [],
         "why_stale": [],
         ONLY_DISCARDS: True,
+        ALIKE: [*before.details.get(ALIKE, ()), before.fingerprint][-_MOST_ALIKE:],
         "quarantine": stamp(target),
     }
     return Receipt(extract_key(source.name, day), extraction.content[day], extraction.run_id, details=details)
@@ -112,11 +119,13 @@ def _copied(extraction: Extraction, delivery: Delivery, target: Path) -> tuple[i
     new = {"discarded": "d.reason", "run_id": literal(extraction.run_id)}
     columns = ", ".join(f"{new.get(name, f'r.{name}')} as {name}" for name in REJECTS)
     decided = decided_sql(corrections_file(extraction.project, source, day))
+    # as a filter, the condition would be pushed to where each line is parsed, once more
+    reason = f"case when action = {literal(DISCARD)} and trim(reason) <> '' then reason end as reason"
     con.execute(
         f"copy (select {columns} from {read} as r left join "
-        f"(select line, {_key('sha256')} as key, reason from {decided} where action = {literal(DISCARD)} "
-        f"and trim(reason) <> '') as d on r.line = d.line and {_key(HASH)} = d.key) to {literal(str(target))} "
-        f"(format parquet, kv_metadata {{sha256: {literal(delivery.sha256)}}})"
+        f"(select line, {_key('sha256')} as key, {reason} from {decided}) as d "
+        f"on r.line = d.line and {_key(HASH)} = d.key) to {literal(str(target))} "
+        f"(format parquet, row_group_size {_GROUP_ROWS}, kv_metadata {{sha256: {literal(delivery.sha256)}}})"
     )
     counts = f"select count(*), count(discarded) from read_parquet({paths([target])})"
     ((number, discarded),) = con.execute(counts).fetchall()
@@ -124,5 +133,8 @@ def _copied(extraction: Extraction, delivery: Delivery, target: Path) -> tuple[i
 
 
 def _key(sha256: str) -> str:
-    """Return the SQL of a short hash of a record's file and its own: millions of long ones fill the memory."""
-    return f"md5_number(concat_ws(chr(0), file, {sha256}))"
+    """Return the SQL of a short hash of a record's file and its own: millions of long ones fill the memory.
+
+    It tells apart what was delivered on the same line at different times; of what a sha256 is, 64 bits are enough.
+    """
+    return f"hash(file, {sha256})"

@@ -53,6 +53,8 @@ class Partition:
     lines: int
     skipped: int
     is_refused: bool = False
+    #: Earlier fingerprints of the same rows and rejects, but for what was discarded of these.
+    alike: Sequence[str] = ()
 
     @property
     def is_taken(self) -> bool:
@@ -138,11 +140,14 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
         stale = [
             p for p in table.partitions.values() if loaded.get(p.date) != p.fingerprint or p.date in table.anew
         ]
-        gone = [*(p.date for p in stale), *(day for day in loaded if day not in table.partitions)]
+        told = [p for p in stale if _has_same_rows(table, p, loaded.get(p.date))]
+        new = [p for p in stale if p not in told]
+        gone = [*(p.date for p in new), *(day for day in loaded if day not in table.partitions)]
         if source.masks and not loaded.keys().isdisjoint(gone):
             note_removed(con, [source.name])
         _delete(con, source, gone)
-        _insert(con, project, table, stale, run_id)
+        _insert(con, project, table, new, run_id)
+        _tell_discards(con, project, source, told, run_id)
         con.execute("update etl._tables set content = ? where source = ?", [table.content, source.name])
     details = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale)}
     spent = meter.spent()
@@ -218,13 +223,50 @@ def _define(con: duckdb.DuckDBPyConnection, source: Source) -> None:
         con.execute("insert into etl._tables values (?, ?, '')", [source.name, known])
 
 
+def _has_same_rows(table: Table, partition: Partition, loaded: str | None) -> bool:
+    """Return whether rows and rejects of a partition are there already, but for what was discarded of these."""
+    is_plain = not table.source.history and partition.date not in table.anew | table.kept
+    return is_plain and loaded in partition.alike
+
+
+def _tell_discards(
+    con: duckdb.DuckDBPyConnection, project: Project, source: Source, partitions: Sequence[Partition], run_id: str
+) -> None:
+    """Make the rejects of partitions say what was discarded of them, and leave all else as it is."""
+    for partition in partitions:
+        file = paths([partition_file(project.quarantine, source, partition.date)])
+        read = f"read_parquet({file}, hive_partitioning = false)"
+        facts = "count(distinct discarded), count(*) = count(discarded), min(discarded), min(run_id)"
+        ((reasons, is_all, *new),) = con.execute(f"select {facts} from {read}").fetchall()
+        mine = [source.name, partition.date]
+        if reasons == 1 and is_all:
+            told = "update etl.rejects set discarded = ?, run_id = ? where source = ? and date = ?"
+            con.execute(told, [*new, *mine])
+        else:
+            # two records of one line have their texts to tell them, and what is said of the same text is the same
+            con.execute(
+                f"update etl.rejects as r set discarded = q.discarded, run_id = q.run_id from {read} as q "
+                "where r.source = ? and r.date = ? and r.file = q.file and r.line = q.line and r.text = q.text "
+                "and r.raw is not distinct from q.raw",
+                mine,
+            )
+    _delete_notes(con, source, [partition.date for partition in partitions], ("_loaded", "partitions"))
+    _note(con, source, partitions, run_id)
+
+
 def _delete(con: duckdb.DuckDBPyConnection, source: Source, dates: Sequence[date]) -> None:
     if not dates:
         return
-    days = literal(list(dates))
     table, column = qualified(source.table), identifier(source.partition)
-    con.execute(f"delete from {table} where list_contains({days}, {column})")
-    for name in ("_loaded", "partitions", "rejects"):
+    con.execute(f"delete from {table} where list_contains({literal(list(dates))}, {column})")
+    _delete_notes(con, source, dates, ("_loaded", "partitions", "rejects"))
+
+
+def _delete_notes(
+    con: duckdb.DuckDBPyConnection, source: Source, dates: Sequence[date], tables: Sequence[str]
+) -> None:
+    for name in tables if dates else ():
+        days = literal(list(dates))
         con.execute(f"delete from etl.{name} where source = ? and list_contains({days}, date)", [source.name])
 
 
@@ -256,18 +298,23 @@ def _insert(
             "insert into etl.rejects by name "
             f"from read_parquet({paths(rejects)}, hive_partitioning = false, union_by_name = true)"
         )
+    _note(con, source, partitions, run_id)
+
+
+def _note(con: duckdb.DuckDBPyConnection, source: Source, partitions: Sequence[Partition], run_id: str) -> None:
+    if not partitions:
+        return
     columns = [[getattr(p, name) for p in partitions] for name in _NOTED]
     dates, fingerprints, *others = columns
-    if partitions:
-        con.execute(
-            f"insert into etl.partitions select ?, {', '.join(['unnest(?)'] * (len(others) + 1))}, now(), ?",
-            [source.name, dates, *others, run_id],
-        )
-        taken = [p.is_taken for p in partitions]
-        con.execute(
-            "insert into etl._loaded select ?, unnest(?), unnest(?), unnest(?)",
-            [source.name, dates, fingerprints, taken],
-        )
+    con.execute(
+        f"insert into etl.partitions select ?, {', '.join(['unnest(?)'] * (len(others) + 1))}, now(), ?",
+        [source.name, dates, *others, run_id],
+    )
+    taken = [p.is_taken for p in partitions]
+    con.execute(
+        "insert into etl._loaded select ?, unnest(?), unnest(?), unnest(?)",
+        [source.name, dates, fingerprints, taken],
+    )
 
 
 def _with_rejects(project: Project, source: Source, partition: Partition) -> Partition:
