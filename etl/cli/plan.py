@@ -26,12 +26,16 @@ _SHOWN_LINES = 60
 @click.command()
 @day_option("--date", help="The batch date. Default: today.")
 @select_option("Show only what `etl run --select` would do.")
+@click.option(
+    "--offline", "is_offline", is_flag=True, help="Go by what was fetched before, as if no source answered."
+)
 @click.option("--all", "is_all", is_flag=True, help="Also list what would be left as it is.")
 @json_option
-def plan(date: date | None, selection: str, is_all: bool, as_json: bool) -> None:
+def plan(date: date | None, selection: str, is_offline: bool, is_all: bool, as_json: bool) -> None:
     """Show what a run would do, and why, without doing it.
 
-    No run has to wait for it. JSON also lists what would be left as it is.
+    No run has to wait for it, and no source is asked: what a run would fetch first is named. JSON also lists what
+    would be left as it is.
     """
     from etl.ledger.lock import under_way
     from etl.plan import Scope, make_plan
@@ -48,6 +52,8 @@ def plan(date: date | None, selection: str, is_all: bool, as_json: bool) -> None
         from etl.tasks.makers import check
 
         check(made)
+    if is_offline:
+        made.__dict__["awaited"] = {}
     found = forecast(made, ledger, is_under_way=run is not None)
     found = _selected(found, made, selection) if selection else found
     if as_json:

@@ -64,13 +64,20 @@ def _show(found: dict[str, Any]) -> None:
     if found["unclaimed"]:
         count = counted(len(found["unclaimed"]), "file")
         echo(f"data/raw holds {count} that no source takes: {few(found['unclaimed'])}")
+    if found["unclaimed_fetched"]:
+        count = counted(len(found["unclaimed_fetched"]), "file")
+        echo(f"data/fetched holds {count} that no source takes: {few(found['unclaimed_fetched'])}")
     for source in found["sources"]:
         _show_notes(source)
 
 
 def _show_notes(source: dict[str, Any]) -> None:
     """Print what is to be said of one source."""
+    from etl.reports.fetches import told
+
     name = source["source"]
+    if text := told(source):
+        echo(f"{name}: {text}")
     if source["place"] and not source["partitions"]:
         echo(f"{name}: no delivery yet: {source['place']}")
     if source["late_since"]:

@@ -66,7 +66,7 @@ create table if not exists lineage (run_id text primary key, events integer, acc
 create table if not exists untold (run_id text primary key);
 create table if not exists fetches (
     source text primary key, run_id text, looked_at text, seconds real, outcome text, files text, rows integer,
-    bytes integer, cursor text, message text);
+    bytes integer, cursor text, message text, file text);
 """
 
 #: What the cache keeps of a run that has left nothing to do, as long as no receipt changes.

@@ -27,18 +27,23 @@ class FetchRow:
     bytes: int = 0
     cursor: Any = None
     message: str = ""
+    #: The newest fetched file by then, which the cursor is from; empty if there is none.
+    file: str = ""
+
+
+_NAMES = ", ".join(one.name for one in fields(FetchRow))
 
 
 def write_fetch(ledger: Ledger, row: FetchRow) -> None:
     """Note what became of a fetch."""
     values = [getattr(row, one.name) for one in fields(row)]
     values[5], values[8] = json.dumps([*row.files]), json.dumps(row.cursor)
-    ledger.change((f"insert or replace into fetches values ({', '.join('?' * len(values))})", [values]))
+    ledger.change((f"insert or replace into fetches ({_NAMES}) values ({', '.join('?' * len(values))})", [values]))
 
 
 def fetches(ledger: Ledger) -> dict[str, FetchRow]:
     """Return the last fetch of each source."""
-    return {row[0]: _row(row) for row in ledger.ask("select * from fetches")}
+    return {row[0]: _row(row) for row in ledger.ask(f"select {_NAMES} from fetches")}
 
 
 def _row(row: Sequence[Any]) -> FetchRow:

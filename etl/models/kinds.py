@@ -70,6 +70,8 @@ class Kind:
     #: Whether a row belongs to the partition of its date: compared, hashed and exported by partition, and one that
     #: models above may read by date.
     is_partitioned: bool = False
+    #: Whether it holds a row once that its SELECT has several times.
+    holds_once: bool = False
     #: Whether its maker sees only what is committed, as one with a connection of its own does.
     reads_committed: bool = False
 
@@ -178,11 +180,12 @@ def versioned(model: Selected) -> tuple[str, ...]:
 VIEW = Kind(name="view", is_stored=False)
 TABLE = Kind(name="table")
 INCREMENTAL = Kind(name="incremental", needs=("partition",), takes=("lookback", "tolerates"), is_partitioned=True)
-MERGE = _Merge(name="merge", needs=("key", "order"), takes=("partition", "deletes", "tolerates"))
+MERGE = _Merge(name="merge", needs=("key", "order"), takes=("partition", "deletes", "tolerates"), holds_once=True)
 SCD2 = _History(
     name="scd2",
     needs=("key", "partition"),
     takes=("order", "deletes", "valid_from", "versions", "ignores", "tolerates"),
+    holds_once=True,
 )
 PYTHON = Kind(name="python", is_select=False, reads_committed=True)
 

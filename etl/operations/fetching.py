@@ -46,7 +46,7 @@ def fetch_now(
             raise ConfigError(f"--since is for sources with a cursor, and {wrong[0]} has none. Name the others.")
         found = []
         for group in groups(asked):
-            with shared_by([asked[name] for name in group]) as shared:
+            with shared_by([asked[name] for name in group], project.settings.retries) as shared:
                 for name in group:
                     today = day or project.today()
                     options = {"full": full, "since": since, "shared": shared}

@@ -23,6 +23,7 @@ from etl.models import (
     read_models,
 )
 from etl.plan.headers import check_exports, with_named_contracts
+from etl.plan.overlaps import check_overlaps
 from etl.plan.promises import check_promises
 from etl.project import Project
 from etl.project.installed import version_of
@@ -67,6 +68,7 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     check_used(catalog.unused, {model.header.contract for model in models.models.values()})
     catalog = with_named_contracts(project, ledger, catalog, contracts_key, models)
     check_promises(project, catalog, models)
+    check_overlaps(catalog, models)
     return catalog, models
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -20,6 +20,8 @@ _LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*")
 #: A shorter value may be a word of any text.
 _LEAST = 6
 _HIDDEN = "***"
+#: An address with a password, up to it; the password may hold an @ itself.
+_LOGIN = re.compile(r"([A-Za-z][\w+.-]*://[^\s:/?#@]*:)(?!\*\*\*@)[^\s/?#]*@")
 #: What an address consists of; of its parts, none that may be a token is said. Names of hosts, and plain words
 #: such as those of its options, may be.
 _PARTS = re.compile(r"[:/@?&=;,\s]+")
@@ -31,6 +33,21 @@ def scrubbed(text: str, environment: Mapping[str, str] = os.environ) -> str:
     for value in _values(environment):
         text = text.replace(value, _HIDDEN)
     return text
+
+
+def masked(text: str, names: Iterable[str] = (), environment: Mapping[str, str] = os.environ) -> str:
+    """Return a text without secrets: those of scrubbed(), of these variables, and of any address with a password.
+
+    Of an address such as postgresql://ann:word@host/shop all but the password stays: postgresql://ann:***@host/shop.
+    """
+    for value in sorted(filter(None, (environment.get(name) for name in names)), key=len, reverse=True):
+        address = _LOGIN.sub(rf"\1{_HIDDEN}@", value)
+        text = text.replace(value, address if address != value else _HIDDEN if "://" not in value else value)
+        for login in _LOGIN.finditer(value):
+            word = login[0].removeprefix(login[1]).removesuffix("@")
+            for spelled in {word, unquote(word)}:
+                text = text.replace(spelled, _HIDDEN) if len(spelled) >= 3 else text
+    return scrubbed(_LOGIN.sub(rf"\1{_HIDDEN}@", text), environment)
 
 
 def read_environment(root: Path) -> dict[str, str]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from etl.errors import ConfigError, EtlError, unknown
 from etl.ledger import Ledger, Receipt, Run, failed_note
+from etl.ledger.fetches import fetches
 from etl.ledger.lock import holder
 from etl.plan.definitions import definitions
 from etl.plan.rhythm import Holes, find_holes
 from etl.project import Project, load_project
+from etl.reports.fetches import fetch_status
 from etl.reports.summary import failed_models
 from etl.sources import Source
 from etl.sources.connectors.unclaimed import unclaimed
@@ -39,7 +42,7 @@ def status_of(
     for key, receipt in receipts.items():
         if key.step == "extract" and (key.name in taken or wrong):
             taken.setdefault(key.name, []).append(receipt)
-    runs = ledger.runs()
+    runs, fetched = ledger.runs(), fetches(ledger)
     notes: dict[str, list[str]] = next((run.summary["notes"] for run in runs if "notes" in run.summary), {})
     return {
         "project": project.place,
@@ -50,18 +53,25 @@ def status_of(
         "optional": [_failed(receipt) for receipt in failed_models(receipts, models)],
         # what cannot be read may declare any of them
         "removed": [] if wrong else _removed(project, sources),
-        "unclaimed": []
-        if wrong
-        else unclaimed(project.raw, (source.connector for source in sources.values() if source.fetch is None)),
+        "unclaimed": [] if wrong else _unclaimed(project.raw, sources, is_fetched=False),
+        "unclaimed_fetched": []
+        if wrong or not project.fetches
+        else _unclaimed(project.fetched, sources, is_fetched=True),
         "sources": [
             {
                 "source": name,
                 **_source(project, sources.get(name), known, _newest(project, runs)),
+                **fetch_status(project, sources.get(name), fetched.get(name)),
                 "notes": notes.get(name, []),
             }
             for name, known in taken.items()
         ],
     }
+
+
+def _unclaimed(folder: Path, sources: Mapping[str, Source], *, is_fetched: bool) -> list[str]:
+    known = [source.connector for source in sources.values() if (source.fetch is not None) == is_fetched]
+    return unclaimed(folder, known)
 
 
 def of_source(found: Mapping[str, Any], name: str) -> dict[str, Any]:

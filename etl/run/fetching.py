@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import date
 from time import perf_counter
 from typing import Any
@@ -15,6 +15,7 @@ from etl.ledger import Ledger, now
 from etl.ledger.fetches import FAILED, LANDED, UNCHANGED, FetchRow, fetches, write_fetch
 from etl.ledger.history import StepId
 from etl.project import Project
+from etl.project.secret import masked
 from etl.run import recording
 from etl.run.active import ActiveRun
 from etl.sources import Source
@@ -27,7 +28,7 @@ log = logging.getLogger("etl")
 def fetch_in_run(run: ActiveRun, names: Sequence[str], day: date) -> None:
     """Fetch sources that are fetched together, as steps of a run; one that fails stops none of the others."""
     sources = [run.plan.catalog.sources[name] for name in names]
-    with shared_by(sources) as shared:
+    with shared_by(sources, run.project.settings.retries) as shared:
         for source in sources:
             with recording.recorded(run, recording.FETCH, [source.name]):
                 row = fetch_one(run.project, run.ledger, source, day, run_id=run.row.run_id, shared=shared)
@@ -62,7 +63,7 @@ def fetch_one(
 
     def ask() -> fetched.Fetched:
         if isinstance(shared, EtlError):
-            raise shared
+            raise FetchError(f"{source.name}: {shared}")
         return fetched.fetch(project, source, day, full=full, since=since, shared=shared)
 
     try:
@@ -76,6 +77,7 @@ def fetch_one(
         bytes=found.bytes,
         cursor=found.newest.to if found.newest else None,
         message="; ".join(found.notes),
+        file=found.newest.file if found.newest else "",
     )
     log.info("fetched %s: %s in %.2f s", source.name, told(done), done.seconds)
     for path in found.forgotten:
@@ -113,24 +115,23 @@ def groups(sources: Mapping[str, Source]) -> list[list[str]]:
 
 
 @contextmanager
-def shared_by(sources: Sequence[Source]) -> Iterator[Any]:
+def shared_by(sources: Sequence[Source], retries: int) -> Iterator[Any]:
     """Give what a kind opens for all sources that are fetched together, if anything; or why it could not."""
-    opened: Any = None
     try:
         together = getattr(kind_of(sources[0]), "together", None) if sources[0].fetch.together else None
-        opened = together([source.fetch for source in sources]) if together else None
-        shared = opened.__enter__() if opened else None
-    except Exception as error:
-        from etl.project.secret import scrubbed
+        fetches = [source.fetch for source in sources]
 
-        text = sentence(scrubbed(str(error)) or type(error).__name__)
-        failed = FetchError(text)
-        failed.is_transient = engine.is_transient(error)
-        yield failed
+        def begin() -> tuple[Any, Any]:
+            found = together(fetches) if together else nullcontext()
+            return found, found.__enter__()
+
+        opened, shared = engine.retried(begin, retries, f"fetch {sources[0].name}")
+    except Exception as error:
+        names = [name for source in sources for name in source.fetch.variables]
+        yield FetchError(sentence(masked(str(error), names) or type(error).__name__))
         return
     try:
         yield shared
     finally:
-        if opened:
-            with suppress(Exception):
-                opened.__exit__(None, None, None)
+        with suppress(Exception):
+            opened.__exit__(None, None, None)

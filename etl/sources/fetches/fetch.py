@@ -29,7 +29,7 @@ class Fetching:
     # Fetched files of dates further back are deleted, but for the newest file. None: nothing is ever deleted.
     keep_days: int | None = None
 
-    #: Names of fields in which the name of an environment variable stands, for messages and `etl check`.
+    #: The fields that are names of environment variables: what these hold is never written or said.
     secrets: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -48,6 +48,11 @@ class Fetching:
     def named(self) -> str:
         """What messages call it, such as `fetch=Table('SHOP_DSN', 'public.orders')`."""
         raise NotImplementedError
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that hold its secrets."""
+        return tuple(filter(None, (getattr(self, name) for name in self.secrets)))
 
     @property
     def mode(self) -> str:

@@ -33,6 +33,9 @@ class Fetch(Fetching):
     column: str = ""
     # `full`: all there is. `cursor`: what is new. `date`: one date. Empty: as the parameters of the function say.
     mode: str = ""
+    # Whether a function with a cursor may yield rows again that it has yielded before; then only models that are
+    # `merge` or `scd2` may read them.
+    repeats: bool = True
 
     def __post_init__(self) -> None:
         if callable(self.function):
@@ -56,6 +59,11 @@ class Fetch(Fetching):
         """What messages call it."""
         name = self.function if isinstance(self.function, str) else repr(self.function)
         return f"fetch=Fetch({name.lstrip('.')!r})"
+
+    @property
+    def repeats_rows(self) -> bool:
+        """Whether rows may come again."""
+        return self.mode == "cursor" and self.repeats
 
     @property
     def cursor_column(self) -> str:

@@ -12,11 +12,12 @@ from typing import Any
 from etl.errors import EtlError, FetchError, is_full_disk, sentence
 from etl.ledger import fingerprint
 from etl.project import Project
-from etl.project.secret import scrubbed
+from etl.project.secret import masked
 from etl.sources import Source
 from etl.sources.fetches import FETCHES, fetch_to
 from etl.stages.fetched.asked import Asked, Told
 from etl.stages.fetched.landing import Landing, began
+from etl.stages.fetched.limited import limited
 from etl.stages.fetched.manifest import Manifest, manifests, newest_manifest
 from etl.stages.fetched.retention import forget_old
 from etl.stages.fetched.same import holds, same_rows
@@ -85,7 +86,8 @@ def _fetch(project: Project, source: Source, day: date, *, full: bool, since: st
         shared=shared,
     )
     landing = Landing(project, source, asked)
-    told: Told = kind_of(source).fetch(asked, landing)
+    with limited(source, seconds):
+        told: Told = kind_of(source).fetch(asked, landing)
     landed = _landed(landing, told)
     landing.clear()
     forgotten = forget_old(project, source, day)
@@ -152,7 +154,7 @@ def _told(source: Source, error: Exception, kind: str = "") -> EtlError:
     if is_full_disk(error):
         text = f"the disk is full: {error}. Make room. Nothing was landed; the next one begins where this one did."
     else:
-        text = scrubbed(f"{kind}{error}".strip() or type(error).__name__)
+        text = masked(f"{kind}{error}".strip() or type(error).__name__, source.fetch.variables)
     text = sentence(text if text.startswith(f"{source.name}: ") else f"{source.name}: {text}")
     found = FetchError(text)
     found.is_transient = isinstance(error, EtlError) and error.is_transient

@@ -22,9 +22,11 @@ from zoneinfo import ZoneInfo
 from etl.errors import FetchError
 from etl.project import Project
 from etl.project.files import copy_file, make_read_only, private, put, write_file, written_aside
+from etl.project.secret import masked
 from etl.sources import Source
 from etl.sources.connectors.landed import Landed
 from etl.stages.fetched.asked import Asked
+from etl.stages.fetched.limited import too_long
 from etl.stages.fetched.manifest import Manifest, beside, read_manifest
 from etl.stages.fetched.writers import CopyWriter, LinesWriter, TableWriter, Writer
 
@@ -85,14 +87,10 @@ class Landing:
     def check(self) -> None:
         """Raise FetchError if the fetch takes longer than it may; writers call it."""
         if time.monotonic() > self.asked.deadline:
-            limit = self.asked.fetch.time_limit
-            raise FetchError(
-                f"{self.source.name}: the fetch takes longer than its time_limit, {limit}, and was ended. Find "
-                "out why, or allow it more."
-            )
+            raise too_long(self.source)
 
     def manifest(self, file: str, **more: Any) -> Manifest:
-        """Return the manifest of a file that is about to be put in its place."""
+        """Return the manifest of a file that is about to be put in its place, with nothing secret in it."""
         return Manifest(
             source=self.source.name,
             kind=type(self.asked.fetch).__name__,
@@ -101,7 +99,7 @@ class Landing:
             started_at=self.asked.started.isoformat(timespec="seconds"),
             ended_at=datetime.now(UTC).isoformat(timespec="seconds"),
             full=self.asked.full,
-            **more,
+            **self._without_secrets(more),
         )
 
     def next_path(self, ending: str) -> str:
@@ -125,6 +123,13 @@ class Landing:
     def clear(self) -> None:
         """Remove what was written aside."""
         shutil.rmtree(self.aside, ignore_errors=True)
+
+    def _without_secrets(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return masked(value, self.asked.fetch.variables)
+        if isinstance(value, Mapping):
+            return {name: self._without_secrets(each) for name, each in value.items()}
+        return [self._without_secrets(each) for each in value] if isinstance(value, list | tuple) else value
 
     def _land(self, writer: CopyWriter, manifest: Manifest) -> None:
         self.put(writer.path, replace(manifest, content=writer.close()))

@@ -1,0 +1,43 @@
+"""Rows that a fetch brings more than once, held against the models that read them, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from etl.errors import ModelError, few
+from etl.models import Model, Models
+from etl.sources import Catalog
+
+
+def check_overlaps(catalog: Catalog, models: Models) -> None:
+    """Raise ModelError for a model that would hold rows twice: those that a later fetch brings again.
+
+    Only a `merge` or an `scd2` holds each once; between it and the source there may be views that others read.
+    """
+    repeating = [source for source in catalog.sources.values() if source.fetch and source.fetch.repeats_rows]
+    found = [text for source in repeating for text in _doubling(source.table, source.name, models)]
+    if found:
+        raise ModelError("\n".join(dict.fromkeys(found)))
+
+
+def _doubling(table: str, source: str, models: Models) -> Iterator[str]:
+    for model in (model for model in models.models.values() if table in model.reads):
+        if model.kind.holds_once:
+            continue
+        if not model.kind.is_stored and _readers(model, models):
+            yield from _doubling(model.name, source, models)
+            continue
+        yield (
+            f"{model.file}: it reads {table}, which can hold a row several times: a fetch of {source} brings "
+            "the rows near its cursor again. Let it be `-- materialized: merge` with `-- key:` and `-- order:`, "
+            f"or read one that is{_instead(table, models)}."
+        )
+
+
+def _readers(model: Model, models: Models) -> list[str]:
+    return [other.name for other in models.models.values() if model.name in other.reads]
+
+
+def _instead(table: str, models: Models) -> str:
+    merged = [m.name for m in models.models.values() if table in m.reads and m.kind.holds_once]
+    return f", here {few(merged)}" if merged else ""
