@@ -13,6 +13,7 @@ from etl.sources import known
 if TYPE_CHECKING:
     from etl.contract import sql_check
     from etl.sources import Files, Source
+    from etl.sources.fetches.database import Query, Table
     from etl.sources.fetches.function import Fetch
     from etl.sources.known import *  # noqa: F403
     from etl.tasks import *  # noqa: F403
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["EtlError", "Files", "Source", "sql_check"]
 __all__ += tasks.__all__
 __all__ += known.__all__
-__all__ += ["Fetch"]
+__all__ += ["Fetch", "Query", "Table"]
 
 
 #: What a contract file needs, and its room.

@@ -42,7 +42,7 @@ LIBRARIES = {
     "contract": {"pandera", "pandas", "numpy", "pyarrow", "duckdb"},
     "sources": {"duckdb", "numpy", "pyarrow", "python_calamine", "pandera", "pandas"},
     "models": {"duckdb"},
-    "stages": {"duckdb", "numpy", "pyarrow", "tenacity"},
+    "stages": {"duckdb", "numpy", "pyarrow", "tenacity", "adbc_driver_postgresql", "pymysql"},
     "plan": {"duckdb"},
     "reports": {"duckdb", "apprise", "prometheus_client", "openlineage"},
     "run": {"duckdb", "rich"},

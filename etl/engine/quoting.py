@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 
-def identifier(name: str) -> str:
-    """One name, always double-quoted."""
+def identifier(name: str, mark: str = '"') -> str:
+    """One name, always quoted: in double quotes, or in the marks of another engine."""
     if not name or "\0" in name:
         raise ValueError(f"{name!r} cannot be a name in SQL: it is empty or holds a NUL character")
-    return '"' + name.replace('"', '""') + '"'
+    return mark + name.replace(mark, mark * 2) + mark
 
 
 def qualified(name: str) -> str:

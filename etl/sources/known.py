@@ -26,7 +26,7 @@ FORMATS = {
     "Xml": "xml",
 }
 #: The module of each kind of fetch: in etl.sources.fetches, and of what asks in etl.stages.fetched.kinds.
-FETCHES = {"Fetch": "function"}
+FETCHES = {"Fetch": "function", "Query": "database", "Table": "database"}
 
 
 def format_class(name: str) -> Any:

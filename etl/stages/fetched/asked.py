@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from etl.contract.contract import Contract
 from etl.sources.fetches import Fetching
 from etl.stages.fetched.manifest import Manifest
 
@@ -29,6 +30,8 @@ class Asked:
     columns: tuple[str, ...] = ()
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extra: str = "refuse"
+    #: The contract itself, for a kind that lands what it asks for by type.
+    contract: Contract
     #: UTC; a fetch that is tried again asks for the same.
     started: datetime
     #: The contracts folder and the project's root, for what is written in Python.

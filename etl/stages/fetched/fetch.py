@@ -78,6 +78,7 @@ def _fetch(project: Project, source: Source, day: date, *, full: bool, since: st
         columns=tuple(column.name for column in source.contract.columns),
         aliases={column.name: tuple(column.aliases) for column in source.contract.columns if column.aliases},
         extra=source.extra,
+        contract=source.contract,
         started=began(project, source, question),
         contracts=project.contracts,
         root=project.root,

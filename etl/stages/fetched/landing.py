@@ -170,7 +170,11 @@ class Landing:
         return private(self.aside) / name
 
     def _begin(self, writer: Writer) -> None:
-        assert self.writer is None, "a fetch writes one table, or one file of lines"
+        if isinstance(self.writer, TableWriter) and isinstance(writer, TableWriter):
+            # what was written is asked for again, with other types
+            self.writer.abandon()
+        else:
+            assert self.writer is None, "a fetch writes one table, or one file of lines"
         self.writer = writer
 
 
