@@ -5,10 +5,15 @@ gives a Sender.
 """
 
 import json
+import os
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+from tests.support import databases, servers
 
 #: An order: its id, what was bought, and when it was changed, as `2024-03-01 12:00:00`.
 Row = tuple[int, str | None, str]
@@ -86,7 +91,66 @@ def _own_cursor(folder: Path) -> AbstractContextManager[Sender]:
     return _function(folder, "cursor", body, "")
 
 
+#: How a column is declared that holds what laws write into it, and how a fetch says that it reads it.
+_ORDERS = "create table orders (id int primary key, item varchar(20), updated_at {})"
+_TABLE, _CURSOR = 'Table("SHOP_DSN", "orders")', 'Table("SHOP_DSN", "orders", cursor="updated_at")'
+_QUERY = 'Query("SHOP_DSN", "select * from orders")'
+
+
+def _database(
+    fetch: str, library: str, address: str, run: Callable[..., None], stamp: str, nowhere: str
+) -> Iterator[Sender]:
+    """A table in a database that somebody else writes to; it is away when its address leads nowhere."""
+    run(_ORDERS.format(stamp))
+
+    def hold(rows: Sequence[Row]) -> None:
+        texts = (", ".join("null" if value is None else repr(value) for value in row) for row in rows)
+        run("delete from orders", *(f"insert into orders values ({text})" for text in texts))
+
+    yield Sender(
+        fetch=fetch,
+        hold=hold,
+        go_away=lambda: os.environ.update(SHOP_DSN=nowhere),
+        come_back=lambda: os.environ.update(SHOP_DSN=address),
+        environment={"SHOP_DSN": address},
+        canaries=[servers.PASSWORD] if servers.PASSWORD in address else [],
+        library=library,
+    )
+
+
+def _sqlite(fetch: str) -> Callable[[Path], AbstractContextManager[Sender]]:
+    def made(folder: Path) -> Iterator[Sender]:
+        def run(*statements: str) -> None:
+            with closing(sqlite3.connect(folder / "shop.db")) as con:
+                for statement in statements:
+                    con.execute(statement)
+                con.commit()
+
+        address = f"sqlite:///{folder}/shop.db"
+        yield from _database(fetch, "", address, run, "text", address.replace("shop.db", "away.db"))
+
+    return contextmanager(made)
+
+
+@contextmanager
+def _postgresql(folder: Path) -> Iterator[Sender]:
+    import adbc_driver_postgresql.dbapi  # noqa: F401
+
+    with servers.postgresql_database(folder) as server:
+        run, nowhere = partial(databases.run, server), server.dsn.replace(f":{server.port}/", ":1/")
+        yield from _database(_CURSOR, "adbc_driver_postgresql", server.dsn, run, "timestamp", nowhere)
+
+
+@contextmanager
+def _mariadb(folder: Path) -> Iterator[Sender]:
+    with servers.mariadb_database(folder) as server:
+        run, nowhere = partial(databases.run_mysql, server), server.dsn.replace(f":{server.port}/", ":1/")
+        yield from _database(_TABLE, "pymysql", server.dsn, run, "datetime", nowhere)
+
+
 #: The makers of each kind, by the name of its class.
 MAKERS: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = {
     "Fetch": (_records, _tables, _incremental, _own_cursor),
+    "Query": (_sqlite(_QUERY),),
+    "Table": (_sqlite(_CURSOR), _postgresql, _mariadb),
 }

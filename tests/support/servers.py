@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,9 +82,23 @@ def mariadb_server(base: Path) -> int | None:
 @pytest.fixture
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A database of one's own in a real PostgreSQL."""
+    with postgresql_database(tmp_path_factory.getbasetemp()) as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A database of one's own in a real MariaDB."""
+    with mariadb_database(tmp_path_factory.getbasetemp()) as server:
+        yield server
+
+
+@contextmanager
+def postgresql_database(folder: Path) -> Iterator[Server]:
+    """Give a database in the PostgreSQL of the run in whose temporary folder `folder` is; skip without one."""
     import psycopg
 
-    port = postgresql_server(_base(tmp_path_factory))
+    port = postgresql_server(_base(folder))
     if port is None:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     name = f"t{uuid.uuid4().hex[:12]}"
@@ -94,12 +110,12 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         con.execute(f"drop database {name} with (force)".encode())
 
 
-@pytest.fixture
-def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A database of one's own in a real MariaDB."""
+@contextmanager
+def mariadb_database(folder: Path) -> Iterator[Server]:
+    """Give a database in the MariaDB of the run in whose temporary folder `folder` is; skip without one."""
     import pymysql
 
-    port = mariadb_server(_base(tmp_path_factory))
+    port = mariadb_server(_base(folder))
     if port is None:
         pytest.skip("MariaDB is not installed: apt-get install mariadb-server")
     name = f"t{uuid.uuid4().hex[:12]}"
@@ -110,10 +126,9 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         cur.execute(f"drop database {name}")
 
 
-def _base(factory: pytest.TempPathFactory) -> Path:
+def _base(folder: Path) -> Path:
     """Return the folder that all processes of the run share."""
-    own = factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return next((one for one in (folder, *folder.parents) if re.fullmatch(r"pytest-\d+", one.name)), folder)
 
 
 def _shared(base: Path, name: str, start: Callable[[Path, int], list[str]]) -> int:
