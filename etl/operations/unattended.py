@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from etl.ledger import Ledger
 from etl.ledger.lock import take_lock
 from etl.models.seeds import FOLDER
 from etl.operations.schedule.entry import check_days
+from etl.operations.schedule.noted import note_again
 from etl.project import Project, find_root, load_project
 from etl.project.days import read_days
 from etl.project.secret import use_environment
@@ -63,6 +65,7 @@ def _logged(work: Callable[[], None], project: Project, log: BinaryIO | None, da
         _write(log, f"{project.today()} is not one of the days of the schedule ({days}): nothing is run")
         _ping_idle(project)
         return 0
+    note_again(project, pwd.getpwuid(os.geteuid()).pw_name)
     start = log.tell() if log else 0
     _write(log, "the schedule begins a run")
     code, killed_by = _waited(work, log)

@@ -16,6 +16,8 @@ from etl.models.seeds import FOLDER
 from etl.operations.schedule import crontab, systemd
 from etl.operations.schedule.entry import Entry
 from etl.operations.schedule.found import elsewhere
+from etl.operations.schedule.installed import installed_for
+from etl.operations.schedule.noted import note
 from etl.operations.schedule.times import machine_zone, next_runs, odd_nights, parsed
 from etl.operations.unattended import log_of
 from etl.project import Project
@@ -78,6 +80,9 @@ def install(entry: Entry, *, by_systemd: bool, into: Path | None = None) -> list
         said += [f"systemd is not running here. Type on the machine that runs it: {typed}"] if typed else []
     else:
         crontab.install(entry)
+    if entry.user in ("", getpass.getuser()):
+        # a ledger that is opened for another user might be one that this user cannot use any more
+        note(entry.project, entry.user, into)
     return [*filter(None, said), *notes(entry.project, entry.at, machine_zone())]
 
 
@@ -88,12 +93,14 @@ def remove(project: Project, user: str, into: Path | None = None) -> list[str]:
         found.append(f"the crontab of {user}")
     if systemd.remove(entry, folder := into or systemd.folder()):
         found.append(str(folder))
+    if user in ("", getpass.getuser()):
+        note(project, user, into)
     return found
 
 
 def show(project: Project, user: str, into: Path | None = None) -> Shown:
     """Return what is installed for a project, when it runs next, and what else runs it."""
-    installed, at, days = _installed(Entry(project=project, at="", user=user), into or systemd.folder())
+    installed, at, days = installed_for(Entry(project=project, at="", user=user), into or systemd.folder())
     zone = machine_zone()
     times = next_runs(at, read_days(days).with_holidays(project.sql / FOLDER), zone, _SHOWN) if at else []
     return Shown(
@@ -121,29 +128,6 @@ def notes(project: Project, at: str, zone: ZoneInfo) -> list[str]:
             there = f"{times[0].astimezone(other):%Y-%m-%d %H:%M} in {other.key}"
             found.append(f"{times[0]:%Y-%m-%d %H:%M} here is {there}: the batch date is that of [etl] timezone.")
     return found
-
-
-def _installed(entry: Entry, into: Path) -> tuple[str, str, str]:
-    """Return where a schedule is installed, and its times and days; empty if it is not."""
-    text = crontab.read(entry.user) if shutil.which("crontab", path="/usr/bin:/bin:/usr/local/bin") else None
-    if text and (span := crontab.find_block(text, entry.id)):
-        lines = text[slice(*span)].decode().splitlines()
-        line = next(line for line in lines if not line.startswith(("#", "MAILTO")))
-        return f"the crontab of {entry.user}", " ".join(line.split()[:5]), _days_in(line.replace("\\%", "%"))
-    service = into / f"etl-{entry.id}.service"
-    if service.is_file():
-        lines = service.read_text(encoding="utf-8").splitlines()
-        command = next((line for line in lines if line.startswith("ExecStart=")), "")
-        at = next((line.partition("at: ")[2] for line in lines if line.startswith("# at: ")), "")
-        return str(service.with_suffix(".timer")), at, _days_in(command)
-    return "", "", ""
-
-
-def _days_in(command: str) -> str:
-    import shlex
-
-    words = shlex.split(command)
-    return words[words.index("--days") + 1] if "--days" in words else ""
 
 
 def _check_user(entry: Entry) -> None:

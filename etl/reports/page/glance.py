@@ -50,11 +50,19 @@ def _figures(night: Mapping[str, Any]) -> Markup | None:
         ("Records", f"{run['records']:,}", f"{run['rows']:,} accepted"),
         ("Rejected", f"{run['rejected']:,}", f"{run['discarded']:,} discarded" if run["discarded"] else ""),
         ("Published", published["at"][:10] if published else "nothing yet", _time(published)),
-        ("Next run", due["day"] if due else "not known", f"usually about {due['at']} UTC" if due else ""),
+        ("Next run", due["day"] if due else "not known", _due(due)),
     ]
     if disk:
         rows.append(("Disk", size(disk["free"]), f"free of {size(disk['total'])}"))
     return element("dl", [_tile(*row) for row in rows], class_="figures")
+
+
+def _due(due: Mapping[str, Any] | None) -> object:
+    if due is None:
+        return element("span", "no schedule is known: ", element("code", "etl schedule show"))
+    if due["by"]:
+        return f"{due['at']} UTC, by {due['by']}"
+    return f"about {due['at']} UTC, a guess: runs usually begin then"
 
 
 def _tile(name: str, value: object, beside: object) -> Markup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +13,7 @@ from etl.errors import counted
 from etl.ledger import Check, Key, Ledger, Receipt, Run
 from etl.ledger.history import KILLED, SKIPPED, History
 from etl.ledger.rows import WHY
+from etl.ledger.schedule import Scheduled, noted_schedule
 from etl.models import Models
 from etl.project import Project
 from etl.reports.page.catalog import table_of
@@ -24,6 +25,8 @@ LISTED = 40
 _ROWS, _EARLIER = 5, 14
 #: Less than this much room, as a share of the disk or as so many times the published file, is said.
 _LEAST_FREE, _LEAST_TIMES = 0.05, 3
+#: So late may a run of the schedule begin, and so early by another clock.
+_PATIENCE, _EARLY = timedelta(minutes=15), timedelta(minutes=1)
 
 
 def night(project: Project, ledger: Ledger, status: Mapping[str, Any], models: Models | None) -> dict[str, Any]:
@@ -32,10 +35,12 @@ def night(project: Project, ledger: Ledger, status: Mapping[str, Any], models: M
     last = runs[0] if runs else None
     mine = [receipt for receipt in receipts.values() if last and receipt.run_id == last.run_id]
     checks = _checks(ledger, models, last)
+    scheduled = noted_schedule(ledger, project.identity)
     facts: dict[str, Any] = {
         "run": _run(last, status["last_run"]["state"]) if last else None,
         "published": _published(ledger),
-        "next": _next(runs),
+        "next": _next(scheduled, runs),
+        "not_begun": _not_begun(scheduled, runs),
         "problems": [_problem(p, models) for p in status["last_run"]["problems"]] if last else [],
         "sources": status["sources"],
         "arrived": [_arrival(receipt) for receipt in _of(mine, "extract")],
@@ -73,7 +78,15 @@ def _published(ledger: Ledger) -> dict[str, str] | None:
     return next(({"generation": name, "at": at} for name, _, at, _ in ledger.generations()), None)
 
 
-def _next(runs: Sequence[Run]) -> dict[str, str] | None:
+def _next(known: Scheduled | None, runs: Sequence[Run]) -> dict[str, Any] | None:
+    """Return when the next run is to be expected, UTC: as the installed schedule says, else a guess."""
+    if known and (time := known.next(datetime.now(UTC))):
+        there = time.astimezone(UTC)
+        return {"day": str(there.date()), "at": f"{there:%H:%M}", "by": known.installed}
+    return _guessed(runs)
+
+
+def _guessed(runs: Sequence[Run]) -> dict[str, Any] | None:
     """Return when the next run is to be expected, told by when the last ones began; None if that differs."""
     begun = [datetime.fromisoformat(run.started_at) for run in runs[:_EARLIER]]
     days = {moment.date(): moment for moment in reversed(begun)}
@@ -86,7 +99,16 @@ def _next(runs: Sequence[Run]) -> dict[str, str] | None:
     steps = sorted(days)
     every = _middle([(after - before).days for before, after in pairwise(steps)])
     day = max(steps) + timedelta(every)
-    return {"at": f"{usual // 60:02}:{usual % 60:02}", "day": str(day)}
+    return {"day": str(day), "at": f"{usual // 60:02}:{usual % 60:02}", "by": ""}
+
+
+def _not_begun(known: Scheduled | None, runs: Sequence[Run]) -> str:
+    """Return when the schedule should have begun a run, and none was begun; empty if it was."""
+    last = known.last(datetime.now(UTC) - _PATIENCE) if known else None
+    newest = max((datetime.fromisoformat(run.started_at) for run in runs), default=None)
+    if last is None or (newest is not None and newest >= last - _EARLY):
+        return ""
+    return f"{last.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _middle(numbers: Sequence[int]) -> int:

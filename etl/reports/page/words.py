@@ -75,6 +75,8 @@ def _stays(night: Mapping[str, Any]) -> str:
 
 def _points(night: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is not as it should be, each as a sentence."""
+    if night["not_begun"]:
+        yield f"The schedule should have begun a run on {night['not_begun']}, and none began: etl schedule show."
     late = [f"{s['source']} since {s['late_since']}" for s in night["sources"] if s["late_since"]]
     if late:
         yield f"Late: {few(late)}."
