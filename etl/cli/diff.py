@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etl.cli.options import json_option, named
+from etl.cli.options import json_option, named, opened
 from etl.cli.registry import LOOK, under
 from etl.cli.screen import echo, show, show_table
 from etl.errors import ConfigError, counted
 
 if TYPE_CHECKING:
-    from etl.operations.diff import Compared, Example, Request
-    from etl.project import Project
+    from etl.operations.diff import Compared, Example
 
 #: A value is cut off on the screen beyond so many characters, and a list of columns beyond so many.
 _WIDTH, _COLUMNS = 60, 4
@@ -54,8 +53,7 @@ def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_
     tables, or only TABLE. The exit code is 0 if they hold the same, and 1 if not. JSON also lists the tables that
     are the same.
     """
-    from etl.operations.diff import compare, write_rows
-    from etl.project import load_project
+    from etl.operations.diff import compare, note_counts, request_of, write_rows
 
     if (key or out) and not table:
         raise click.UsageError("--key and --out are for one table. Name it after A and B.")
@@ -63,42 +61,17 @@ def diff(a: str, b: str, table: str, key: str, limit: int, out: Path | None, as_
         raise ConfigError(f"The file of --out, {out}, must end in .parquet or .csv.")
     if out and os.path.lexists(out):
         raise ConfigError(f"{out} exists already, and nothing overwrites it. Name another file.")
-    project = load_project()
+    project, ledger = opened()
     columns = [name.strip() for name in key.split(",")] if key else []
-    request = replace(_request(project, a, b), table=table, key=columns, limit=limit)
+    request = replace(request_of(project, a, b), table=table, key=columns, limit=limit)
     found = compare(project, request)
+    if not columns:
+        note_counts(project, ledger, request, found)
     show(found, as_json, show_difference, plain=lambda: [asdict(item) for item in found])
     if out:
         echo(f"Wrote {counted(write_rows(project, request, out), 'row')} to {out}.", err=True)
     if any(item.status != "same" for item in found):
         raise SystemExit(1)
-
-
-def _request(project: Project, a: str, b: str) -> Request:
-    """Return what is to be compared, and what is known of it: keys, and hashes that are equal."""
-    from etl.operations.diff import Request
-    from etl.stages.published import is_content, read_record
-
-    files = (_find(project, a), _find(project, b))
-    records = [read_record(file.parent) for file in files]
-    tables = [record.tables if record else {} for record in records]
-    keys = {name: held.key for side in tables for name, held in side.items() if held.key}
-    left, right = ({name: held for name, held in side.items() if held.kind == "table"} for side in tables)
-    same = frozenset(name for name in left.keys() & right.keys() if left[name].hash == right[name].hash)
-    rows = {name: (left[name].rows, right[name].rows) for name in left.keys() & right.keys()}
-    is_hashed = all(record is not None and is_content(record.content) for record in records)
-    return Request(files, keys=keys, same=same, rows=rows, is_hashed=is_hashed)
-
-
-def _find(project: Project, name: str) -> Path:
-    """Return the published file that a name means, of this environment or of another one that it begins with."""
-    from etl.project import environments, load_project
-    from etl.stages.published import CURRENT, find
-
-    environment, _, rest = name.partition("/")
-    if environment in environments(project):
-        return find(load_project(project.root, environment), rest or CURRENT)
-    return find(project, name)
 
 
 def show_difference(found: list[Compared]) -> None:

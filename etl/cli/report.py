@@ -21,20 +21,27 @@ from etl.errors import ConfigError
     metavar="FILE",
     help="Write it to FILE. Default: where runs write it, `warehouse/report.html` in the folder of the data.",
 )
+@click.option("--changes", "is_counting", is_flag=True, help="Count the rows that the last generation changed.")
 @json_option
-def report(is_opened: bool, out: Path | None, as_json: bool) -> None:
+def report(is_opened: bool, out: Path | None, is_counting: bool, as_json: bool) -> None:
     """Write one HTML file of what happened and what there is.
 
     It needs neither a server nor a network. With --json its data is printed, and no file is written.
 
     It tells what the last run did, how nights and tables developed, what tables and columns mean and where they
     come from, which checks found something, and what the last generation changed. With `report = yes` in luigi.cfg
-    every run writes it.
+    every run writes it. To count changed rows, both published files are read, which takes a while; what `etl diff`
+    has counted is in the report anyway.
     """
     from etl.reports.page import write_report
+    from etl.reports.page.changes import last_two
     from etl.reports.page.data import report_data
 
     project, ledger = opened()
+    if is_counting and (names := last_two(project)):
+        from etl.operations.diff import count_changes
+
+        count_changes(project, ledger, *names)
     if as_json:
         return print_json(report_data(project, ledger))
     try:

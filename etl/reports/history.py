@@ -54,18 +54,24 @@ def run_details(project: Project, ledger: Ledger, name: str = LAST) -> dict[str,
     run = find_run(project, ledger, name)
     state = _state(run, under_way(project, ledger))
     history = History(ledger)
-    if state == UNDER_WAY:
-        history.settle(run.run_id)
-    steps = history.steps([run.run_id])
+    steps = steps_now(ledger, run, is_under_way=state == UNDER_WAY)
     facts = history.facts([run.run_id]).get(run.run_id, RunFacts(run_id=run.run_id))
     checks = [check for check in history.checks([run.run_id]) if not check.passed]
     return {
         **_run(run, state, facts, steps),
-        "steps": [_plain(step) for step in sorted(_blocked(steps), key=_place)],
+        "steps": [_plain(step) for step in steps],
         "checks": [{key: value for key, value in vars(check).items() if key != "run_id"} for check in checks],
         "problems": [{"step": step, "message": text} for step, text in ledger.problems(run.run_id)],
         "summary": run.summary,
     }
+
+
+def steps_now(ledger: Ledger, run: Run, *, is_under_way: bool) -> list[StepRow]:
+    """Return the steps of a run in their order; of one under way, how far each has come and what it waits for."""
+    if is_under_way and ledger.is_reading:
+        # of a copy: nothing is written
+        History(ledger).settle(run.run_id)
+    return sorted(_blocked(History(ledger).steps([run.run_id])), key=_place)
 
 
 def find_run(project: Project, ledger: Ledger, name: str) -> Run:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from etl.ledger import Ledger
+from etl.ledger.changed_rows import changed_rows
 from etl.project import Project
 from etl.stages import published
 from etl.stages.published import Generation
@@ -13,16 +15,23 @@ from etl.stages.published import Generation
 _NAMED = 20
 
 
-def changes(project: Project) -> dict[str, Any] | None:
-    """Return what differs between the current generation and the one before it; None if there is none before."""
+def last_two(project: Project) -> tuple[str, str] | None:
+    """Return the generation before the current one, and the current one; None if there is none before."""
     there, now = published.generations(project), published.current(project)
-    if now not in there or there.index(now) == 0:
-        return None
-    before = published.read_record(project.generations / there[there.index(now) - 1])
-    after = published.read_record(project.generations / now)
-    if before is None or after is None:
+    return (there[there.index(now) - 1], now) if now in there[1:] else None
+
+
+def changes(project: Project, ledger: Ledger) -> dict[str, Any] | None:
+    """Return what differs between the last two generations; None if there are no two.
+
+    `rows` are how many were added, removed and changed by table, and when that was counted; empty if it was not.
+    """
+    names = last_two(project)
+    before, after = (published.read_record(project.generations / name) for name in names or ("", ""))
+    if names is None or before is None or after is None:
         return None
     return {
+        "rows": changed_rows(ledger, *names),
         "before": _named(before),
         "after": _named(after),
         "tables": sorted(_tables(before, after), key=lambda item: str(item["n"])),

@@ -42,7 +42,7 @@ def report_data(project: Project, ledger: Ledger) -> dict[str, Any]:
         "nights": trends.nights(ledger, shown, dict(sizes(project))),
         "deliveries": trends.deliveries(receipts, sources.sources),
         "rules": trends.rules(receipts),
-        "changes": changes(project),
+        "changes": changes(project, ledger),
         "rows": rows(project),
         **_tables(sources, models, ledger, shown, last),
     }

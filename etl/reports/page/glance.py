@@ -107,7 +107,9 @@ def _waiting(night: Mapping[str, Any]) -> Markup | None:
         return None
     rows = [[link(i["table"]) if i["table"] else "", i["step"], i["why"]] for i in night["blocked"][:_SHOWN]]
     table = parts.table(("table", "step", "~why"), rows, "Steps that were not done")
-    return parts.section("What waits, and for what", [table, _more(len(night["blocked"]) - _SHOWN, "steps")])
+    is_under_way = night["run"] is not None and not night["run"]["outcome"]
+    title = "What runs, and what waits for what" if is_under_way else "What waits, and for what"
+    return parts.section(title, [table, _more(len(night["blocked"]) - _SHOWN, "steps")])
 
 
 def _checks(night: Mapping[str, Any]) -> Markup | None:

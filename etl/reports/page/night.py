@@ -11,11 +11,12 @@ from typing import Any
 
 from etl.errors import counted
 from etl.ledger import Check, Key, Ledger, Receipt, Run
-from etl.ledger.history import KILLED, SKIPPED, History
+from etl.ledger.history import KILLED, RUNNING, SKIPPED, WAITING
 from etl.ledger.rows import WHY
 from etl.ledger.schedule import Scheduled, noted_schedule
 from etl.models import Models
 from etl.project import Project
+from etl.reports.history import UNDER_WAY, steps_now
 from etl.reports.page.catalog import table_of
 from etl.reports.page.words import Verdict, command_for, step_of, verdict
 
@@ -35,6 +36,7 @@ def night(project: Project, ledger: Ledger, status: Mapping[str, Any], models: M
     last = runs[0] if runs else None
     mine = [receipt for receipt in receipts.values() if last and receipt.run_id == last.run_id]
     checks = _checks(ledger, models, last)
+    is_under_way = last is not None and status["last_run"]["state"].startswith(UNDER_WAY)
     scheduled = noted_schedule(ledger, project.identity)
     facts: dict[str, Any] = {
         "run": _run(last, status["last_run"]["state"]) if last else None,
@@ -48,7 +50,7 @@ def night(project: Project, ledger: Ledger, status: Mapping[str, Any], models: M
         "built": [_built(receipt) for receipt in _of(mine, "transform") if receipt.details.get("built", True)],
         "optional": status["optional"],
         "checks": checks,
-        "blocked": _waiting(ledger, last) or _blocked(receipts, models, last, checks),
+        "blocked": _waiting(ledger, last, is_under_way=is_under_way) or _blocked(receipts, models, last, checks),
         "disk": _disk(project),
         "said": [text for text in (status["held"], status["candidate"], status["wrong"]) if text],
         "unclaimed": status["unclaimed"],
@@ -192,13 +194,15 @@ def _check(ledger: Ledger, check: Check, why: str, last: Run | None) -> dict[str
     }
 
 
-def _waiting(ledger: Ledger, last: Run | None) -> list[dict[str, str]]:
-    """Return the steps that the last run had planned and has not done, each with the reason."""
-    rows = History(ledger).steps([last.run_id]) if last else ()
+def _waiting(ledger: Ledger, last: Run | None, *, is_under_way: bool) -> list[dict[str, str]]:
+    """Return the steps that the last run had planned and has not done, those under way first, with the reasons."""
+    if last is None:
+        return []
+    open = (RUNNING, WAITING) if is_under_way else (SKIPPED, KILLED)
+    rows = [row for row in steps_now(ledger, last, is_under_way=is_under_way) if row.outcome in open]
     return [
-        {"step": row.step, "table": table_of(row), "why": row.message}
-        for row in rows
-        if row.outcome in (SKIPPED, KILLED)
+        {"step": row.step, "table": table_of(row), "why": row.message or "under way"}
+        for row in sorted(rows, key=lambda row: row.outcome != RUNNING)
     ]
 
 
