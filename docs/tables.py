@@ -13,6 +13,7 @@ from etl.cli.registry import PURPOSES, summary
 from etl.project.settings import Settings
 from etl.sources import Source
 from etl.sources.connectors import connector_class
+from etl.sources.fetches import fetch_class
 from tests.support.options import comments, default, options
 
 #: What `make bench` measured last.
@@ -23,6 +24,7 @@ SEE = {
         "contract": "[A sender who changes](#a-sender-who-changes)",
         "connector": "[Files](#files)",
         "format": "[Formats](formats.md)",
+        "fetch": "[Fetching](fetching.md)",
         "task": "[A Luigi task that makes the delivery](#a-luigi-task-that-makes-the-delivery)",
         "required": "[A feed that must come](#a-feed-that-must-come)",
         "min_rows_ratio": "[Deliveries that replace others](#deliveries-that-replace-others)",
@@ -68,6 +70,11 @@ def source() -> str:
 def connector(name: str) -> str:
     """Return the options of a way in which deliveries come."""
     return _options(connector_class(name))
+
+
+def fetch(name: str) -> str:
+    """Return the options of a kind of fetch."""
+    return _options(fetch_class(name))
 
 
 def failures() -> str:

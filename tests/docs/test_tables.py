@@ -6,6 +6,7 @@ import pytest
 
 from docs import tables
 from etl.sources.connectors import WRITTEN
+from etl.sources.fetches import FETCHES
 from tests.support.pages import PAGES
 
 BLOCK = re.compile(
@@ -25,6 +26,7 @@ def test_every_table_is_on_a_page():
     made = {name for name, one in vars(tables).items() if getattr(one, "__module__", "") == tables.__name__}
     assert {name for name in made if name[0] != "_"} == {name for _, name, _, _ in FOUND}
     assert {of.strip('"') for _, name, of, _ in FOUND if name == "connector"} == set(WRITTEN)
+    assert {of.strip('"') for _, name, of, _ in FOUND if name == "fetch"} == set(FETCHES)
 
 
 def test_what_a_table_says_is_said_in_the_code():

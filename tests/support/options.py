@@ -13,8 +13,11 @@ def options(kind: type) -> dict[str, Parameter]:
 
 
 def comments(kind: type) -> dict[str, str]:
-    """Return the comment above each field, on one line; fields without one are left out."""
+    """Return the comment above each field, on one line, its bases' too; fields without one are left out."""
     found: dict[str, str] = {}
+    for base in kind.__mro__[1:]:
+        if base.__module__.startswith("etl."):
+            found = {**comments(base), **found}
     lines: list[str] = []
     for line in textwrap.dedent(inspect.getsource(kind)).splitlines():
         if said := re.fullmatch(r"    # (.*)", line):
