@@ -48,6 +48,10 @@ class Settings:
     # What a failed step was given is kept in `failures/` in the folder of the data, up to so many megabytes.
     # `etl debug` runs it again from there. 0: it leaves nothing.
     failure_megabytes: int = 200
+    # Of the last so many runs with a failed step that is kept. Beyond that, the oldest are deleted.
+    keep_failures: int = 30
+    # What was kept longer ago than so many days is deleted. 0: it stays as long as `keep_failures` says.
+    keep_failure_days: int = 60
     # `yes`: `luigi --module etl` shows the progress of a run on a terminal, as `etl run` does.
     progress: str = "no"
     # It keeps no run that began more days ago. 0: as long as `keep_runs` says.
@@ -176,6 +180,10 @@ def _check(path: Path, settings: Settings) -> None:
         raise ConfigError(f"{path}: [etl] keep_generations must be at least 1.")
     if settings.keep_runs < 1:
         raise ConfigError(f"{path}: [etl] keep_runs must be at least 1.")
+    if settings.keep_failures < 1:
+        raise ConfigError(
+            f"{path}: [etl] keep_failures must be at least 1. To keep nothing: failure_megabytes = 0"
+        )
     if settings.progress not in ("yes", "no"):
         raise ConfigError(f"{path}: [etl] progress = {settings.progress} is neither yes nor no.")
     if not re.fullmatch(r"v\d+\.\d+\.\d+|latest", settings.storage_version):

@@ -231,7 +231,9 @@ def prune(run: Recorded) -> None:
     with suppress(LedgerError, OSError):
         gone = run.history.prune(settings.keep_runs, since, [run.row.run_id])
         forget_logs(run.project, gone, since, run.ledger)
-        forget_bundles(run.project, gone, run.ledger)
+        old = settings.keep_failure_days
+        since = f"{datetime.now(UTC) - timedelta(old):%Y%m%d}" if old else ""
+        forget_bundles(run.project, gone, run.ledger, since)
 
 
 def waiting(run: Recorded, rows: Collection[StepRow]) -> Iterator[tuple[StepId, str]]:

@@ -15,15 +15,25 @@ class Redactor:
     """Masks the records of one file; with no column of personal data it changes nothing.
 
     `columns` are those of the file, in its order, as it calls them. Cells are masked as they were delivered,
-    before cleansing, so the hash of " Ann" is not that of "Ann".
+    before cleansing, so the hash of " Ann" is not that of "Ann". `hide` returns what stands in place of a cell; by
+    default it is the mask of its column.
     """
 
-    def __init__(self, contract: Contract, key: bytes | None, fmt: Format, columns: Sequence[str]) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        key: bytes | None,
+        fmt: Format,
+        columns: Sequence[str],
+        hide: Callable[[str, Column], str] | None = None,
+    ) -> None:
         self._key, self._format, self._columns = key, fmt, list(columns)
         masks = [column for column in contract.columns if column.pii]
         self.is_needed = bool(masks)
         self._hidden: dict[str, Callable[[str], str]] = {
-            name: partial(mask_text, column=column, key=key) for column in masks for name in _names(column)
+            name: partial(_hidden, column, hide or partial(mask_text, key=key))
+            for column in masks
+            for name in _names(column)
         }
         self._known = {name for column in contract.columns for name in _names(column)}
         # a column that is missing may be there under a name that the contract does not know
@@ -57,6 +67,10 @@ class Redactor:
     def _whole(self, text: str) -> str:
         tail = f", HMAC {fingerprint_of(text, self._key)}" if self._key is not None else ""
         return f"(masked: {counted(len(text), 'character')}{tail})"
+
+
+def _hidden(column: Column, hide: Callable[[str, Column], str], text: str) -> str:
+    return hide(text, column)
 
 
 def _names(column: Column) -> set[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from etl.errors import ConfigError, few
 from etl.project import Project
 from etl.run.failures.bundle import VERSION
+from etl.run.failures.inputs import WHOLE
 from etl.run.failures.kept import FACTS, PROJECT
 
 LAST = "last"
@@ -48,6 +49,21 @@ class Bundle:
     def message(self) -> str:
         """Why it failed."""
         return str(self.facts["error"]["message"])
+
+    @property
+    def is_told(self) -> bool:
+        """Whether that is all that was said, and nothing of it withheld."""
+        return bool(self.facts["error"].get("is_told", True))
+
+    @property
+    def reduced(self) -> list[dict[str, Any]]:
+        """The raw files of which there are the records alone."""
+        return [item for item in self.facts["inputs"] if item.get("layout")]
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether not all inputs are there as they were, so that numbers and examples in messages differ."""
+        return any(item["kept"] != WHOLE for item in self.facts["inputs"])
 
     @property
     def project(self) -> Path:

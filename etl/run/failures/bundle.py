@@ -6,12 +6,12 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from configparser import ConfigParser
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from etl.errors import EtlError, printable_lines, traced
@@ -27,6 +27,7 @@ from etl.run.failures import texts
 from etl.run.failures.facts import facts_of
 from etl.run.failures.inputs import Inputs, copy_folder, project_folders
 from etl.run.failures.kept import FACTS, PROJECT
+from etl.run.failures.masks import mask_seeds, told
 from etl.run.recording import Doing
 from etl.stages.warehouse import close_build
 
@@ -41,6 +42,7 @@ VERSION = 1
 _MOST = 10
 #: A bundle takes no more than this share of the room on the disk.
 _SHARE = 4
+_MEGABYTE = 1_000_000
 #: The settings that a bundle does not take along: where things are, and what only a night does.
 _LEFT_OUT = ("contracts", "sql", "data", "raw", "report", "metrics", "approvals", "umask", "failure_megabytes")
 
@@ -113,10 +115,12 @@ def _write(of: _Failure, folder: Path) -> None:
         close_build(plan.project)
     places = _write_project(plan.project, dict_of_folders(of), folder / PROJECT)
     free = shutil.disk_usage(plan.project.data).free // _SHARE
-    inputs = Inputs(plan, folder / PROJECT, min(plan.project.settings.failure_megabytes * 1_000_000, free))
+    budget = min(plan.project.settings.failure_megabytes * _MEGABYTE, free)
+    inputs = Inputs(plan, folder / PROJECT, budget, of.reason)
     dates = [day for day in of.doing.dates if not _is_done(of, extract_key(name, day))]
-    _KEEPERS.get(step, Inputs.build)(*_asked(step, inputs, name, dates, of.receipts))
+    _KEEPERS[step](inputs, _Asked(of, name, dates))
     inputs.ledger(of.run.ledger, of.receipts)
+    mask_seeds(folder / PROJECT / list(places)[1], inputs.unmasked, inputs.masks)
     facts = {
         "version": VERSION,
         "run_id": plan.run_id,
@@ -125,28 +129,39 @@ def _write(of: _Failure, folder: Path) -> None:
         "name": name,
         "dates": list(map(str, dates)),
         "failed_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "error": {"kind": type(of.error).__name__, "message": printable_lines(of.reason)},
+        "error": {
+            "kind": type(of.error).__name__,
+            "message": printable_lines(told(step, of.reason) if inputs.is_personal else of.reason),
+            "is_told": not inputs.is_personal,
+        },
         "places": [str(place) for place in (plan.project.data, plan.project.root)],
         "versions": dict(of.run.row.versions) or texts.versions_here(),
         "git_commit": of.run.row.git_commit,
         "environment": sorted(os.environ),
         "code": places,
         "inputs": inputs.facts,
-        "plan": facts_of(plan),
+        "plan": facts_of(plan, inputs.corrections),
     }
     traces = of.error.traces if isinstance(of.error, EtlError) else {}
-    texts.write_texts(folder, facts, plan, traces.get(name) or traced(of.cause))
+    texts.write_texts(folder, facts, plan, traces.get(name) or traced(of.cause), inputs.unmasked)
     _write_text(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=1))
 
 
-def _asked(
-    step: str, inputs: Inputs, name: str, dates: list[Any], receipts: dict[Key, Receipt]
-) -> tuple[Any, ...]:
-    if step == "extract":
-        return inputs, name, dates, receipts
-    if step == "transform":
-        return inputs, name
-    return (inputs, name, receipts) if step == "load" else (inputs,)
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be kept of."""
+
+    of: _Failure
+    name: str
+    dates: Sequence[date]
+
+    @property
+    def queries(self) -> list[str]:
+        """The SELECTs of the checks that this run found failing."""
+        ledger, run_id = self.of.run.ledger, self.of.run.plan.run_id
+        failed = [check for check in ledger.checks().values() if check.run_id == run_id and not check.passed]
+        found = (ledger.offending(check.name).query for check in failed if check.severity == "error")
+        return [query for query in found if query]
 
 
 def _is_done(of: _Failure, key: Key) -> bool:
@@ -201,15 +216,16 @@ def _short(project: Project, folder: Path) -> str:
     return str(folder.relative_to(project.root) if folder.is_relative_to(project.root) else folder)
 
 
-def _publish(inputs: Inputs) -> None:
+def _publish(inputs: Inputs, asked: _Asked) -> None:
     inputs.build()
     inputs.published()
 
 
-#: What each kind of step is given; the audit is given the warehouse.
-_KEEPERS: Mapping[str, Any] = {
-    "extract": Inputs.extract,
-    "load": Inputs.load,
-    "transform": Inputs.transform,
+#: What each kind of step is given.
+_KEEPERS: Mapping[str, Callable[[Inputs, _Asked], object]] = {
+    "extract": lambda inputs, asked: inputs.extract(asked.name, asked.dates, asked.of.receipts),
+    "load": lambda inputs, asked: inputs.load(asked.name, asked.of.receipts),
+    "transform": lambda inputs, asked: inputs.transform(asked.name),
+    "audit": lambda inputs, asked: inputs.build(asked.queries),
     "publish": _publish,
 }

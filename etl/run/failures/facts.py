@@ -16,8 +16,11 @@ from etl.stages.raw import Delivery, File, Found, state
 _DATES = ("first", "last")
 
 
-def facts_of(plan: Plan) -> dict[str, Any]:
-    """Return what the steps of a plan depend on, as what JSON can hold."""
+def facts_of(plan: Plan, corrections: Mapping[tuple[str, date], str]) -> dict[str, Any]:
+    """Return what the steps of a plan depend on, as what JSON can hold.
+
+    `corrections` are the hashes of what was decided about deliveries, where a bundle has it otherwise.
+    """
     scope = {name: str(value) if name in _DATES else value for name, value in asdict(plan.scope).items()}
     return {
         "scope": scope,
@@ -26,7 +29,10 @@ def facts_of(plan: Plan) -> dict[str, Any]:
         "forced": sorted(plan.forced),
         "is_build_intact": plan.is_build_intact,
         "held": {
-            name: [_delivery_facts(delivery) for delivery in days.values()] for name, days in plan.held.items()
+            name: [
+                _delivery_facts(each, corrections.get((name, day), each.corrections)) for day, each in days.items()
+            ]
+            for name, days in plan.held.items()
         },
         "taken": {name: _taken_facts(taken) for name, taken in plan.taken.items()},
     }
@@ -62,13 +68,13 @@ def restored_plan(plan: Plan, facts: Mapping[str, Any], receipts: Mapping[Key, R
     )
 
 
-def _delivery_facts(delivery: Delivery) -> dict[str, Any]:
+def _delivery_facts(delivery: Delivery, corrections: str) -> dict[str, Any]:
     files = [[file.name, file.size, file.sha256] for file in delivery.files]
     return {
         "date": str(delivery.date),
         "files": files,
         "problem": delivery.problem,
-        "corrections": delivery.corrections,
+        "corrections": corrections,
     }
 
 

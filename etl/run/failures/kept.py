@@ -16,14 +16,18 @@ FACTS = "bundle.json"
 PROJECT = "project"
 
 
-def forget_bundles(project: Project, run_ids: Iterable[str], ledger: Ledger) -> None:
-    """Delete what failed steps left of runs that the history has forgotten, or never had."""
+def forget_bundles(project: Project, run_ids: Iterable[str], ledger: Ledger, since: str = "") -> None:
+    """Delete what failed steps left of runs that the history has forgotten, or never had.
+
+    Of what is left only that of the last runs stays, and nothing of runs that began before the day `since`.
+    """
     for run_id in run_ids:
         shutil.rmtree(project.failures / run_id, ignore_errors=True)
     with suppress(OSError):
         there = set(os.listdir(project.failures))
         known = {run.run_id for run in ledger.runs()} if there else set()
-        for run_id in there - known:
+        last = sorted(there & known)[-project.settings.keep_failures :] if there else []
+        for run_id in there - {name for name in last if name >= since}:
             shutil.rmtree(project.failures / run_id, ignore_errors=True)
 
 

@@ -65,7 +65,8 @@ def test_it_is_private_and_etls_own(tmp_path: Path) -> None:
     assert foreign(project) == []
 
 
-def test_what_has_no_room_is_named_by_its_hash(tmp_path: Path) -> None:
+def test_what_has_no_room_is_named_by_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.run.failures.inputs._SECONDS", -1.0)
     raw = {"sales/2024-03-01.csv": "item\n" + "a cup of tea\n" * 100_000}
     project = tiny.project(tmp_path, raw=raw, settings="failure_megabytes = 1\n")
     failing(project)
@@ -81,11 +82,24 @@ def test_nothing_is_kept_if_nothing_is_wanted(tmp_path: Path) -> None:
     assert not project.failures.exists()
 
 
-def test_a_file_with_personal_data_is_not_kept(tmp_path: Path) -> None:
+def test_of_a_file_with_personal_data_the_records_are_kept_masked(tmp_path: Path) -> None:
     contracts = tiny.CONTRACTS.replace("item: str = pa.Field(", 'item: str = pa.Field(metadata={"pii": "drop"}, ')
     project = tiny.project(tmp_path, contracts, raw=BAD)
     failing(project)
-    assert [item["kept"] for item in facts(project)["inputs"]] == ["personal data"]
+    (item,) = facts(project)["inputs"]
+    assert (item["kept"], item["layout"]["columns"]) == ("masked", ["item"])
+    assert [name for name, text in written(project) if "canary-cup" in text] == []
+    (readme,) = project.failures.glob("*/*/README.txt")
+    assert f"{project.raw / 'sales/2024-03-02.csv'} (masked)" in readme.read_text()
+
+
+def test_a_file_with_personal_data_that_cannot_be_taken_apart_is_named_by_its_hash(tmp_path: Path) -> None:
+    contracts = tiny.CONTRACTS.replace("nullable=True", 'nullable=True, metadata={"pii": "drop"}')
+    contracts = contracts.replace(".csv", ".csv.gz")
+    project = tiny.project(tmp_path, contracts, raw={"sales/2024-03-01.csv.gz": b"canary-cup"})
+    failing(project)
+    (item,) = facts(project)["inputs"]
+    assert (item["kept"], len(item["sha256"])) == ("personal data", 64)
     assert [name for name, text in written(project) if "canary-cup" in text] == []
 
 
@@ -131,6 +145,28 @@ def test_it_goes_with_its_run(tmp_path: Path) -> None:
     later.ledger.write_run(Run(later.plan.run_id, "2024-03-31", now(), outcome="failed"))
     recording.prune(later)
     assert [path.name for path in project.failures.iterdir()] == [later.plan.run_id]
+
+
+def test_of_many_nights_that_failed_the_last_ones_keep_what_they_left(tmp_path: Path) -> None:
+    project = tiny.project(tmp_path, sql=BROKEN, settings="keep_failures = 2\n")
+    runs = []
+    for _ in range(4):
+        run, _ = failing(project)
+        run.ledger.write_run(Run(run.plan.run_id, "2024-03-31", now(), outcome="failed"))
+        runs.append(run.plan.run_id)
+        recording.prune(run)
+    assert sorted(path.name for path in project.failures.iterdir()) == runs[-2:]
+
+
+def test_what_is_older_than_it_is_kept_goes(tmp_path: Path) -> None:
+    project = tiny.project(tmp_path, sql=BROKEN)
+    run, _ = failing(project)
+    old = "20200101T000000.000Z-0000"
+    (project.failures / run.plan.run_id).rename(project.failures / old)
+    for name in (run.plan.run_id, old):
+        run.ledger.write_run(Run(name, "2024-03-31", now(), outcome="failed"))
+    recording.prune(run)
+    assert not (project.failures / old).exists()
 
 
 def test_a_purge_deletes_it(tmp_path: Path) -> None:
