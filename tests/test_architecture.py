@@ -44,7 +44,7 @@ LIBRARIES = {
     "models": {"duckdb"},
     "stages": {"duckdb", "numpy", "pyarrow", "tenacity", "adbc_driver_postgresql", "pymysql"},
     "plan": {"duckdb"},
-    "reports": {"duckdb", "apprise", "prometheus_client", "openlineage"},
+    "reports": {"duckdb", "apprise", "prometheus_client", "openlineage", "opentelemetry"},
     "run": {"duckdb", "rich"},
     "operations": {"duckdb", "pyarrow", "cronsim", "xlsxwriter", "tornado"},
     "tasks": {"luigi"},

@@ -13,6 +13,7 @@ from etl.ledger.notices import DROPPED, SENDING, SENT, UNKNOWN, WAITING, Notice,
 from etl.plan.definitions import definitions
 from etl.project import Project
 from etl.project.channels import PING, channels, is_told, variable_of
+from etl.reports import otlp
 from etl.reports.notices import night, ping, sending, telling
 
 #: So many of the last messages are shown.
@@ -79,6 +80,7 @@ def try_all(project: Project) -> list[Tried]:
 def check_addresses() -> None:
     """Raise ConfigError if an address for messages or pings is not one; nothing of it is said."""
     ping.check_ping()
+    otlp.check_otlp()
     if is_told() and (wrong := sending.check_channels()):
         raise ConfigError("\n".join(wrong))
 

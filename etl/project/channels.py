@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 NOTIFY = "ETL_NOTIFY"
 #: What is told when a night begins and ends, so that somebody outside notices one that did not.
 PING = "ETL_PING_URL"
+#: The collector of OpenTelemetry that figures and spans are sent to, and the headers that it wants.
+OTLP, OTLP_HEADERS = "ETL_OTLP_URL", "ETL_OTLP_HEADERS"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}(?=://)")
 
 
@@ -38,6 +40,11 @@ def is_on(environment: Mapping[str, str] = os.environ) -> bool:
 def is_told(environment: Mapping[str, str] = os.environ) -> bool:
     """Return whether there is an address of anybody."""
     return any(value.strip() for name, value in environment.items() if _is_address(name))
+
+
+def otlp_is_on(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether figures and spans are sent to a collector."""
+    return bool(environment.get(OTLP, "").strip())
 
 
 def channels(environment: Mapping[str, str] = os.environ) -> list[Channel]:

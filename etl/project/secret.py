@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from etl.errors import ConfigError
-from etl.project.channels import NOTIFY, PING
+from etl.project.channels import NOTIFY, OTLP, OTLP_HEADERS, PING
 
 #: The file with the secrets of what runs by a schedule, in the project's folder.
 FILE = "etl.env"
@@ -94,10 +94,14 @@ def _values(environment: Mapping[str, str]) -> list[str]:
     """Return what must not be said, the longest first."""
     found: set[str] = set()
     for name, value in environment.items():
-        if name == NOTIFY or name.startswith((f"{NOTIFY}_", PING)):
+        if name == NOTIFY or name.startswith((f"{NOTIFY}_", PING)) or name in (OTLP, OTLP_HEADERS):
             found |= {part for address in value.split() for part in _parts(address)}
         elif _SECRET.search(name):
             found.add(value)
+            # of an address, who logs in is no secret, and may be any word
+            login = re.split("[/?#]", value.partition("://")[2])[0].rpartition("@")[0]
+            password = login.partition(":")[2]
+            found |= {password, unquote(password)}
     return sorted((value for value in found if len(value) >= _LEAST), key=len, reverse=True)
 
 

@@ -18,7 +18,7 @@ from etl.ledger import Ledger, Run
 from etl.ledger.notices import incidents, is_anything_open, note_begun, untold
 from etl.plan.scope import Scope
 from etl.project import Project, find_root, load_project
-from etl.project.channels import is_on, is_told
+from etl.project.channels import is_on, is_told, otlp_is_on
 from etl.project.secret import scrubbed
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ def begun(run: Telling) -> None:
     if run.project.settings.lineage == "yes":
         # while an interpreter ends, not everything can be imported
         import etl.reports.openlineage
+    if otlp_is_on():
+        with _harmless():
+            # while an interpreter ends, not everything can be imported
+            import etl.reports.otlp
     if not is_on():
         return
     with _harmless():
@@ -150,6 +154,13 @@ def send(run: Telling) -> None:
             write_lineage(run.project, run.ledger, run.row)
         except (EtlError, OSError, RuntimeError) as error:
             log.warning("warning: the lineage of this run was not written: %s", error)
+
+    if otlp_is_on():
+        with _harmless():
+            from etl.reports.otlp import send_otlp
+
+            if run.row.outcome:
+                send_otlp(run.project, run.ledger, run.row)
 
 
 def _send(run: Telling) -> None:

@@ -1,13 +1,17 @@
 """What the environment holds is in nothing that is written or said, whatever happens to a night."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import etl
 from etl.project import Project
 from tests.support import tiny, warm
 from tests.support.everything import written
 from tests.support.projects import environment
+from tests.support.receivers import http
 
 SECRETS = {
     "ETL_MASK_KEY": "canary-mask-key-7f3a",
@@ -18,18 +22,34 @@ SECRETS = {
     "ETL_PING_URL": "http://127.0.0.1:1/canary-ping-6f",
     "ETL_LINEAGE_URL": "http://canary-login-2b:canary-word-9e@127.0.0.1:1/canary-lineage-7d",
     "ETL_LINEAGE_TOKEN": "canary-token-a4",
+    "ETL_OTLP_URL": "http://canary-sender-1c:canary-sent-8b@127.0.0.1:{port}/canary-otlp-5e",
+    "ETL_OTLP_HEADERS": "authorization=canary-bearer-0d,x-key=canary-header-3a",
+    "ETL_SERVE_TOKEN": "canary-serve-token-of-more-than-16",
 }
+#: Variables that hold no secret.
+HARMLESS = {"ETL_PROJECT", "ETL_ENV", "ETL_COMMIT", "ETL_TRIGGER", "ETL_PING_STYLE"}
 #: No part of it may be said either.
 PARTS = ["canary-user-12", "canary-notify-88", "canary-path-3c", "canary-owner-4e", "canary-ping-6f"]
-PARTS += ["canary-login-2b", "canary-word-9e", "canary-lineage-7d"]
+PARTS += ["canary-word-9e", "canary-sender-1c", "canary-sent-8b", "canary-otlp-5e", "canary-bearer-0d"]
+PARTS += ["canary-login-2b", "canary-lineage-7d", "canary-header-3a"]
 SETTINGS = "threads = 1\nlineage = yes\nmetrics = data/etl.prom\n"
 CONTRACTS = tiny.CONTRACTS.replace("item: str = pa.Field(", 'item: str = pa.Field(metadata={"pii": "hash"}, ')
 SQL = {**tiny.SQL, "audits/few.sql": "-- fail: too many\nselect * from raw.sales where id > 3"}
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
-    """A project after good nights, failed ones, a rollback and every command, and all that these printed."""
+def said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, str]]:
+    """A project after good nights, failed ones, a rollback and every command, and what these said and sent."""
+    with http() as collector, pytest.MonkeyPatch.context() as patched:
+        patched.setitem(SECRETS, "ETL_OTLP_URL", SECRETS["ETL_OTLP_URL"].format(port=collector.port))
+        project, text = after_all(tmp_path_factory)
+        assert {path for path, _ in collector.got} == {
+            f"/canary-otlp-5e/v1/{what}" for what in ("metrics", "traces")
+        }
+        yield project, text + "".join(body.decode("latin-1") for _, body in collector.got)
+
+
+def after_all(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
     project = tiny.project(tmp_path_factory.mktemp("secrets"), CONTRACTS, SQL, settings=SETTINGS)
     texts = [run(project, "luigi", "--module", "etl", "Nightly", "--date", "2024-03-31")]
     tiny.deliver(project, {"sales/2024-03-03.csv": "id,item\n3,cup\nx,broken\n"})
@@ -77,6 +97,12 @@ def test_the_nights_were_of_every_kind(said: tuple[Project, str]) -> None:
         "audits.few found",
     ):
         assert text in said[1], text
+
+
+def test_every_variable_is_among_them() -> None:
+    texts = [path.read_text() for path in Path(etl.__file__).parent.rglob("*.py")]
+    found = {name for text in texts for name in re.findall(r'"(ETL_[A-Z_]+)"', text)}
+    assert found - HARMLESS <= SECRETS.keys()
 
 
 @pytest.mark.parametrize("secret", [*SECRETS.values(), *PARTS])

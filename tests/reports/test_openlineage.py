@@ -278,16 +278,22 @@ def test_an_address_that_nobody_answers_at_is_said(project, monkeypatch, caplog,
 
 
 def test_the_token_goes_with_the_events(project, monkeypatch):
-    from urllib import request
+    with http() as server:
+        monkeypatch.setenv(openlineage.URL, f"http://127.0.0.1:{server.port}/")
+        monkeypatch.setenv(openlineage.TOKEN, "token-1234")
+        night(project, "2024-03-02")
 
-    sent = []
-    monkeypatch.setattr(request, "urlopen", lambda asked, **_: sent.append(asked) or StringIO())
-    monkeypatch.setenv(openlineage.URL, "https://example.org/")
-    monkeypatch.setenv(openlineage.TOKEN, "token-1234")
+    assert {one["Authorization"] for one in server.headers} == {"Bearer token-1234"}
 
-    night(project, "2024-03-02")
 
-    assert {one.headers["Authorization"] for one in sent} == {"Bearer token-1234"}
+def test_the_token_goes_to_no_other_address(project, monkeypatch, caplog):
+    with http() as thief, http(302, location=f"http://127.0.0.1:{thief.port}/") as server:
+        monkeypatch.setenv(openlineage.URL, f"http://127.0.0.1:{server.port}/")
+        monkeypatch.setenv(openlineage.TOKEN, "token-1234")
+        night(project, "2024-03-02")
+
+    assert thief.got == []
+    assert "it answered with the error 302. The next run tries again" in caplog.text
 
 
 def test_without_the_library_the_night_is_as_green(project, monkeypatch, caplog):

@@ -13,24 +13,31 @@ from typing import Any
 
 @dataclass
 class Receiver:
-    """What a server got: the paths, and what the bodies held."""
+    """What a server got: the paths, and what the bodies held; and the headers of each request."""
 
     port: int
     got: list[tuple[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
 
 
 @contextmanager
-def http(status: int = 200, hangs: float = 0.0) -> Iterator[Receiver]:
-    """Serve HTTP: answer everything with a status, after so many seconds."""
+def http(status: int = 200, hangs: float = 0.0, location: str = "") -> Iterator[Receiver]:
+    """Serve HTTP: answer everything with a status, after so many seconds; `location` is where else to ask."""
     receiver = Receiver(0)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-            receiver.got.append((self.path, json.loads(body) if body[:1] == "{" else body))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            receiver.headers.append(dict(self.headers))
+            if self.headers.get("Content-Type") == "application/x-protobuf":
+                receiver.got.append((self.path, body))
+            else:
+                receiver.got.append((self.path, json.loads(body) if body[:1] == b"{" else body.decode()))
             time.sleep(hangs)
             with suppress(OSError):
                 self.send_response(status)
+                if location:
+                    self.send_header("Location", location)
                 self.end_headers()
 
         do_GET = do_POST

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from etl.errors import counted
 from etl.ledger import Ledger
 from etl.project import Project
+from etl.reports.http import post, why_not
 from etl.reports.openlineage import TOKEN, URL, file_of
 
 #: So many seconds may all posts of one run take, and so many one of them.
@@ -54,7 +55,7 @@ def post_waiting(project: Project, ledger: Ledger) -> Iterator[str]:
                 refused += code in _REFUSED
                 taken += 1
         except OSError as error:
-            why = _why(error)
+            why = why_not(error)
         _note_taken(ledger, run_id, taken, is_done=not why)
         if why:
             left = len(lines) - taken
@@ -76,7 +77,6 @@ def _note_taken(ledger: Ledger, run_id: str, taken: int, *, is_done: bool) -> No
 def _post(address: str, event: bytes, end: float) -> int:
     """Post an event; return 200, or the code with which it was refused. Raises OSError if it was not taken."""
     from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
 
     left = min(_ONE, end - time.monotonic())
     if left <= 0:
@@ -85,19 +85,10 @@ def _post(address: str, event: bytes, end: float) -> int:
     if token := os.environ.get(TOKEN, "").strip():
         headers["Authorization"] = f"Bearer {token}"
     try:
-        urlopen(Request(address, event, headers), timeout=left).close()
+        post(address, event, headers, left)
     except HTTPError as error:
         with error:
             if error.code in _REFUSED:
                 return int(error.code)
             raise
     return 200
-
-
-def _why(error: OSError) -> str:
-    """Return why a server did not take an event, without its address, which errors quote."""
-    code = getattr(error, "code", None)
-    if isinstance(code, int):
-        return f"it answered with the error {code}"
-    reason = getattr(error, "reason", error)
-    return "it did not answer in time" if isinstance(reason, TimeoutError) else type(reason).__name__
