@@ -19,6 +19,8 @@ _LAST = 20
 #: How many signs the time of a whole run is wide.
 _WIDTH = 24
 _MEGA = 1_000_000
+#: Of the columns of steps, those that a narrow terminal goes without.
+_MAY_GO = ("time", "why", "rejected", "did", "rows", "took")
 
 
 @under(LOOK)
@@ -99,7 +101,7 @@ def _list(found: Sequence[dict[str, Any]], environment: str) -> None:
         ]
         for run in found
     ]
-    show_table(names, rows)
+    show_table(names, rows, may_go=("by", "rejected", "rows", "batch date", "took", "failed", "begun"))
 
 
 def _tell(run: dict[str, Any]) -> None:
@@ -108,7 +110,7 @@ def _tell(run: dict[str, Any]) -> None:
     steps = run["steps"]
     if steps:
         names = ("step", "result", "took", "time", "rows", "rejected", "did", "why")
-        show_table(names, [[*_cells(step, label, run)] for label, step in _tree(steps)])
+        show_table(names, [[*_cells(step, label, run)] for label, step in _tree(steps)], may_go=_MAY_GO)
     elif run["state"] == "unchanged":
         echo("It found nothing new, so it did no step.")
     for line in _messages(run):
@@ -124,11 +126,13 @@ def _head(run: dict[str, Any]) -> Iterator[str]:
     yield f"begun     {_at(run['started_at'])}, took {lasting(run['seconds'])}{cpu}{memory}"
     if run["command"]:
         yield f"command   {run['command']}"
-        yield f"by        {run['trigger']}: {run['user']} on {run['host']}, environment {run['environment']}"
+        where = f", environment {run['environment']}" if run["environment"] else ""
+        yield f"by        {run['trigger']}: {run['user']} on {run['host']}{where}"
     commit = run["git_commit"][:10]
     dirty = ", with changes that are not committed" if commit and run["is_dirty"] else ""
     of = f"commit {commit}{dirty}; " if commit else ""
-    yield f"code      {of}{', '.join(f'{name} {version}' for name, version in run['versions'].items())}"
+    if of or run["versions"]:
+        yield f"code      {of}{', '.join(f'{name} {version}' for name, version in run['versions'].items())}"
 
 
 def _tree(steps: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from textwrap import indent
 from typing import Any, TypeVar
@@ -19,7 +19,8 @@ from etl.reports.terminal import AMBER, RED, colour_of, has_colours, painted
 
 _Found = TypeVar("_Found")
 
-
+#: The signs of the id of a run, the longest word that is not broken.
+_WORD = 25
 #: What a project without a source is told.
 NO_SOURCE = "No contract declares a source yet. To propose one: etl sniff FILE > contracts/NAME.py"
 
@@ -89,10 +90,17 @@ def print_json_list(values: Iterable[Any]) -> None:
     click.echo("[]" if sign == "[" else "\n]", sys.stdout)
 
 
-def show_table(names: Sequence[str], rows: Sequence[Sequence[str]], *, is_data: bool = False) -> None:
+def show_table(
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    is_data: bool = False,
+    may_go: Sequence[str] = (),
+) -> None:
     """Print rows below their names, each on one line: in columns on a terminal, elsewhere with tabs between cells.
 
-    What is `is_data` is somebody's own, in which no word is red or amber.
+    What is `is_data` is somebody's own, in which no word is red or amber. The columns that `may_go` do so, the
+    first one first, where a terminal is so narrow that words would be broken.
     """
     if not sys.stdout.isatty():
         # what is padded, cut or folded cannot be searched
@@ -105,13 +113,50 @@ def show_table(names: Sequence[str], rows: Sequence[Sequence[str]], *, is_data: 
     from rich.text import Text
 
     is_coloured = has_colours(sys.stdout)
+    console = Console(color_system="auto" if is_coloured else None)
+    widths = _widths(names, rows, may_go, console.width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(Text(printable(name)), overflow="fold")
+    for name, width in widths.items():
+        table.add_column(Text(printable(name)), overflow="fold", width=width or None)
     for row in rows:
-        cells = zip(names, row, strict=True)
+        cells = [(name, cell) for name, cell in zip(names, row, strict=True) if name in widths]
         table.add_row(*(Text(printable(cut(cell)), "" if is_data else _style(name, cell)) for name, cell in cells))
-    Console(color_system="auto" if is_coloured else None).print(table)
+    console.print(table)
+
+
+def _widths(
+    names: Sequence[str], rows: Sequence[Sequence[str]], may_go: Sequence[str], width: int
+) -> dict[str, int]:
+    """Return the columns that a screen has room for, each with its width; 0 leaves that to the table.
+
+    No word is broken, but for one of more signs than an id has. Where there is room for more than that, the first
+    columns have it.
+    """
+    if not may_go:
+        return dict.fromkeys(names, 0)
+    from rich.cells import cell_len
+
+    columns = {name: [name, *map(printable, cells)] for name, *cells in zip(names, *rows, strict=True)}
+    least = {
+        name: min(max(cell_len(word) for cell in cells for word in cell.split() or [""]), _WORD)
+        for name, cells in columns.items()
+    }
+    for name in may_go:
+        if _table_width(least) <= width:
+            break
+        del least[name]
+    room = width - _table_width(least)
+    if room < 0:
+        return dict.fromkeys(least, 0)
+    for name in least:
+        more = min(room, max(map(cell_len, columns[name])) - least[name])
+        least[name] += more
+        room -= more
+    return least
+
+
+def _table_width(widths: Mapping[str, int]) -> int:
+    return sum(widths.values()) + 2 * (len(widths) - 1)
 
 
 def _style(column: str, cell: str) -> str:

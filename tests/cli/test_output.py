@@ -168,6 +168,23 @@ def test_a_terminal_shows_in_red_and_amber_what_is_wrong():
     assert {text.strip() for text in re.findall(r"\x1b\[33m([^\x1b]*)", table)} == {"2", "late", "warned"}
 
 
+RUNS = ["run", "begun", "result", "took", "rows"]
+RUN = ["20230909T000000.000Z-1387", "2023-09-09 00:00:00Z", "published", "0:00:02.6", "1,204"]
+
+
+@given(st.integers(30, 120), st.lists(st.sampled_from(RUN), min_size=5, max_size=5))
+def test_a_narrow_terminal_breaks_no_word_and_shows_what_counts(width, other):
+    with terminal(NO_COLOR="1", COLUMNS=str(width)) as told:
+        show_table(RUNS, [RUN, other], may_go=("rows", "took", "begun", "result"))
+    lines = told.getvalue().splitlines()
+    names = lines[0].split()
+    assert names in [RUNS, RUNS[:4], RUNS[:3], ["run", "result"], ["run"]]
+    assert max(map(len, lines)) <= width
+    kept = {word for name, cell in zip(RUNS, RUN, strict=True) if name in names for word in cell.split()}
+    assert kept <= set(told.getvalue().split())
+    assert len(names) > 1 or width < 25 + 2 + 25
+
+
 def test_data_has_no_colours_of_ours():
     with terminal() as told:
         show_table(NAMES, ROWS, is_data=True)
