@@ -14,18 +14,18 @@ import os
 import shutil
 import sys
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from statistics import median
 
+from figures import PRODUCT, report
 from flights_dbt import write_project
 from processes import (
     DELIVER_FLIGHTS,
     REPOSITORY,
+    TOLD,
     VERSIONS,
     Measurement,
     forget_runs,
@@ -34,25 +34,17 @@ from processes import (
     python,
     tell,
 )
+from slow_disk import slow_disk
 
 OTHER_DOMAIN = shutil.ignore_patterns("*orders*", "*items*", "*sites*", "__pycache__")
 LAST_DAY, FLIGHTS_OF_THE_YEAR = date(2013, 12, 31), 336_776
 
 DBT_PACKAGES = ("dbt-core<1.12", "dbt-duckdb")
-PRODUCT, SCRIPT, DBT = "etl", "hand-written script", "dbt-duckdb"
+SCRIPT, DBT, IMPORT = "hand-written script", "dbt-duckdb", "import luigi"
 FIRST = "all days, very first run"
 ALL = "all days, from nothing"
 DAY = "one new day"
 NOTHING = "nothing new"
-# workload, whom etl is measured against, the greatest ratio that is good enough
-GOALS = (
-    (ALL, SCRIPT, "2", 2.0),
-    (FIRST, SCRIPT, "3", 3.0),
-    (ALL, DBT, "1/2", 1 / 2),
-    (DAY, DBT, "1/5", 1 / 5),
-    (NOTHING, DBT, "1/8", 1 / 8),
-)
-
 _TOTALS = """
 import sys, json, duckdb
 con = duckdb.connect(sys.argv[1], read_only=True)
@@ -77,7 +69,6 @@ class Contestant:
 
 
 Run = tuple[str, Contestant, Measurement]
-Results = dict[tuple[str, str], list[Measurement]]
 
 
 def main() -> None:
@@ -85,21 +76,24 @@ def main() -> None:
     options = _options()
     if options.work:
         options.work.mkdir(parents=True, exist_ok=True)
-        report = benchmark(options.work.resolve(), options.rounds, options.until, not options.no_peers)
+        said = benchmark(options.work.resolve(), options)
     else:
         with tempfile.TemporaryDirectory(prefix="flights-") as folder:
-            report = benchmark(Path(folder).resolve(), options.rounds, options.until, not options.no_peers)
-    print(report)
+            said = benchmark(Path(folder).resolve(), options)
+    print(said)
     if options.report:
-        options.report.write_text(report + "\n", encoding="utf-8")
+        options.report.write_text(said + "\n", encoding="utf-8")
 
 
-def benchmark(work: Path, rounds: int, until: date, with_peers: bool = True) -> str:
+def benchmark(work: Path, options: argparse.Namespace) -> str:
     """Run every round in the folder `work` and return the report in Markdown."""
+    until, disk = options.until, f", {options.flush_ms:g} ms a flush" if options.flush_ms else ""
+    # of this process too: those that it starts have what it has
+    os.environ.update(slow_disk(work, options.flush_ms) if options.flush_ms else {})
     for name in ("project", "script", "dbt-project"):
         shutil.rmtree(work / name, ignore_errors=True)
     raw = _project(work / "project")
-    dbt = peer(work / "dbt-environment", DBT_PACKAGES, "dbt") if with_peers else None
+    dbt = peer(work / "dbt-environment", DBT_PACKAGES, "dbt") if not options.no_peers else None
     python(DELIVER_FLIGHTS, str(raw), str(until))
     contestants = [
         _product(work / "project", until),
@@ -109,13 +103,13 @@ def benchmark(work: Path, rounds: int, until: date, with_peers: bool = True) -> 
     expected = _records(raw / "flights")
     if until == LAST_DAY and expected != FLIGHTS_OF_THE_YEAR:
         sys.exit(f"the sample has {expected:,} flights, not the {FLIGHTS_OF_THE_YEAR:,} of 2013")
-    results: Results = defaultdict(list)
-    for number in range(1, rounds + 1):
+    for number in range(1, options.rounds + 1):
         for workload, contestant, measurement in _round(contestants, raw, until):
-            results[workload, contestant.name].append(measurement)
-            tell(f"round {number}", f"flights to {until}: {workload}", contestant.name, measurement)
+            tell(f"round {number}", f"flights to {until}{disk}: {workload}", contestant.name, measurement)
             _verify(contestants if contestant is contestants[-1] else [contestant], expected)
-    return "\n".join([*_table(results), "", *_goals(results), "", *_conditions(dbt, rounds, until)])
+        measurement = measure(IMPORT, [sys.executable, "-c", IMPORT])
+        tell(f"round {number}", f"flights to {until}{disk}: {NOTHING}", IMPORT, measurement)
+    return report(TOLD, _conditions(dbt, options))
 
 
 def _round(contestants: list[Contestant], raw: Path, until: date) -> Iterator[Run]:
@@ -194,33 +188,8 @@ def _records(folder: Path) -> int:
     return sum(path.read_bytes().count(b"\n") - 1 for path in folder.glob("*.csv"))
 
 
-def _seconds(results: Results, workload: str, name: str) -> float:
-    found = results.get((workload, name))
-    return median(measurement.seconds for measurement in found) if found else float("nan")
-
-
-def _table(results: Results) -> Iterator[str]:
-    yield "| workload | contestant | seconds | ratio to script | ratio to dbt | peak MB |"
-    yield "| --- | --- | ---: | ---: | ---: | ---: |"
-    for (workload, name), measured in results.items():
-        seconds = _seconds(results, workload, name)
-        ratios = [seconds / _seconds(results, workload, other) for other in (SCRIPT, DBT)]
-        cells = ["" if ratio != ratio else f"{ratio:.2f}" for ratio in ratios]  # nan was not measured
-        peak = median(measurement.peak_mb for measurement in measured)
-        yield f"| {workload} | {name} | {seconds:.2f} | {' | '.join(cells)} | {peak:.0f} |"
-
-
-def _goals(results: Results) -> Iterator[str]:
-    yield f"| goal of {PRODUCT} | measured | met |"
-    yield "| --- | ---: | --- |"
-    for workload, other, text, limit in GOALS:
-        ratio = _seconds(results, workload, PRODUCT) / _seconds(results, workload, other)
-        if ratio == ratio:  # nan was not measured
-            yield f"| {workload}: at most {text} of {other} | {ratio:.2f} | {'yes' if ratio <= limit else 'no'} |"
-
-
-def _conditions(dbt: Path | None, rounds: int, until: date) -> Iterator[str]:
-    yield f"Medians of {rounds} rounds, {os.cpu_count()} cores, deliveries of 2013-01-01 to {until}."
+def _conditions(dbt: Path | None, options: argparse.Namespace) -> Iterator[str]:
+    yield f"Medians of {options.rounds} rounds, {os.cpu_count()} cores, deliveries to {options.until}."
     yield f"Python {sys.version.split()[0]}, {python(VERSIONS, 'luigi', 'duckdb', 'pandera')}; for dbt: "
     packages = ("dbt-core", "dbt-duckdb", "duckdb")
     yield f"{python(VERSIONS, *packages, interpreter=str(dbt / 'bin/python'))}." if dbt else "not measured."
@@ -231,6 +200,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5)")
     parser.add_argument("--until", type=date.fromisoformat, default=LAST_DAY, help="last day to deliver")
     parser.add_argument("--no-peers", action="store_true", help="measure nothing that must be installed first")
+    parser.add_argument("--flush-ms", type=float, default=0, help="have each flush wait so many milliseconds more")
     parser.add_argument("--report", type=Path, help="write the tables to this Markdown file too")
     parser.add_argument("--work", type=Path, help="keep everything, dbt's environment too, in this folder")
     options = parser.parse_args()

@@ -10,23 +10,21 @@ the peak memory of a child includes what its parent held when it was started.
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import shutil
 import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 
-from models_contestants import DBT, PRODUCT, SCRIPT, Contestant, contestants
+from figures import report
+from models_contestants import Contestant, contestants
 from models_domain import Domain
 from models_graph import graph
 from models_shop import shop
 from models_tpch import deliver, tpch
-from processes import VERSIONS, Measurement, environment, measure, peer, python, tell
+from processes import TOLD, VERSIONS, environment, measure, peer, python, tell
 
 GRAPH, SHOP, TPCH = "graph", "shop", "tpch"
 PARTS = (GRAPH, SHOP, TPCH)
@@ -39,24 +37,11 @@ FIRST = "very first run"
 ALL = "all, from nothing"
 CHANGE = "one model changed"
 NOTHING = "nothing changed"
-# part, workload, whom etl is measured against, the greatest ratio that is good enough
-GOALS = (
-    (GRAPH, ALL, DBT, "1/8", 1 / 8),
-    (GRAPH, ALL, SCRIPT, "4", 4.0),
-    (GRAPH, NOTHING, DBT, "1/10", 1 / 10),
-    (SHOP, ALL, DBT, "1/8", 1 / 8),
-    (TPCH, ALL, SCRIPT, "1.4", 1.4),
-    (TPCH, NOTHING, DBT, "1/10", 1 / 10),
-)
-
 _PROVE = """
 import sys, duckdb
 con = duckdb.connect(sys.argv[1], read_only=True)
 print(con.execute(sys.argv[2]).fetchall())
 """
-
-Results = dict[tuple[str, str, str], list[Measurement]]
-Median = Callable[[str, str, str], float]
 
 
 @dataclass
@@ -67,7 +52,6 @@ class Race:
     domain: Domain
     contestants: Sequence[Contestant]
     answers: Sequence[Path]
-    results: Results
     changed: bool = False
     #: What the contestants have published, without the change and with it.
     proofs: dict[bool, str] = field(default_factory=dict)
@@ -95,7 +79,6 @@ class Race:
     def _run(self, workload: str, contestant: Contestant) -> None:
         contestant.prepare()
         measurement = measure(contestant.name, contestant.command, contestant.variables)
-        self.results[self.part, workload, contestant.name].append(measurement)
         what = f"{len(self.domain.models):,} models of {self.domain.name}: {workload}"
         tell("models", what, contestant.name, measurement)
         self._verify(workload, contestant)
@@ -117,13 +100,13 @@ def main() -> None:
     options = _options()
     if options.work:
         options.work.mkdir(parents=True, exist_ok=True)
-        report = benchmark(options.work.resolve(), options)
+        said = benchmark(options.work.resolve(), options)
     else:
         with tempfile.TemporaryDirectory(prefix="models-") as folder:
-            report = benchmark(Path(folder).resolve(), options)
-    print(report)
+            said = benchmark(Path(folder).resolve(), options)
+    print(said)
     if options.report:
-        options.report.write_text(report + "\n", encoding="utf-8")
+        options.report.write_text(said + "\n", encoding="utf-8")
 
 
 def benchmark(work: Path, options: argparse.Namespace) -> str:
@@ -132,21 +115,19 @@ def benchmark(work: Path, options: argparse.Namespace) -> str:
     if not options.no_peers:
         dbt = peer(work / "dbt-environment", ["dbt-core<1.12", "dbt-duckdb"], "dbt")
         sqlmesh = peer(work / "sqlmesh-environment", ["sqlmesh"], "sqlmesh")
-    results: Results = defaultdict(list)
     races = []
     for part in options.parts:
         folder = work / part
         shutil.rmtree(folder, ignore_errors=True)
         raw = folder / "project" / "data" / "raw"
         domain, answers = (_MADE[part](raw), []) if part in _MADE else _tpch(work, raw, options.scale)
-        races.append(Race(part, domain, contestants(folder, domain, dbt, sqlmesh), answers, results))
+        races.append(Race(part, domain, contestants(folder, domain, dbt, sqlmesh), answers))
     for race in races:
         race.first()
     for _ in range(options.rounds):
         for race in races:
             race.round()
-    conditions = _conditions(races, options, {"dbt": dbt, "SQLMesh": sqlmesh})
-    return "\n".join([*_tables(races, results), *_goals(results), "", *conditions])
+    return report(TOLD, _conditions(races, options, {"dbt": dbt, "SQLMesh": sqlmesh}))
 
 
 def _tpch(work: Path, raw: Path, scale: float) -> tuple[Domain, list[Path]]:
@@ -170,52 +151,6 @@ def _tpch(work: Path, raw: Path, scale: float) -> tuple[Domain, list[Path]]:
 def _answers(interpreter: str, *arguments: str) -> str:
     script = str(Path(__file__).with_name("models_answers.py"))
     return measure("the answers", [interpreter, script, *arguments]).output
-
-
-def _median(results: Results, of: Callable[[Measurement], float]) -> Median:
-    """Return a function that looks up the median of a contestant; nan where it was not measured."""
-
-    def look_up(part: str, workload: str, name: str) -> float:
-        found = results.get((part, workload, name))
-        return median(map(of, found)) if found else float("nan")
-
-    return look_up
-
-
-def _tables(races: Sequence[Race], results: Results) -> Iterator[str]:
-    seconds, cpu = _median(results, lambda m: m.seconds), _median(results, lambda m: m.cpu_seconds)
-    peak = _median(results, lambda m: m.peak_mb)
-    for race in races:
-        yield f"**{race.domain.name}**: {len(race.domain.models):,} models."
-        yield ""
-        ratios = "to script | to dbt"
-        yield f"| workload | contestant | seconds | {ratios} | CPU seconds | {ratios} | peak MB |"
-        yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
-        for key in (key for key in results if key[0] == race.part):
-            cells = [_cell(value) for look_up in (seconds, cpu) for value in _with_ratios(look_up, *key)]
-            yield f"| {key[1]} | {key[2]} | {' | '.join(cells)} | {peak(*key):.0f} |"
-        yield ""
-
-
-def _cell(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.2f}"
-
-
-def _with_ratios(look_up: Median, part: str, workload: str, name: str) -> list[float]:
-    value = look_up(part, workload, name)
-    return [value, *(value / look_up(part, workload, other) for other in (SCRIPT, DBT))]
-
-
-def _goals(results: Results) -> Iterator[str]:
-    yield f"| goal of {PRODUCT} | by seconds | by CPU seconds | met |"
-    yield "| --- | ---: | ---: | --- |"
-    both = [_median(results, of) for of in (lambda m: m.seconds, lambda m: m.cpu_seconds)]
-    for part, workload, other, text, limit in GOALS:
-        ratios = [look_up(part, workload, PRODUCT) / look_up(part, workload, other) for look_up in both]
-        if not math.isnan(ratios[0]):  # it was measured
-            cells = " | ".join(f"{ratio:.2f}" for ratio in ratios)
-            met = "yes" if ratios[0] <= limit else "no"
-            yield f"| {part}, {workload}: at most {text} of {other} | {cells} | {met} |"
 
 
 def _conditions(

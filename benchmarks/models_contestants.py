@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from figures import PRODUCT
 from models_domain import Domain, write_models, write_project, write_script
 from models_peers import write_dbt, write_dbt_models, write_sqlmesh, write_sqlmesh_models
 from processes import forget_runs
 
-PRODUCT, SCRIPT, DBT, MODIFIED, SQLMESH = "etl", "plain script", "dbt-duckdb", "dbt, state:modified+", "SQLMesh"
+SCRIPT, DBT, MODIFIED, SQLMESH = "plain script", "dbt-duckdb", "dbt, state:modified+", "SQLMesh"
 DATE = "2026-01-01"
 #: SQLMesh has a schema of its own name, so a database file must not have it.
 DATABASE = "models.duckdb"

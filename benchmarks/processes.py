@@ -40,8 +40,10 @@ class Measurement:
     output: str = ""
 
 
-def measure(name: str, command: Sequence[str], variables: Mapping[str, str] | None = None) -> Measurement:
-    """Run a command to its end; exit with the end of its output if it fails."""
+def measure(
+    name: str, command: Sequence[str], variables: Mapping[str, str] | None = None, allowed: Sequence[int] = (0,)
+) -> Measurement:
+    """Run a command to its end; exit with the end of its output if it ends with a code that is not allowed."""
     with tempfile.TemporaryFile() as output:
         started = perf_counter()
         environment = os.environ | dict(variables or {})
@@ -51,7 +53,7 @@ def measure(name: str, command: Sequence[str], variables: Mapping[str, str] | No
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read().decode(errors="replace")
-    if process.returncode:
+    if process.returncode not in allowed:
         tail = "\n".join(text.splitlines()[-40:])
         sys.exit(f"{tail}\n{name} ended with {process.returncode}: {' '.join(command)[:2000]}")
     # Linux counts in KiB, macOS in bytes
@@ -59,14 +61,20 @@ def measure(name: str, command: Sequence[str], variables: Mapping[str, str] | No
     return Measurement(seconds, peak, usage.ru_utime + usage.ru_stime, text)
 
 
+#: What this process has measured: a row for each time.
+TOLD: list[dict[str, object]] = []
+
+
 def tell(when: str, workload: str, name: str, measurement: Measurement) -> None:
-    """Say what was measured; add it to the file that ETL_BENCH names, one JSON object a line."""
+    """Say what was measured, and keep it; add it to the file that ETL_BENCH names, one JSON object a line."""
+    row = {"workload": workload, "name": name, **asdict(measurement)}
+    del row["output"]
+    TOLD.append(row)
     seconds = f"{measurement.seconds:.2f} s, CPU {measurement.cpu_seconds:.2f} s, {measurement.peak_mb:.0f} MB"
     print(f"{when}, {workload}, {name}: {seconds}", file=sys.stderr, flush=True)
     if file := os.environ.get("ETL_BENCH"):
-        row = {"workload": workload, "name": name, **asdict(measurement)}
         with Path(file).open("a", encoding="utf-8") as rows:
-            rows.write(json.dumps({key: value for key, value in row.items() if key != "output"}) + "\n")
+            rows.write(json.dumps(row) + "\n")
 
 
 def peer(folder: Path, packages: Sequence[str], program: str) -> Path | None:

@@ -1,6 +1,6 @@
 """Publishing and rolling back, beside a plain copy of the same file: what a generation costs, as ratios.
 
-    python benchmarks/publish.py --gigabytes 1 --rounds 5
+    python benchmarks/publish.py --gigabytes 0.5,2 --rounds 5
 
 A project of one small source and one large table is published again and again, each time with a new delivery. The
 copy is that of the standard library, flushed to the disk, of the very file that was just published.
@@ -11,15 +11,18 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 
-REPOSITORY = Path(__file__).parents[1]
+from figures import PRODUCT, report
+from processes import REPOSITORY, TOLD, Measurement, tell
+
 CONTRACTS = """
 import pandera.pandas as pa
 from etl import Source
@@ -35,24 +38,21 @@ ROW_BYTES = 28
 
 
 def main() -> None:
-    """Print the seconds of each round, and the ratios of the medians."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--gigabytes", type=float, default=1.0)
+    """Measure each size in rounds, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gigabytes", default="0.5,2", help="the sizes, with commas between (default 0.5,2)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--work", type=Path, help="a folder on the disk to measure; default: a temporary one")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.work) as folder:
-        root = Path(folder) / "project"
-        make(root, int(options.gigabytes * 1e9 / ROW_BYTES))
-        night(root, 1)
-        rounds = [measure(root, number) for number in range(2, options.rounds + 2)]
-    names = ("publish", "its copy", "plain copy, flushed", "plain copy", "etl rollback")
-    medians = {name: median(times) for name, times in zip(names, zip(*rounds, strict=True), strict=True)}
-    for name, seconds in medians.items():
-        print(f"{name:24}{seconds:8.2f} s")
-    flushed = medians["plain copy, flushed"]
-    print(f"publish / plain copy, flushed  {medians['publish'] / flushed:.2f}  (goal: 1.2)")
-    print(f"publish / plain copy           {medians['publish'] / medians['plain copy']:.2f}")
+    for gigabytes in map(float, options.gigabytes.split(",")):
+        with tempfile.TemporaryDirectory(dir=options.work) as folder:
+            root = Path(folder) / "project"
+            make(root, int(gigabytes * 1e9 / ROW_BYTES))
+            night(root, 1)
+            for number in range(2, options.rounds + 2):
+                for name, measurement in measured(root, number).items():
+                    tell(f"round {number - 1}", f"publish of {gigabytes:g} GB", name, measurement)
+    print(report(TOLD, [f"Medians of {options.rounds} rounds; CPU of etl is what its history says of the step."]))
 
 
 def make(root: Path, rows: int) -> None:
@@ -76,21 +76,28 @@ def night(root: Path, number: int) -> str:
     return run(root, "luigi", "--module", "etl", "Nightly", "--date", "2024-02-01")
 
 
-def measure(root: Path, number: int) -> tuple[float, ...]:
-    """Return seconds of a publish, of the copy within it, of plain copies, and of a rollback."""
-    said = night(root, number)
-    line = next(line for line in said.splitlines() if "published generation" in line)
-    published, copied = float(line.split()[-2]), float(line.rsplit(")", 1)[0].split()[-2])
-    print(line)
+def measured(root: Path, number: int) -> dict[str, Measurement]:
+    """Return what a publish takes, plain copies of what it published, and a rollback."""
+    line = next(line for line in night(root, number).splitlines() if "published generation" in line)
+    print(line, file=sys.stderr)
     build, target = root / "data/warehouse/build.duckdb", root / "data/copy.duckdb"
-    flushed = timed(lambda: (shutil.copyfile(build, target), sync(target)))
+    found = {PRODUCT: published(root)}
+    found["flushed copy"] = timed(lambda: (shutil.copyfile(build, target), sync(target)))
     target.unlink()
-    plain = timed(lambda: shutil.copyfile(build, target))
+    found["copy, not flushed"] = timed(lambda: shutil.copyfile(build, target))
     target.unlink()
-    rolled = timed(lambda: run(root, "etl", "rollback"))
+    found["etl rollback"] = timed(lambda: run(root, "etl", "rollback"))
     newest = run(root, "etl", "generations").splitlines()[1].split()[0]
     run(root, "etl", "rollback", newest)
-    return published, copied, flushed, plain, rolled
+    return found
+
+
+def published(root: Path) -> Measurement:
+    """Return what the newest publish took, as the history says."""
+    with closing(sqlite3.connect(root / "data/ledger.sqlite")) as con:
+        query = "select seconds, cpu_seconds from steps where step = 'publish' order by started_at desc limit 1"
+        [(seconds, cpu)] = con.execute(query).fetchall()
+    return Measurement(seconds, 0, cpu)
 
 
 def sync(path: Path) -> None:
@@ -99,12 +106,13 @@ def sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Return the seconds that a piece of work takes, begun with nothing left to write."""
+def timed(work: Callable[[], object]) -> Measurement:
+    """Return what a piece of work takes, its children too, begun with nothing left to write."""
     os.sync()
-    started = perf_counter()
+    before, started = os.times(), perf_counter()
     work()
-    return perf_counter() - started
+    seconds, after = perf_counter() - started, os.times()
+    return Measurement(seconds, 0, sum(after[:4]) - sum(before[:4]))
 
 
 def run(root: Path, module: str, *arguments: str) -> str:

@@ -1,11 +1,8 @@
 """Commands and nights at size: many rejected records, many sources, many columns, many models.
 
-    python benchmarks/size.py rejects 1000000
-    python benchmarks/size.py sources 200
-    python benchmarks/size.py columns 5000
-    python benchmarks/size.py models 500
+    python benchmarks/size.py rejects=1000000 sources=200 columns=5000 models=500
 
-CPU seconds and peak memory of each command, in a project of its own in a temporary folder.
+Each kind is a project of its own in a temporary folder.
 """
 
 from __future__ import annotations
@@ -17,23 +14,24 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from figures import PRODUCT, report
+from processes import TOLD, measure, tell
+
 IMPORTS = "import pandera.pandas as pa\nfrom etl import Source\n\n"
 SALES = (
     f"{IMPORTS}class Sales(pa.DataFrameModel):\n    id: int = pa.Field(unique=True)\n"
     "    item: str = pa.Field(nullable=True)\n\n"
 )
-NIGHT = ["luigi", "--module", "etl", "Nightly"]
 
 
 def main() -> None:
-    """Make one of the projects, and print what its commands cost."""
+    """Make the projects, and measure their commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=list(MEASURES))
-    parser.add_argument("number", type=int)
-    options = parser.parse_args()
-    print("| command | CPU s | peak MB |\n| --- | --- | --- |")
-    with tempfile.TemporaryDirectory() as folder:
-        MEASURES[options.what](Path(folder), options.number)
+    parser.add_argument("kinds", nargs="+", help=f"a kind and how many, of {', '.join(MEASURES)}")
+    for kind, number in (text.split("=") for text in parser.parse_args().kinds):
+        with tempfile.TemporaryDirectory() as folder:
+            MEASURES[kind](Path(folder), int(number))
+    print(report(TOLD, [f"Whole commands, each run once; {os.cpu_count()} cores."]))
 
 
 def rejects(root: Path, number: int) -> None:
@@ -41,17 +39,18 @@ def rejects(root: Path, number: int) -> None:
     source = 'sales = Source(contract=Sales, files="sales/{date}.csv", max_reject_ratio=1)\n'
     rows = "".join(f"x{n},item number {n} of the shop\n" for n in range(number))
     write(root, SALES + source, {"sales/2024-03-01.csv": f"id,item\n{rows}"})
-    measure(root, NIGHT)
-    measure(root, ["etl", "quarantine", "sales"])
-    measure(root, ["etl", "quarantine", "export", "sales", str(root / "sales.csv")])
-    measure(root, ["etl", "quarantine", "discard", "sales", "--reason", "a benchmark"])
+    what = f"{number:,} rejects"
+    night(root, f"{what}: a night")
+    command(root, f"{what}: quarantine", ["etl", "quarantine", "sales"])
+    command(root, f"{what}: quarantine export", ["etl", "quarantine", "export", "sales", str(root / "sales.csv")])
+    command(root, f"{what}: quarantine discard", ["etl", "quarantine", "discard", "sales", "--reason", "a test"])
 
 
 def sources(root: Path, number: int) -> None:
     """Take one small delivery of each of that many sources."""
     lines = "".join(f's{n} = Source(contract=Sales, files="s{n}/{{date}}.csv")\n' for n in range(number))
     write(root, SALES + lines, {f"s{n}/2024-03-01.csv": "id,item\n1,a\n" for n in range(number)})
-    measure(root, NIGHT)
+    night(root, f"{number:,} sources: a night")
 
 
 def columns(root: Path, number: int) -> None:
@@ -61,7 +60,7 @@ def columns(root: Path, number: int) -> None:
     rows = [",".join(f"{row}" if n % 2 else f"t{row}" for n in range(number)) for row in range(1000)]
     text = "\n".join([",".join(f"c{n}" for n in range(number)), *rows, ""])
     write(root, f'{contract}wide = Source(contract=Wide, files="{{date}}.csv")\n', {"2024-03-01.csv": text})
-    measure(root, NIGHT)
+    night(root, f"{number:,} columns: a night")
 
 
 def models(root: Path, number: int) -> None:
@@ -73,10 +72,11 @@ def models(root: Path, number: int) -> None:
     rows = "".join(f"{n},item{n % 20}\n" for n in range(1000))
     source = 'sales = Source(contract=Sales, files="sales/{date}.csv")\n'
     write(root, SALES + source, {"sales/2024-03-01.csv": f"id,item\n{rows}"}, sql)
-    measure(root, NIGHT)
+    night(root, f"{number:,} models: first night")
     (root / "data/raw/sales/2024-03-02.csv").write_text("id,item\n5000,item1\n5001,new\n")
-    measure(root, NIGHT)
-    measure(root, ["etl", "diff"])
+    what = f"one new day of {number:,} models"
+    night(root, f"{what}: a night")
+    command(root, f"{what}: diff", ["etl", "diff"])
 
 
 def write(root: Path, contracts: str, raw: Mapping[str, str], sql: Mapping[str, str] | None = None) -> None:
@@ -90,19 +90,18 @@ def write(root: Path, contracts: str, raw: Mapping[str, str], sql: Mapping[str, 
     (root / "sql").mkdir(exist_ok=True)
 
 
-def measure(root: Path, command: list[str]) -> None:
-    """Run a command in the project, and print what it cost with all of its children."""
-    program = Path(sys.executable).with_name(command[0])
-    child = os.fork()
-    if not child:
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        os.chdir(root)
-        os.execv(program, [str(program), *command[1:]])
-    _, _, used = os.wait4(child, 0)
-    said = " ".join(command[:3]) if command[0] == "etl" else "a night"
-    print(f"| {said} | {used.ru_utime + used.ru_stime:.1f} | {used.ru_maxrss / 1024:,.0f} |", flush=True)
+def night(root: Path, workload: str, name: str = PRODUCT) -> None:
+    """Measure a night of the project."""
+    command(root, workload, ["luigi", "--module", "etl", "Nightly"], name)
+
+
+def command(root: Path, workload: str, words: list[str], name: str = PRODUCT) -> None:
+    """Measure a command in the project."""
+    program = Path(sys.executable).with_name(words[0])
+    # two files that differ end `etl diff` with 1
+    allowed = (0, 1) if words[1] == "diff" else (0,)
+    measurement = measure(name, [str(program), *words[1:]], {"ETL_PROJECT": str(root)}, allowed)
+    tell("once", workload, name, measurement)
 
 
 MEASURES: Mapping[str, Callable[[Path, int], None]] = {
