@@ -104,6 +104,11 @@ def _with(
     return found
 
 
+def is_sampled_whole(rows: int) -> bool:
+    """Return whether the sample of a part of so many rows is all of them."""
+    return rows <= _LEAST
+
+
 def sampling(rows: int) -> int:
     """Return what the hash of a row's number is divisible by, if it is in the sample of so many rows."""
     size = max(_LEAST, min(rows // _SHARE, _MOST))
@@ -140,8 +145,8 @@ def _counted_at_once(
     con: duckdb.DuckDBPyConnection, asked: Asked, wanted: Mapping[str, Aggregates]
 ) -> dict[Day, dict[str, dict[str, Any]]]:
     selected = [sql for found in wanted.values() for sql in found.facts.values()]
-    where = _where(asked, list(asked.parts))
-    items = ", ".join([_day(asked), "count(*)", *asked.measures.values(), *selected])
+    where = in_parts(asked, list(asked.parts))
+    items = ", ".join([of_day(asked), "count(*)", *asked.measures.values(), *selected])
     group = " group by 1" if asked.partition else ""
     query = f"select {items} from {qualified(asked.table)} where {where}{group}"
     found = {}
@@ -150,17 +155,20 @@ def _counted_at_once(
         own: dict[str, Any] = {"rows": rows}
         if asked.measures:
             own["measures"] = {name: _rounded(next(values)) for name in asked.measures}
-        facts = {name: _facts(rows, {fact: next(values) for fact in what.facts}) for name, what in wanted.items()}
+        facts = {
+            name: facts_of(rows, {fact: next(values) for fact in what.facts}) for name, what in wanted.items()
+        }
         found[day] = {"": own, **facts}
     return found
 
 
-def _day(asked: Asked) -> str:
+def of_day(asked: Asked) -> str:
+    """Return the SQL of what tells the part that a row is in."""
     return identifier(asked.partition) if asked.partition else "null::date"
 
 
-def _facts(rows: int, found: dict[str, Any]) -> dict[str, Any]:
-    """Return facts as they are kept, of the aggregates over a column."""
+def facts_of(rows: int, found: dict[str, Any]) -> dict[str, Any]:
+    """Return facts as they are kept, of the aggregates over a column, which it takes from `found`."""
     values = found.pop("values")
     facts = {"rows": rows, "nulls": rows - values, "approx_distinct": min(found.pop("approx_distinct"), values)}
     lengths = [found.pop(name, None) for name in ("shortest", "length", "longest")]
@@ -197,7 +205,7 @@ def _sampled(
         for day, sample in by_day.items():
             values = list(zip(*sample, strict=True))[1:]
             for (name, what), own in zip(columns.items(), values, strict=True):
-                found[day, name] = _of_sample(what, own)
+                found[day, name] = of_sample(what, own)
     return found
 
 
@@ -206,16 +214,18 @@ def _sample(asked: Asked, columns: Mapping[str, Aggregates], step: int, days: Se
     if any(name.lower() == row for name, _ in asked.columns):
         # a column of that name hides the row's number
         source, row = f"(select *, row_number() over () as _etl_row from {source})", "_etl_row"
-    items = ", ".join([_day(asked), *(found.sampled for found in columns.values())])
+    items = ", ".join([of_day(asked), *(found.sampled for found in columns.values())])
     is_in = f" and hash({row}) % {step} = 0" if step > 1 else ""
-    return f"select {items} from {source} where {_where(asked, days)}{is_in}"
+    return f"select {items} from {source} where {in_parts(asked, days)}{is_in}"
 
 
-def _where(asked: Asked, days: Sequence[Day]) -> str:
+def in_parts(asked: Asked, days: Sequence[Day]) -> str:
+    """Return the SQL condition that a row is in some of the parts."""
     return f"({' or '.join(on_days(asked.partition, days))})" if asked.partition else "true"
 
 
-def _of_sample(what: Aggregates, sample: Sequence[Any]) -> dict[str, Any]:
+def of_sample(what: Aggregates, sample: Sequence[Any]) -> dict[str, Any]:
+    """Return what is said of the sampled values of a column."""
     values = [value for value in sample if value is not None]
     if not (size := len(values)):
         return {}

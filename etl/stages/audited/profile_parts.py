@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -60,27 +61,26 @@ def _content(held: Held) -> str:
 
 
 def changed_parts(wanted: Iterable[Wanted], noted: Mapping[Part, Noted]) -> Iterator[Wanted]:
-    """Yield the parts that have no profile of what they hold now.
+    """Yield the parts of all tables that have no profile of what they hold now.
 
     A table without partitions that is what it was on the night before gets no other: nights without anything new
     would be the measure of the next.
     """
-    known = {(part.table_name, part.partition): found.basis for part, found in _by_day(noted) if part.partition}
+    known: dict[tuple[str, str], str] = {}
+    nights: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for part, found in noted.items():
+        if part.partition:
+            known[part[:2]] = found.basis
+        else:
+            nights[part.table_name].append((part.day, found.basis))
     for item in wanted:
         table, partition, night = item.part
         if partition:
-            is_known = known.get((table, partition)) == item.basis
+            basis = known.get((table, partition))
         else:
-            before = [
-                found.basis for part, found in _by_day(noted) if part[:2] == (table, "") and part.day <= night
-            ]
-            is_known = before[-1:] == [item.basis]
-        if not is_known:
+            _, basis = max((before for before in nights[table] if before[0] <= night), default=("", None))
+        if basis != item.basis:
             yield item
-
-
-def _by_day(noted: Mapping[Part, Noted]) -> list[tuple[Part, Noted]]:
-    return sorted(noted.items(), key=lambda item: item[0].day)
 
 
 def useless_parts(

@@ -8,7 +8,7 @@ the measure of the next. build.duckdb has tonight's too, as etl.profiles.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,9 +23,10 @@ from etl.ledger.profiles import Part, Profiles, Row
 from etl.models import Columns
 from etl.stages.audited import profile_table
 from etl.stages.audited.candidate import Candidate
-from etl.stages.audited.measured import Asked, as_json, measured
+from etl.stages.audited.measured import Asked, as_json
+from etl.stages.audited.measured_together import measured_together
 from etl.stages.audited.profile_parts import Wanted, changed_parts, useless_parts, wanted_parts
-from etl.stages.warehouse import Held, columns_of, held_parts
+from etl.stages.warehouse import Day, Held, columns_of, held_parts
 
 if TYPE_CHECKING:
     import duckdb
@@ -67,10 +68,9 @@ class NightProfiles:
         noted = store.noted()
         known = {part[:2] for part in noted}
         wanted = {table: self._wanted(table, known) for table in self._tables}
-        fresh = {table: list(changed_parts(parts, noted)) for table, parts in wanted.items()}
-        every = [item for parts in fresh.values() for item in parts]
-        self._gone = list(useless_parts(noted, wanted, every, self.limit))
-        self._rows = [row for table, parts in fresh.items() if parts for row in self._profiled(table, parts)]
+        fresh = list(changed_parts((item for parts in wanted.values() for item in parts), noted))
+        self._gone = list(useless_parts(noted, wanted, fresh, self.limit))
+        self._rows = list(self._profiled(fresh))
         others = {*self._gone, *(row.part for row in self._rows)}
         lacking = profile_table.lacking(self.con, {p: found for p, found in noted.items() if p not in others})
         profile_table.write(self.con, self._gone, [*store.rows(lacking), *self._rows])
@@ -143,17 +143,21 @@ class NightProfiles:
             measures={name: sql for audit in own for name, sql in audit.measures},
         )
 
-    def _profiled(self, table: str, parts: Sequence[Wanted]) -> list[Row]:
-        asked, by_day = self._asked(table), {item.day: item for item in parts}
-        sizes = {item.day: self._size(table) if item.rows is None else item.rows for item in parts}
-        rows = []
-        for day, facts in measured(self.con, asked.of(sizes)).items():
-            item = by_day[day]
-            table_name, partition, night = item.part
-            for name, known in facts.items():
-                known = known if name else {**known, "basis": item.basis}
-                rows.append(Row(table_name, partition, name, self.run_id, night, as_json(known)))
-        return rows
+    def _profiled(self, parts: Sequence[Wanted]) -> Iterator[Row]:
+        by_table: dict[str, dict[Day, Wanted]] = defaultdict(dict)
+        for item in parts:
+            by_table[item.part.table_name][item.day] = item
+        asked = [self._asked(table).of(self._sizes(table, found.values())) for table, found in by_table.items()]
+        for found, days in zip(by_table.values(), measured_together(self.con, asked), strict=True):
+            for day, facts in days.items():
+                item = found[day]
+                table, partition, night = item.part
+                for name, known in facts.items():
+                    known = known if name else {**known, "basis": item.basis}
+                    yield Row(table, partition, name, self.run_id, night, as_json(known))
+
+    def _sizes(self, table: str, parts: Iterable[Wanted]) -> dict[Day, int]:
+        return {item.day: self._size(table) if item.rows is None else item.rows for item in parts}
 
     def _size(self, table: str) -> int:
         return int(self.con.execute(f"select count(*) from {qualified(table)}").fetchall()[0][0])

@@ -56,13 +56,13 @@ def parts(project: Project) -> set[tuple[str, str]]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     """Return what is looked at from now on: tables with their partitions."""
     looked: list[tuple[str, list[str]]] = []
-    measured = profiled.measured
+    measured = profiled.measured_together
 
-    def noting(con: Any, what: Any) -> Any:
-        looked.append((what.table, sorted(map(str, what.parts))))
-        return measured(con, what)
+    def noting(con: Any, tables: Any) -> Any:
+        looked.extend((asked.table, sorted(map(str, asked.parts))) for asked in tables)
+        return measured(con, tables)
 
-    monkeypatch.setattr(profiled, "measured", noting)
+    monkeypatch.setattr(profiled, "measured_together", noting)
     return looked
 
 
