@@ -106,7 +106,8 @@ def figures() -> str:
                 beside.setdefault(row["workload"], []).append(f"{times:.2f} x {row['name']}")
                 when.add(f"{measured['when']} (load {measured['load']:.0f})")
         for workload, others in beside.items():
-            took = (f"{ours[workload]['cpu_seconds']:.1f} s", f"{ours[workload]['peak_mb']:.0f} MB")
+            peak = ours[workload]["peak_mb"]
+            took = (f"{ours[workload]['cpu_seconds']:.1f} s", f"{peak:.0f} MB" if peak else "")
             rows.append((workload, *took, ", ".join(others)))
     table = _table(("work", "CPU of etl", "memory", "CPU beside others"), rows)
     return f"{table}\n\nMeasured on 2 cores on {', '.join(sorted(when))}."

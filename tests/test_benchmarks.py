@@ -46,3 +46,27 @@ def test_the_page_of_results_is_what_was_measured(benchmark):
     lines = bench.page(json.loads(bench.RECORD.read_text()))
     assert bench.RESULTS.read_text() == "\n".join(lines) + "\n", "type `make bench`"
     assert not any(word in bench.RESULTS.read_text() for word in ("--work", "It failed."))
+
+
+def test_a_goal_is_a_share_of_another_an_amount_or_so_much_more_for_each(benchmark):
+    goals, figures = benchmark("goals"), benchmark("figures")
+    rows = [
+        {"workload": "copy", "name": "etl", "cpu_seconds": 3.0, "seconds": 9.0, "peak_mb": 300.0},
+        {"workload": "copy", "name": "etl", "cpu_seconds": 5.0, "seconds": 1.0, "peak_mb": 500.0},
+        {"workload": "copy", "name": "cp", "cpu_seconds": 2.0, "seconds": 1.0, "peak_mb": 100.0},
+        {"workload": "twice", "name": "cp", "cpu_seconds": 8.0, "seconds": 1.0, "peak_mb": 100.0},
+    ]
+    found = figures.medians(rows)
+
+    def value(**asked):
+        goal = goals.Goal("copy", 1, **asked)
+        return goal.value(found, goal.of)
+
+    assert found["copy", "etl"]["rounds"] == 2
+    assert value(other="cp") == 2
+    assert value(other="cp", of=goals.WALL) == 5
+    assert value(other="cp", beside="twice") == 0.5
+    assert value(other="cp", each=1000) == 2
+    assert value(of=goals.MEMORY) == 400
+    assert value(other="rsync") is None
+    assert goals.Goal("else", 1).value(found, goals.CPU) is None
