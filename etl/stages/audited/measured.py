@@ -127,7 +127,7 @@ def _counted(con: duckdb.DuckDBPyConnection, asked: Asked) -> dict[Day, dict[str
         facts = aggregates("v", type, is_personal=is_personal).facts
         for day, place, *values in con.execute(_stacked(asked, names, facts.values())).fetchall():
             rows = found[day][""]["rows"]
-            found[day][names[place]] = _facts(rows, dict(zip(facts, values, strict=True)))
+            found[day][names[place]] = facts_of(rows, dict(zip(facts, values, strict=True)))
     return found
 
 
@@ -135,8 +135,8 @@ def _stacked(asked: Asked, names: Sequence[str], facts: Iterable[str]) -> str:
     """Return the query for facts of the columns of one type, stacked as `v`, by day and place of the name."""
     columns = ", ".join(map(identifier, names))
     stacked = (
-        f"select {_day(asked)} as d, unnest(range({len(names)})) as n, unnest([{columns}]) as v "
-        f"from {qualified(asked.table)} where {_where(asked, list(asked.parts))}"
+        f"select {of_day(asked)} as d, unnest(range({len(names)})) as n, unnest([{columns}]) as v "
+        f"from {qualified(asked.table)} where {in_parts(asked, list(asked.parts))}"
     )
     return f"select d, n, {', '.join(facts)} from ({stacked}) group by all"
 

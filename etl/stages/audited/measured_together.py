@@ -75,7 +75,7 @@ def _of_small(con: duckdb.DuckDBPyConnection, small: Mapping[int, Asked]) -> dic
     columns: dict[_Kind, list[_Column]] = defaultdict(list)
     for place, asked in small.items():
         for name, type in asked.columns:
-            columns[_Kind(type, name.lower() in asked.personal)].append(_Column(place, asked, name))
+            columns[_Kind(type, asked.hides(name))].append(_Column(place, asked, name))
     known: dict[tuple[int, Day, str], dict[str, Any]] = {}
     for kind, every in columns.items():
         for some in _chunks(every):
