@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -46,6 +46,10 @@ class SmallText:
         """Yield the records."""
         data = self._data[self._start :].replace(b"\r\n", b"\n")
         yield Block(data if data.endswith(b"\n") else data + b"\n", self.sound, is_scanned=False)
+
+    def blank(self) -> Sequence[str]:
+        """Return no column: every record has a cell for each."""
+        return ()
 
     def close(self) -> None:
         """Let go of the text."""
