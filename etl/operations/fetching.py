@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from etl.errors import ConfigError, unknown
@@ -13,6 +13,7 @@ from etl.plan.definitions import definitions
 from etl.project import load_project
 from etl.project.secret import use_environment
 from etl.run.fetching import fetch_one, groups, shared_by
+from etl.sources import Source
 
 
 def fetch_now(
@@ -44,6 +45,7 @@ def fetch_now(
         asked = {name: source for name, source in sources.items() if not names or name in names}
         if since is not None and (wrong := [n for n, s in asked.items() if s.fetch.mode != "cursor"]):
             raise ConfigError(f"--since is for sources with a cursor, and {wrong[0]} has none. Name the others.")
+        _check_once(asked, full=full, since=since)
         found = []
         for group in groups(asked):
             with shared_by([asked[name] for name in group], project.settings.retries) as shared:
@@ -52,3 +54,14 @@ def fetch_now(
                     options = {"full": full, "since": since, "shared": shared}
                     found.append(fetch_one(project, ledger, asked[name], today, run_id="", **options))
         return found
+
+
+def _check_once(sources: Mapping[str, Source], *, full: bool, since: str | None) -> None:
+    """Raise ConfigError for a source whose rows are never to come twice, if they would."""
+    for name, source in sources.items():
+        is_once = source.fetch.mode == "cursor" and not source.fetch.repeats_rows
+        if is_once and (full or since is not None):
+            raise ConfigError(
+                f"{name} brings each row once, and {'--full' if full else '--since'} would bring rows again, so "
+                f"that models hold them twice. Move its files out of data/fetched/{name} before, or name others."
+            )

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from etl.errors import ConfigError
 from etl.ledger import Ledger, fingerprint
+from etl.ledger.fetches import FAILED, fetches
 from etl.ledger.keys import extract_key
 from etl.models.seeds import FOLDER
 from etl.plan.definitions import definitions
@@ -74,6 +75,8 @@ def _look(project: Project, ledger: Ledger, source: Source, moment: datetime) ->
 
 def _why(project: Project, ledger: Ledger, source: Source, wanted: date, day: date) -> str:
     """Return why the delivery of a day is not there; empty if it is, or was taken before it went away."""
+    if source.is_asked_each_night:
+        return _why_unasked(project, ledger, source, day)
     found = raw.look(source, source.root(project), wanted, time.time_ns())
     if source.is_dated:
         if wanted in found.complete or ledger.receipt(extract_key(source.name, wanted)):
@@ -85,6 +88,18 @@ def _why(project: Project, ledger: Ledger, source: Source, wanted: date, day: da
     zone = ZoneInfo(project.settings.timezone)
     newest = max(datetime.fromtimestamp(file.path.stat().st_mtime, zone) for file in files)
     return "" if newest.date() >= day else f"its file is of {newest:%Y-%m-%d %H:%M}"
+
+
+def _why_unasked(project: Project, ledger: Ledger, source: Source, day: date) -> str:
+    """Return why it is not known what a source has to say of a day: nothing new is an answer too."""
+    row = fetches(ledger).get(source.name)
+    if row is None:
+        return "it was never fetched"
+    zone = ZoneInfo(project.settings.timezone)
+    asked = datetime.fromisoformat(row.looked_at).astimezone(zone)
+    if row.outcome == FAILED:
+        return f"it could not be fetched at {asked:%Y-%m-%d %H:%M}: {row.message.rstrip('.')}"
+    return "" if asked.date() >= day else f"it was fetched last at {asked:%Y-%m-%d %H:%M}"
 
 
 def _tell(

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from etl import engine
-from etl.errors import EtlError, FetchError, LedgerError, counted, sentence
+from etl.errors import DeadlinePassed, EtlError, FetchError, LedgerError, counted, sentence
 from etl.ledger import Ledger, now
 from etl.ledger.fetches import FAILED, LANDED, UNCHANGED, FetchRow, fetches, write_fetch
 from etl.ledger.history import StepId
@@ -30,15 +30,30 @@ def fetch_in_run(run: ActiveRun, names: Sequence[str], day: date) -> None:
     sources = [run.plan.catalog.sources[name] for name in names]
     with shared_by(sources, run.project.settings.retries) as shared:
         for source in sources:
-            with recording.recorded(run, recording.FETCH, [source.name]):
-                row = fetch_one(run.project, run.ledger, source, day, run_id=run.row.run_id, shared=shared)
-            step = StepId(recording.FETCH, source.name)
-            with suppress(LedgerError):
-                if row.outcome == FAILED:
-                    run.history.fail(run.row.run_id, {step: row.message})
-                else:
-                    run.history.brought(run.row.run_id, step, rows=row.rows, bytes=row.bytes, did=told(row))
+            _note(run, source, _asked(run, source, day, shared))
             run.doing = None
+
+
+def _asked(run: ActiveRun, source: Source, day: date, shared: Any) -> FetchRow:
+    try:
+        with recording.recorded(run, recording.FETCH, [source.name]):
+            return fetch_one(run.project, run.ledger, source, day, run_id=run.row.run_id, shared=shared)
+    except DeadlinePassed as error:
+        said = f"{source.name}: {str(error).splitlines()[0]}"
+        row = FetchRow(
+            source=source.name, run_id=run.row.run_id, looked_at=now(), seconds=0, outcome=FAILED, message=said
+        )
+        write_fetch(run.ledger, row)
+        return row
+
+
+def _note(run: ActiveRun, source: Source, row: FetchRow) -> None:
+    step = StepId(recording.FETCH, source.name)
+    with suppress(LedgerError):
+        if row.outcome == FAILED:
+            run.history.fail(run.row.run_id, {step: row.message})
+        else:
+            run.history.brought(run.row.run_id, step, rows=row.rows, bytes=row.bytes, did=told(row))
 
 
 def fetch_one(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.errors import counted, few
 from etl.ledger import FAILED, Ledger, Run, fingerprint
-from etl.ledger.keys import UNDELIVERED
+from etl.ledger.keys import UNDELIVERED, UNFETCHED
 from etl.ledger.notices import Incident, durations, last_step, runs_of
 from etl.reports.notices.causes import (
     CHECK,
@@ -52,6 +52,8 @@ def causes_of(
     notes = row.summary.get("notes", {})
     problems = ledger.problems(row.run_id)
     found: list[Cause] = []
+    unfetched = [message for step, message in problems if step == UNFETCHED]
+    problems = [problem for problem in problems if problem[0] != UNFETCHED]
     if row.outcome in ("failed", ""):
         checks = {name: check for name, check in ledger.checks().items() if check.run_id == row.run_id}
         found += failures(problems, checks) or [_unexplained(row)]
@@ -63,6 +65,9 @@ def causes_of(
     found += grouped(LATE, [(name, f"late since {day}") for name, day in late.items()], "To see it: etl status")
     found += grouped(
         NOTE, [(name, text) for name, texts in notes.items() for text in texts], "To see it: etl status"
+    )
+    found += grouped(
+        NOTE, [(m.partition(": ")[0], m.partition(": ")[2]) for m in unfetched], "To ask again: etl fetch"
     )
     if plan is not None:
         found += warnings_of(ledger.checks())

@@ -77,7 +77,9 @@ def _time(published: Mapping[str, str] | None) -> str:
 def _problems(night: Mapping[str, Any]) -> Markup | None:
     if not night["problems"]:
         return None
-    return parts.section("What failed, and what to do next", [_problem(problem) for problem in night["problems"]])
+    is_warning = all(problem["step"] == "fetch" for problem in night["problems"])
+    title = "What could not be fetched, and what to do next" if is_warning else "What failed, and what to do next"
+    return parts.section(title, [_problem(problem) for problem in night["problems"]])
 
 
 def _problem(problem: Mapping[str, Any]) -> Markup:

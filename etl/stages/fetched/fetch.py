@@ -154,6 +154,8 @@ def _told(source: Source, error: Exception, kind: str = "") -> EtlError:
     """Return what is said of a fetch that failed, without anything secret, and without the rest of a long text."""
     if is_full_disk(error):
         text = f"the disk is full: {error}. Make room. Nothing was landed; the next one begins where this one did."
+    elif isinstance(error, PermissionError | FileNotFoundError) and error.filename:
+        text = f"{error.filename}: {error.strerror}. Fix it, or its permissions."
     else:
         text = masked(f"{kind}{error}".strip() or type(error).__name__, source.fetch.variables)
     text = sentence(text if text.startswith(f"{source.name}: ") else f"{source.name}: {text}")

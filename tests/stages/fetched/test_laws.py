@@ -3,14 +3,17 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from etl.errors import AlreadyRunning, FetchError
+import etl
+from etl.errors import AlreadyRunning, ContractError, FetchError
 from etl.ledger import Ledger
 from etl.ledger.lock import take_lock
 from etl.operations.fetching import fetch_now
@@ -20,7 +23,9 @@ from etl.sources import Source
 from etl.sources.fetches import FETCHES, fetch_class, fetch_from, fetch_to
 from etl.stages import fetched
 from etl.stages.fetched import landing, manifests, newest_manifest
-from tests.support import tiny
+from etl.stages.fetched.fetch import kind_of
+from tests.support import options, tiny
+from tests.support.pages import PAGES
 from tests.support.senders import MAKERS, Row, Sender
 
 DAY = date(2024, 3, 1)
@@ -87,13 +92,12 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
             monkeypatch.setenv(variable, value)
         declared = f"orders = Source(contract=Orders, fetch={sender.fetch}, {sender.options})"
         contracts = f"{CONTRACTS}\n{sender.contracts}\n{declared}\n"
-        project = tiny.project(
-            tmp_path / "project", contracts, {"marts/orders.sql": PLAIN}, {}, "threads = 1\nretries = 0\n"
-        )
+        project = tiny.project(tmp_path / "project", contracts, {}, {}, "threads = 1\nretries = 0\n")
         monkeypatch.setenv("ETL_PROJECT", str(project.root))
         found = Shop(project, sender)
-        if found.source.fetch.repeats_rows:
-            (project.sql / "marts/orders.sql").write_text(MERGE)
+        (project.sql / "marts").mkdir()
+        repeats = found.source.fetch.repeats_rows
+        (project.sql / "marts/orders.sql").write_text(MERGE if repeats else PLAIN)
         sender.hold(ROWS)
         yield found
 
@@ -302,3 +306,74 @@ def test_a_library_that_is_missing_is_said_with_how_to_install_it(
     monkeypatch.setitem(sys.modules, shop.sender.library, None)
     with pytest.raises(FetchError, match=r"pip install 'etl\[\w+\]'"):
         shop.fetch()
+
+
+def test_files_that_are_too_old_are_deleted_if_that_is_declared_but_for_the_newest(shop: Shop) -> None:
+    if shop.source.fetch.mode == "cursor":
+        with pytest.raises(ContractError, match="keep_days would lose rows"):
+            replace(shop.source.fetch, keep_days=5)
+        return
+    source = shop.source
+    days = [date(2024, 3, 1), date(2024, 3, 2), date(2024, 3, 20)]
+    for day, rows in zip(days, (ROWS, CHANGED, ROWS), strict=True):
+        shop.sender.hold(rows)
+        source.fetch = replace(source.fetch, keep_days=5 if day == days[-1] else None)
+        fetched.fetch(shop.project, source, day)
+    assert [found.day for found, _ in manifests(source, shop.project.fetched)] == [days[-1]]
+    source.fetch = replace(source.fetch, keep_days=1)
+    assert fetched.fetch(shop.project, source, date(2025, 1, 1)).forgotten == ()
+    assert shop.holds(ROWS, days[-1])
+
+
+def test_a_fetch_that_takes_too_long_is_ended(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = shop.source
+    source.fetch = replace(source.fetch, time_limit="0.2 seconds")
+    kind = kind_of(source)
+    monkeypatch.setattr(kind, "fetch", lambda asked, landing: time.sleep(600))
+    with pytest.raises(FetchError, match=r"orders: the fetch takes longer than its time_limit, 0.2 seconds"):
+        fetched.fetch(shop.project, source, DAY)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert shop.files == []
+
+
+def test_a_folder_that_may_not_be_written_to_is_said(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(written: Path, target: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(target))
+
+    monkeypatch.setattr(landing, "put", refuse)
+    with pytest.raises(FetchError, match=r"orders: .*data/fetched.*: Permission denied. Fix it"):
+        shop.fetch()
+    assert shop.files == []
+
+
+def test_what_is_fetched_lands_on_another_disk_too(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = landing.put
+
+    def put(written: Path, target: Path) -> None:
+        if shop.project.fetching_aside in written.parents:
+            raise OSError(18, "Invalid cross-device link")
+        real(written, target)
+
+    monkeypatch.setattr(landing, "put", put)
+    shop.fetch()
+    assert shop.holds(ROWS)
+    assert shop.left == []
+
+
+@pytest.mark.parametrize("name", FETCHES)
+def test_its_options_are_fields_with_a_comment_each_and_rows_of_a_page(name: str) -> None:
+    kind = fetch_class(name)
+    said, given = options.comments(kind), options.options(kind)
+    assert set(given) - set(said) == set(), "Write a comment above each option."
+    assert all(text.endswith(".") for text in said.values())
+    assert getattr(etl, name) is kind and name in etl.__all__
+    pages = "".join(path.read_text() for path in PAGES)
+    assert [option for option in given if options.row(kind, option) not in pages] == []
+
+
+@pytest.mark.parametrize("text", ["2 h", "0 hours", "-1 hours", "forever", ""])
+@pytest.mark.parametrize("name", FETCHES)
+def test_a_time_limit_is_a_time(name: str, text: str, shop: Shop) -> None:
+    if type(shop.source.fetch).__name__ == name:
+        with pytest.raises(ContractError, match="is not a time such as"):
+            replace(shop.source.fetch, time_limit=text)
