@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from configparser import ConfigParser
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -62,7 +63,7 @@ class Project:
     def sql(self) -> Path:
         return self.root / self.settings.sql
 
-    @property
+    @cached_property
     def data(self) -> Path:
         return self.root / self.settings.data
 
@@ -80,11 +81,11 @@ class Project:
         """Whether it fetches; an environment without a raw/ of its own reads what the usual one has fetched."""
         return not self.fetching
 
-    @property
+    @cached_property
     def lake(self) -> Path:
         return self.data / "lake"
 
-    @property
+    @cached_property
     def quarantine(self) -> Path:
         return self.data / "quarantine"
 
@@ -138,7 +139,7 @@ class Project:
     def lock(self) -> Path:
         return self.data / ".lock"
 
-    @property
+    @cached_property
     def scratch(self) -> Path:
         """Half-written files; beside their final places, so that a rename moves them there."""
         return self.data / ".scratch"

@@ -16,6 +16,7 @@ from etl.stages.lake.place import Extracted, Extraction, origin, scratch_file
 
 if TYPE_CHECKING:
     from etl.stages.lake.judge import Judge, Judged
+    from etl.stages.lake.lake_file import Layout
 
 #: Deliveries are judged together up to this size.
 _GROUP_BYTES = 2 << 20
@@ -55,7 +56,7 @@ class _Taking:
 
     def __init__(self, extraction: Extraction, judge: Judge) -> None:
         self._extraction, self._judge = extraction, judge
-        self._repeated: list[str] | None = None
+        self._layout: Layout | None = None
 
     def taken(self, asker: Asker, group: _Group) -> Sequence[Extracted | None]:
         """Return what was extracted of each delivery of a group."""
@@ -93,7 +94,7 @@ class _Taking:
         import pyarrow as pa
 
         from etl.stages.lake.judge import placed
-        from etl.stages.lake.lake_file import LakeFile, repeated_columns
+        from etl.stages.lake.lake_file import LakeFile, layout_of
 
         delivery, source = opening.delivery, self._extraction.source
         tables, first = [], 0
@@ -101,9 +102,9 @@ class _Taking:
             part = rows.slice(first, file.records)
             tables.append(placed(part, source, delivery.date, file.file.name, len(opening.inputs) > 1))
             first += file.records
-        placed_rows = pa.concat_tables(tables)
-        if self._repeated is None:
-            self._repeated = repeated_columns(placed_rows)
+        placed_rows = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
+        if self._layout is None:
+            self._layout = layout_of(placed_rows)
         extracted = Extracted(
             delivery=delivery,
             records=opening.records,
@@ -113,7 +114,8 @@ class _Taking:
             warnings=dict(judged.warnings.get(number, {})),
         )
         assert extracted.rows_file is not None
-        with LakeFile(extracted.rows_file, self._repeated) as written:
-            written.write(placed_rows)
+        with LakeFile(extracted.rows_file, self._layout) as written:
+            # to count the bytes of a slice takes as long as a tenth of all this
+            written.write(placed_rows, delivery.size)
             written.finish(origin(self._extraction, extracted))
         return extracted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,11 +24,18 @@ _TEXT = pa.string()
 _REPEATS = 20
 
 
+class Layout(NamedTuple):
+    """How the columns of files are written: those that have a dictionary, and those whose extremes are told."""
+
+    repeated: Sequence[str]
+    measured: Sequence[str]
+
+
 class LakeFile:
     """Writes rows to a file at `path`; what it says of itself is told to finish()."""
 
-    def __init__(self, path: Path, repeated: Sequence[str] | None = None) -> None:
-        self._path, self._repeated = path, repeated
+    def __init__(self, path: Path, layout: Layout | None = None) -> None:
+        self._path, self._layout = path, layout
         self._writer: pq.ParquetWriter | None = None
         self._sink: pa.NativeFile | None = None
         self._waiting: list[pa.Table] = []
@@ -44,11 +52,11 @@ class LakeFile:
         if kind:
             self._path.unlink(missing_ok=True)
 
-    def write(self, rows: pa.Table) -> None:
-        """Write rows, now or with those that follow."""
+    def write(self, rows: pa.Table, bytes: int | None = None) -> None:
+        """Write rows, now or with those that follow; they take so many `bytes`, if that is known."""
         self._waiting.append(rows)
         self._rows += rows.num_rows
-        self._bytes += rows.nbytes
+        self._bytes += rows.nbytes if bytes is None else bytes
         if self._rows >= GROUP_ROWS or self._bytes >= _GROUP_BYTES:
             self._flush(is_last=False)
 
@@ -59,12 +67,13 @@ class LakeFile:
         self._writer.add_key_value_metadata(dict(metadata))
         self._writer.close()
         if isinstance(self._sink, pa.BufferOutputStream):
-            self._path.write_bytes(self._sink.getvalue())
+            with open(self._path, "wb", buffering=0) as file:
+                file.write(self._sink.getvalue())
 
     def _flush(self, is_last: bool) -> None:
         rows = self._waiting[0] if len(self._waiting) == 1 else pa.concat_tables(self._waiting)
         if self._writer is None:
-            repeated = repeated_columns(rows) if self._repeated is None else self._repeated
+            layout = self._layout or layout_of(rows)
             # a small file is written at once: every part of each column would be a call of its own
             is_small = is_last and self._bytes <= _SMALL_BYTES
             self._sink = pa.BufferOutputStream() if is_small else pa.OSFile(str(self._path), "wb")
@@ -72,8 +81,8 @@ class LakeFile:
                 self._sink,
                 rows.schema,
                 compression="snappy",
-                use_dictionary=list(repeated),
-                write_statistics=[field.name for field in rows.schema if not _is_text(field.type)],
+                use_dictionary=layout.repeated,
+                write_statistics=layout.measured,
                 store_decimal_as_integer=True,
                 store_schema=False,
             )
@@ -101,7 +110,12 @@ def without(path: Path, positions: np.ndarray, metadata: Mapping[str, str]) -> N
     aside.replace(path)
 
 
-def repeated_columns(rows: pa.Table) -> list[str]:
+def layout_of(rows: pa.Table) -> Layout:
+    """Return the layout of files of such rows."""
+    return Layout(_repeated(rows), [field.name for field in rows.schema if not _is_text(field.type)])
+
+
+def _repeated(rows: pa.Table) -> list[str]:
     """Return the columns whose values come often enough for a dictionary, by the first rows."""
     first = rows.slice(0, GROUP_ROWS)
     columns = zip(first.column_names, first.columns, strict=True)

@@ -95,6 +95,17 @@ class Extraction:
         """The fingerprint of the source's definition."""
         return definition(self.source, self.project.settings.timezone)
 
+    @cached_property
+    def cleaned(self) -> dict[str, list[str]]:
+        """What is cleaned of the cells of each column."""
+        return described({column.name: column.clean for column in self.source.contract.columns})
+
+    @cached_property
+    def notes(self) -> str:
+        """What the contract says of its columns, as JSON; empty if it says nothing."""
+        notes = self.source.contract.notes()
+        return json.dumps(notes, ensure_ascii=False) if notes else ""
+
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open another connection to the same database, for a thread of its own."""
@@ -250,9 +261,9 @@ def origin(extraction: Extraction, extracted: Extracted) -> dict[str, str]:
         "fingerprint": extraction.content[extracted.delivery.date],
         "facts": json.dumps(_facts(extraction, extracted)),
     }
-    if notes := extraction.source.contract.notes():
+    if extraction.notes:
         # DuckDB's COPY writes no metadata of single fields
-        values["columns"] = json.dumps(notes, ensure_ascii=False)
+        values["columns"] = extraction.notes
     return values
 
 
@@ -267,7 +278,7 @@ def _facts(extraction: Extraction, extracted: Extracted) -> dict[str, Any]:
         "skipped": extracted.told.skipped,
         "skips": list(extracted.told.notes),
         "warnings": extracted.warnings,
-        "cleaned": described({column.name: column.clean for column in extraction.source.contract.columns}),
+        "cleaned": extraction.cleaned,
         **_applied(extracted),
     }
 
