@@ -136,7 +136,7 @@ def _is_new(landing: Landing, manifest: Manifest) -> bool:
         return True
     if asked.fetch.mode == "cursor":
         is_further = manifest.to != before.to or asked.full
-        return is_further or not holds(landing.project, writer.path, path)
+        return is_further or not holds(landing.project, writer.path, path, asked.fetch.cursor_column)
     return not same_rows(landing.project, writer.path, path)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from etl import engine
 from etl.engine import quoting
 from etl.engine.exact import exact
-from etl.engine.quoting import identifier
+from etl.engine.quoting import identifier, literal
 from etl.engine.row_hashes import row_hashes
 from etl.project import Project
 
@@ -30,8 +30,12 @@ def same_rows(project: Project, one: Path, other: Path) -> bool:
         return _hash(con, one) == _hash(con, other)
 
 
-def holds(project: Project, rows: Path, earlier: Path) -> bool:
-    """Return whether an earlier file holds every row of another one, as often."""
+def holds(project: Project, rows: Path, earlier: Path, cursor: str = "") -> bool:
+    """Return whether an earlier file holds every row of another one, as often.
+
+    Rows are the same only with the same `cursor`, if that is a column: of the earlier file no more is read than what
+    lies after the least one.
+    """
     if rows.suffix != ".parquet":
         return _same_lines(project, rows, earlier)
     if not _same_schema(rows, earlier):
@@ -39,7 +43,12 @@ def holds(project: Project, rows: Path, earlier: Path) -> bool:
     with engine.in_memory(project) as con:
         columns = _columns(con, rows)
         values = ", ".join(exact(con, type, identifier(name)) for name, type in columns)
-        query = f"select {values} from {_read(rows)} except all select {values} from {_read(earlier)}"
+        among = _read(earlier)
+        if cursor in [name for name, _ in columns]:
+            least = con.execute(f"select min({identifier(cursor)}) from {_read(rows)}").fetchall()[0][0]
+            is_near = f"{identifier(cursor)} >= {literal(least)} or " if least is not None else ""
+            among += f" where {is_near}{identifier(cursor)} is null"
+        query = f"select {values} from {_read(rows)} except all select {values} from {among}"
         return not con.execute(f"select 1 from ({query}) limit 1").fetchall()
 
 
