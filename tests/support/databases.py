@@ -19,11 +19,11 @@ from tests.support.servers import Server
 DAY = date(2024, 3, 1)
 
 
-def project(root: Path, contracts: str, sql: Mapping[str, str] | None = None) -> Project:
-    """Return a project with these contract files' text below the usual imports."""
+def project(root: Path, contracts: str, sql: Mapping[str, str] | None = None, settings: str = "") -> Project:
+    """Return a project with this text of a contract file below the usual imports."""
     head = "from typing import Annotated\nimport pandas as pd\nimport pandera.pandas as pa\nimport pyarrow\n"
     text = f"{head}from datetime import date\nfrom etl import Query, Source, Table\n\n{contracts}"
-    return tiny.project(root, text, sql or {}, {}, "threads = 1\nretries = 0\n")
+    return tiny.project(root, text, sql or {}, {}, f"threads = 1\nretries = 0\n{settings}")
 
 
 def sources(project: Project) -> Mapping[str, Source]:

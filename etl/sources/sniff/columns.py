@@ -42,6 +42,8 @@ class Column:
     is_nullable: bool = False
     is_unique: bool = False
     comments: tuple[str, ...] = ()
+    #: What a database says of it.
+    description: str = ""
     #: What is known of its cells beyond the file's notation.
     metadata: Mapping[str, object] = field(default_factory=dict)
     #: Whether a file may lack it.
@@ -59,7 +61,8 @@ class Column:
     @property
     def arguments(self) -> list[str]:
         """What Field says beside an alias."""
-        said = [f"metadata={literal(self.metadata)}"] if self.metadata else []
+        said = [f"description={text_literal(self.description)}"] if self.description else []
+        said += [f"metadata={literal(self.metadata)}"] if self.metadata else []
         return ["nullable=True"] * self.is_nullable + ["unique=True"] * self.is_unique + said
 
     def loosened(self, rule: str) -> Column:

@@ -31,6 +31,10 @@ class Draft:
     #: Source's `files`, if it is not told by the path, and what the proposal is from.
     files: str = ""
     subject: str = ""
+    #: What is fetched, as Python: a class and its arguments; empty for files.
+    fetch: str = ""
+    #: The columns of a key that has several.
+    unique: tuple[str, ...] = ()
     #: What Source says beside.
     source: Mapping[str, object] = field(default_factory=dict)
     #: The formats as Python by the day since when they hold, the first since ever, if there are several.
@@ -49,10 +53,11 @@ def render(draft: Draft, found: Sequence[str] = ()) -> str:
     """Return the contract file; `found` is what was found when it was tried."""
     source = names.source_name(draft.path)
     model = names.class_name(source)
-    fields = "\n".join(_fields(draft.columns))
+    fields = "\n".join([*_fields(draft.columns), *_config(draft)])
     files, notes = names.files(draft.path)
+    notes = [] if draft.files or draft.fetch else notes
     blocks = [
-        "\n".join([*_comments([*_about(draft), *found, *draft.notes, *(() if draft.files else notes)], ""), ""]),
+        "\n".join([*_comments([*_about(draft), *found, *draft.notes, *notes], ""), ""]),
         _imports(draft),
         "",
         f"class {model}(pa.DataFrameModel):",
@@ -72,6 +77,11 @@ def call(name: str, options: Mapping[str, object]) -> str:
 
 
 def _about(draft: Draft) -> list[str]:
+    if draft.fetch:
+        return [
+            f"Proposed by `etl sniff` from what the database says of {draft.subject}: its names, types and keys.",
+            "Correct it, then save it as a contract.",
+        ]
     name = draft.subject or repr(draft.path.name)
     seen = f"the {draft.records:,} records of {name}" if draft.records != 1 else f"the only record of {name}"
     if not draft.is_whole:
@@ -92,7 +102,8 @@ def _imports(draft: Draft) -> str:
     others += ["import pyarrow"] if "pyarrow." in used else []
     calls = [format for _, format in draft.by_day] or [draft.call]
     format = {name.partition("(")[0] for name in calls if name != "Csv()" or draft.by_day}
-    ours = [f"from etl import {', '.join(sorted([*format, 'Source']))}"]
+    used_here = {draft.fetch.partition("(")[0]} if draft.fetch else format
+    ours = [f"from etl import {', '.join(sorted([*used_here, 'Source']))}"]
     return "\n\n".join("\n".join(lines) for lines in (standard, others, ours) if lines) + "\n"
 
 
@@ -109,13 +120,18 @@ def _fields(columns: Sequence[Column]) -> list[str]:
     return lines
 
 
+def _config(draft: Draft) -> list[str]:
+    return ["", "    class Config:", f"        unique = {literal(list(draft.unique))}"] if draft.unique else []
+
+
 def _source(source: str, model: str, files: str, draft: Draft) -> str:
-    arguments = [f"contract={model}", f"files={text_literal(files)}"]
-    own = "delivery_date" if "{date}" in files else "snapshot_date"
+    arguments = [f"contract={model}", f"fetch={draft.fetch}" if draft.fetch else f"files={text_literal(files)}"]
+    is_dated = "cursor=" in draft.fetch if draft.fetch else "{date}" in files
+    own = "delivery_date" if is_dated else "snapshot_date"
     taken = {column.name.lower() for column in draft.columns}
     if own in taken:
         arguments.append(f'partition="{names.free("file_date", taken)}"')
-    if draft.call != "Csv()":
+    if draft.call != "Csv()" and not draft.fetch:
         arguments.append(f"format={draft.call}")
     arguments += [f"{option}={literal(value)}" for option, value in draft.source.items()]
     return _wrapped(f"{source} = Source(", arguments, 0, "")

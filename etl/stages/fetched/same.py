@@ -33,8 +33,8 @@ def same_rows(project: Project, one: Path, other: Path) -> bool:
 def holds(project: Project, rows: Path, earlier: Path, cursor: str = "") -> bool:
     """Return whether an earlier file holds every row of another one, as often.
 
-    Rows are the same only with the same `cursor`, if that is a column: of the earlier file no more is read than what
-    lies after the least one.
+    Rows are the same only with the same `cursor`, if that is a column: of the earlier file no more is compared
+    than what lies after the least one.
     """
     if rows.suffix != ".parquet":
         return _same_lines(project, rows, earlier)

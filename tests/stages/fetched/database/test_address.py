@@ -30,8 +30,8 @@ def address(text):
 )
 def test_an_address_is_said_without_its_password(text, kind, masked, secrets):
     found = address(text)
-    assert (found.kind, found.masked) == (kind, masked)
-    said = found.scrubbed(f"cannot reach {text}, {' '.join(secrets)} was refused")
+    assert (found.kind, found.shown) == (kind, masked)
+    said = found.without_secrets(f"cannot reach {text}, {' '.join(secrets)} was refused")
     assert not [secret for secret in secrets if secret in said]
     assert said.startswith("cannot reach ") and said.endswith(" was refused")
 

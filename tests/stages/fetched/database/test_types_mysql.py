@@ -88,6 +88,10 @@ DECLARED = {
     "tinyint(1)": ("pd.BooleanDtype", lambda text: text == "1"),
     "date": ("date", date.fromisoformat),
     "datetime(6)": ("pd.Timestamp", datetime.fromisoformat),
+    "timestamp(3) null": (
+        "Annotated[pd.DatetimeTZDtype, 'us', 'UTC']",
+        lambda text: datetime.fromisoformat(f"{text}+00:00"),
+    ),
     "varbinary(20)": ("Annotated[pd.ArrowDtype, pyarrow.binary()]", lambda text: bytes.fromhex(text[2:])),
 }
 
@@ -99,6 +103,7 @@ def test_a_value_of_a_typed_column_is_the_servers_or_in_quarantine_with_its_text
         tmp_path,
         f"class Held(pa.DataFrameModel):\n    id: int\n{fields}\n"
         'held = Source(contract=Held, extra="ignore", max_rejects=99, fetch=Table("SHOP_DSN", "held"))\n',
+        settings="timezone = Asia/Tokyo\n",
     )
     db.fetched(project)
     tiny.night(project, db.DAY)

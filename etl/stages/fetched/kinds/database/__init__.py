@@ -141,7 +141,7 @@ class _Fetch:
     def where(self) -> str:
         """What messages call what is fetched."""
         asked = self.of.table if isinstance(self.of, Table) else "the query"
-        return f"{asked} of {self.session.address.masked}"
+        return f"{asked} of {self.session.address.shown}"
 
     @property
     def _uses_horizon(self) -> bool:

@@ -56,10 +56,10 @@ class Address:
         return SCHEMES[self.scheme]
 
     @property
-    def masked(self) -> str:
+    def shown(self) -> str:
         """The address as it may be said: without password, and without options."""
         if self.scheme == "odbc":
-            return f"odbc:{_hidden(self.text.partition(':')[2])}"
+            return f"odbc:{_options(self.text.partition(':')[2])}"
         if self.scheme == "sqlite":
             return f"sqlite:{self.text.rpartition('/')[2]}"
         parts = urlsplit(self.text)
@@ -67,9 +67,9 @@ class Address:
         host = parts.netloc.rpartition("@")[2]
         return f"{self.scheme}://{user if parts.username else ''}{host}{parts.path}"
 
-    def scrubbed(self, text: str) -> str:
+    def without_secrets(self, text: str) -> str:
         """Return what a library said of the database, without what is secret of the address."""
-        text = text.replace(self.text, self.masked)
+        text = text.replace(self.text, self.shown)
         for secret in sorted(self._secrets(), key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
@@ -85,6 +85,6 @@ class Address:
         return found | {value for name, value in parse_qsl(parts.query) if value and _SECRET.search(name)}
 
 
-def _hidden(options: str) -> str:
+def _options(options: str) -> str:
     pairs = [part.partition("=") for part in options.split(";") if part.strip()]
     return ";".join(f"{name}={'***' if _SECRET.search(name) else value}" for name, _, value in pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from etl.contract.clocks import ZONED
 from etl.contract.contract import Column, Contract
 from etl.errors import FetchError, few, unknown
 
@@ -36,7 +37,8 @@ class Chosen:
     """One column that is fetched: the database's, and how it is landed."""
 
     held: Held
-    #: `typed`; `text`, the database's own; `json` for a nested type; `bytes` as text that DuckDB reads as a BLOB.
+    #: `typed`; `zoned`, the same for a moment that is wanted as one; `text`, the database's own; `json` for a
+    #: nested type; `bytes` as text that DuckDB reads as a BLOB.
     form: str
 
 
@@ -81,7 +83,7 @@ def _form(held: Held, column: Column | None, is_odd: bool) -> str:
     if type == "BLOB" and held.family == "bytes":
         return "bytes"
     if held.family in EXACT and not is_odd:
-        return "typed"
+        return "zoned" if held.family == "zoned" and type == ZONED else "typed"
     if held.family == "float" and type in _FLOATS and not is_odd:
         return "typed"
     if held.family == "nested" and (type.endswith("]") or type.startswith(("STRUCT", "MAP"))):

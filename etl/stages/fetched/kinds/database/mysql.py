@@ -125,6 +125,9 @@ class MySQL(Session):
     def expression(self, chosen: Chosen) -> str:
         """Return the SQL of a column: itself, which comes as text; of bits their number, of shapes their text."""
         name = self.name(chosen.held.name)
+        if chosen.form == "zoned":
+            # the session is in UTC, and its text does not say so
+            return f"concat({name}, '+00')"
         return {"bit": f"{name} + 0", "geometry": f"st_astext({name})"}.get(chosen.held.family, name)
 
     def parameter(self, held: Held, number: int) -> str:

@@ -173,7 +173,7 @@ class PostgreSQL(Session):
         name = self.name(chosen.held.name)
         if chosen.form == "bytes":
             return rf"regexp_replace(encode({name}, 'hex'), '(..)', '\\x\1', 'g')"
-        return {"typed": name, "json": f"to_jsonb({name})::text"}.get(chosen.form, f"{name}::text")
+        return {"typed": name, "zoned": name, "json": f"to_jsonb({name})::text"}.get(chosen.form, f"{name}::text")
 
     def parameter(self, held: Held, number: int) -> str:
         """Return a setting that holds the value: what is read by COPY takes no parameters."""

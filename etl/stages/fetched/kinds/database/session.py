@@ -91,8 +91,8 @@ class Session(ABC):
 
     def told(self, error: Exception) -> EtlError:
         """Return what is said of an error of the library."""
-        text = self.address.scrubbed(" ".join(str(error).split()))
-        found = FetchError(f"{self.address.masked} says: {sentence(text)}")
+        text = self.address.without_secrets(" ".join(str(error).split()))
+        found = FetchError(f"{self.address.shown} says: {sentence(text)}")
         found.is_transient = self.passes(error)
         return found
 
