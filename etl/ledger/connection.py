@@ -98,7 +98,10 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
-        set_aside(path, error)
+        aside = set_aside(path)
+        log.warning(
+            "warning: %s is damaged (%s). It was moved to %s, and a new one is made", path, error, aside.name
+        )
         return _opened(path)
 
 
@@ -112,13 +115,12 @@ def damaged_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.damaged")
 
 
-def set_aside(path: Path, error: Exception) -> Path:
+def set_aside(path: Path) -> Path:
     """Move a damaged ledger, which is rebuilt from the lake; return where it is now."""
     aside = damaged_path(path)
     for suffix in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
-    log.warning("warning: %s is damaged (%s). It was moved to %s, and a new one is made", path, error, aside.name)
     return aside
 
 

@@ -298,7 +298,7 @@ class Ledger:
                         f"The ledger {self.path} is damaged: {error}. Nothing was changed. The next run makes a "
                         "new one from the lake."
                     ) from error
-                aside = set_aside(self.path, error)
+                aside = set_aside(self.path)
                 raise LedgerError(
                     f"The ledger {self.path} is damaged: {error}. It was moved to {aside.name}. The next run "
                     "makes a new one from the lake."

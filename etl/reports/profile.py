@@ -8,6 +8,7 @@ from typing import Any
 
 from etl.errors import ConfigError, counted, printable, unknown
 from etl.ledger import Ledger
+from etl.ledger.keys import load_key, transform_key
 from etl.ledger.profiles import Profile, Profiles
 from etl.reports.chart import share_of
 
@@ -23,12 +24,20 @@ _LONGEST = 20
 def newest(ledger: Ledger, table: str) -> list[Profile]:
     """Return the profiles of the newest part of a table: that of its rows, and those of its columns, by name.
 
-    Raises ConfigError with the closest name for a table that has none.
+    Raises ConfigError for a table that has none: why, or the closest name.
     """
     store, name = Profiles(ledger), table.lower()
     if found := store.newest(name):
         return sorted(found, key=lambda profile: profile.column_name)
     known = {part.table_name for part in store.noted()}
+    receipt = ledger.receipt(load_key(name.removeprefix("raw."))) or ledger.receipt(transform_key(name))
+    if receipt and receipt.details.get("rows") == 0:
+        raise ConfigError(f"{table} has no profile, since it has no rows yet.")
+    if receipt:
+        raise ConfigError(
+            f"{table} has no profile. A table has one once a night has built it with profiled_parts above 0. A "
+            "view has no rows of its own: ask for the tables that it reads."
+        )
     if not known:
         raise ConfigError("No table has a profile yet. The next night that has something to do takes them.")
     raise ConfigError(unknown(f"There is no profile of {table}", name, known))

@@ -146,3 +146,18 @@ def test_a_small_bar_is_the_higher_the_greater_its_number() -> None:
 def test_the_past_of_a_table_is_of_days(shop: Project) -> None:
     days = [line.split()[0] for line in answer("raw.sales", "item").splitlines()[-3:]]
     assert days == [str(date(2024, 3, 1) + timedelta(n)) for n in range(3)]
+
+
+def test_a_table_without_rows_or_a_view_is_not_taken_for_a_typing_error(tmp_path: Any, monkeypatch: Any) -> None:
+    contracts = tiny.CONTRACTS + 'stock = Source(contract=Sales, files="stock/{date}.csv", optional=True)\n'
+    view = {"marts/seen.sql": "-- materialized: view\nselect item from raw.sales"}
+    project = tiny.project(tmp_path / "shop", contracts, {**tiny.SQL, **view})
+    tiny.night(project)
+    monkeypatch.setenv("ETL_PROJECT", str(project.root))
+
+    told = {
+        name: str(CliRunner().invoke(cli, ["profile", name]).exception) for name in ("raw.stock", "marts.seen")
+    }
+
+    assert told["raw.stock"] == "raw.stock has no profile, since it has no rows yet."
+    assert told["marts.seen"].endswith("A view has no rows of its own: ask for the tables that it reads.")

@@ -206,7 +206,9 @@ def test_switches_are_told_the_newest_first(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("details", [b'"{\x80\xff}"', b"{half", b"'"])
-def test_a_text_that_is_none_is_damage_and_the_next_ledger_is_new(ledger: Ledger, details: bytes) -> None:
+def test_a_text_that_is_none_is_damage_and_the_next_ledger_is_new(
+    ledger: Ledger, details: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     ledger.write(Receipt(EXTRACT, "f1", "run-1"))
     with closing(sqlite3.connect(ledger.path, isolation_level=None)) as con:
         con.execute("update receipts set details = cast(? as text)", [details])
@@ -214,5 +216,7 @@ def test_a_text_that_is_none_is_damage_and_the_next_ledger_is_new(ledger: Ledger
     with pytest.raises(LedgerError, match=r"damaged: .*moved to ledger.sqlite.damaged. The next run makes a new"):
         ledger.receipt(EXTRACT)
 
+    # the error says all: that a new one is made already is not so
+    assert caplog.messages == []
     assert ledger.receipts() == {}
     assert (ledger.path.parent / "ledger.sqlite.damaged").exists()

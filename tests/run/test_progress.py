@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -104,6 +105,29 @@ def test_a_terminal_that_cannot_move_its_cursor_shows_plain_lines(monkeypatch, t
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
 
     assert display._can_show() == shows
+
+
+def test_each_look_is_drawn_for_the_size_that_the_terminal_has_then(tmp_path: Path, monkeypatch) -> None:
+    project = tiny.project(tmp_path / "shop")
+    History(Ledger(project.ledger)).plan([StepRow("r", "audit")])
+    sizes, drawn, is_done = [(100, 30), (40, 12), (72, 24)], [], threading.Event()
+
+    def draw(look: Look, width: int, height: int, is_plain: bool) -> list[tuple[str, str]]:
+        drawn.append((width, height))
+        sizes.pop(0) if len(sizes) > 1 else is_done.set()
+        return tree(look, width, height, is_plain)
+
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size(sizes[0]))
+    monkeypatch.setattr(display, "tree", draw)
+    shown = display.Display(project, "r", 1)
+    shown.start()
+    assert is_done.wait(60)
+    shown.stop()
+
+    assert drawn[:3] == [(100, 30), (40, 12), (72, 24)]
 
 
 LUIGI = [sys.executable, "-m", "luigi", "--module", "etl", "Nightly"]

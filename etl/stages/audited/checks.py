@@ -218,7 +218,10 @@ class Checks:
         query = f"select to_json({{{fields}}})::varchar, {texts} from {relation} limit {KEPT_ROWS}"
         found = self.con.execute(query).fetchall()
         examples = [
-            ", ".join(f"{printable(n)} = {printable(str(v))}" for n, v in zip(names, row[1:], strict=True))
+            ", ".join(
+                f"{printable(n)} = {'null' if v is None else printable(str(v))}"
+                for n, v in zip(names, row[1:], strict=True)
+            )
             for row in found[:_EXAMPLES]
         ]
         return [text[:_CHARACTERS] for text in examples], [_bounded(json.loads(row[0])) for row in found]

@@ -336,7 +336,9 @@ class _Extractor:
             elif is_changed(delivery):
                 self.changed.append(delivery)
             elif isinstance(error, EtlError):
-                self.problems.append(str(error))
+                text = str(error)
+                is_named = f"{delivery.source} {delivery.date}" in text
+                self.problems.append(text if is_named else f"{where}: {text}")
             else:
                 cause = withheld(self.extraction.source.contract, error)
                 if not isinstance(error, duckdb.Error | OSError):

@@ -268,3 +268,9 @@ def test_the_words_of_a_contract_are_comments_of_its_table(project: Project) -> 
     ]
     check(project, contracts=checked(project, CHECKED.replace('description="its name", ', "")))
     assert tiny.ask(project.build, query)[1] == ("item", "[pii: hash]")
+
+
+def test_an_example_says_null_as_the_rows_do(project: Project) -> None:
+    nothing = an_audit("select null::varchar as item, 'None' as n")
+
+    assert "item = null, n = None" in failure(project, audits=[nothing])

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from etl.contract import Column, Contract, Rule, Unique
-from etl.errors import DeliveryError
+from etl.errors import DeliveryError, EtlError
 from etl.ledger import Key, Ledger, Receipt
 from etl.ledger.rows import WHY
 from etl.project import Project
@@ -484,3 +484,19 @@ def test_a_name_in_the_header_that_only_looks_right_is_shown_with_its_code_point
 def test_a_name_in_the_header_forges_no_line(tmp_path: Path) -> None:
     text = 'id,item,price,"x\n02:15:04 published\x1b[2J"\n1,a,1,1\n'
     refused(tmp_path, text, re.escape(r"header found is id, item, price, x\n02:15:04 published\x1b[2J"))
+
+
+@pytest.mark.parametrize("days", [1, 3])
+def test_a_check_in_python_that_raises_names_source_and_date(tmp_path, days):
+    check = (
+        "\n    @pa.check('item')\n    def known(cls, items):\n        return items.map({'book': 1}.__getitem__)\n"
+    )
+    contracts = tiny.CONTRACTS.replace("\nsales = ", f"{check}\nsales = ")
+    raw = {f"sales/2024-03-0{day}.csv": f"id,item\n{day},book\n" for day in range(1, days)}
+    project = tiny.project(tmp_path, contracts, raw={**raw, f"sales/2024-03-0{days}.csv": "id,item\n9,pen\n"})
+
+    with pytest.raises(EtlError) as failed:
+        tiny.night(project)
+
+    assert f"sales 2024-03-0{days}: sales/2024-03-0{days}.csv: Contract Sales, column 'item'" in str(failed.value)
+    assert "its Python function raised KeyError: 'pen'" in str(failed.value)
