@@ -45,9 +45,10 @@ def _distinct(match: re.Match[str], table: str, column: str, past: int) -> Audit
 
 
 def _mean(match: re.Match[str], table: str, column: str, past: int) -> Audit:
-    # means that were all the same leave room for the last digits of the new one
-    wrong = f"abs(mean - expected) > {Decimal(match['mean_limit'])} * greatest(spread, 1e-9 * abs(expected))"
-    sql = compared(table, column, past, "mean", "mean", wrong)
+    # means that were all the same leave room for the last digits of the new one, and of the sum that it is of
+    least = "1e-9 * greatest(abs(expected), noise)"
+    wrong = f"abs(mean - expected) > {Decimal(match['mean_limit'])} * greatest(spread, {least})"
+    sql = compared(table, column, past, "mean", "mean", wrong, "coalesce(std, 0)")
     return _made(table, f"{column},mean", sql, past, typed=(("number", table, column),), of_values=True)
 
 

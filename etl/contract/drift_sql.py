@@ -13,16 +13,17 @@ _OWN_BIN = "0.05"
 _COMPARING = ",\n-- what is new beside that:\n"
 
 
-def compared(table: str, column: str, past: int, value: str, name: str, wrong: str) -> str:
+def compared(table: str, column: str, past: int, value: str, name: str, wrong: str, noise: str = "") -> str:
     """Return the SELECT of the new parts whose `value`, under its `name`, is `wrong`: too far from those before.
 
     `wrong` is a condition on it, on `expected`, the mean of those before, and on `spread`, their standard
-    deviation.
+    deviation; and on `noise` of the new part, if it is given.
     """
+    noisy = ", any_value(noise) as noise" if noise else ""
     return (
-        f"{_pairs(table, column, value, past)}{_COMPARING}"
+        f"{_pairs(table, column, value, past, noise)}{_COMPARING}"
         f"compared as (\n"
-        f"    select day, any_value(own) as {name}, avg(past) as expected, stddev_samp(past) as spread\n"
+        f"    select day, any_value(own) as {name}, avg(past) as expected, stddev_samp(past) as spread{noisy}\n"
         f"    from pairs group by day having count(*) = {past})\n"
         f"select day, {name}, expected{', spread' if 'spread' in wrong else ''} from compared\n"
         f"where {wrong} order by day"
@@ -54,7 +55,7 @@ def count_of_past(sql: str) -> str:
     return f"{pairs}\nselect coalesce(max(parts), 0) from (select count(*) as parts from pairs group by day)"
 
 
-def _pairs(table: str, column: str, value: str, past: int) -> str:
+def _pairs(table: str, column: str, value: str, past: int, noise: str = "") -> str:
     """Return the CTEs that every comparison begins with: each new part of a table, with those of before.
 
     New are the parts that the last run changed which changed any, at most the newest `past` of them: without
@@ -63,14 +64,14 @@ def _pairs(table: str, column: str, value: str, past: int) -> str:
     return (
         f"with profiled as (\n"
         f"    select coalesce(try_cast(partition as date), case partition when '' then batch_date end) as day,\n"
-        f"        run_id, {value} as own\n"
+        f"        run_id, {value} as own{f', {noise} as noise' if noise else ''}\n"
         f"    from {PROFILES}\n"
         f"    where table_name = {literal(table)} and column_name = {literal(column)} and rows > 0),\n"
         f"judged as (\n"
         f"    from profiled where day is not null and run_id = (select max(run_id) from profiled)\n"
         f"    order by day desc limit {past}),\n"
         f"pairs as (\n"
-        f"    select judged.day, judged.own, earlier.own as past\n"
+        f"    select judged.day, judged.own, earlier.own as past{', judged.noise' if noise else ''}\n"
         f"    from judged join profiled as earlier on earlier.day < judged.day\n"
         f"    where judged.own is not null and earlier.own is not null\n"
         f"    qualify row_number() over (partition by judged.day order by earlier.day desc) <= {past})"
