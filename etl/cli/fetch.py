@@ -25,10 +25,10 @@ _MISSING = 20
 @day_option("--date", help="The date of the delivery. Default: today.")
 @json_option
 def fetch(sources: tuple[str, ...], full: bool, since: str | None, date: date | None, as_json: bool) -> None:
-    """Fetch sources beyond files now: all of them, or those named.
+    """Fetch what is new from sources beyond files.
 
-    What is new is landed below data/fetched, and the next run takes it. A run does it by itself. The exit code is
-    20 if one did not answer.
+    All of them are asked, or those that are named. What is new is landed below data/fetched, and the next run
+    takes it. A run does it by itself. The exit code is 20 if one did not answer.
     """
     from etl.operations.fetching import fetch_now
 

@@ -64,9 +64,9 @@ create table if not exists notices (
     tried_at text, said text, claim text);
 create table if not exists lineage (run_id text primary key, events integer, accepted integer);
 create table if not exists untold (run_id text primary key);
-create table if not exists fetches (
-    source text primary key, run_id text, looked_at text, seconds real, outcome text, files text, rows integer,
-    bytes integer, cursor text, message text, file text);
+create table if not exists fetch_log (
+    source text, day text, run_id text, looked_at text, seconds real, outcome text, files text, rows integer,
+    bytes integer, cursor text, message text, file text, primary key (source, day));
 """
 
 #: What the cache keeps of a run that has left nothing to do, as long as no receipt changes.

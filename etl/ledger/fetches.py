@@ -1,4 +1,4 @@
-"""What became of the last fetch of each source: a cache, since the cursor itself is in the fetched file."""
+"""What became of the last fetch of each source and day: a cache, the cursor itself is in the fetched file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ LANDED, UNCHANGED, FAILED = "landed", "unchanged", "failed"
 
 @dataclass(frozen=True, kw_only=True)
 class FetchRow:
-    """The last fetch of a source; `looked_at` is UTC, `cursor` what the newest manifest says as JSON."""
+    """The last fetch of a source for a day; `looked_at` is UTC, `cursor` what the newest manifest says."""
 
     source: str
+    day: str
     run_id: str
     looked_at: str
     seconds: float
@@ -31,21 +32,31 @@ class FetchRow:
     file: str = ""
 
 
-_NAMES = ", ".join(one.name for one in fields(FetchRow))
+_COLUMNS = [one.name for one in fields(FetchRow)]
+_NAMES, _FILES, _CURSOR = ", ".join(_COLUMNS), _COLUMNS.index("files"), _COLUMNS.index("cursor")
 
 
 def write_fetch(ledger: Ledger, row: FetchRow) -> None:
     """Note what became of a fetch."""
     values = [getattr(row, one.name) for one in fields(row)]
-    values[5], values[8] = json.dumps([*row.files]), json.dumps(row.cursor)
-    ledger.change((f"insert or replace into fetches ({_NAMES}) values ({', '.join('?' * len(values))})", [values]))
+    values[_FILES], values[_CURSOR] = json.dumps([*row.files]), json.dumps(row.cursor)
+    ledger.change(
+        (f"insert or replace into fetch_log ({_NAMES}) values ({', '.join('?' * len(values))})", [values])
+    )
 
 
 def fetches(ledger: Ledger) -> dict[str, FetchRow]:
     """Return the last fetch of each source."""
-    return {row[0]: _row(row) for row in ledger.ask(f"select {_NAMES} from fetches")}
+    rows = ledger.ask(f"select {_NAMES} from fetch_log order by looked_at, rowid")
+    return {row[0]: _row(row) for row in rows}
+
+
+def fetch_of(ledger: Ledger, source: str, day: str) -> FetchRow | None:
+    """Return the last fetch of a source for a day."""
+    rows = ledger.ask(f"select {_NAMES} from fetch_log where source = ? and day = ?", (source, day))
+    return _row(rows[0]) if rows else None
 
 
 def _row(row: Sequence[Any]) -> FetchRow:
     known = dict(zip((one.name for one in fields(FetchRow)), row, strict=True))
-    return FetchRow(**{**known, "files": json.loads(row[5]), "cursor": json.loads(row[8])})
+    return FetchRow(**{**known, "files": json.loads(row[_FILES]), "cursor": json.loads(row[_CURSOR])})

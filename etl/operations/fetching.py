@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from etl.errors import ConfigError, unknown
+from etl.errors import ConfigError
 from etl.ledger import Ledger
 from etl.ledger.fetches import FetchRow
 from etl.ledger.lock import locked
 from etl.plan.definitions import definitions
 from etl.project import load_project
 from etl.project.secret import use_environment
-from etl.run.fetching import fetch_one, groups, shared_by
+from etl.run.fetching import check_fetched, fetch_one, groups, shared_by
 from etl.sources import Source
 
 
@@ -29,22 +29,20 @@ def fetch_now(
     if not project.fetches:
         raise ConfigError(
             f"The environment {project.environment} reads what {project.fetched} holds and fetches nothing. Fetch "
-            "there, or give it a raw folder of its own: [etl.env.NAME] raw = ..."
+            "there, or set a raw folder of its own in its section of luigi.cfg."
         )
     if full and since is not None:
-        raise ConfigError("--full and --since contradict each other. Take one of the two out.")
+        raise ConfigError("Both --full and --since say where to begin. Take one of the two out.")
     with locked(project, "etl fetch"):
         ledger = Ledger(project.ledger)
         catalog, _ = definitions(project, ledger)
         sources = {name: source for name, source in catalog.sources.items() if source.fetch is not None}
-        for name in names:
-            if name not in catalog.sources:
-                raise ConfigError(unknown(f"There is no source {name}", name, catalog.sources))
-            if name not in sources:
-                raise ConfigError(f"{name} is not fetched: its deliveries are files. Take it out of the command.")
+        check_fetched(catalog.sources, names)
         asked = {name: source for name, source in sources.items() if not names or name in names}
         if since is not None and (wrong := [n for n, s in asked.items() if s.fetch.mode != "cursor"]):
-            raise ConfigError(f"--since is for sources with a cursor, and {wrong[0]} has none. Name the others.")
+            raise ConfigError(
+                f"{wrong[0]} is fetched without a cursor: --since means nothing for it. Name others."
+            )
         _check_once(asked, full=full, since=since)
         found = []
         for group in groups(asked):

@@ -35,7 +35,7 @@ def scrubbed(text: str, environment: Mapping[str, str] = os.environ) -> str:
     return text
 
 
-def masked(text: str, names: Iterable[str] = (), environment: Mapping[str, str] = os.environ) -> str:
+def without_secrets(text: str, names: Iterable[str] = (), environment: Mapping[str, str] = os.environ) -> str:
     """Return a text without secrets: those of scrubbed(), of these variables, and of any address with a password.
 
     Of an address such as postgresql://ann:word@host/shop all but the password stays: postgresql://ann:***@host/shop.

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import date
 from time import perf_counter
 from typing import Any
 
 from etl import engine
-from etl.errors import DeadlinePassed, EtlError, FetchError, LedgerError, counted, sentence
+from etl.errors import ConfigError, DeadlinePassed, EtlError, FetchError, LedgerError, counted, sentence, unknown
 from etl.ledger import Ledger, now
-from etl.ledger.fetches import FAILED, LANDED, UNCHANGED, FetchRow, fetches, write_fetch
+from etl.ledger.fetches import FAILED, LANDED, UNCHANGED, FetchRow, fetch_of, write_fetch
 from etl.ledger.history import StepId
 from etl.project import Project
-from etl.project.secret import masked
+from etl.project.secret import without_secrets
 from etl.run import recording
 from etl.run.active import ActiveRun
 from etl.sources import Source
@@ -41,7 +41,13 @@ def _asked(run: ActiveRun, source: Source, day: date, shared: Any) -> FetchRow:
     except DeadlinePassed as error:
         said = f"{source.name}: {str(error).splitlines()[0]}"
         row = FetchRow(
-            source=source.name, run_id=run.row.run_id, looked_at=now(), seconds=0, outcome=FAILED, message=said
+            source=source.name,
+            day=str(day),
+            run_id=run.row.run_id,
+            looked_at=now(),
+            seconds=0,
+            outcome=FAILED,
+            message=said,
         )
         write_fetch(run.ledger, row)
         return row
@@ -72,13 +78,20 @@ def fetch_one(
 
     def row(outcome: str, **more: Any) -> FetchRow:
         seconds = perf_counter() - started
-        found = FetchRow(source=source.name, run_id=run_id, looked_at=at, seconds=seconds, outcome=outcome, **more)
+        known: dict[str, Any] = {
+            "source": source.name,
+            "day": str(day),
+            "run_id": run_id,
+            "looked_at": at,
+            "seconds": seconds,
+        }
+        found = FetchRow(**known, outcome=outcome, **more)
         write_fetch(ledger, found)
         return found
 
     def ask() -> fetched.Fetched:
         if isinstance(shared, EtlError):
-            raise FetchError(f"{source.name}: {shared}")
+            raise FetchError(f"{source.name}: {sentence(str(shared))}")
         return fetched.fetch(project, source, day, full=full, since=since, shared=shared)
 
     try:
@@ -107,18 +120,34 @@ def told(row: FetchRow) -> str:
     return f"{counted(row.rows, 'row')}" if row.rows is not None else counted(len(row.files), "file")
 
 
-def why_not(run: ActiveRun, source: str) -> str:
+def why_not(run: ActiveRun, source: str, day: date) -> str:
     """Return why a source could not be fetched in a run; empty if it was."""
-    row = fetches(run.ledger).get(source)
+    row = fetch_of(run.ledger, source, str(day))
     if row is None or row.run_id != run.row.run_id:
         return f"{source}: the fetch ended without a word. Was its process killed?"
     return row.message if row.outcome == FAILED else ""
 
 
-def is_over(run: ActiveRun, source: str) -> bool:
-    """Return whether a source was asked in this run, whatever became of it."""
-    row = fetches(run.ledger).get(source)
-    return row is not None and row.run_id == run.row.run_id
+def is_over(run: ActiveRun, source: str, day: date) -> bool:
+    """Return whether a source was asked in this run, whatever became of it if other steps wait for that."""
+    row = fetch_of(run.ledger, source, str(day))
+    is_asked = row is not None and row.run_id == run.row.run_id
+    return is_asked and (run.is_delivering or not why_not(run, source, day))
+
+
+def check_fetches(run: ActiveRun, names: Iterable[str], day: date) -> None:
+    """Raise FetchError if a source could not be fetched."""
+    for why in filter(None, (why_not(run, name, day) for name in names)):
+        raise FetchError(why)
+
+
+def check_fetched(sources: Mapping[str, Source], names: Iterable[str]) -> None:
+    """Raise ConfigError for a name that is no source's, or of one whose deliveries are files."""
+    for name in names:
+        if name not in sources:
+            raise ConfigError(unknown(f"There is no source {name}", name, sources))
+        if sources[name].fetch is None:
+            raise ConfigError(f"{name} is not fetched: its deliveries are files. Name another source.")
 
 
 def groups(sources: Mapping[str, Source]) -> list[list[str]]:
@@ -143,7 +172,7 @@ def shared_by(sources: Sequence[Source], retries: int) -> Iterator[Any]:
         opened, shared = engine.retried(begin, retries, f"fetch {sources[0].name}")
     except Exception as error:
         names = [name for source in sources for name in source.fetch.variables]
-        yield FetchError(sentence(masked(str(error), names) or type(error).__name__))
+        yield FetchError(sentence(without_secrets(str(error), names) or type(error).__name__))
         return
     try:
         yield shared

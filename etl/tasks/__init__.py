@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from etl.project.unreadable import explained, is_run, stopped
 
 if TYPE_CHECKING:
+    from etl.tasks.fetched import Fetched
     from etl.tasks.graph import (
         AuditedWarehouse,
         Backfill,
@@ -30,6 +31,7 @@ __all__ = [
     "Backfill",
     "BuiltModel",
     "DeliveredSample",
+    "Fetched",
     "LakePartition",
     "LoadedTable",
     "Nightly",
@@ -41,7 +43,7 @@ __all__ = [
 ]
 
 #: The modules that Luigi finds tasks in by their names.
-_MODULES = ("graph", "promoted", "sample")
+_MODULES = ("graph", "fetched", "promoted", "sample")
 
 
 def register() -> None:

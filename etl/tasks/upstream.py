@@ -25,7 +25,7 @@ from luigi.worker import Worker
 from etl.errors import DeliveryError, EtlError, FetchError, sentence
 from etl.ledger.keys import UNDELIVERED, UNFETCHED
 from etl.project import Project
-from etl.run import fetching, recording
+from etl.run import recording
 from etl.run.active import ActiveRun
 from etl.stages import raw
 from etl.tasks.makers import check, last_line, maker_of, told
@@ -41,7 +41,9 @@ def is_made(run: ActiveRun, source: str, day: date) -> bool:
     """
     found = run.plan.catalog.sources[source]
     if found.fetch:
-        return fetching.is_over(run, source)
+        from etl.run import fetching
+
+        return fetching.is_over(run, source, day)
     is_new = found.is_dated or maker_of(run.project, found, day).complete()
     return is_new and day in raw.find(found, found.root(run.project), day)
 
@@ -132,7 +134,9 @@ def _reason(run: ActiveRun, file: Any, scheduler: Any) -> str:
     """Return why a delivery is not there; empty if it is."""
     source = run.plan.catalog.sources[file.source]
     if source.fetch:
-        return fetching.why_not(run, file.source)
+        from etl.run import fetching
+
+        return fetching.why_not(run, file.source, file.date)
     for task in flatten(file.requires()):
         if why := _why(task, scheduler, run.project):
             return why

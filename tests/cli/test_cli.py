@@ -49,6 +49,7 @@ def test_status_tells_how_fresh_and_how_clean_each_source_is(shop):
         "connector": "Files",
         "place": "sales/{date}.csv",
         "task": None,
+        "fetch": None,
         "newest": "2024-03-04",
         "partitions": 3,
         "rows": 4,

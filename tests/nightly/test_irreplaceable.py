@@ -84,6 +84,7 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "tables": [["marts.items"]],
 }
 TASKS: dict[str, Sequence[Sequence[str]]] = {
+    "Fetched": [["--source", "sales"], ["--source", "customers,linked"]],
     "RawFile": [["--source", "sales", "--date", "2024-03-01"]],
     "LakePartition": [["--source", "sales", "--dates", "2024-03-01"]],
     "LoadedTable": [["--source", "customers"]],

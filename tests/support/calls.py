@@ -45,6 +45,7 @@ CALLS = {
     "runs": [[], ["--failed", "--last", "3"]],
     "show": [[], [WORD]],
     "logs": [[], ["last", WORD], [WORD]],
+    "fetch": [[], [WORD], ["--since", WORD]],
     "plan": [["--all", "--date", "2024-03-31"], ["--select", WORD]],
     "generations": [[]],
     "deployed": [[], ["--json"]],

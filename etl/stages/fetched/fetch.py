@@ -12,7 +12,7 @@ from typing import Any
 from etl.errors import EtlError, FetchError, is_full_disk, sentence
 from etl.ledger import fingerprint
 from etl.project import Project
-from etl.project.secret import masked
+from etl.project.secret import without_secrets
 from etl.sources import Source
 from etl.sources.fetches import FETCHES, fetch_to
 from etl.stages.fetched.asked import Asked, Told
@@ -153,11 +153,11 @@ def _compared_with(landing: Landing) -> Manifest | None:
 def _told(source: Source, error: Exception, kind: str = "") -> EtlError:
     """Return what is said of a fetch that failed, without anything secret, and without the rest of a long text."""
     if is_full_disk(error):
-        text = f"the disk is full: {error}. Make room. Nothing was landed; the next one begins where this one did."
+        text = f"{source.name}: the disk is full: {error}. Make room. Nothing was landed, and nothing is lost."
     elif isinstance(error, PermissionError | FileNotFoundError) and error.filename:
         text = f"{error.filename}: {error.strerror}. Fix it, or its permissions."
     else:
-        text = masked(f"{kind}{error}".strip() or type(error).__name__, source.fetch.variables)
+        text = without_secrets(f"{kind}{error}".strip() or type(error).__name__, source.fetch.variables)
     text = sentence(text if text.startswith(f"{source.name}: ") else f"{source.name}: {text}")
     found = FetchError(text)
     found.is_transient = isinstance(error, EtlError) and error.is_transient

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 from etl.errors import FetchError
 from etl.project import Project
 from etl.project.files import copy_file, make_read_only, private, put, write_file, written_aside
-from etl.project.secret import masked
+from etl.project.secret import without_secrets
 from etl.sources import Source
 from etl.sources.connectors.landed import Landed
 from etl.stages.fetched.asked import Asked
@@ -99,7 +99,7 @@ class Landing:
             started_at=self.asked.started.isoformat(timespec="seconds"),
             ended_at=datetime.now(UTC).isoformat(timespec="seconds"),
             full=self.asked.full,
-            **self._without_secrets(more),
+            **self._clean(more),
         )
 
     def next_path(self, ending: str) -> str:
@@ -124,12 +124,12 @@ class Landing:
         """Remove what was written aside."""
         shutil.rmtree(self.aside, ignore_errors=True)
 
-    def _without_secrets(self, value: Any) -> Any:
+    def _clean(self, value: Any) -> Any:
         if isinstance(value, str):
-            return masked(value, self.asked.fetch.variables)
+            return without_secrets(value, self.asked.fetch.variables)
         if isinstance(value, Mapping):
-            return {name: self._without_secrets(each) for name, each in value.items()}
-        return [self._without_secrets(each) for each in value] if isinstance(value, list | tuple) else value
+            return {name: self._clean(each) for name, each in value.items()}
+        return [self._clean(each) for each in value] if isinstance(value, list | tuple) else value
 
     def _land(self, writer: CopyWriter, manifest: Manifest) -> None:
         self.put(writer.path, replace(manifest, content=writer.close()))

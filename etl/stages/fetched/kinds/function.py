@@ -189,11 +189,9 @@ def _function(asked: Asked, name: str) -> Callable[..., Any]:
     try:
         found = getattr(importlib.import_module(module), own)
     except ModuleNotFoundError as error:
-        raise FetchError(
-            f"the function {name.lstrip('.')} needs a module that is not installed: {error.name}."
-        ) from error
+        raise FetchError(f"{name.lstrip('.')} needs a module that is not installed: {error.name}.") from error
     except (ImportError, AttributeError) as error:
-        raise FetchError(f"there is no function {name.lstrip('.')} ({error}).") from error
+        raise FetchError(f"{name.lstrip('.')} is not a function that can be found: {error}.") from error
     if not callable(found):
         raise FetchError(f"{name.lstrip('.')} is not a function.")
     return cast("Callable[..., Any]", found)
