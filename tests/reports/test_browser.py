@@ -209,3 +209,20 @@ def test_the_page_itself_lets_no_other_script_in(opened: Open, browser: Any, bad
     page.wait_for_timeout(100)
     assert page.evaluate("window.hacked") is None
     context.close()
+
+
+def test_on_paper_nothing_is_cut_and_no_heading_stands_alone(opened: Open) -> None:
+    # what A4 leaves between margins of a centimetre
+    page = opened("night", viewport={"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+    for place in PLACES:
+        page.evaluate(f"location.hash = '{place}'")
+        page.wait_for_timeout(50)
+        cut = "[...document.querySelectorAll('table, pre, h1, dl')]"
+        cut += ".filter((one) => one.getBoundingClientRect().right > 719)"
+        assert page.evaluate(f"{cut}.map((one) => one.textContent.slice(0, 40))") == [], place
+        assert page.evaluate("document.documentElement.scrollWidth") <= 718
+        breaks = (
+            "[...document.querySelectorAll('h1, h2, h3, thead')].map((one) => getComputedStyle(one).breakAfter)"
+        )
+        assert set(page.evaluate(breaks)) == {"avoid"}
