@@ -58,6 +58,7 @@ def stored(root: Path, number: int, rounds: int) -> None:
             "one new day": lambda newest=newest: newest.write_text(f"{LINE.format(n=1)}\n"),
             "one corrected day": lambda older=older: older.write_text(f"{LINE.format(n=2)}\n"),
             "one withdrawn day": newest.unlink,
+            "nothing new, after a withdrawal": lambda: None,
         }
         for what, work in works.items():
             work()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from etl.ledger import Ledger, Run
@@ -36,6 +36,8 @@ _COLUMNS = {
     "warnings": "What is to be looked at, though it was done.",
     "parts": "How many partitions it had, or 1.",
 }
+#: The columns in the order of the table.
+_NAMES = tuple(column.name for column in fields(StepRow))
 
 
 def write_steps(con: duckdb.DuckDBPyConnection, ledger: Ledger, run: Run) -> None:
@@ -56,7 +58,7 @@ def write_steps(con: duckdb.DuckDBPyConnection, ledger: Ledger, run: Run) -> Non
     ]
     columns = [list(column) for column in zip(*map(_values, rows), strict=True)]
     types = dict(con.execute("select column_name, column_type from (describe etl.steps)").fetchall())
-    values = (f"unnest(${n}::{types[column.name]}[])" for n, column in enumerate(fields(StepRow), 1))
+    values = (f"unnest(${n}::{types[name]}[])" for n, name in enumerate(_NAMES, 1))
     with transaction(con):
         con.execute(f"delete from {STEPS} where not list_contains($1, run_id)", [sorted(whole & set(wanted))])
         if rows:
@@ -65,5 +67,5 @@ def write_steps(con: duckdb.DuckDBPyConnection, ledger: Ledger, run: Run) -> Non
 
 
 def _values(row: StepRow) -> tuple[object, ...]:
-    values = replace(row, warnings=list(row.warnings))
-    return tuple(None if value == "" else value for value in astuple(values))
+    found = {**vars(row), "warnings": list(row.warnings)}
+    return tuple(None if found[name] == "" else found[name] for name in _NAMES)
