@@ -34,7 +34,7 @@ import json
 import re
 import traceback
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 
@@ -213,6 +213,8 @@ class EtlError(Exception):
     exit_code = 30
     #: Of several things that were done in one go, what is to be said of each that failed; empty if it only waited.
     each: Mapping[str, str] = MappingProxyType({})
+    #: What is said of several things in one text, each by itself; empty if it is about one.
+    parts: Sequence[str] = ()
     #: Whether it says of something that passes by itself; see engine/retries.py.
     is_transient = False
     #: Of these, where some were raised: see traced().

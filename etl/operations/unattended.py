@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from etl.errors import AlreadyRunning, EtlError
+from etl.errors import AlreadyRunning, EtlError, printable_lines
 from etl.ledger import Ledger
 from etl.ledger.lock import take_lock
 from etl.models.seeds import FOLDER
@@ -44,7 +44,12 @@ def unattended(work: Callable[[], None], days: str = "") -> int:
     a day that is not one of `days` nothing is done. Raises ConfigError for an etl.env or days that are wrong.
     """
     # also where luigi.cfg cannot be read: who is to be told of that is in there
-    use_environment(Path(os.environ.get("ETL_PROJECT") or find_root()))
+    try:
+        use_environment(Path(os.environ.get("ETL_PROJECT") or find_root()))
+    except EtlError as error:
+        # what is set already may say whom to tell
+        telling.not_begun("", "", error, None, is_whole=True)
+        raise
     try:
         project = load_project()
     except EtlError:
@@ -101,6 +106,9 @@ def _work(work: Callable[[], None], log: BinaryIO | None) -> None:
         work()
     except SystemExit as asked:
         code = asked.code
+    except EtlError as error:
+        print(f"Error: {printable_lines(str(error))}", file=sys.stderr)
+        code = error.exit_code
     except BaseException:
         traceback.print_exc()
         code = _KILLED

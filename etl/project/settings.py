@@ -181,9 +181,7 @@ def _check(path: Path, settings: Settings) -> None:
     if settings.keep_runs < 1:
         raise ConfigError(f"{path}: [etl] keep_runs must be at least 1.")
     if settings.keep_failures < 1:
-        raise ConfigError(
-            f"{path}: [etl] keep_failures must be at least 1. To keep nothing: failure_megabytes = 0"
-        )
+        raise ConfigError(f"{path}: [etl] keep_failures must be at least 1.")
     if settings.progress not in ("yes", "no"):
         raise ConfigError(f"{path}: [etl] progress = {settings.progress} is neither yes nor no.")
     if not re.fullmatch(r"v\d+\.\d+\.\d+|latest", settings.storage_version):

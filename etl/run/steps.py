@@ -168,7 +168,9 @@ def failed(error: Exception, run: ActiveRun, step: str, of: Sequence[str]) -> Et
             return told
         step = deadline.DEADLINE
     log.error("failed: %s", told, exc_info=None if known else error)
-    run.note_problem(step, told)
+    # more may have been added to what is said of all
+    for text in told.parts if "\n".join(told.parts) == str(told) else [str(told)]:
+        run.note_problem(step, type(told)(text))
     lost = recording.note_failed(run, told)
     if doing and lost:
         from etl.run.failures.bundle import keep_bundles

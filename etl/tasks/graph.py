@@ -6,6 +6,7 @@ RawFile -> LakePartition -> LoadedTable -> BuiltModel -> AuditedWarehouse -> Pub
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from configparser import Error as ConfigFileError
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,8 @@ from etl.errors import DeliveryError
 from etl.ledger import Key
 from etl.ledger.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.plan.scope import Scope
+from etl.project.unreadable import explained
+from etl.run import telling
 from etl.run.active import ActiveRun
 from etl.tasks import options as luigi_options
 from etl.tasks import setup, targets
@@ -306,8 +309,16 @@ class Retried(Batch):
 
 
 def run_luigi(arguments: Sequence[str]) -> None:
-    """Run Luigi as its own command does: it ends the process with the exit code."""
-    run_with_retcodes(["--module", "etl", *arguments])
+    """Run Luigi as its own command does: it ends the process with the exit code.
+
+    Raises ConfigError, of which it was told, for a value in luigi.cfg that Luigi cannot read when it needs it.
+    """
+    try:
+        run_with_retcodes(["--module", "etl", *arguments])
+    except ConfigFileError as error:
+        told = explained(error)
+        telling.not_begun("", "", told, None, is_whole=True)
+        raise told from None
 
 
 def _missing(task: Step) -> Iterator[Step]:

@@ -50,6 +50,18 @@ def test_a_failed_night_prints_what_this_run_said(project):
     assert "2 partitions taken" not in done.stdout
 
 
+@pytest.mark.parametrize("text", ["[core]\n", "threads = 1\n", "[etl]\nthreads = 1\n[core]\nx = %(nope)s\n"])
+def test_a_project_that_cannot_be_read_is_told(project, text):
+    (project.root / "luigi.cfg").write_text(text)
+
+    with http() as server:
+        done = run(project, ETL_NOTIFY=f"json://127.0.0.1:{server.port}/", ETL_PROJECT="", PWD=str(project.root))
+
+    assert done.returncode == 35, done.stdout
+    assert "Traceback" not in done.stdout
+    assert ["The run could not begin" in found["title"] for _, found in server.got] == [True]
+
+
 def test_a_broken_project_says_so_without_a_log(project):
     (project.root / "luigi.cfg").write_text("[etl]\nnonsense = 1\n")
 

@@ -11,13 +11,16 @@ import pytest
 
 from etl.errors import EtlError, LedgerError
 from etl.ledger import Ledger
+from etl.ledger.history import History, StepId
 from etl.ledger.lock import locked
 from etl.ledger.notices import notices
 from etl.project import Project
 from etl.reports.notices import night as of_night
 from etl.reports.notices import sending
 from etl.run import active, steps, telling
-from tests.support import tiny
+from tests.support import tiny, warm
+from tests.support.projects import environment
+from tests.support.receivers import http
 from tests.support.told import Told, night, step, telling_to
 
 SALES = 'sales = Source(contract=Sales, files="sales/{date}.csv"'
@@ -176,6 +179,70 @@ def test_a_damaged_ledger_of_a_newer_etl_is_told(green, told) -> None:
 
     (message,) = told.messages()
     assert "has version 99" in message
+
+
+def told_by_luigi(project: Project, code: int) -> list[str]:
+    """Begin a night as cron does, which ends with this code; return the messages that arrive."""
+    with http() as server:
+        variables = environment(ETL_NOTIFY=f"json://127.0.0.1:{server.port}/")
+        done = warm.run(["-m", "luigi", "--module", "etl", "Nightly"], project.root, variables)
+    assert done.returncode == code, done.stdout
+    return [f"{found['title']}\n{found['message']}" for _, found in server.got]
+
+
+def test_a_damaged_ledger_is_told(tmp_path) -> None:
+    project = tiny.project(tmp_path)
+    project.ledger.write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 64)
+
+    (message,) = told_by_luigi(project, 0)
+    assert "1 warning: The ledger was damaged, and a new one was made" in message.splitlines()[0]
+    assert "Then delete ledger.sqlite.damaged." in message
+    assert told_by_luigi(project, 0) == []
+
+
+def test_a_deadline_that_passes_is_told_with_what_was_left(green, told, monkeypatch) -> None:
+    (green.root / "luigi.cfg").write_text("[etl]\nthreads = 1\ndeadline = 06:00\n")
+    tiny.deliver(green, {"sales/2024-03-03.csv": "id,item\n4,cup\n"})
+    usual = {StepId("extract", "sales"): 60.0, StepId("load", "sales"): 30.0, StepId("publish"): 2e6}
+    with monkeypatch.context() as patched:
+        patched.setattr(History, "usual_seconds", lambda self, last=20: usual)
+        assert night(green, "2024-03-03") == "failed"
+
+    (message,) = told.messages()
+    assert "publish cannot be finished by the deadline, 06:00 (UTC)" in message.splitlines()[0]
+    for label in ("What: ", "Why: ", "Next: ", "Where: ", "State: "):
+        assert f"\n{label}" in message, message
+    assert "usually" in message
+    is_quiet_again(green, told, lambda: (green.root / "luigi.cfg").write_text("[etl]\nthreads = 1\n"))
+
+
+@pytest.mark.parametrize(("required", "code"), [(True, 20), (False, 0)])
+def test_a_sender_that_cannot_be_reached_is_told_once(tmp_path, required, code) -> None:
+    contracts = tiny.CONTRACTS.replace(
+        'files="sales/{date}.csv"', f"fetch=Fetch(asked), required={required}"
+    ).replace(
+        "from etl import Source",
+        "from etl import Fetch, Source\n\n\ndef asked(cursor):\n    raise ConnectionError",
+    )
+    project = tiny.project(tmp_path, contracts, {}, {}, settings="threads = 1\nretries = 0\n")
+
+    (message,) = told_by_luigi(project, code)
+    assert "sales" in message and "ConnectionError" in message and "etl fetch" in message
+    labels = ("What: ", "Why: ", "Next: ", "Where: ") if required else ("Where: ",)
+    assert all(f"\n{label}" in message for label in labels), message
+
+
+def test_forty_models_with_one_cause_are_one_message(green, told) -> None:
+    names = [f"marts.m{number:02}" for number in range(40)]
+    for name in names:
+        (green.sql / f"{name.replace('.', '/')}.sql").write_text("select item::int as number from raw.sales")
+    run = active.active_run(green.identity, active.new_run_id(), None, True)
+    with suppress(EtlError):
+        step(run, "BuiltModel", steps.transform, names)
+    run.finish()
+
+    (message,) = told.messages()
+    assert message.count("What: ") == 1 and "40 times for one cause (marts.m00, marts.m01" in message
 
 
 def test_a_lock_that_is_held_is_told(green, told) -> None:

@@ -40,6 +40,8 @@ _NEXT = {
 _SENTENCE = re.compile(r"(?<=[.?]) (?=[A-Z`'\"(])")
 #: What differs from night to night, though the cause is the same.
 _CHANGING = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}|\b(?=[a-f]*\d)[0-9a-f]{4,}\b|\d+")
+#: How a message about a table begins that could not be made.
+_MADE = re.compile(r"([\w.]+)(?: \([^)\n]*\))? could not be (?:built|loaded)\b")
 _WORD = re.compile(r"[^\W\d][\w.]*")
 _NAMED, _LONG, _EXAMPLES = 5, 700, 3
 
@@ -113,7 +115,7 @@ def parts(message: str) -> tuple[str, str, str]:
         what, why = heads
     following = sentences.pop() if len(sentences) > 1 else ""
     # of an audit that failed, the rows below are its examples
-    more = [] if "offending row" in first else [line for line in further if line and line != "LINE 1:"]
+    more = [] if "offending row" in first else [line for line in further if line.strip("^") and line != "LINE 1:"]
     why = " ".join(filter(None, [why, *sentences[1:], *more]))
     return what.rstrip("."), why[:_LONG], following
 
@@ -185,7 +187,9 @@ def owned(causes: Iterable[Cause], owners: Mapping[str, str]) -> list[Cause]:
 
 
 def _subject(message: str) -> str:
-    """Return what a message is about: the words before its first colon, if those are few."""
+    """Return what a message is about: what could not be made, or the words before its first colon, if few."""
+    if found := _MADE.match(message):
+        return found[1]
     head, mark, _ = message.splitlines()[0].partition(": ") if message else ("", "", "")
     return head if mark and len(head.split()) <= 4 else ""
 

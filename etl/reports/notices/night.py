@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.errors import counted, few
 from etl.ledger import FAILED, Ledger, Run, fingerprint
+from etl.ledger.connection import damaged_path
 from etl.ledger.keys import UNDELIVERED, UNFETCHED
 from etl.ledger.notices import Incident, durations, last_step, runs_of
 from etl.reports.notices.causes import (
@@ -73,7 +74,7 @@ def causes_of(
         found += warnings_of(ledger.checks())
         found += _of_receipts(ledger, row.run_id, plan)
     found += _slow(ledger, row)
-    return [*found, *low_disk(project)]
+    return [*found, *low_disk(project), *_damaged(project)]
 
 
 def judging(row: Run, plan: Plan | None, ledger: Ledger, *, is_night: bool) -> Callable[[Incident], bool]:
@@ -129,6 +130,22 @@ def low_disk(project: Project) -> list[Cause]:
     why = f"A night writes a candidate and a generation, together about {size / 1e6:,.0f} MB."
     following = "Make room, or keep fewer generations ([etl] keep_generations)."
     return [Cause(key=fingerprint(DISK), kind=DISK, what=what, why=why, next=following)]
+
+
+def _damaged(project: Project) -> list[Cause]:
+    """Return a warning if a damaged ledger lies beside the one that was made in its place."""
+    aside = damaged_path(project.ledger)
+    if not aside.exists():
+        return []
+    return [
+        Cause(
+            key=fingerprint(NOTE, "damaged ledger"),
+            kind=NOTE,
+            what=f"The ledger was damaged, and a new one was made; the damaged one is {aside}",
+            why="What the runs before did, and what was told of them, is known no more.",
+            next=f"Look at the disk. Then delete {aside.name}.",
+        )
+    ]
 
 
 def _of_receipts(ledger: Ledger, run_id: str, plan: Plan) -> list[Cause]:

@@ -83,6 +83,7 @@ def extract(
     if problems := [problem for extraction in done for problem in extraction.problems]:
         kind = Crash if any(extraction.has_crashed for extraction in done) else DeliveryError
         error = kind("\n".join(problems))
+        error.parts = problems
         error.traces = {source.name: "\n".join(text for extraction in done for text in extraction.traces)}
         raise error
     return [receipt for extraction in done for receipt in extraction.receipts]

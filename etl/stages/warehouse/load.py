@@ -126,6 +126,7 @@ def _all_of(failed: Mapping[str, EtlError]) -> EtlError:
     kind = next((Crash for error in errors if isinstance(error, Crash)), StepError)
     whole = errors[0] if len(errors) == 1 else kind("\n".join(map(str, errors)))
     whole.each = {name: str(error) for name, error in failed.items()}
+    whole.parts = [*whole.each.values()]
     return whole
 
 

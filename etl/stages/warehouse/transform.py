@@ -89,7 +89,7 @@ def transform(
             History(ledger).tried(run_id, [StepId("transform", name)], attempts)
     if problems:
         error = TransformError("\n".join(problems))
-        error.each, error.traces = failures.problems, failures.traces
+        error.each, error.traces, error.parts = failures.problems, failures.traces, problems
         raise error
     return receipts
 
