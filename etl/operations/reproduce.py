@@ -156,7 +156,7 @@ def _restore(
             _copied(file.path, source.root(copy) / file.name)
         return []
     if source.is_dated:
-        what = "is another file now" if delivery else "is not in raw/ any more"
+        what = "is another file now" if delivery else f"is not in {source.home}/ any more"
         return [f"{source.name} {day}: {item.file} {what}"]
     for base, target in ((project.lake, copy.lake), (project.quarantine, copy.quarantine)):
         if (kept := lake.partition_file(base, source, day)).exists():

@@ -221,11 +221,11 @@ class Deliveries:
         """Return a delivery as it was taken; if it would be taken in another way now, that is to be said."""
         if not lake.partition_file(self._project.lake, source, day).exists():
             return {}
-        file = receipt.details["file"]
+        file, home = receipt.details["file"], source.home
         if receipt.details["definition"] != self._definition(source, day) and not source.history:
             self._outdated.setdefault(source.name, {})[day] = (
                 "stays as it was taken before the contract or the source changed, since "
-                f"{f'what is in raw/ now {waiting}' if waiting else f'{file} is gone from raw/'}. "
+                f"{f'what is in {home}/ now {waiting}' if waiting else f'{file} is gone from {home}/'}. "
                 "Have it delivered again"
             )
         return {day: self._as_taken(source, day, receipt)}

@@ -156,16 +156,17 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
         if receipt.outcome == "refused":
             details = receipt.details
             yield f"  {name}: {details['file']} is refused and left out: {details['refused']}"
+    home = plan.catalog.sources[name].home
     gone, loaded = plan.withdrawn[name], receipts.get(load_key(name))
     if gone and plan.is_done(load_key(name), loaded):
-        yield f"  {name}: withdrawn, the file is gone from raw/: {few(gone)}"
+        yield f"  {name}: withdrawn, the file is gone from {home}/: {few(gone)}"
     waiting = plan.taken[name].waiting
     if lost := plan.taken[name].lost:
         yield f"  {name}: {_lost(plan, name, loaded)}, the lake does not hold it any more: {few(lost)}"
     held = plan.held[name].values()
     kept = [] if plan.catalog.sources[name].is_dated or any(d.is_in_raw for d in held) else list(plan.held[name])
     if kept and not waiting and plan.scope.source in ("", name):
-        yield f"  {name}: its file is gone from raw/; the snapshot of {few(kept)} stays"
+        yield f"  {name}: its file is gone from {home}/; the snapshot of {few(kept)} stays"
     for receipt in done:
         for note in receipt.details.get("skips", ()):
             yield f"  {name}: {receipt.details['file']}: {note}"
@@ -177,7 +178,8 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
             what = f"{counted(len(stale), 'decision')} about {receipt.details['file']} without effect any more"
             yield f"  {name}: {what}: {why}: etl quarantine list"
     if name in plan.lost and not waiting:
-        yield f"  {name}: its file is gone from raw/, and the lake does not hold it any more: the table is empty"
+        gone_too = "and the lake does not hold it any more: the table is empty"
+        yield f"  {name}: its file is gone from {home}/, {gone_too}"
     yield from (f"  {name}: {note}" for note in all_notes(plan, receipts, name))
     if told := told_holes(plan.holes.get(name, Holes()), waiting):
         yield f"  {name}: {told}"

@@ -211,6 +211,11 @@ class Source:
         """Return the folder below which its deliveries lie: that of raw files, or of what was fetched."""
         return project.raw if self.fetch is None else project.fetched
 
+    @property
+    def home(self) -> str:
+        """What messages call the folder in which its deliveries lie."""
+        return "raw" if self.fetch is None else "fetched"
+
     def where(self, project: Project, day: date) -> Path:
         """Return the path at which the delivery of a date would be looked for."""
         return self.root(project) / self.connector.where(day)

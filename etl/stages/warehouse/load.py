@@ -166,9 +166,10 @@ def _explained(
     ledger.forget(extract_key(table.source.name, day) for day in broken)
     days = f"{', '.join(map(str, broken[:3]))}{', ...' if len(broken) > 3 else ''}"
     if table.source.is_dated:
-        hope = "The next run takes them from data/raw again."
+        hope = f"The next run takes them from data/{table.source.home} again."
     else:
-        hope = "The next run takes the newest from data/raw again; earlier ones are only in a backup of the lake."
+        home = f"data/{table.source.home}"
+        hope = f"The next run takes the newest from {home} again; earlier ones are only in a backup of the lake."
     why = f"the lake's files of {days} are damaged: {sentence(str(error))}"
     return StepError(f"{table.source.table} could not be loaded: {why}\n{hope}")
 
@@ -337,7 +338,7 @@ def _too_many_lost(source: Source, lost: Sequence[date]) -> str:
 def _too_many(source: Source, withdrawn: Sequence[date]) -> str:
     days = ", ".join(map(str, withdrawn[:3]))
     return (
-        f"{source.name}: the files of {len(withdrawn)} published partitions vanished from data/raw "
+        f"{source.name}: the files of {len(withdrawn)} published partitions vanished from data/{source.home} "
         f"({days}{', ...' if len(withdrawn) > 3 else ''}), more than max_withdrawn = {source.max_withdrawn}. "
         "Is a folder not mounted? If they were meant to go: "
         f"luigi --module etl Nightly --allow-withdrawn {source.name}"
