@@ -53,6 +53,10 @@ browser: .venv/installed
 # the daemons that tests start; those that cannot be had are said, and their tests are skipped
 daemons:
 	command -v cron || { apt-get -qq update && apt-get -qq install -y --no-install-recommends cron; } || echo "no cron"
+	ls /usr/lib/postgresql/*/bin/postgres || { apt-get -qq update && apt-get -qq install -y postgresql; } \
+		|| echo "no postgresql"
+	command -v mariadb-install-db || { apt-get -qq update && apt-get -qq install -y --no-install-recommends mariadb-server; } \
+		|| echo "no mariadb"
 
 # what looks at the files of deploy/; what cannot be had is said, and its tests are skipped
 linters: .venv/installed

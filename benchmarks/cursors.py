@@ -2,9 +2,9 @@
 
     python benchmarks/cursors.py --tried 10000 [--dlt 100] [--seed 0]
 
-Late commits, equal stamps, rollbacks, changes during a fetch; see tests/support/interleavings.py. `etl` fetches with
-its defaults, and with an overlap of 0; dlt (in an environment of its own) with its default, and with a lag of an hour.
-After the last commit all fetch once more; what the merged table then lacks, or holds as it was before, is counted.
+Late commits, equal stamps, rollbacks, changes during a fetch; see tests/support/interleavings.py. `etl` fetches
+with its defaults, and with an overlap of 0; dlt (in an environment of its own) with its default, and with a lag of an
+hour. After the last commit all fetch once more; what the merged table then lacks, or holds as it was, is counted.
 What happens during a fetch of dlt is done after it, to its advantage. It needs PostgreSQL, which it starts.
 """
 
@@ -66,9 +66,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, help="where dlt's environment is kept")
     options = parser.parse_args()
-    print(
-        "| who | interleavings | of them with lost or stale rows | such rows | seconds |\n| --- | --- | --- | --- | --- |"
-    )
+    print("| who | interleavings | of them with lost or stale rows | such rows | seconds |")
+    print("| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         for who, tried, losses, seconds in _measured(options, options.work or Path(folder), Path(folder)):
             wrong = [found for found in losses if found]

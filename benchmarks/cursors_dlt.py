@@ -1,4 +1,4 @@
-"""Fetches a table by its cursor with dlt; `benchmarks/cursors.py` says on stdin what to do. Runs in dlt's environment.
+"""Fetches a table by its cursor with dlt, in an environment of its own; `benchmarks/cursors.py` says when.
 
 Usage: python cursors_dlt.py DSN LAG_SECONDS
 """
@@ -18,7 +18,7 @@ from dlt.sources.sql_database import sql_table
 
 
 def main() -> None:
-    """Do what each line says: `new` begins with nothing, `fetch` runs the pipeline, `held` prints what was loaded."""
+    """Do what each line says: `new` begins with nothing, `fetch` runs the pipeline, `held` prints what is loaded."""
     dsn, lag = sys.argv[1], float(sys.argv[2])
     folder = Path(tempfile.mkdtemp())
     pipeline: Any = None

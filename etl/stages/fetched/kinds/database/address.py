@@ -15,7 +15,6 @@ SCHEMES = {
     **dict.fromkeys(("postgresql", "postgres"), "postgresql"),
     **dict.fromkeys(("mysql", "mariadb"), "mysql"),
     "sqlite": "sqlite",
-    "odbc": "odbc",
 }
 _SECRET = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
 
@@ -58,8 +57,6 @@ class Address:
     @property
     def shown(self) -> str:
         """The address as it may be said: without password, and without options."""
-        if self.scheme == "odbc":
-            return f"odbc:{_options(self.text.partition(':')[2])}"
         if self.scheme == "sqlite":
             return f"sqlite:{self.text.rpartition('/')[2]}"
         parts = urlsplit(self.text)
@@ -77,14 +74,6 @@ class Address:
     def _secrets(self) -> set[str]:
         if self.scheme == "sqlite":
             return set()
-        if self.scheme == "odbc":
-            pairs = [part.partition("=") for part in self.text.partition(":")[2].split(";")]
-            return {value.strip() for name, _, value in pairs if value.strip() and _SECRET.search(name)}
         parts = urlsplit(self.text)
         found = {parts.password, unquote(parts.password)} if parts.password else set()
         return found | {value for name, value in parse_qsl(parts.query) if value and _SECRET.search(name)}
-
-
-def _options(options: str) -> str:
-    pairs = [part.partition("=") for part in options.split(";") if part.strip()]
-    return ";".join(f"{name}={'***' if _SECRET.search(name) else value}" for name, _, value in pairs)
