@@ -18,7 +18,7 @@ from dlt.sources.sql_database import sql_table
 
 
 def main() -> None:
-    """Do what each line says: `new` begins with nothing, `fetch` runs the pipeline, `held` prints what is loaded."""
+    """Do what each line says: `new` forgets all, `fetch` runs the pipeline, `held` prints what is loaded."""
     dsn, lag = sys.argv[1], float(sys.argv[2])
     folder = Path(tempfile.mkdtemp())
     pipeline: Any = None
