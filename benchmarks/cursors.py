@@ -4,7 +4,7 @@
 
 Late commits, equal stamps, rollbacks, changes during a fetch; see tests/support/interleavings.py. `etl` fetches
 with its defaults, and with an overlap of 0; dlt (in an environment of its own) with its default, and with a lag of
-an hour. After the last commit all fetch once more; what the merged table then lacks, or holds as it was, is counted.
+an hour. After the last commit all fetch once more; what the merged table then lacks, or holds as it was, counts.
 What happens during a fetch of dlt is done after it, to its advantage. It needs PostgreSQL, which it starts.
 """
 
