@@ -67,7 +67,9 @@ def test_a_contract_loads(block, tmp_path):
 #: The tables that the blocks of SQL read, beside those that their columns are of.
 GIVEN = {
     "raw.sales": "sale_date DATE, price_eur DOUBLE",
-    "raw.orders": "order_id BIGINT, customer VARCHAR, title VARCHAR, quantity BIGINT, price_eur DOUBLE, _file VARCHAR",
+    "raw.orders": (
+        "order_id BIGINT, customer VARCHAR, title VARCHAR, quantity BIGINT, price_eur DOUBLE, _file VARCHAR"
+    ),
     "raw.customer_changes": "delivery_date DATE, customer_id BIGINT, sequence_nb BIGINT, city VARCHAR, op VARCHAR",
     "staging.flights": (
         "flight_date DATE, origin VARCHAR, dest VARCHAR, carrier VARCHAR, flight BIGINT, tailnum VARCHAR, "
