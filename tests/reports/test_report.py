@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +302,27 @@ def test_a_link_is_not_written_through(good: Project) -> None:
     with pytest.raises(ConfigError, match="is not a report"):
         write_report(good, Ledger(good.ledger), good.root / "link.html")
     assert raw.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "begun"),
+    [
+        ("UTC", "2024-03-09", "2024-03-09 19:10 UTC"),
+        ("Asia/Tokyo", "2024-03-10", "2024-03-10 04:10 Asia/Tokyo"),
+        # the hour after the clocks were put forward
+        ("America/New_York", "2024-03-10", "2024-03-10 03:30 America/New_York"),
+    ],
+)
+def test_days_and_times_are_those_of_the_project(good: Project, zone: str, day: str, begun: str) -> None:
+    (good.root / "luigi.cfg").write_text(f"[etl]\ntimezone = {zone}\n")
+    ledger = Ledger(good.ledger)
+    at = "2024-03-10T07:30" if zone.startswith("America") else "2024-03-09T19:10"
+    (last, *_) = ledger.runs()
+    ledger.write_run(replace(last, started_at=f"{at}:00.000000+00:00", outcome="failed"))
+    ledger.change(("update generations set published_at = ?", [(f"{at}:30.000000+00:00",)]))
+
+    said = reports.text_of(reports.page(load_project(good.root)))
+
+    assert f"begun {begun}" in said
+    assert f"Analysts still see the warehouse of {day}." in said
+    assert f"Published {day} {begun[11:]}" in said

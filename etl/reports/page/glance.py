@@ -43,35 +43,35 @@ def _figures(night: Mapping[str, Any]) -> Markup | None:
     run = night["run"]
     if run is None:
         return None
-    published, due, disk = night["published"], night["next"], night["disk"]
+    published, due, disk, zone = night["published"], night["next"], night["disk"], night["zone"]
     rows: list[tuple[str, object, object]] = [
-        ("Batch date", run["batch_date"], f"begun {run['started_at'][:16].replace('T', ' ')} UTC"),
+        ("Batch date", run["batch_date"], f"begun {run['begun']} {zone}"),
         ("Outcome", run["state"], f"took {duration(run['seconds'])}" if run["seconds"] is not None else ""),
         ("Records", f"{run['records']:,}", f"{run['rows']:,} accepted"),
         ("Rejected", f"{run['rejected']:,}", f"{run['discarded']:,} discarded" if run["discarded"] else ""),
-        ("Published", published["at"][:10] if published else "nothing yet", _time(published)),
-        ("Next run", due["day"] if due else "not known", _due(due)),
+        (
+            "Published",
+            published["day"] if published else "nothing yet",
+            f"{published['time']} {zone}" if published else "",
+        ),
+        ("Next run", due["day"] if due else "not known", _due(due, zone)),
     ]
     if disk:
         rows.append(("Disk", size(disk["free"]), f"free of {size(disk['total'])}"))
     return element("dl", [_tile(*row) for row in rows], class_="figures")
 
 
-def _due(due: Mapping[str, Any] | None) -> object:
+def _due(due: Mapping[str, Any] | None, zone: str) -> object:
     if due is None:
         return element("span", "no schedule is known: ", element("code", "etl schedule show"))
     if due["by"]:
-        return f"{due['at']} UTC, by {due['by']}"
-    return f"about {due['at']} UTC, a guess: runs usually begin then"
+        return f"{due['at']} {zone}, by {due['by']}"
+    return f"about {due['at']} {zone}, a guess: runs usually begin then"
 
 
 def _tile(name: str, value: object, beside: object) -> Markup:
     small = element("dd", beside, class_="small") if beside else None
     return element("div", element("dt", name), element("dd", value), small)
-
-
-def _time(published: Mapping[str, str] | None) -> str:
-    return f"{published['at'][11:16]} UTC" if published else ""
 
 
 def _problems(night: Mapping[str, Any]) -> Markup | None:

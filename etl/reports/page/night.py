@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from etl.errors import counted
 from etl.ledger import Check, Key, Ledger, Receipt, Run
@@ -36,12 +37,14 @@ def night(project: Project, ledger: Ledger, status: Mapping[str, Any], models: M
     last = runs[0] if runs else None
     mine = [receipt for receipt in receipts.values() if last and receipt.run_id == last.run_id]
     checks = _checks(ledger, models, last)
+    zone = ZoneInfo(project.settings.timezone)
     is_under_way = last is not None and status["last_run"]["state"].startswith(UNDER_WAY)
     scheduled = noted_schedule(ledger, project.identity)
     facts: dict[str, Any] = {
-        "run": _run(last, status["last_run"]["state"]) if last else None,
-        "published": _published(ledger),
-        "next": _next(scheduled, runs),
+        "zone": zone.key,
+        "run": _run(last, status["last_run"]["state"], zone) if last else None,
+        "published": _published(ledger, zone),
+        "next": _next(scheduled, runs, zone),
         "not_begun": _not_begun(scheduled, runs),
         "problems": [_problem(p, models) for p in status["last_run"]["problems"]] if last else [],
         "sources": status["sources"],
@@ -59,8 +62,9 @@ def night(project: Project, ledger: Ledger, status: Mapping[str, Any], models: M
     return {**facts, "level": found.level, "sentence": found.sentence, "points": found.points}
 
 
-def _run(run: Run, state: str) -> dict[str, Any]:
+def _run(run: Run, state: str, zone: ZoneInfo) -> dict[str, Any]:
     return {
+        "begun": f"{datetime.fromisoformat(run.started_at).astimezone(zone):%Y-%m-%d %H:%M}",
         **{name: value for name, value in asdict(run).items() if name not in ("pid", "summary")},
         "state": state,
         "seconds": _seconds(run),
@@ -76,21 +80,25 @@ def _seconds(run: Run) -> float | None:
     return (datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)).total_seconds()
 
 
-def _published(ledger: Ledger) -> dict[str, str] | None:
-    return next(({"generation": name, "at": at} for name, _, at, _ in ledger.generations()), None)
+def _published(ledger: Ledger, zone: ZoneInfo) -> dict[str, str] | None:
+    """Return the current generation, and when it was published by the clock of the project."""
+    for name, _, at, _ in ledger.generations()[:1]:
+        moment = datetime.fromisoformat(at).astimezone(zone)
+        return {"generation": name, "at": at, "day": str(moment.date()), "time": f"{moment:%H:%M}"}
+    return None
 
 
-def _next(known: Scheduled | None, runs: Sequence[Run]) -> dict[str, Any] | None:
-    """Return when the next run is to be expected, UTC: as the installed schedule says, else a guess."""
+def _next(known: Scheduled | None, runs: Sequence[Run], zone: ZoneInfo) -> dict[str, Any] | None:
+    """Return when the next run is to be expected in a zone: as the installed schedule says, else a guess."""
     if known and (time := known.next(datetime.now(UTC))):
-        there = time.astimezone(UTC)
+        there = time.astimezone(zone)
         return {"day": str(there.date()), "at": f"{there:%H:%M}", "by": known.installed}
-    return _guessed(runs)
+    return _guessed(runs, zone)
 
 
-def _guessed(runs: Sequence[Run]) -> dict[str, Any] | None:
+def _guessed(runs: Sequence[Run], zone: ZoneInfo) -> dict[str, Any] | None:
     """Return when the next run is to be expected, told by when the last ones began; None if that differs."""
-    begun = [datetime.fromisoformat(run.started_at) for run in runs[:_EARLIER]]
+    begun = [datetime.fromisoformat(run.started_at).astimezone(zone) for run in runs[:_EARLIER]]
     days = {moment.date(): moment for moment in reversed(begun)}
     if len(days) < 3:
         return None

@@ -70,7 +70,7 @@ def _stays(night: Mapping[str, Any]) -> str:
     published = night["published"]
     if not published:
         return "Nothing is published yet."
-    return f"Analysts still see the warehouse of {published['at'][:10]}."
+    return f"Analysts still see the warehouse of {published['day']}."
 
 
 def _points(night: Mapping[str, Any]) -> Iterator[str]:
