@@ -19,7 +19,7 @@
         ├── NotReproduced      a generation or a failure does not come out as it was
         ├── PromotionRefused   a generation may not be promoted to another environment
         ├── PublishError       a generation could not be written, found or switched to
-        ├── TimedOut           a model took longer than its header allows, and was ended
+        ├── TimedOut           a step took longer than its source or model allows, and was ended
         ├── DeadlinePassed     a step could not be finished by the deadline, and was not begun
         └── PublishHeld        the project is rolled back, and what was wrong has not changed
 
@@ -65,6 +65,14 @@ def few(texts: Iterable[object], limit: int = 5, separator: str = ", ") -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number and its noun as a message says them: `1 record`, `1,204 records`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def lasting(seconds: float | None) -> str:
+    """Return a duration as hours, minutes and seconds with one digit: `0:00:02.6`; empty if nobody knows it."""
+    if seconds is None:
+        return ""
+    tenths = round(seconds * 10)
+    return f"{tenths // 36_000}:{tenths // 600 % 60:02}:{tenths // 10 % 60:02}.{tenths % 10}"
 
 
 def plain(text: str) -> str:
@@ -331,4 +339,6 @@ class DeadlinePassed(StepError):
 
 
 class TimedOut(StepError):
-    """Raised when a model takes longer than its `timeout_minutes`; it is ended, and what it held before stays."""
+    """Raised when a model, or a step of a source, takes longer than its `timeout_minutes`; it is ended. What is
+    done is kept, and what was published stays.
+    """

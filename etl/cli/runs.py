@@ -82,7 +82,7 @@ def logs(run: str, step: str, as_json: bool) -> None:
 
 
 def _list(found: Sequence[dict[str, Any]], environment: str) -> None:
-    from etl.reports.duration import lasting
+    from etl.errors import lasting
 
     names = ("run", "begun", "batch date", "result", "took", "by", "rows", "rejected", "failed")
     rows = [
@@ -118,7 +118,7 @@ def _tell(run: dict[str, Any]) -> None:
 
 
 def _head(run: dict[str, Any]) -> Iterator[str]:
-    from etl.reports.duration import lasting
+    from etl.errors import lasting
 
     cpu = f", {run['cpu_seconds']:,.1f} s of CPU" if run["cpu_seconds"] is not None else ""
     memory = f", {run['peak_memory_bytes'] / _MEGA:,.0f} MB of memory" if run["peak_memory_bytes"] else ""
@@ -166,7 +166,7 @@ def _span(steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _cells(step: dict[str, Any], label: str, run: dict[str, Any]) -> Iterator[str]:
-    from etl.reports.duration import lasting
+    from etl.errors import lasting
 
     yield label
     yield step["outcome"] or "waits"

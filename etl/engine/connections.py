@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING
 
+from etl.engine.limits import watched
 from etl.engine.quoting import literal, qualified, set_variable
 from etl.errors import ConfigError, EtlError, StepError, sentence
 from etl.project import Project
@@ -62,6 +63,7 @@ def open_in_memory(project: Project) -> duckdb.DuckDBPyConnection:
 
 def set_session(con: duckdb.DuckDBPyConnection, project: Project) -> None:
     """Give a connection those of the project's settings that each cursor() of one needs for itself."""
+    watched(con)
     con.execute(f"set TimeZone = {literal(project.settings.timezone)}")
     for name, value in project.variables.items():
         con.execute(set_variable(name, value))

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.errors import Crash, LedgerError, StepError
+from etl.errors import Crash, LedgerError
 from etl.ledger import Key, Ledger, Run, now
 from etl.ledger.history import History, RunFacts
 from etl.ledger.lock import take_lock
@@ -25,7 +25,7 @@ from etl.plan.scope import Scope
 from etl.project import Project, load_project
 from etl.project.files import private
 from etl.project.git import commit_of, is_committed
-from etl.run import display, recording, telling
+from etl.run import display, recording, stopping, telling
 from etl.run.origin import new_run_id, origin_of, versions
 from etl.run.reporting import prepare_report, refresh_report
 from etl.run.same import Said, Seen, find_same
@@ -177,11 +177,12 @@ class ActiveRun:
     def watch_parent(self) -> None:
         """In a forked child: end this process, in whatever it does, when the parent that holds the run ends."""
         if os.getpid() != self.pid:
+            stopping.in_worker()
             end_with_parent(self.pid)
 
     def watch_workers(self) -> None:
         """In the parent: end the run if all of its workers are gone, and Luigi still waits for them."""
-        end_without_workers(self._give_up)
+        end_without_workers(partial(stopping.without_workers, self))
 
     def note_problem(self, step: str, error: Exception) -> None:
         """Record that a step failed, if the ledger still can."""
@@ -191,14 +192,18 @@ class ActiveRun:
                 # workers are processes of their own: the ledger is what the parent hears of them by
                 self.ledger.cache(_CRASHED, self.row.run_id, step)
 
-    def finish(self) -> None:
-        """Write the outcome to the ledger, say it, and release the lock; once, and only in the parent."""
+    def finish(self, is_hung: bool = False) -> None:
+        """Write the outcome to the ledger, say it, and release the lock; once, and only in the parent.
+
+        Of one that `is_hung`, another thread still does a step, so that its databases cannot be closed.
+        """
         if self.finished or os.getpid() != self.pid:
             return
         self.finished, self.doing = True, None
+        stopping.end(self)
         shown = display.leave()
         try:
-            if self._plan:
+            if self._plan and not is_hung:
                 self._close()
             self._write_outcome()
             if self.ledger.cached(_CRASHED, self.row.run_id) is not None:
@@ -211,17 +216,10 @@ class ActiveRun:
         if self.log:
             self.log.close()
         os.close(self.lock)
+        stopping.leave(self)
         _active.pop(self.row.run_id, None)
         gc.set_threshold(*_COLLECTING)
         telling.send(self)
-
-    def _give_up(self) -> None:
-        problem = StepError(
-            "The worker processes are gone. Were they killed, or was there too little memory? Run again."
-        )
-        log.error("failed: %s", problem)
-        self.note_problem("workers", problem)
-        self.finish()
 
     def _close(self) -> None:
         from etl.run import ending
@@ -328,6 +326,7 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     run.facts = origin_of(project, run_id)
     run.log = RunLog(project, run_id, lambda: run.doing.named if run.doing else ("", ""))
     telling.begun(run)
+    stopping.listen(run)
     try:
         run.same = find_same(project, ledger, scope, known) if is_whole else None
         if run.same is None:
@@ -339,6 +338,7 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
     except BaseException as error:
         run.log.note(f"the run cannot begin: {error}")
         run.log.close()
+        stopping.leave(run)
         raise
     atexit.register(_end, run)
     return run

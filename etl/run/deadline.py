@@ -8,11 +8,10 @@ from itertools import accumulate
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from etl.errors import DeadlinePassed, few
+from etl.errors import DeadlinePassed, few, lasting
 from etl.ledger import Ledger, Run
 from etl.ledger.history import RUNNING, WAITING, History, StepId
 from etl.project import Project
-from etl.reports.duration import lasting
 
 #: What a problem is noted for that says what there was no time for; it is said once for a run.
 DEADLINE = "deadline"
@@ -53,6 +52,25 @@ def in_time(run: Timed, steps: Sequence[StepId]) -> int:
     ends = accumulate(usual.get(step, 0.0) for step in steps)
     # what was never done may be quick
     return sum(end <= left for end in ends) if left > 0 else 0
+
+
+def fitting(run: Timed, steps: Iterable[StepId]) -> list[StepId]:
+    """Return those of some steps that are usually over by the deadline of the run, in this order.
+
+    One that takes too long keeps none from being begun that is quick.
+    """
+    found: list[StepId] = []
+    for step in steps:
+        if in_time(run, [*found, step]) > len(found):
+            found.append(step)
+    return found
+
+
+def untimely(run: Timed, step: StepId) -> str:
+    """Return why a step is not begun that is not usually over by the deadline."""
+    settings, usual = run.project.settings, run.history.usual_seconds().get(step)
+    usually = f" It usually takes {lasting(usual)}." if usual is not None else ""
+    return f"It cannot end by the deadline, {settings.deadline} ({settings.timezone}): it was not begun.{usually}"
 
 
 def check(run: Timed, steps: Iterable[StepId]) -> None:

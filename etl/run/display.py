@@ -16,10 +16,9 @@ from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from etl.errors import LedgerError, printable
+from etl.errors import LedgerError, lasting, printable
 from etl.ledger import Ledger
 from etl.project import Project
-from etl.reports.duration import lasting
 from etl.reports.terminal import has_colours, is_ascii_only
 
 if TYPE_CHECKING:

@@ -150,7 +150,7 @@ def recorded(
     Raises DeadlinePassed if they cannot be finished in time.
     """
     names = list(names)
-    if run.project.settings.deadline:
+    if run.project.settings.deadline and step != DELIVER:
         run.doing = None
         deadline.check(run, [StepId(step, name) for name in names])
     doing = Doing([StepId(step, name) for name in names], dates=dates, receipts=receipts or {})
@@ -215,12 +215,13 @@ def close(run: Recorded) -> None:
         run.history.close(run_id, dict(waiting(run, rows)), otherwise="The run ended before it was done.")
 
 
-def close_killed(history: History, run_id: str, outcome: str) -> None:
+def close_killed(history: History, run_id: str, outcome: str, why: str = "") -> None:
     """Note what became of each step of a run that could not note it itself, but has published, or was killed."""
     with suppress(LedgerError):
         history.settle(run_id)
         running = DONE if outcome == "published" else KILLED
-        history.close(run_id, {}, otherwise="The run was killed before it was done.", running=running)
+        why = why or "The run was killed before it was done."
+        history.close(run_id, {}, otherwise=why, running=running)
 
 
 def prune(run: Recorded) -> None:

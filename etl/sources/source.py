@@ -116,6 +116,9 @@ class Source:
     # The days on which it is expected by then, such as `mon-fri`, `business days` or `last day of month`. Empty:
     # every day.
     expected_days: str = ""
+    # A step of it that takes more minutes is ended and fails: each task that makes its deliveries, taking what is
+    # new of them, and loading that. What is done is kept. 0: it may take its time.
+    timeout_minutes: float = 0
     # What the source is called: `raw.<name>` is its table. The default is the variable's name.
     name: str = ""
     #: File and line of the declaration, for messages.
@@ -285,6 +288,10 @@ class Source:
             raise ContractError(f"{where}: max_rejects is 0 or more.")
         if self.min_rows_ratio is not None and not 0 <= self.min_rows_ratio <= 1:
             raise ContractError(f"{where}: min_rows_ratio is a share from 0 to 1.")
+        if type(self.timeout_minutes) not in (int, float) or not 0 <= self.timeout_minutes < 100_000:
+            raise ContractError(
+                f"{where}: timeout_minutes={self.timeout_minutes!r} is not a number of minutes such as 30."
+            )
         for option, choices in CHOICES.items():
             if getattr(self, option) not in choices:
                 raise ContractError(f"{where}: {option} is one of {', '.join(choices)}.")

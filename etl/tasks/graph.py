@@ -20,6 +20,7 @@ from etl.plan.scope import Scope
 from etl.project.unreadable import explained
 from etl.run import telling
 from etl.run.active import ActiveRun
+from etl.run.stopping import Stopped
 from etl.tasks import options as luigi_options
 from etl.tasks import setup, targets
 from etl.tasks.step import Step, WarehouseStep, saying
@@ -315,6 +316,9 @@ def run_luigi(arguments: Sequence[str]) -> None:
     """
     try:
         run_with_retcodes(["--module", "etl", *arguments])
+    except Stopped as stopped:
+        # the end of the run says so
+        raise SystemExit(stopped.exit_code) from None
     except ConfigFileError as error:
         told = explained(error)
         telling.not_begun("", "", told, None, is_whole=True)

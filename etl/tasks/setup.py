@@ -99,6 +99,24 @@ def exit_as_crash(has_crashed: Callable[[], bool]) -> None:
     atexit.register(end)
 
 
+def exit_as_stopped(kind: type[BaseException]) -> None:
+    """Let an error of this kind, which says that a run was asked to stop, end the process without a traceback."""
+    before, owner = sys.excepthook, os.getpid()
+
+    def say(raised: type[BaseException], error: BaseException, trace: Any) -> None:
+        if not isinstance(error, kind) or os.getpid() != owner:
+            before(raised, error, trace)
+            return
+        # what runs as at the end of any process ends the run, which says so
+        atexit._run_exitfuncs()
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(error.exit_code)  # type: ignore[attr-defined]
+
+    sys.excepthook = say
+
+
 def default_root() -> str:
     """Return the root of the project, or an empty text: the first complete() says why, with an exit code."""
     try:

@@ -14,11 +14,13 @@ from etl.ledger import Key
 from etl.plan.scope import Scope
 from etl.project import Project, load_project
 from etl.run.active import ActiveRun, active_run, has_crashed
+from etl.run.stopping import Stopped, heard
 from etl.tasks import executions, setup, targets
 from etl.tasks import options as luigi_options
 
 setup.configure(get_config(), add_config_path)
 setup.exit_as_crash(has_crashed)
+setup.exit_as_stopped(Stopped)
 saying = partial(setup.saying, PidLockAlreadyTakenExit)
 
 
@@ -112,7 +114,8 @@ class Step(luigi_options.Asked):
             # it seemed to have work when it was asked for, before the deliveries were made
             return
         try:
-            self.do(run)
+            with heard():
+                self.do(run)
         except Exception as error:
             own = [str(v) for name, v in self.param_kwargs.items() if v and name not in ("project", "run_id")]
             raise self.steps.failed(error, run, self.task_family, own) from error

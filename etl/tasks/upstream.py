@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from datetime import date
 from typing import Any
@@ -22,11 +22,14 @@ from luigi.scheduler import Scheduler
 from luigi.task import flatten
 from luigi.worker import Worker
 
-from etl.errors import DeliveryError, EtlError, FetchError, sentence
+from etl.engine.limits import ended_after
+from etl.errors import DeliveryError, EtlError, FetchError, TimedOut, sentence
+from etl.ledger.history import StepId
 from etl.ledger.keys import UNDELIVERED, UNFETCHED
 from etl.project import Project
-from etl.run import recording
+from etl.run import deadline, recording
 from etl.run.active import ActiveRun
+from etl.run.stopping import heard
 from etl.stages import raw
 from etl.tasks.makers import check, last_line, maker_of, told
 from etl.tasks.options import Asked
@@ -59,9 +62,13 @@ def deliver(run: ActiveRun, kind: type[luigi.Task], sources: Collection[str]) ->
     recording.note_deliveries(run, due)
     try:
         check(run.plan)
-        made = [name for name in due if not run.plan.catalog.sources[name].fetch]
-        with recording.recorded(run, recording.DELIVER, made) if made else nullcontext():
-            problems = _work(run, files)
+        timely = _timely(run, due)
+        problems = {file: timely[file.source] for file in files if timely[file.source]}
+        begun = [name for name in due if not timely[name]]
+        made = [name for name in begun if not run.plan.catalog.sources[name].fetch]
+        if begun:
+            with recording.recorded(run, recording.DELIVER, made) if made else nullcontext(), heard():
+                problems |= _work(run, [file for file in files if file not in problems])
     except EtlError as error:
         run.note_problem("plan", error)
         recording.note_failed(run, error)
@@ -76,6 +83,13 @@ def deliver(run: ActiveRun, kind: type[luigi.Task], sources: Collection[str]) ->
     if _there(run, due) != before:
         log.info("delivered %s in %.2f s", ", ".join(sorted(due)), time.perf_counter() - started)
         run.replan()
+
+
+def _timely(run: ActiveRun, sources: Iterable[str]) -> dict[str, str]:
+    """Return why the tasks of sources are not begun; empty for those that are usually over by the deadline."""
+    steps = [StepId(recording.DELIVER, name) for name in sources]
+    begun = deadline.fitting(run, steps) if run.project.settings.deadline else steps
+    return {step.name: "" if step in begun else deadline.untimely(run, step) for step in steps}
 
 
 def _say(run: ActiveRun, file: Any, why: str) -> None:
@@ -106,7 +120,14 @@ def _say_unfetched(run: ActiveRun, file: Any, why: str, *, is_required: bool) ->
 def _work(run: ActiveRun, files: Sequence[Any]) -> dict[Any, str]:
     """Run tasks as Luigi does; return those that are not complete afterwards, with the reason."""
     circles = {file: why for file in files if (why := _circle(file.requires()))}
-    scheduler, watch = _scheduler(), lambda task: run.watch_parent()
+    minutes = _minutes(run, [file for file in files if file not in circles])
+
+    def watch(task: Any) -> None:
+        run.watch_parent()
+        if minutes and not isinstance(task, Asked):
+            _limit(task, *minutes.get(task.task_id, minutes[""]))
+
+    scheduler = _scheduler()
     luigi.Task.event_handler(luigi.Event.START)(watch)
     try:
         options = {"worker_processes": run.workers, "no_install_shutdown_handler": True}
@@ -119,6 +140,45 @@ def _work(run: ActiveRun, files: Sequence[Any]) -> dict[Any, str]:
         luigi.Task.remove_event_handler(luigi.Event.START, watch)
     reasons = ((file, circles.get(file) or _reason(run, file, scheduler)) for file in files)
     return {file: why for file, why in reasons if why}
+
+
+def _minutes(run: ActiveRun, files: Iterable[Any]) -> dict[str, tuple[str, float]]:
+    """Return the source of each task that files stand on, and how many minutes it may take; 0: its time.
+
+    Nothing is returned if no source has a limit. What several sources stand on may take as long as any allows; so
+    may what only tasks themselves know to require, which is under no name.
+    """
+    found: dict[str, tuple[str, float]] = {}
+    for file in files:
+        limit = run.plan.catalog.sources[file.source].timeout_minutes
+        for task in _below(file.requires()):
+            before = found.get(task.task_id, (file.source, limit))[1]
+            found[task.task_id] = (file.source, 0 if not (before and limit) else max(before, limit))
+    limits = [limit for _, limit in found.values()]
+    return {**found, "": ("", max(limits) if all(limits) else 0)} if any(limits) else {}
+
+
+def _below(tasks: Any) -> Iterator[Any]:
+    """Yield tasks that are not complete, and what they require."""
+    for task in flatten(tasks):
+        # what cannot be asked is said when it is run
+        with suppress(Exception):
+            if not task.complete():
+                yield task
+                yield from _below(task.requires())
+
+
+def _limit(task: Any, source: str, minutes: float) -> None:
+    """End a task that is about to run if it takes longer than so many minutes; one may yield what it requires."""
+    work, following = task.run, "Find out why, or allow it more."
+
+    def limited() -> Iterator[Any]:
+        with ended_after(minutes, _named(task), (recording.DELIVER, source), following=following):
+            result = work()
+            if isinstance(result, Generator):
+                yield from result
+
+    task.run = limited
 
 
 def _scheduler() -> Any:
@@ -162,7 +222,10 @@ def _why(task: Any, scheduler: Any, project: Project) -> str:
         with suppress(ValueError):
             # what Luigi keeps of a failure is a text as JSON
             failure = json.loads(failure)
-        return f"{_named(task)} failed: {last_line(str(failure), project)}"
+        said = last_line(str(failure), project)
+        is_timed_out = said.startswith(f"{TimedOut.__module__}.{TimedOut.__name__}: ")
+        # where it was is said in the text already
+        return said.partition(": ")[2].rpartition(" (")[0] if is_timed_out else f"{_named(task)} failed: {said}"
     return f"{_named(task)} {'did not run' if task.run else 'is not there, and no task makes it'}"
 
 

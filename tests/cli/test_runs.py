@@ -9,11 +9,10 @@ from click.testing import CliRunner
 
 from etl.cli.main import cli
 from etl.cli.runs import _bar
-from etl.errors import ConfigError
+from etl.errors import ConfigError, lasting
 from etl.ledger import Ledger
 from etl.operations.environments import create
 from etl.project import Project
-from etl.reports.duration import lasting
 from tests.run.test_recording import night
 from tests.support import tiny
 

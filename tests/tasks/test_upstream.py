@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -399,3 +399,47 @@ def test_a_night_that_is_killed_while_a_task_works_leaves_no_process_and_no_lock
 
     assert done.returncode == 0, done.stdout
     assert rows(project)[-1] == (1, "eu", NIGHT)
+
+
+SLOW = """
+        if self.date.day == 31:
+            while True:
+                try:
+                    [print for _ in iter(int, 1)]
+                except Exception:
+                    pass
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_a_task_that_hangs_is_ended_and_the_night_goes_on(tmp_path: Path, options: tuple[str, ...]) -> None:
+    tasks = TASKS.replace("    def run(self):\n        with", f"    def run(self):{SLOW}        with")
+    contracts = CONTRACTS.replace("    task=", "    timeout_minutes=0.05,\n    task=")
+    project = made(tmp_path, contracts, tasks)
+
+    done = night(project, *options)
+
+    assert done.returncode == 20, done.stdout
+    (line,) = re.findall(r"^\S+ failed: (crm 2024-03-31: .*)$", done.stdout, re.MULTILINE)
+    assert "crm.Export(date=2024-03-31, region=eu, top=1) takes longer than its timeout_minutes, 0.05" in line
+    assert "It was at" in line and "crm.py:" in line
+    assert rows(project) == [(1, "book", "2024-03-30")]
+
+
+def test_a_task_that_cannot_end_by_the_deadline_is_not_begun(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    assert night(project).returncode == 0
+    Ledger(project.ledger).change(("update steps set seconds = 10800 where step = 'deliver'", [()]))
+    at = datetime.now(UTC) + timedelta(hours=2)
+    (tmp_path / "luigi.cfg").write_text(f"[etl]\nthreads = 1\ndeadline = {at:%H:%M}\n")
+    tiny.deliver(project, {"sales/2024-04-01.csv": "id,item\n2,pen\n"})
+
+    done = night(project, day="2024-04-01")
+
+    assert done.returncode == 20, done.stdout
+    assert not (project.raw / "crm/2024-04-01.csv").exists()
+    (line,) = re.findall(r"^\S+ failed: (crm 2024-04-01: .*)$", done.stdout, re.MULTILINE)
+    assert (
+        f"It cannot end by the deadline, {at:%H:%M} (UTC): it was not begun. It usually takes 3:00:00.0." in line
+    )
+    assert rows(project)[-1] == (2, "pen", "2024-04-01")

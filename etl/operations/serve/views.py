@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from etl.errors import counted, few
+from etl.errors import counted, few, lasting
 from etl.ledger.lock import under_way
 from etl.ledger.profiles import Profiles
 from etl.operations import quarantine as rejected
 from etl.operations.serve.asked import Asked, Refusal, fields_of, plain
 from etl.operations.serve.shell import address, facts, field, form, link, rows_of
 from etl.reports import profile as profiling
-from etl.reports.duration import lasting
 from etl.reports.generations import known_generations
 from etl.reports.history import find_run, known_runs, log_lines, run_details
 from etl.reports.page import parts

@@ -26,6 +26,8 @@ _FAILED = {
     "PublishedWarehouse": "Nothing could be published",
     "RawFile": "A delivery was not made",
     "workers": "The run ended early",
+    "interrupted": "The run was stopped",
+    "hung": "A step hung, and the run was ended",
     "plan": "The run could not begin",
     "deadline": "The night was not over in time",
     "ledger": "The end of the run could not be noted",

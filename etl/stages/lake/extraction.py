@@ -15,8 +15,9 @@ from types import MappingProxyType
 
 from etl import engine
 from etl.contract.masking import withheld
+from etl.engine.limits import ended_after, is_interrupt
 from etl.engine.retries import is_transient
-from etl.errors import Crash, DeliveryError, EtlError, LedgerError, UnreadableError, traced
+from etl.errors import Crash, DeliveryError, EtlError, LedgerError, UnreadableError, counted, few, traced
 from etl.ledger import Ledger, Receipt
 from etl.ledger.history import History, StepId
 from etl.project import Project
@@ -68,7 +69,18 @@ def extract(
     for delivery in deliveries:
         alike[source.since(delivery.date)].append(delivery)
     done: list[_Extractor] = []
-    with engine.in_shared_memory(project) as con:
+
+    def left() -> str:
+        taken = {receipt.key.partition for extraction in done for receipt in extraction.receipts}
+        days = [str(d.date) for d in deliveries if str(d.date) not in taken]
+        return f" Taken and kept: {len(taken):,} of {counted(len(deliveries), 'partition')}; left: {few(days)}."
+
+    with (
+        ended_after(
+            source.timeout_minutes, f"{source.table}: taking its deliveries", ("extract", source.name), left=left
+        ),
+        engine.in_shared_memory(project) as con,
+    ):
         for together in alike.values():
             extraction = Extraction(
                 con=con,
@@ -328,6 +340,8 @@ class _Extractor:
         try:
             yield
         except Exception as error:
+            if is_interrupt(error):
+                raise
             self.traces.append(traced(error))
             where = f"{delivery.source} {delivery.date}: {delivery.file}"
             if is_transient(error):

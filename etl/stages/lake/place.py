@@ -61,6 +61,7 @@ _WITHOUT_EFFECT = (
     "owner",
     "expected_by",
     "expected_days",
+    "timeout_minutes",
 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from etl.engine.limits import ended_after, is_interrupt
 from etl.engine.quoting import identifier, literal, paths, qualified
 from etl.errors import Crash, EtlError, StepError, WithdrawnError, few, sentence, traced
 from etl.ledger import Ledger, Receipt
@@ -97,13 +98,20 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
     with open_build(project, ledger, run_id) as con:
         for table in tables:
             try:
-                receipts.append(_load(con, project, table, run_id))
+                with ended_after(
+                    table.source.timeout_minutes, f"{table.source.table}: loading it", ("load", table.source.name)
+                ):
+                    receipts.append(_load(con, project, table, run_id))
             except StepError as error:
                 failed[table.source.name] = error
             except (duckdb.Error, OSError) as error:
+                if is_interrupt(error):
+                    raise
                 traces[table.source.name] = traced(error)
                 failed[table.source.name] = _explained(con, project, table, ledger, error)
             except Exception as error:
+                if is_interrupt(error):
+                    raise
                 log.error("%s", table.source.table, exc_info=error)
                 traces[table.source.name] = traced(error)
                 failed[table.source.name] = Crash(

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from etl.contract.casts import exact_cast
+from etl.engine.limits import watched
 from etl.engine.quoting import identifier, literal, qualified, set_variable
 from etl.engine.retries import is_transient
 from etl.errors import ModelError, TransformError, sentence, traced
@@ -89,7 +90,7 @@ def _beside(con: duckdb.DuckDBPyConnection, build: Build) -> Iterator[duckdb.Duc
 
     query = "select current_database(), current_schema(), current_setting('TimeZone')"
     ((database, schema, timezone),) = con.execute(query).fetchall()
-    beside = con.cursor()
+    beside = watched(con.cursor())
     try:
         beside.execute(f"use {identifier(database)}.{identifier(schema)}")
         beside.execute(f"set TimeZone = {literal(timezone)}")

@@ -218,7 +218,7 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
         drop_model(con, model.name)
     if model.macros:
         define_macros(con, model.macros, build.variables)
-    with ended_after(con, model.header.timeout_minutes, model.place):
+    with ended_after(model.header.timeout_minutes, model.place, ("transform", model.name)):
         rows = MAKERS[model.materialized](con, build, todo, state)
     days = None if todo.full else todo.looked_at
     # models above may need its partitions one by one, though it is built as a whole itself
