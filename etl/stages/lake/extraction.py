@@ -15,9 +15,9 @@ from types import MappingProxyType
 
 from etl import engine
 from etl.contract.masking import withheld
-from etl.engine.limits import ended_after, is_interrupt
+from etl.engine.limits import is_interrupt
 from etl.engine.retries import is_transient
-from etl.errors import Crash, DeliveryError, EtlError, LedgerError, UnreadableError, counted, few, traced
+from etl.errors import EtlError, LedgerError, UnreadableError, traced
 from etl.ledger import Ledger, Receipt
 from etl.ledger.history import History, StepId
 from etl.project import Project
@@ -28,6 +28,7 @@ from etl.stages.lake.careful import extract_carefully, refuse
 from etl.stages.lake.clean import Opening, extract_clean
 from etl.stages.lake.discards import discard_again
 from etl.stages.lake.grouped import extract_small
+from etl.stages.lake.in_time import failure, in_time
 from etl.stages.lake.inputs import Input, Lines, open_file, which
 from etl.stages.lake.place import Extracted, Extraction, folders, place, refusal, why_too_few
 from etl.stages.lake.skipped import eaten, look
@@ -37,11 +38,8 @@ from etl.stages.raw import Delivery
 
 log = logging.getLogger("etl")
 
-
 #: Files are read together up to this size; more would not be faster, and a table of them is in memory.
 _CHUNK_BYTES = 64 << 20
-
-
 #: And up to this many deliveries, each of which is looked for in that table.
 _CHUNK_DELIVERIES = 128
 
@@ -70,17 +68,10 @@ def extract(
         alike[source.since(delivery.date)].append(delivery)
     done: list[_Extractor] = []
 
-    def left() -> str:
-        taken = {receipt.key.partition for extraction in done for receipt in extraction.receipts}
-        days = [str(d.date) for d in deliveries if str(d.date) not in taken]
-        return f" Taken and kept: {len(taken):,} of {counted(len(deliveries), 'partition')}; left: {few(days)}."
+    def receipts() -> list[Receipt]:
+        return [receipt for extraction in done for receipt in extraction.receipts]
 
-    with (
-        ended_after(
-            source.timeout_minutes, f"{source.table}: taking its deliveries", ("extract", source.name), left=left
-        ),
-        engine.in_shared_memory(project) as con,
-    ):
+    with in_time(source, deliveries, receipts), engine.in_shared_memory(project) as con:
         for together in alike.values():
             extraction = Extraction(
                 con=con,
@@ -93,12 +84,9 @@ def extract(
             done.append(_Extractor(extraction=extraction, ledger=ledger, is_forced=is_forced))
             done[-1].take(together)
     if problems := [problem for extraction in done for problem in extraction.problems]:
-        kind = Crash if any(extraction.has_crashed for extraction in done) else DeliveryError
-        error = kind("\n".join(problems))
-        error.parts = problems
-        error.traces = {source.name: "\n".join(text for extraction in done for text in extraction.traces)}
-        raise error
-    return [receipt for extraction in done for receipt in extraction.receipts]
+        traces = [text for extraction in done for text in extraction.traces]
+        raise failure(source, problems, traces, has_crashed=any(extraction.has_crashed for extraction in done))
+    return receipts()
 
 
 @dataclass(kw_only=True)
@@ -249,13 +237,12 @@ class _Extractor:
                 self._finish(extract_carefully(self.extraction, opening.delivery, opening.inputs, may_be))
 
     @contextmanager
-    def _closing(self, *openings: Opening) -> Iterator[None]:
+    def _closing(self, opening: Opening) -> Iterator[None]:
         try:
             yield
         finally:
-            for opening in openings:
-                for file in opening.inputs:
-                    file.close()
+            for file in opening.inputs:
+                file.close()
 
     @contextmanager
     def _closing_on_error(self, opening: Opening) -> Iterator[None]:
@@ -270,7 +257,9 @@ class _Extractor:
         try:
             extract = extract_small if self._can_be_in_blocks(chunk[0]) else extract_clean
             results = [self._wanted(result) for result in extract(self.extraction, chunk)]
-        except Exception:
+        except Exception as error:
+            if is_interrupt(error):
+                raise
             # one of them is the cause: alone, each gets its own verdict
             results = [None] * len(chunk)
         self._place([extracted for extracted in results if extracted])
