@@ -10,15 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from etl.engine import limits
 from etl.errors import EtlError, LedgerError, StepError, TimedOut, few
 from etl.ledger.history import RUNNING, StepId
 from etl.run import recording
-
-if TYPE_CHECKING:
-    from etl.run.active import ActiveRun
 
 log = logging.getLogger("etl")
 
@@ -28,6 +25,18 @@ INTERRUPTED, HUNG, WORKERS = "interrupted", "hung", "workers"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: So long may it take to stop, in seconds; then the process ends.
 _PATIENCE_SECONDS = 3.0
+
+
+class Stoppable(recording.Recorded, Protocol):
+    """The run under way, as far as it can be stopped."""
+
+    pid: int
+
+    def note_problem(self, step: str, error: Exception) -> None:
+        """Record that a step failed."""
+
+    def finish(self, is_hung: bool = False) -> None:
+        """Write the outcome, and release the lock."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -45,7 +54,7 @@ class Stopped(KeyboardInterrupt):
 class _State:
     """What this process knows: the run that listens, and what it was asked."""
 
-    run: ActiveRun | None = None
+    run: Stoppable | None = None
     pid = 0
     asked = 0
     is_ending = False
@@ -56,7 +65,7 @@ class _State:
     is_done.set()
 
 
-def listen(run: ActiveRun) -> None:
+def listen(run: Stoppable) -> None:
     """Let signals stop a run from now on, and what hangs note it in its name, until leave()."""
     _State.run, _State.pid, _State.asked, _State.is_ending = run, os.getpid(), 0, False
     limits.owner = _Owner(run)
@@ -69,7 +78,7 @@ def listen(run: ActiveRun) -> None:
                 signal.signal(number, _stop)
 
 
-def end(run: ActiveRun) -> None:
+def end(run: Stoppable) -> None:
     """Note that a run was asked to stop, if it was; what more it is asked counts no more, so that it can end."""
     _State.is_ending = True
     if _State.run is not run or not _State.asked:
@@ -86,7 +95,7 @@ def end(run: ActiveRun) -> None:
         recording.close_killed(run.history, run.row.run_id, "", "The run was interrupted before it was done.")
 
 
-def leave(run: ActiveRun) -> None:
+def leave(run: Stoppable) -> None:
     """Let signals do what they did before."""
     if _State.run is not run:
         return
@@ -131,7 +140,7 @@ def heard() -> Iterator[None]:
         raise Stopped(_State.asked)
 
 
-def without_workers(run: ActiveRun) -> None:
+def without_workers(run: Stoppable) -> None:
     """End a run whose worker processes are gone."""
     problem = StepError(
         "The worker processes are gone. Were they killed, or was there too little memory? Run again."
@@ -185,7 +194,7 @@ def _end(number: int, thread: int) -> None:
 class _Owner:
     """A run as the limits of its steps see it."""
 
-    def __init__(self, run: ActiveRun) -> None:
+    def __init__(self, run: Stoppable) -> None:
         self.run = run
 
     @property

@@ -73,13 +73,9 @@ def extract(
 
     with in_time(source, deliveries, receipts), engine.in_shared_memory(project) as con:
         for together in alike.values():
+            held = source.at(together[0].date)
             extraction = Extraction(
-                con=con,
-                project=project,
-                source=source.at(together[0].date),
-                content=content,
-                run_id=run_id,
-                before=before,
+                con=con, project=project, source=held, content=content, run_id=run_id, before=before
             )
             done.append(_Extractor(extraction=extraction, ledger=ledger, is_forced=is_forced))
             done[-1].take(together)

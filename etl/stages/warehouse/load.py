@@ -105,8 +105,6 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
             except StepError as error:
                 failed[table.source.name] = error
             except (duckdb.Error, OSError) as error:
-                if is_interrupt(error):
-                    raise
                 traces[table.source.name] = traced(error)
                 failed[table.source.name] = _explained(con, project, table, ledger, error)
             except Exception as error:
