@@ -235,7 +235,9 @@ def _read(subject: Subject) -> list[Column]:
     plain = [column for column in subject.contract.columns if not column.regex]
     named = texts_of(author_function(subject.check))
     listed = [column for column in plain if column.name in named]
-    if not listed or len(listed) == len(plain):
+    # a row of nulls alone is not judged, and to tell one takes all columns
+    is_by_all = subject.check.ignore_na and all(column.nullable for column in subject.contract.columns)
+    if not listed or len(listed) == len(plain) or is_by_all:
         return plain
     with _Samples(subject, plain) as samples:
         if samples.data.empty:

@@ -500,3 +500,22 @@ def test_a_check_in_python_that_raises_names_source_and_date(tmp_path, days):
 
     assert f"sales 2024-03-0{days}: sales/2024-03-0{days}.csv: Contract Sales, column 'item'" in str(failed.value)
     assert "its Python function raised KeyError: 'pen'" in str(failed.value)
+
+
+def test_a_check_over_some_columns_of_a_contract_whose_columns_may_all_be_null(tmp_path):
+    contracts = (
+        "import pandas as pd\nimport pandera.pandas as pa\nfrom etl import Source\n"
+        "class Two(pa.DataFrameModel):\n"
+        "    a: pd.Int64Dtype = pa.Field(nullable=True)\n    b: pd.Int64Dtype = pa.Field(nullable=True)\n"
+        "    c: str = pa.Field(nullable=True)\n"
+        "    @pa.dataframe_check\n    def ordered(cls, df):\n"
+        "        return df['a'].fillna(9) <= df['b'].fillna(0)\n"
+        'two = Source(contract=Two, files="two/{date}.csv", max_reject_ratio=1.0)\n'
+    )
+    # a row of nulls alone is not judged; one with a text is
+    raw = {"two/2024-03-01.csv": "a,b,c\n1,2,x\n,,\n,,y\n3,1,\n"}
+    project = tiny.project(tmp_path, contracts, {}, raw)
+    tiny.night(project)
+
+    assert tiny.published(project, "select c from raw.two order by all") == [("x",), (None,)]
+    assert tiny.published(project, "select line from etl.rejects order by all") == [(4,), (5,)]
