@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TypeVar
 
 from etl.contract.masking import disguised
-from etl.errors import AuditError, Crash, DeadlinePassed, EtlError, counted, few, sentence
+from etl.errors import AuditError, Crash, DeadlinePassed, EtlError, StepError, counted, few, sentence
 from etl.ledger import FAILED, Key, Receipt, failed_note, now
 from etl.ledger.history import StepId
 from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
@@ -44,6 +44,12 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
         receipts = recording.retried(
             run, lambda: take(run.ledger, plan.run_id, before, is_forced=plan.scope.force)
         )
+    for receipt in receipts if plan.catalog.sources[source].optional else ():
+        facts = receipt.details.get("kept", {}) if receipt.outcome == "kept" else receipt.details
+        # what a person discarded as a whole is left out by their word
+        if (refused := facts.get("refused")) and facts.get("discarded", 0) < (facts.get("records") or 1):
+            why = f"{source} {receipt.key.partition}: {facts['file']} is refused: {sentence(refused)}"
+            _keep_tolerated(run, receipt, why)
     new = [receipt.details for receipt in receipts if receipt.outcome != "kept"]
     rows = sum(details["rows"] for details in new)
     rejected = sum(details["rejected"] for details in new)
@@ -71,7 +77,7 @@ def transform(run: ActiveRun, names: Sequence[str]) -> None:
     if 0 < count < len(asked):
         transform(run, names[:count])
         return deadline.check(run, asked[count:])
-    builds = [plan.build(name) for name in names]
+    builds, traces = [plan.build(name) for name in names], dict[str, str]()
     with recording.recorded(run, "transform", names, is_shared=True):
         receipts = recording.retried(
             run,
@@ -83,10 +89,12 @@ def transform(run: ActiveRun, names: Sequence[str]) -> None:
                 batch_date=plan.scope.last,
                 sources_of=plan.sources_of,
                 failed=_optional_failed(run).values(),
+                traces=traces,
             ),
         )
     for receipt in (receipt for receipt in receipts if receipt.outcome == FAILED):
         log.warning("warning: %s", failed_note(receipt))
+        _keep_tolerated(run, receipt, receipt.details["failed"], traces.get(receipt.key.name, ""))
     said = [built(receipt) for receipt in receipts if receipt.details["built"]]
     _said("built", ", ".join(said) or "nothing: all tables were already loaded", started)
 
@@ -177,6 +185,16 @@ def failed(error: Exception, run: ActiveRun, step: str, of: Sequence[str]) -> Et
 
         keep_bundles(run, doing, lost, told, error)
     return told
+
+
+def _keep_tolerated(run: ActiveRun, receipt: Receipt, why: str, trace: str = "") -> None:
+    """Keep what a source or model was given that failed, and is optional."""
+    from etl.run.failures.bundle import keep_tolerated
+
+    if run.doing:
+        error = StepError(why)
+        error.traces = {receipt.key.name: trace} if trace else {}
+        keep_tolerated(run, run.doing, receipt.key, error)
 
 
 def _unique(plan: Plan) -> dict[str, Sequence[str]]:

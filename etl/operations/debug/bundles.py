@@ -56,6 +56,11 @@ class Bundle:
         return bool(self.facts["error"].get("is_told", True))
 
     @property
+    def is_tolerated(self) -> bool:
+        """Whether it is optional, so that its run went on."""
+        return bool(self.facts["error"].get("is_tolerated"))
+
+    @property
     def reduced(self) -> list[dict[str, Any]]:
         """The raw files of which there are the records alone."""
         return [item for item in self.facts["inputs"] if item.get("layout")]

@@ -5,13 +5,25 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from etl.contract.masking import KEY_VARIABLE
-from etl.errors import ConfigError, Crash, EtlError, StepError, few, printable_lines, sentence, traced
-from etl.ledger import Check, Ledger, Run, now
+from etl.errors import (
+    ConfigError,
+    Crash,
+    EtlError,
+    StepError,
+    TransformError,
+    few,
+    printable_lines,
+    sentence,
+    traced,
+)
+from etl.ledger import FAILED, Check, Ledger, Run, now
+from etl.ledger.keys import transform_key
 from etl.operations.debug.bundles import Bundle
 from etl.plan import Plan, make_plan
 from etl.project import Project, load_project
@@ -25,6 +37,7 @@ from etl.run.failures.facts import restored_plan, scope_of
 from etl.run.failures.kept import PROJECT
 from etl.run.failures.masks import told
 from etl.run.failures.records import Layout, reading
+from etl.sources import Source
 from etl.stages.warehouse import close_build
 from etl.stages.warehouse.build import note_stamp
 
@@ -59,7 +72,7 @@ class Replayed:
         if said and not self.bundle.is_told:
             said = told(self.bundle.step, said)
         then, now = (_first(text, places) for text in (self.bundle.message, said))
-        if self.bundle.is_reduced:
+        if self.bundle.is_reduced or self.bundle.is_tolerated:
             then, now = outline(then), outline(now)
         if not self.is_foreseen:
             # before it stands the task of the run
@@ -131,6 +144,9 @@ def _run(bundle: Bundle, project: Project) -> ActiveRun:
     kept.rename(project.ledger)
     ledger = Ledger(project.ledger)
     plan = restored_plan(plan, facts["plan"], ledger.receipts())
+    if bundle.is_tolerated and bundle.step == "extract":
+        sources = {name: _strict(source) for name, source in plan.catalog.sources.items()}
+        plan = replace(plan, catalog=replace(plan.catalog, sources=sources))
     if layouts := {str(project.root / item["name"]): Layout.of(item["layout"]) for item in bundle.reduced}:
         sources = {name: reading(source, layouts) for name, source in plan.catalog.sources.items()}
         plan = replace(plan, catalog=replace(plan.catalog, sources=sources))
@@ -138,6 +154,13 @@ def _run(bundle: Bundle, project: Project) -> ActiveRun:
         note_stamp(project, ledger, run_id)
     row = Run(run_id, facts["batch_date"], now(), git_commit=facts["git_commit"], versions=dict(facts["versions"]))
     return ActiveRun(project=project, ledger=ledger, plan=plan, row=row, lock=-1, pid=os.getpid())
+
+
+def _strict(source: Source) -> Source:
+    """Return a source of which a refused delivery is an error."""
+    strict = copy(source)
+    strict.optional = False
+    return strict
 
 
 def _copied(source: str, target: str) -> None:
@@ -152,6 +175,13 @@ def _first(text: str, places: list[str]) -> str:
     return text.split("\n")[0]
 
 
+def _transform(run: ActiveRun, bundle: Bundle) -> None:
+    steps.transform(run, [bundle.name])
+    receipt = run.ledger.receipt(transform_key(bundle.name))
+    if receipt and receipt.outcome == FAILED:
+        raise TransformError(receipt.details["failed"])
+
+
 def _extract(run: ActiveRun, bundle: Bundle) -> None:
     there = [day for day in bundle.dates if all(f.path.is_file() for f in run.plan.held[bundle.name][day].files)]
     if not there:
@@ -164,7 +194,7 @@ def _extract(run: ActiveRun, bundle: Bundle) -> None:
 _DOERS: Mapping[str, Any] = {
     "extract": _extract,
     "load": lambda run, bundle: steps.load(run, [bundle.name]),
-    "transform": lambda run, bundle: steps.transform(run, [bundle.name]),
+    "transform": _transform,
     "audit": lambda run, bundle: steps.audit(run),
     "publish": lambda run, bundle: steps.publish(run),
 }

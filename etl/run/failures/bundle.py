@@ -57,6 +57,8 @@ class _Failure:
     reason: str
     error: Exception
     cause: BaseException
+    #: Of what is optional, and went on: the partitions that failed.
+    tolerated: Sequence[date] | None = None
 
     @property
     def receipts(self) -> dict[Key, Receipt]:
@@ -72,13 +74,25 @@ def keep_bundles(
     `error` is what is said of all of them, `cause` what they raised.
     """
     for step, reason in failed.items() if run.project.settings.failure_megabytes else ():
-        try:
-            of = _Failure(run=run, doing=doing, step=step, reason=reason, error=error, cause=cause)
-            if folder := _keep(of):
-                log.info("kept what %s was given: etl debug %s", step, _short(run.project, folder))
-        except Exception as problem:
-            # without its own text, which can quote personal data
-            log.warning("warning: what %s was given could not be kept: %s", step, type(problem).__name__)
+        _kept(_Failure(run=run, doing=doing, step=step, reason=reason, error=error, cause=cause))
+
+
+def keep_tolerated(run: ActiveRun, doing: Doing, key: Key, error: EtlError) -> None:
+    """Keep what it takes to run an optional source or model again, which failed while the run went on."""
+    days = [date.fromisoformat(key.partition)] if key.partition else []
+    step = StepId(key.step, key.name)
+    of = _Failure(run=run, doing=doing, step=step, reason=str(error), error=error, cause=error, tolerated=days)
+    if run.project.settings.failure_megabytes:
+        _kept(of)
+
+
+def _kept(of: _Failure) -> None:
+    try:
+        if folder := _keep(of):
+            log.info("kept what %s was given: etl debug %s", of.step, _short(of.run.project, folder))
+    except Exception as problem:
+        # without its own text, which can quote personal data
+        log.warning("warning: what %s was given could not be kept: %s", of.step, type(problem).__name__)
 
 
 def _keep(of: _Failure) -> Path | None:
@@ -117,7 +131,9 @@ def _write(of: _Failure, folder: Path) -> None:
     free = shutil.disk_usage(plan.project.data).free // _SHARE
     budget = min(plan.project.settings.failure_megabytes * _MEGABYTE, free)
     inputs = Inputs(plan, folder / PROJECT, budget, of.reason)
-    dates = [day for day in of.doing.dates if not _is_done(of, extract_key(name, day))]
+    dates = of.tolerated
+    if dates is None:
+        dates = [day for day in of.doing.dates if not _is_done(of, extract_key(name, day))]
     _KEEPERS[step](inputs, _Asked(of, name, dates))
     inputs.ledger(of.run.ledger, of.receipts)
     mask_seeds(folder / PROJECT / list(places)[1], inputs.unmasked, inputs.masks)
@@ -133,6 +149,7 @@ def _write(of: _Failure, folder: Path) -> None:
             "kind": type(of.error).__name__,
             "message": printable_lines(told(step, of.reason) if inputs.is_personal else of.reason),
             "is_told": not inputs.is_personal,
+            "is_tolerated": of.tolerated is not None,
         },
         "places": [str(place) for place in (plan.project.data, plan.project.root)],
         "versions": dict(of.run.row.versions) or texts.versions_here(),

@@ -90,6 +90,7 @@ class Inputs:
         for day in days:
             delivery = self.plan.held[source][day]
             before = receipts.get(extract_key(source, day))
+            before = before if before and before.outcome in lake.ACCEPTED else None
             if not (of.masks or self.unmasked.get(of.table)) and delivery.size <= self.left:
                 for file in delivery.files:
                     self._keep(file.path, f"{place}/{file.name}", sha256=file.sha256)

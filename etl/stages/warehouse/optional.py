@@ -40,13 +40,13 @@ class Failures:
         data which was masked or withdrawn since.
         """
         model = build.model
+        self.traces[model.name] = trace
         if problem:
             old = sorted({*model.reads, *model.whole, *model.by_date} & self.optional.keys())
             problem += "".join(f"\n    {name}, which it reads, failed and is as it was before" for name in old)
         # a damaged file is not the model's fault: the step ends, and the file is built again
         if not model.header.optional or self.sources_of is None or is_damage(TransformError(problem)):
             self.problems[model.name] = problem
-            self.traces[model.name] = trace
             return None
         query = "select fingerprint, rows, seconds, built_at::varchar from etl.models where name = $1"
         held = self.con.execute(query, [model.name]).fetchall()

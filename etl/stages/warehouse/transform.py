@@ -68,8 +68,11 @@ def transform(
     batch_date: date | None = None,
     sources_of: Mapping[str, Sequence[str]] | None = None,
     failed: Iterable[Receipt] = (),
+    traces: dict[str, str] | None = None,
 ) -> list[Receipt]:
     """Make the tables and views of `builds`, which are in order, what they should be.
+
+    `traces` is given where each optional model failed.
 
     Models that read the row counts of earlier nights find those of before `batch_date`.
     With `sources_of`, the sources that each table depends on, optional models may fail, as those of `failed` did
@@ -87,6 +90,8 @@ def transform(
         )
         for name, attempts in failures.attempts.items():
             History(ledger).tried(run_id, [StepId("transform", name)], attempts)
+    if traces is not None:
+        traces |= failures.traces
     if problems:
         error = TransformError("\n".join(problems))
         error.each, error.traces, error.parts = failures.problems, failures.traces, problems

@@ -1,12 +1,16 @@
 """A failed step fails again from what it has left, moved to where neither the project nor its data is."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import duckdb
 import pytest
@@ -124,8 +128,11 @@ CASES: dict[str, Callable[[], Case]] = {
 }
 
 
-def fail(case: Case, root: Path) -> Project:
-    """Do the steps of a night up to the one that fails; return the project."""
+def fail(case: Case, root: Path, *, raises: bool = True) -> Project:
+    """Do the steps of a night up to the one that fails; return the project.
+
+    One that is optional raises nothing.
+    """
     project = tiny.project(root, case.contracts, case.sql, case.raw, case.settings)
     plan = make_plan(project, Ledger(project.ledger), Scope(LAST), new_run_id())
     run = ActiveRun(
@@ -149,6 +156,9 @@ def fail(case: Case, root: Path) -> Project:
     for step, do in doers.items():
         if step == case.step:
             case.before(project)
+            if not raises:
+                do()
+                return project
             with pytest.raises(Exception) as raised:
                 do()
             steps.failed(raised.value, run, step, [])
@@ -243,6 +253,52 @@ def test_a_bundle_of_a_newer_etl_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bundle.json").write_text('{"version": 99, "versions": {"etl": "9.0"}}')
     with pytest.raises(ConfigError, match="pip install etl==9"):
         find_bundle(None, str(tmp_path))
+
+
+OPTIONAL = {
+    "extract": lambda: Case(
+        "extract",
+        "sales",
+        tiny.CONTRACTS.replace('.csv")', '.csv", optional=True)'),
+        raw={"sales/2024-03-01.csv": "id,thing\n1,book\n", "sales/2024-03-02.csv": "id,item\n2,pen\n"},
+    ),
+    "transform": lambda: Case("transform", "marts.items", sql={"marts/items.sql": f"-- optional: yes\n{_BROKEN}"}),
+}
+
+
+@pytest.mark.parametrize("step", OPTIONAL)
+def test_what_is_optional_leaves_as_much_though_the_night_goes_on(step: str, tmp_path: Path) -> None:
+    project = fail(OPTIONAL[step](), tmp_path / "shop", raises=False)
+    done = replay(find_bundle(None, str(moved(project, tmp_path / "elsewhere"))))
+    assert done.bundle.step == step
+    assert done.is_reproduced, f"{done.bundle.message}\n{done.error}"
+
+
+def test_the_debugger_stops_where_the_first_error_was_raised(tmp_path: Path) -> None:
+    folder = moved(fail(building("python"), tmp_path / "shop"), tmp_path / "elsewhere")
+    done = subprocess.run(
+        [sys.executable, "-m", "etl", "debug", str(folder), "--pdb"],
+        input="p len(row)\nwhere\nq\n",
+        cwd=tmp_path,
+        env={**os.environ, "ETL_PROJECT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "items.py(7)model()" in done.stdout and "raise ValueError" in done.stdout, done.stdout + done.stderr
+    assert "fails as it did in run" in done.stdout
+    assert done.returncode == 0
+
+
+def test_editors_start_it_by_files_of_theirs(tmp_path: Path) -> None:
+    project = fail(building("table"), tmp_path / "shop")
+    (folder,) = project.failures.glob("*/*")
+    (launch,) = json.loads((folder / ".vscode/launch.json").read_text())["configurations"]
+    assert (launch["module"], launch["args"]) == ("etl", ["debug", "${workspaceFolder}"])
+    root = ElementTree.parse(folder / ".idea/runConfigurations/etl_debug.xml").getroot()
+    options = {option.get("name"): option.get("value") for option in root.iter("option")}
+    assert root.get("name") == "ProjectRunConfigurationManager"
+    assert (options["MODULE_MODE"], options["SCRIPT_NAME"], options["PARAMETERS"]) == ("true", "etl", "debug .")
 
 
 @pytest.mark.parametrize("kind", ["table", "incremental", "merge", "scd2"])
