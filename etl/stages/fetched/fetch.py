@@ -67,7 +67,9 @@ def fetch(
 def _fetch(project: Project, source: Source, day: date, *, full: bool, since: str | None, shared: Any) -> Fetched:
     newest = newest_manifest(source, project.fetched)
     seconds = source.fetch.seconds("time_limit", source.fetch.time_limit)
-    question = fingerprint(fetch_to(source.fetch), str(day), full, since or "", newest.to_json() if newest else "")
+    # copies land one by one: those that have landed make no other question of the rest
+    after = "" if source.fetch.mode == "copies" else [str(day), newest.to_json() if newest else ""]
+    question = fingerprint(fetch_to(source.fetch), full, since or "", after)
     asked = Asked(
         source=source.name,
         fetch=source.fetch,
@@ -87,9 +89,12 @@ def _fetch(project: Project, source: Source, day: date, *, full: bool, since: st
         shared=shared,
     )
     landing = Landing(project, source, asked)
-    with limited(source, seconds):
-        told: Told = kind_of(source).fetch(asked, landing)
-    landed = _landed(landing, told)
+    try:
+        with limited(source, seconds):
+            told: Told = kind_of(source).fetch(asked, landing)
+        landed = _landed(landing, told)
+    finally:
+        landing.release()
     landing.clear()
     forgotten = forget_old(project, source, day)
     return Fetched(

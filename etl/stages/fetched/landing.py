@@ -45,6 +45,7 @@ class Landing:
         self.root = project.fetched
         self.aside = private(project.fetching_aside) / source.name
         self.writer: Writer | None = None
+        self._copies: list[CopyWriter] = []
         #: What was put in its place, by path below data/fetched.
         self.landed: list[str] = []
         self.bytes = 0
@@ -72,7 +73,9 @@ class Landing:
         def land(writer: CopyWriter, told: Mapping[str, Any]) -> None:
             self._land(writer, self.manifest(self._copy_path(name, day or self.asked.day), **told))
 
-        return CopyWriter(self._file(f"copy-{number}"), name, self.check, land)
+        writer = CopyWriter(self._file(f"copy-{number}"), name, self.check, land)
+        self._copies.append(writer)
+        return writer
 
     def copies(self) -> dict[str, Manifest]:
         """Return the manifest of the newest copy of each name."""
@@ -120,6 +123,13 @@ class Landing:
         self.landed.append(manifest.file)
         self.bytes += target.stat().st_size
 
+    def release(self) -> None:
+        """Let go of the files that are open; what was noted of them stays, for the next try."""
+        if self.writer:
+            self.writer.abandon()
+        for copy in self._copies:
+            copy.abandon()
+
     def clear(self) -> None:
         """Remove what was written aside."""
         shutil.rmtree(self.aside, ignore_errors=True)
@@ -134,6 +144,7 @@ class Landing:
     def _land(self, writer: CopyWriter, manifest: Manifest) -> None:
         self.put(writer.path, replace(manifest, content=writer.close()))
         writer.forget()
+        self._copies.remove(writer)
 
     def _copy_path(self, name: str, day: date) -> str:
         assert isinstance(self.source.connector, Landed)

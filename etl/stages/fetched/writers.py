@@ -31,6 +31,9 @@ class Writer(Protocol):
     def close(self, manifest: str) -> None:
         """Finish the file, with its manifest if it can hold it."""
 
+    def abandon(self) -> None:
+        """Let go of the file, finished or not."""
+
 
 class TableWriter:
     """Writes Arrow batches into one Parquet file."""
@@ -99,6 +102,10 @@ class LinesWriter:
         write_file(_note(self.path), json.dumps(note))
         self.state = state
 
+    def abandon(self) -> None:
+        """Let go of the file; what was noted of it stays."""
+        self._file.close()
+
     def close(self, manifest: str) -> None:
         """Finish the file; its manifest lies beside it."""
         if not self._file.tell() and not self._buffer:
@@ -160,6 +167,10 @@ class CopyWriter:
         self._file.close()
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def abandon(self) -> None:
+        """Let go of the file; what was noted of it stays."""
+        self._file.close()
 
     def forget(self) -> None:
         """Remove the note about a file that is in its place."""
