@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: The columns of an exported file; `record` tells a record from all others, and whether its text was edited.
 COLUMNS = ("source", "date", "file", "line", "record", "rule", "message", "text")
+#: The memory in which records are sorted; what is beyond goes to the disk.
+_LITTLE = "256MB"
 _GUARDED = ("file", "rule", "message", "text")
 #: Rows of refused partitions that nobody discarded; what their message says beside the reason is their own fault.
 _IS_REFUSED = f"(rule = {literal(REFUSED_RULE)} and discarded is null)"
@@ -94,7 +96,9 @@ def export(project: Project, source: str, selection: Selection, file: Path) -> i
         except OSError as error:
             raise ConfigError(f"{file} cannot be written: {error.strerror}.") from None
         try:
-            con.execute(f"copy ({_cells()}) to {literal(str(file))} (format csv, header, use_tmp_file false)")
+            _sorted_in_little(
+                con, project, f"copy ({_cells()}) to {literal(str(file))} (format csv, header, use_tmp_file false)"
+            )
         except BaseException:
             file.unlink(missing_ok=True)
             raise
@@ -142,6 +146,22 @@ def _receipts(ledger: Ledger) -> Mapping[tuple[str, str], Receipt]:
         if key.step == "extract":
             found[key.name, key.partition] = found[key.name, "snapshot"] = receipt
     return found
+
+
+def _sorted_in_little(con: duckdb.DuckDBPyConnection, project: Project, query: str) -> None:
+    """Run a query that sorts with little memory; with what there may be, if that is set or they need it."""
+    import duckdb
+
+    if project.settings.memory_limit:
+        con.execute(query)
+        return
+    ((most,),) = con.execute("select current_setting('memory_limit')").fetchall()
+    try:
+        con.execute(f"set memory_limit = '{_LITTLE}'")
+        con.execute(query)
+    except duckdb.OutOfMemoryException:
+        con.execute(f"set memory_limit = {literal(most)}")
+        con.execute(query)
 
 
 def _cells() -> str:

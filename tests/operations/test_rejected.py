@@ -135,6 +135,21 @@ def exported(rows: list[dict[str, Any]], file: Path) -> None:
         assert not is_edited(cells["record"], unguarded(cells["text"]))
 
 
+def test_an_export_takes_little_memory_and_more_if_its_records_do(
+    shop: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = Reject("sales/a.csv", 1, "record", None, "no number", "", None, None, None)
+    rejects = [fault._replace(line=line, text=f"{line} {'x' * 2_000}") for line in range(1, 3_000)]
+    project = quarantined(shop, str(tmp_path), {date(2024, 3, 1): rejects[::-1]})
+    for limit in ("256MB", "1MB"):
+        file = tmp_path / f"{limit}.csv"
+        monkeypatch.setattr(quarantine, "_LITTLE", limit)
+        assert quarantine.export(project, "sales", Selection(), file) == len(rejects)
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        assert [int(row["line"]) for row in rows] == list(range(1, 3_000))
+
+
 def test_of_an_endless_record_only_the_beginning_is_fetched(shop: Project, tmp_path: Path) -> None:
     long = Reject("sales/a.csv", 2, "record", None, "m" * 5_000, "é" * 1_000_000, None)
     project = quarantined(shop, str(tmp_path), {date(2024, 3, 1): [long]})
