@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from etl.ledger import Ledger, Run
 from etl.ledger.history import FAILED, KILLED, SKIPPED, History, StepRow
+from etl.ledger.parking import failed_nights
+from etl.project import Project
 
 #: The steps of a source; all others follow from what became stale.
 _OF_SOURCES = ("fetch", "deliver", "extract", "load")
@@ -30,14 +32,22 @@ class Again:
         return ["Retried", "--date", self.run.batch_date, "--sources-only", ",".join(self.sources)]
 
 
-def what_failed(ledger: Ledger, run: Run) -> Again | None:
-    """Return what is to be done again of a run; None if nothing failed in it."""
+def parked_sources(project: Project, ledger: Ledger) -> list[str]:
+    """Return the sources of which deliveries are parked, since they failed on more nights than they are tried."""
+    most = project.settings.retry_failed
+    return sorted({failed.source for failed in failed_nights(ledger).values() if failed.nights > most > 0})
+
+
+def what_failed(ledger: Ledger, run: Run, parked: Collection[str] = ()) -> Again | None:
+    """Return what is to be done again of a run, and of sources that have something `parked`; None if nothing."""
     steps = [step for step in History(ledger).steps([run.run_id]) if _is_left(step)]
     is_unknown = run.outcome == "missing data" or any(step.step == "plan" for step in steps)
     if not steps:
         # a run that was killed, or failed, before its steps were noted
-        return Again(run, [], None) if run.outcome in ("failed", "killed", "missing data") else None
-    return Again(run, steps, None if is_unknown else sorted(set(_sources(steps))))
+        if run.outcome in ("failed", "killed", "missing data"):
+            return Again(run, [], None)
+        return Again(run, [], sorted(parked)) if parked else None
+    return Again(run, steps, None if is_unknown else sorted({*_sources(steps), *parked}))
 
 
 def _is_left(step: StepRow) -> bool:

@@ -11,6 +11,7 @@ from functools import partial
 from etl.errors import DeliveryError
 from etl.ledger import Key, Ledger, Receipt, stamp
 from etl.ledger.keys import extract_key
+from etl.plan.parked import Parking
 from etl.plan.repeats import Repeats
 from etl.plan.scope import Scope
 from etl.project import Project
@@ -62,6 +63,7 @@ class Deliveries:
         #: Fingerprints of partitions that stay as they were taken, whatever lies in raw/ now.
         self.kept: dict[Key, str] = {}
         self._ledger = ledger
+        self._parking = Parking(project, ledger, scope)
         self._definitions: dict[tuple[str, str], str] = {}
         self._outdated: dict[str, dict[date, str]] = {}
 
@@ -118,9 +120,10 @@ class Deliveries:
         }
         for day, delivery in found.complete.items():
             counting = repeats.counting(self._hashed(delivery)) if takes(day) else delivery
-            if isinstance(counting, str):
-                waiting[day] = counting
-            else:
+            why = counting if isinstance(counting, str) else takes(day) and self._parking.why(source, counting)
+            if why:
+                waiting[day] = why
+            elif isinstance(counting, Delivery):
                 days[day] = counting
         return days, waiting
 

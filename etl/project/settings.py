@@ -75,6 +75,10 @@ class Settings:
     # So often a step is tried again that failed for a reason that passes by itself: a lock, an input/output error,
     # a connection that was refused or lost. The first wait is about 1 second, each further one twice as long.
     retries: int = 3
+    # A delivery that fails is tried again on so many further nights, and then parked: it is left out, what was
+    # taken before stays, and the rest is published. A changed one is tried at once, and `etl retry` tries all that
+    # is parked. One of a required source never is. 0: it fails each night, and what was published stays.
+    retry_failed: int = 0
     # The time of day by which a night is over, such as `06:00`, in the project's time zone: the next one. What
     # usually takes longer than is left is not begun. Empty: none.
     deadline: str = ""

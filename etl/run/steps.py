@@ -18,7 +18,7 @@ from etl.ledger.history import StepId
 from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.plan import Plan
 from etl.plan.personal import personal_columns
-from etl.run import deadline, recording
+from etl.run import deadline, nights, recording
 from etl.run.active import ActiveRun
 from etl.run.explaining import explained
 from etl.sources import Source
@@ -41,9 +41,10 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     before = _before(plan, source, dates)
     with recording.recorded(run, "extract", [source], dates=dates):
         take = partial(lake.extract, run.extracting, plan.catalog.sources[source], deliveries, content)
-        receipts = recording.retried(
-            run, lambda: take(run.ledger, plan.run_id, before, is_forced=plan.scope.force)
-        )
+        with nights.counted(run, plan.catalog.sources[source], deliveries):
+            receipts = recording.retried(
+                run, lambda: take(run.ledger, plan.run_id, before, is_forced=plan.scope.force)
+            )
     for receipt in receipts if plan.catalog.sources[source].optional else ():
         facts = receipt.details.get("kept", {}) if receipt.outcome == "kept" else receipt.details
         # what a person discarded as a whole is left out by their word
