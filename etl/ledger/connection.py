@@ -63,7 +63,7 @@ create table if not exists notices (
     id integer primary key, run_id text, at text, channel text, title text, body text, state text, tries integer,
     tried_at text, said text, claim text);
 create table if not exists failed_nights (
-    source text, partition text, content text, nights integer, last_date text, why text,
+    source text, partition text, content text, nights integer, last_date text,
     primary key (source, partition));
 create table if not exists lineage (run_id text primary key, events integer, accepted integer);
 create table if not exists untold (run_id text primary key);

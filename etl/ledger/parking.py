@@ -21,12 +21,11 @@ class FailedNights:
     content: str
     nights: int
     last_date: str
-    why: str
 
 
 def failed_nights(ledger: Ledger) -> dict[tuple[str, str], FailedNights]:
     """Return what failed and was not taken since, by source and partition."""
-    rows = ledger.ask("select source, partition, content, nights, last_date, why from failed_nights")
+    rows = ledger.ask("select source, partition, content, nights, last_date from failed_nights")
     return {(row[0], row[1]): FailedNights(*row) for row in rows}
 
 
@@ -42,7 +41,7 @@ def forget_failed_nights(ledger: Ledger, source: str, partitions: Collection[str
 
 
 _COUNT = """
-insert into failed_nights values (?, ?, ?, ?, ?, ?) on conflict (source, partition) do update set
+insert into failed_nights values (?, ?, ?, ?, ?) on conflict (source, partition) do update set
     nights = case when content <> excluded.content then 1
         when last_date < excluded.last_date then nights + 1 else nights end,
-    last_date = max(last_date, excluded.last_date), content = excluded.content, why = excluded.why"""
+    last_date = max(last_date, excluded.last_date), content = excluded.content"""

@@ -15,8 +15,6 @@ from etl.stages import lake
 from etl.stages.lake.corrections import corrections_hash
 from etl.stages.raw import Delivery
 
-_LONGEST = 200
-
 
 class Parking:
     """The deliveries that are parked, as a run of a scope sees them: what somebody asks for by name is tried."""
@@ -44,10 +42,9 @@ def is_parked(project: Project, source: Source, failed: FailedNights) -> bool:
 
 def told(failed: FailedNights) -> str:
     """Return what is said of a delivery that is parked, after its date."""
-    why = failed.why.split("\n")[0][:_LONGEST].rstrip(".")
     return (
-        f"is parked, since it failed on {counted(failed.nights, 'night')}, the last time on {failed.last_date}: "
-        f"{why}. A changed file, contract or source is tried at once; to try it as it is: etl retry"
+        f"is parked, since it failed on {counted(failed.nights, 'night')}, the last time on {failed.last_date}. A "
+        "changed file, contract or source is tried at once. To try it as it is, and see why it fails: etl retry"
     )
 
 
@@ -78,14 +75,14 @@ def note(
     """
     if not project.settings.retry_failed:
         return []
-    whys = {day: text for text in problems for day in deliveries if text.startswith(f"{source.name} {day}: ")}
+    said = tuple(problems)
+    wrong = [day for day in deliveries if any(text.startswith(f"{source.name} {day}: ") for text in said)]
     known = failed_nights(ledger)
-    if taken := [p for d in deliveries if d not in whys and (p := place(source, d)) in known]:
+    if taken := [p for d in deliveries if d not in wrong and (p := place(source, d)) in known]:
         forget_failed_nights(ledger, source.name, [partition for _, partition in taken])
     failed = [
-        FailedNights(*place(source, day), content(project, source, deliveries[day]), 1, night, why)
-        for day, why in whys.items()
+        FailedNights(*place(source, day), content(project, source, deliveries[day]), 1, night) for day in wrong
     ]
     note_failed_nights(ledger, failed)
-    now, mine = failed_nights(ledger), [place(source, day) for day in whys]
+    now, mine = failed_nights(ledger), [place(source, day) for day in wrong]
     return [now[key] for key in mine if is_parked(project, source, now[key])]

@@ -1,4 +1,4 @@
-"""Counting the nights on which a delivery fails, so that it is parked when it was tried as often as it is to be."""
+"""Counting the nights on which a delivery fails, so that it is parked when it was tried often enough."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger("etl")
 
 @contextmanager
 def counted(run: Recorded, source: Source, deliveries: Sequence[Delivery]) -> Iterator[None]:
-    """Count a night more for deliveries that fail within, and say which are parked; of others, forget the nights."""
+    """Count a night more for deliveries that fail within, and say which are parked; forget those of others."""
     days = {delivery.date: delivery for delivery in deliveries}
     note = partial(parked.note, run.project, run.ledger, source, days, night=str(run.plan.scope.last))
     try:

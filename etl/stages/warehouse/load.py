@@ -98,9 +98,8 @@ def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str)
     with open_build(project, ledger, run_id) as con:
         for table in tables:
             try:
-                with ended_after(
-                    table.source.timeout_minutes, f"{table.source.table}: loading it", ("load", table.source.name)
-                ):
+                source = table.source
+                with ended_after(source.timeout_minutes, f"{source.table}: loading it", ("load", source.name)):
                     receipts.append(_load(con, project, table, run_id))
             except StepError as error:
                 failed[table.source.name] = error
