@@ -176,6 +176,14 @@ class Plan:
         }
         return contracts | {name: fingerprint(a.normal, a.severity) for name, a in self.models.audits.items()}
 
+    @property
+    def unique(self) -> dict[str, Sequence[str]]:
+        """The columns that an audit of each table's header holds to be unique."""
+        audits = self.models.audits.values()
+        return {
+            a.table: a.columns for a in audits if a.severity == "error" and a.name.startswith(f"{a.table}.unique.")
+        }
+
     @cached_property
     def sources_of(self) -> Mapping[str, tuple[str, ...]]:
         """The sources that each table depends on, through any number of models."""

@@ -146,7 +146,7 @@ def publish(run: ActiveRun) -> None:
         sources=list(plan.catalog.sources.values()),
         contracts=_without(_absent(run), plan.catalog.tables),
         definitions=plan.code,
-        unique=_unique(plan),
+        unique=plan.unique,
         is_committed=run.is_committed,
         force=plan.scope.publish_held,
     )
@@ -196,14 +196,6 @@ def _keep_tolerated(run: ActiveRun, receipt: Receipt, why: str, trace: str = "")
         error = StepError(why)
         error.traces = {receipt.key.name: trace} if trace else {}
         keep_tolerated(run, run.doing, receipt.key, error)
-
-
-def _unique(plan: Plan) -> dict[str, Sequence[str]]:
-    """Return the columns that an audit of each table's header holds to be unique."""
-    audits = plan.models.audits.values()
-    return {
-        a.table: a.columns for a in audits if a.severity == "error" and a.name.startswith(f"{a.table}.unique.")
-    }
 
 
 def _owners(run: ActiveRun) -> str:
