@@ -142,7 +142,8 @@ class Plan:
         scope, held = self.scope, self.held[source.name]
         if source.is_asked_each_night:
             # whether anything is new only the other side knows; of earlier dates it cannot say any more
-            is_night = scope.first == date.min and not any(day > scope.last for day in held)
+            is_now = scope.last >= self.project.today() or not any(day > scope.last for day in held)
+            is_night = scope.first == date.min and is_now
             yield from [scope.last] if is_night and scope.takes_source(source.name) else []
             return
         if not source.is_dated:

@@ -65,7 +65,7 @@ def fetch(
 
 
 def _fetch(project: Project, source: Source, day: date, *, full: bool, since: str | None, shared: Any) -> Fetched:
-    newest = newest_manifest(source, project.fetched)
+    newest = newest_manifest(source, project.fetched, day)
     seconds = source.fetch.seconds("time_limit", source.fetch.time_limit)
     # copies land one by one: those that have landed make no other question of the rest
     after = "" if source.fetch.mode == "copies" else [str(day), newest.to_json() if newest else ""]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,18 @@ def manifests(source: Source, root: Path) -> Iterator[tuple[LandedFile, Manifest
             yield found, read_manifest(root / found.path)
 
 
-def newest_manifest(source: Source, root: Path) -> Manifest | None:
-    """Return the manifest of the file that was fetched last; None if there is none."""
-    return next((manifest for _, manifest in manifests(source, root)), None)
+def newest_manifest(source: Source, root: Path, until: date | None = None) -> Manifest | None:
+    """Return the manifest of the file that was fetched last; None if there is none.
+
+    Files of dates after `until` are from a clock, or a hand, that was ahead: no night takes them yet, so what they
+    hold is fetched again. A source that brings each row once must not go back behind them.
+    """
+    assert isinstance(source.connector, Landed)
+    found = [one for one in source.connector.landed(root) if not one.problem]
+    is_free = source.fetch.mode != "cursor" or source.fetch.repeats_rows
+    usual = [one for one in found if until is None or one.day <= until] if is_free else found
+    newest = max(usual, key=lambda one: (one.stamp, one.path), default=None)
+    return read_manifest(root / newest.path) if newest else None
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -175,6 +175,20 @@ def test_a_clock_that_is_set_back_changes_no_order(shop: Shop, zone: str, monkey
     assert shop.holds(rows)
 
 
+def test_a_date_that_was_ahead_by_years_hides_nothing_that_is_new(shop: Shop) -> None:
+    ahead = date(2034, 3, 1)
+    shop.fetch(ahead)
+    for day, rows in ((2, CHANGED), (3, [*CHANGED, (5, "map", "2024-02-05 00:00:00")])):
+        shop.sender.hold(rows)
+        assert shop.fetch(date(2024, 3, day)).files
+        assert shop.fetch(date(2024, 3, day)).files == ()
+    assert shop.holds(rows, date(2024, 3, 3))
+    if shop.source.fetch.mode == "full":
+        shop.sender.hold(ROWS)
+        assert shop.fetch(date(2024, 3, 4)).files
+        assert shop.holds(ROWS, date(2024, 3, 4))
+
+
 def test_a_sender_that_does_not_answer_changes_nothing(shop: Shop) -> None:
     shop.fetch()
     before = shop.files
