@@ -79,9 +79,11 @@ def _snapshots(model: Model, daily: set[str], dated: Mapping[str, str], known: M
 
 def _everything_under(reads: Iterable[str], known: Mapping[str, Model]) -> set[str]:
     """Return `reads`, and all that they are made of."""
-    found = set(reads)
-    for read in reads:
-        found |= _everything_under(known[read].reads, known) if read in known else set()
+    found, left = set[str](), [*reads]
+    while left:
+        if (read := left.pop()) not in found:
+            found.add(read)
+            left += known[read].reads if read in known else ()
     return found
 
 
