@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from etl.contract import sql_check
     from etl.sources import Files, Source
     from etl.sources.fetches.database import Query, Table
+    from etl.sources.fetches.download import Download
     from etl.sources.fetches.function import Fetch
+    from etl.sources.fetches.paging import *  # noqa: F403
+    from etl.sources.fetches.rest import Rest
     from etl.sources.known import *  # noqa: F403
     from etl.tasks import *  # noqa: F403
 
 __all__ = ["EtlError", "Files", "Source", "sql_check"]
 __all__ += tasks.__all__
 __all__ += known.__all__
-__all__ += ["Fetch", "Query", "Table"]
+__all__ += ["Download", "Fetch", "Query", "Rest", "Table"]
+__all__ += known.PARTS
 
 
 #: What a contract file needs, and its room.
@@ -36,7 +40,7 @@ def __getattr__(name: str) -> object:
         return getattr(import_module(f"etl.{_ROOMS[name]}"), name)
     if name in tasks.__all__:
         return getattr(tasks, name)
-    return known.fetch_class(name) if name in known.FETCHES else known.format_class(name)
+    return known.fetch_class(name) if name in {**known.FETCHES, **known.PARTS} else known.format_class(name)
 
 
 class _Former(ModuleType):

@@ -44,7 +44,10 @@ def landed(fetch: Fetching, given: Any, files: str | None, others: Sequence[str]
         raise ContractError(f"Source({fetch.named}) says twice how deliveries come. Take {known.named} out.")
     if fetch.mode != "copies" and files is not None:
         raise ContractError(f"Source({fetch.named}): files is for copies of files. Take it out.")
-    if fetch.mode == "copies" and not (files or known):
+    if fetch.mode == "copies":
+        files = files or (known.files if known else fetch.files)
+        fetch.check_files(files)
+    if fetch.mode == "copies" and not files:
         raise ContractError(f'Source({fetch.named}) needs files="sales/{{date}}.csv": which files it takes.')
     return known or Landed("", fetch.mode, files=files or "")
 

@@ -26,7 +26,21 @@ FORMATS = {
     "Xml": "xml",
 }
 #: The module of each kind of fetch: in etl.sources.fetches, and of what asks in etl.stages.fetched.kinds.
-FETCHES = {"Fetch": "function", "Query": "database", "Table": "database"}
+FETCHES = {
+    "Download": "download",
+    "Fetch": "function",
+    "Query": "database",
+    "Rest": "rest",
+    "Table": "database",
+}
+#: What options of fetches take, such as how the pages of an API follow each other, and the module of each.
+PARTS = dict.fromkeys(
+    (
+        *("OnePage", "NextLink", "HeaderLink", "NextCursor", "HeaderCursor", "Offset", "PageNumber", "Range"),
+        *("Bearer", "ApiKey", "Basic", "OAuth2", "Jwt"),
+    ),
+    "paging",
+)
 
 
 def format_class(name: str) -> Any:
@@ -37,10 +51,10 @@ def format_class(name: str) -> Any:
 
 
 def fetch_class(name: str) -> Any:
-    """Return the class of a kind of fetch. AttributeError if there is none of that name."""
-    if name not in FETCHES:
+    """Return the class of a kind of fetch, or of what its options take; else AttributeError."""
+    if name not in FETCHES and name not in PARTS:
         raise AttributeError(f"there is no fetch {name!r}; there are: {', '.join(FETCHES)}")
-    return getattr(import_module(f"etl.sources.fetches.{FETCHES[name]}"), name)
+    return getattr(import_module(f"etl.sources.fetches.{FETCHES.get(name) or PARTS[name]}"), name)
 
 
 if not TYPE_CHECKING:

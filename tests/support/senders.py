@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.support import databases, servers
+from tests.support.api import TOKEN, Api, api, basic
 
 #: An order: its id, what was bought, and when it was changed, as `2024-03-01 12:00:00`.
 Row = tuple[int, str | None, str]
@@ -148,9 +149,59 @@ def _mariadb(folder: Path) -> Iterator[Sender]:
         yield from _database(_TABLE, "pymysql", server.dsn, run, "datetime", nowhere)
 
 
+@contextmanager
+def _api(path: str, options: str) -> Iterator[Sender]:
+    """An API; `path` is the kind of its pages."""
+    with api() as held:
+        yield Sender(
+            fetch=f"Rest('{held.url}/{path}', {options}, auth=Bearer('SHOP_TOKEN'), answer_within='5 seconds')",
+            hold=lambda rows: _hold(held, rows),
+            go_away=lambda: held.faults.extend([(403, {})] * 9),
+            come_back=held.faults.clear,
+            environment={"SHOP_TOKEN": TOKEN},
+            canaries=[TOKEN],
+            library="httpx2",
+        )
+
+
+def _hold(held: Api, rows: Sequence[Row]) -> None:
+    held.orders = [dict(zip(("id", "item", "updated_at"), row, strict=True)) for row in rows]
+
+
+def _paged(path: str, options: str) -> Callable[[Path], AbstractContextManager[Sender]]:
+    return lambda folder: _api(path, options)
+
+
+@contextmanager
+def _download(folder: Path, has_tag: bool) -> Iterator[Sender]:
+    """A file on the web, of CSV; a server without tags says when it was changed."""
+    with api() as held:
+        held.etag = has_tag
+
+        def hold(rows: Sequence[Row]) -> None:
+            lines = [",".join("" if cell is None else str(cell) for cell in row) for row in sorted(rows)]
+            held.file = "\n".join(["id,item,updated_at", *lines, ""]).encode()
+
+        yield Sender(
+            fetch=f"Download('{held.url}/files/orders.csv', auth=Basic('SHOP_USER', 'SHOP_PASSWORD'))",
+            hold=hold,
+            go_away=lambda: held.faults.extend([(403, {})] * 9),
+            come_back=held.faults.clear,
+            environment={"SHOP_USER": "ann", "SHOP_PASSWORD": TOKEN},
+            canaries=[TOKEN, basic("ann", TOKEN).removeprefix("Basic ")],
+            library="httpx2",
+        )
+
+
 #: The makers of each kind, by the name of its class.
 MAKERS: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = {
+    "Download": (lambda folder: _download(folder, True), lambda folder: _download(folder, False)),
     "Fetch": (_records, _tables, _incremental, _own_cursor),
     "Query": (_sqlite(_QUERY),),
     "Table": (_sqlite(_CURSOR), _postgresql, _mariadb),
+    "Rest": (
+        _paged("one", "records='data.items'"),
+        _paged("links", "records='items', pages=NextLink(), since='since', cursor='updated_at'"),
+        _paged("offset", "pages=Offset(limit=3)"),
+    ),
 }

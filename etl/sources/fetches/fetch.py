@@ -60,6 +60,14 @@ class Fetching:
         raise NotImplementedError
 
     @property
+    def files(self) -> str:
+        """Which copies of files it brings, if its source does not say so; empty if only the source can."""
+        return ""
+
+    def check_files(self, files: str) -> None:
+        """Raise ContractError for copies that it cannot bring under such names."""
+
+    @property
     def cursor_column(self) -> str:
         """The column whose greatest value is the cursor; empty if there is none, or a kind has its own."""
         return ""

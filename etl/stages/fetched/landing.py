@@ -142,7 +142,10 @@ class Landing:
         return [self._clean(each) for each in value] if isinstance(value, list | tuple) else value
 
     def _land(self, writer: CopyWriter, manifest: Manifest) -> None:
-        self.put(writer.path, replace(manifest, content=writer.close()))
+        content = writer.close()
+        before = self.copy_paths().get(writer.name)
+        if before is None or read_manifest(self.root / before).content != content:
+            self.put(writer.path, replace(manifest, content=content))
         writer.forget()
         self._copies.remove(writer)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def same_rows(project: Project, one: Path, other: Path) -> bool:
     """Return whether two Parquet files, or two files of lines, hold the same rows, columns and types."""
     if one.suffix != ".parquet":
-        return _same_lines(project, one, other)
+        return _same_lines(one, other)
     import pyarrow.parquet as pq
 
     first, second = pq.read_metadata(one), pq.read_metadata(other)
@@ -37,7 +38,7 @@ def holds(project: Project, rows: Path, earlier: Path, cursor: str = "") -> bool
     than what lies after the least one.
     """
     if rows.suffix != ".parquet":
-        return _same_lines(project, rows, earlier)
+        return _has_lines(rows, earlier)
     if not _same_schema(rows, earlier):
         return False
     with engine.in_memory(project) as con:
@@ -72,22 +73,39 @@ def _read(path: Path) -> str:
     return f"read_parquet({quoting.paths([path])}, hive_partitioning = false)"
 
 
-def _same_lines(project: Project, one: Path, other: Path) -> bool:
+def _same_lines(one: Path, other: Path) -> bool:
     return _lines_hash(one) == _lines_hash(other)
 
 
 def _lines_hash(path: Path) -> tuple[int, int]:
     """Return how many lines there are, and the sum of their hashes."""
+    count = total = 0
+    for line in _hashes(path):
+        count += 1
+        total += int.from_bytes(line)
+    return count, total % (1 << 256)
+
+
+def _has_lines(rows: Path, earlier: Path) -> bool:
+    """Return whether an earlier file has every line of another one, as often."""
+    left = Counter(_hashes(rows))
+    for line in _hashes(earlier) if left else ():
+        if line in left:
+            left[line] -= 1
+            if not left[line]:
+                del left[line]
+    return not left
+
+
+def _hashes(path: Path) -> Iterator[bytes]:
+    """Yield the hash of each line."""
     import hashlib
 
     import pyarrow as pa
 
-    count = total = 0
     with pa.input_stream(str(path), compression="zstd") as file:
         rest = b""
         while block := file.read(1 << 20):
             *lines, rest = (rest + block).split(b"\n")
             for line in lines:
-                count += 1
-                total += int.from_bytes(hashlib.sha256(line).digest())
-    return count, total % (1 << 256)
+                yield hashlib.sha256(line).digest()

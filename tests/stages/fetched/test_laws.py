@@ -147,7 +147,9 @@ def test_a_landed_file_is_never_written_again_and_says_what_it_is(shop: Shop) ->
     ((found, said),) = list(manifests(shop.source, shop.project.fetched))
     path = shop.project.fetched / found.path
     assert path.stat().st_mode & 0o222 == 0
-    assert (said.source, said.file, said.rows) == ("orders", found.path, 3)
+    assert (said.source, said.file) == ("orders", found.path)
+    # the records of a copy are counted when it is read
+    assert said.rows == (None if said.mode == "copies" else 3)
     assert said.kind in FETCHES and said.mode == shop.source.fetch.mode
     assert datetime.fromisoformat(said.started_at) <= datetime.fromisoformat(said.ended_at)
     assert datetime.fromisoformat(said.started_at).utcoffset() is not None
