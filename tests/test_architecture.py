@@ -42,7 +42,7 @@ LIBRARIES = {
     "contract": {"pandera", "pandas", "numpy", "pyarrow", "duckdb"},
     "sources": {"duckdb", "numpy", "pyarrow", "python_calamine", "pandera", "pandas"},
     "models": {"duckdb"},
-    "stages": {"duckdb", "numpy", "pyarrow", "tenacity", "adbc_driver_postgresql", "pymysql"},
+    "stages": {"duckdb", "numpy", "pyarrow", "tenacity", "adbc_driver_postgresql", "pymysql", "httpx2", "jwt"},
     "plan": {"duckdb"},
     "reports": {"duckdb", "apprise", "prometheus_client", "openlineage", "opentelemetry"},
     "run": {"duckdb", "rich"},

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from etl.errors import ContractError
 from etl.sources.fetches.fetch import Fetching
 from etl.sources.fetches.paging import AUTHS, chosen
-from etl.sources.fetches.rest import DATE, check_address, shown, size_of
+from etl.sources.fetches.rest import DATE, check_address, plain_address, size_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Download(Fetching):
     @property
     def named(self) -> str:
         """What messages call it."""
-        return f"fetch=Download({shown(self.url)!r})"
+        return f"fetch=Download({plain_address(self.url)!r})"
 
     @property
     def mode(self) -> str:

@@ -96,7 +96,7 @@ class Rest(Fetching):
     @property
     def named(self) -> str:
         """What messages call it."""
-        return f"fetch=Rest({shown(self.url)!r})"
+        return f"fetch=Rest({plain_address(self.url)!r})"
 
     @property
     def mode(self) -> str:
@@ -137,7 +137,7 @@ class Rest(Fetching):
         return _SECONDS[found[2]] / float(found[1])
 
 
-def shown(url: str) -> str:
+def plain_address(url: str) -> str:
     """Return an address as messages say it: without its parameters, and without a user and a password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -26,10 +26,12 @@ def records_of(data: bytes, path: str, where: str) -> tuple[list[str], Any]:
             start = _value_of(text, start, name)
         texts = _elements(text, start) if text[start] == "[" else [_cut(text, start)]
     except (ValueError, IndexError, RecursionError) as error:
-        raise FetchError(f"{where} is not JSON: {str(error)[:200]}") from error
+        raise FetchError(f"{where} is not JSON: {str(error)[:200]}.") from error
     except KeyError as error:
         keys = ", ".join(map(str, answer)) if isinstance(answer, dict) else type(answer).__name__
-        raise FetchError(f"{where} has no {error.args[0]!r} on the way to {path!r}; it has {keys[:200]}") from None
+        raise FetchError(
+            f"{where} has no {error.args[0]!r} on the way to {path!r}; it has {keys[:200]}."
+        ) from None
     return ([] if texts == ["null"] else texts), answer
 
 

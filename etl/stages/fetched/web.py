@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from etl.errors import FetchError
 from etl.sources.fetches.paging import ApiKey, Basic, Bearer, Jwt, OAuth2
-from etl.sources.fetches.rest import shown
+from etl.sources.fetches.rest import plain_address
 
 if TYPE_CHECKING:
     import httpx2
@@ -46,7 +46,7 @@ class Web:
             import httpx2
         except ImportError:
             raise FetchError(
-                "fetching from the web needs the library httpx2. Install it: pip install 'etl[api]'"
+                "Fetching from the web needs the library httpx2. Install it: pip install 'etl[api]'"
             ) from None
         self._httpx = httpx2
         self.origin = origin(url)
@@ -87,7 +87,9 @@ class Web:
                 response = self._sent(url, parameters or {}, headers or {}, body, may_lead_elsewhere)
             except self._httpx.TransportError as error:
                 if number == _TRIES:
-                    raise passing(f"{shown(url)} does not answer: {type(error).__name__} {error}") from error
+                    raise passing(
+                        f"{plain_address(url)} does not answer: {type(error).__name__} {error}."
+                    ) from error
                 wait = self._slept(wait, None)
                 continue
             if response.status_code in _PASSING and number < _TRIES:
@@ -123,12 +125,18 @@ class Web:
                 self._check()
                 size += len(part)
                 if size > most:
-                    raise FetchError(f"{shown(str(response.url))}: the answer has more than {most:,} bytes.")
+                    raise FetchError(
+                        f"The answer of {plain_address(str(response.url))} has more than {most:,} bytes."
+                    )
                 parts.append(part)
         except self._httpx.TransportError as error:
-            raise passing(f"{shown(str(response.url))} broke off after {size:,} bytes: {error}") from error
+            raise passing(
+                f"{plain_address(str(response.url))} broke off after {size:,} bytes: {error}."
+            ) from error
         except self._httpx.DecodingError as error:
-            raise FetchError(f"{shown(str(response.url))}: the answer cannot be unpacked: {error}") from error
+            raise FetchError(
+                f"The answer of {plain_address(str(response.url))} cannot be unpacked: {error}."
+            ) from error
         return b"".join(parts)
 
     @property
@@ -164,7 +172,7 @@ class Web:
                 return response
             url, parameters = urljoin(url, response.headers["location"]), {}
             response.close()
-        raise FetchError(f"{shown(url)} leads on and on. See what is wrong with the address.")
+        raise FetchError(f"The address {plain_address(url)} leads on and on. See what is wrong with it.")
 
     def _check_answer(self, url: str, response: httpx2.Response, allowed: frozenset[int]) -> None:
         number = response.status_code
@@ -172,15 +180,15 @@ class Web:
             return
         text = self._read(response, 1 << 20).decode("utf-8", "replace")
         said = " ".join(text.split())[:200]
-        what = f"{shown(url)} answered {number} {response.reason_phrase}{f': {said}' if said else ''}"
+        what = f"{plain_address(url)} answered {number} {response.reason_phrase}{f': {said}' if said else ''}"
         if number in _PASSING:
-            raise passing(what)
+            raise passing(f"{what}.")
+        if number in (401, 403) and self._auth is None:
+            raise FetchError(f"{what}. It wants to know who asks. Add auth.")
         if number in (401, 403):
-            names = ", ".join(getattr(self._auth, name) for name in getattr(self._auth, "secrets", ()))
-            raise FetchError(
-                f"{what}. See whether {names or 'it'} may read it." if names else f"{what}. Add auth=..."
-            )
-        raise FetchError(what)
+            names = " and ".join(getattr(self._auth, name) for name in self._auth.secrets)
+            raise FetchError(f"{what}. See whether {names} may read it.")
+        raise FetchError(f"{what}.")
 
     def _wait_for_turn(self) -> None:
         now = time.monotonic()
@@ -194,7 +202,7 @@ class Web:
         asked = _seconds(after)
         seconds = wait if asked is None else asked
         if seconds > self._longest_wait or time.monotonic() + seconds > self._deadline:
-            raise passing(f"{self.origin} asks for a wait of {seconds:,.0f} s, which is longer than it may take")
+            raise passing(f"{self.origin} asks for a wait of {seconds:,.0f} s, which is longer than it may take.")
         time.sleep(seconds)
         return wait * 2
 
@@ -228,7 +236,7 @@ def secret(variable: str) -> str:
     """Return the value of an environment variable. Raises FetchError if it is not set."""
     value = os.environ.get(variable, "")
     if not value:
-        raise FetchError(f"the environment variable {variable} is not set. Set it, or put it into etl.env.")
+        raise FetchError(f"The environment variable {variable} is not set. Set it, or write it into etl.env.")
     return value
 
 
@@ -257,7 +265,7 @@ def _granted(client: httpx2.Client, auth: OAuth2) -> tuple[str, float]:
             return str(answer["access_token"]), time.time() + float(answer.get("expires_in", 300))
     except (ValueError, KeyError, TypeError):
         pass
-    what = f"{shown(auth.token_url)} gave no token: {response.status_code} {response.reason_phrase}"
+    what = f"{plain_address(auth.token_url)} gave no token: {response.status_code} {response.reason_phrase}."
     raise passing(what) if response.status_code in _PASSING else FetchError(what)
 
 
@@ -266,13 +274,13 @@ def _made(client: httpx2.Client, auth: Jwt) -> tuple[str, float]:
     try:
         import jwt
     except ImportError:
-        raise FetchError("auth=Jwt(...) needs the library PyJWT. Install it: pip install 'etl[api]'") from None
+        raise FetchError("Jwt(...) needs the library PyJWT. Install it: pip install 'etl[api]'") from None
     now = int(time.time())
     ends = now + auth.seconds
     try:
         return jwt.encode({**auth.claims, "iat": now, "exp": ends}, secret(auth.key), auth.algorithm), ends
     except (jwt.PyJWTError, ValueError, NotImplementedError) as error:
-        raise FetchError(f"no token can be signed with {auth.key}: {type(error).__name__}.") from None
+        raise FetchError(f"No token can be signed with {auth.key}: {type(error).__name__}.") from None
 
 
 def _seconds(after: str | None) -> float | None:

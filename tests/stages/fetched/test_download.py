@@ -85,7 +85,7 @@ def test_a_file_that_has_not_changed_is_not_sent_again(tmp_path: Path, server: A
 
 
 def test_a_file_that_is_too_large_is_refused(tmp_path: Path, server: Api) -> None:
-    with pytest.raises(FetchError, match=r"the file has more than 1,024 bytes. Allow it with largest="):
+    with pytest.raises(FetchError, match=r"The file has more than 1,024 bytes. Allow it with the option largest"):
         fetch(project(tmp_path, server, options="largest='1 KB'"))
 
 
@@ -104,7 +104,7 @@ def test_each_date_since_the_newest_is_asked_for_and_one_may_lack(tmp_path: Path
 def test_a_file_that_is_not_there_is_said(tmp_path: Path, server: Api) -> None:
     server.faults = [(404, {})]
 
-    with pytest.raises(FetchError, match=r"there is no .*/files/rates.csv. See whether the address is right"):
+    with pytest.raises(FetchError, match=r"There is no .*/files/rates.csv. See whether the address is right"):
         fetch(project(tmp_path, server))
 
 

@@ -131,11 +131,15 @@ def test_a_wait_that_is_too_long_is_not_waited_for(shop: Api, ask: Callable[...,
         (
             "one",
             "records='data.orders'",
-            "page 1 of .*/one has no 'orders' on .* 'data.orders'; it has data",
+            "Page 1 of .*/one has no 'orders' on .* 'data.orders'; it has data",
         ),
-        ("one", "records='data.items', largest_page='0.05 KB'", "the answer has more than 51 bytes"),
-        ("links", "records='items', pages=NextCursor('total', 'at')", "leads to a page that was read before"),
-        ("one", "records='data.items', since='since', cursor='changed'", "a record has no changed"),
+        ("one", "records='data.items', largest_page='0.05 KB'", "The answer of .*/one has more than 51 bytes"),
+        (
+            "links",
+            "records='items', pages=NextCursor('total', 'at')",
+            "The API leads to a page that was read before",
+        ),
+        ("one", "records='data.items', since='since', cursor='changed'", "A record has no changed"),
     ],
 )
 def test_what_is_wrong_is_said(shop: Api, ask: Callable[..., Any], path: str, options: str, said: str) -> None:
@@ -230,14 +234,14 @@ def test_a_list_that_moves_while_it_is_read_loses_nothing(
 
     shop.between = move
     if is_lost:
-        with pytest.raises(FetchError, match="the records have moved while page 2 was read"):
+        with pytest.raises(FetchError, match="The records have moved while page 2 was read"):
             ask(*WAYS["Offset"])
     else:
         assert ask(*WAYS["Offset"]) == [0, 1, 2, 3, 4]
 
 
 def test_fewer_records_than_the_api_says_it_has_are_refused(shop: Api, ask: Callable[..., Any]) -> None:
-    with pytest.raises(FetchError, match=r"the API has 5 records and gave 2. Nothing was landed"):
+    with pytest.raises(FetchError, match=r"The API has 5 records and gave 2. Nothing was landed"):
         ask("links", "records='items', total='total'")
 
 

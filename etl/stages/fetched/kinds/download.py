@@ -10,7 +10,7 @@ from etl.errors import FetchError
 from etl.sources.connectors.landed import Landed
 from etl.sources.connectors.pattern import file_pattern
 from etl.sources.fetches.download import Download
-from etl.sources.fetches.rest import DATE, shown, size_of
+from etl.sources.fetches.rest import DATE, plain_address, size_of
 from etl.stages.fetched.asked import Asked, Told
 from etl.stages.fetched.landing import Landing
 from etl.stages.fetched.manifest import Manifest
@@ -42,7 +42,7 @@ def fetch(asked: Asked, landing: Landing) -> Told:
             if not _brought(asked, landing, web, name, url, day, known.get(name)):
                 missing.append(name)
         if missing and DATE not in of.url:
-            raise FetchError(f"there is no {shown(of.url)}. See whether the address is right")
+            raise FetchError(f"There is no {plain_address(of.url)}. See whether the address is right.")
         notes = [f"there is no {name} yet" for name in missing]
         return Told(query=of.url, versions=web.version, notes=notes)
 
@@ -97,7 +97,7 @@ def _brought(
                 told = {"url": url, "date": str(day), **facts}
                 writer.land(more=told, rows=None, snapshot=facts["etag"] or facts["modified"] or None)
                 return True
-    raise passing(f"{shown(url)} broke off {_TRIES} times, at {writer.size:,} bytes. It goes on there")
+    raise passing(f"{plain_address(url)} broke off {_TRIES} times, at {writer.size:,} bytes. It goes on there.")
 
 
 def _taken(web: Web, writer: Any, response: Any, facts: Mapping[str, str], most: int) -> bool:
@@ -107,7 +107,7 @@ def _taken(web: Web, writer: Any, response: Any, facts: Mapping[str, str], most:
     try:
         for part in response.iter_raw():
             if writer.size + len(part) > most:
-                raise FetchError(f"the file has more than {most:,} bytes. Allow it with largest=...")
+                raise FetchError(f"The file has more than {most:,} bytes. Allow it with the option largest.")
             writer.write(part)
             if mark and writer.size - noted >= _CHECKPOINT_BYTES:
                 writer.checkpoint(mark)

@@ -20,14 +20,14 @@ from etl.sources.fetches.paging import (
     PageNumber,
     Range,
 )
-from etl.sources.fetches.rest import DATE, Rest, shown
+from etl.sources.fetches.rest import DATE, Rest, plain_address
 from etl.stages.fetched.asked import Asked, Told
 from etl.stages.fetched.json_text import at, records_of
 from etl.stages.fetched.landing import Landing
 from etl.stages.fetched.web import Web
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _State:
     """How far it came, as what JSON can hold: the request of the next page, and what is known of those before."""
 
@@ -74,7 +74,7 @@ def fetch(asked: Asked, landing: Landing) -> Told:
             writer.append("".join(f"{record}\n" for record in _taken(of, state, records)).encode())
             _follow(of, state, answer, headers, len(records))
             if not state.is_over and _question(state) in seen:
-                raise FetchError(f"the API leads to a page that was read before, after {state.pages:,} pages")
+                raise FetchError(f"The API leads to a page that was read before, after {state.pages:,} pages.")
             seen.add(_question(state))
             writer.checkpoint(vars(state))
         return Told(
@@ -115,7 +115,7 @@ def _page(of: Rest, asked: Asked, web: Web, state: _State) -> tuple[list[str], A
     response, data = web.body(state.url, of.most_bytes(), **asked_for)
     if response.status_code in (204, 416) or not data.strip():
         return [], None, response.headers
-    where = f"page {state.pages + 1:,} of {shown(of.url)}"
+    where = f"Page {state.pages + 1:,} of {plain_address(of.url)}"
     records, answer = records_of(data, of.records, where)
     return records, answer, response.headers
 
@@ -148,8 +148,8 @@ def _repeated(state: _State, hashes: Sequence[str], overlap: int) -> int:
         if many <= min(len(last), len(hashes)) and last[-many:] == list(hashes[:many]):
             return many
     raise FetchError(
-        f"the records have moved while page {state.pages + 1:,} was read: none of the page before came again, so "
-        "some may have been missed. Sort by what does not change, ask for a larger overlap, or use cursors"
+        f"The records have moved while page {state.pages + 1:,} was read: none of the page before came again, so "
+        "some may have been missed. Sort by what does not change, ask for a larger overlap, or use cursors."
     )
 
 
@@ -157,8 +157,8 @@ def _note(of: Rest, state: _State, record: Any) -> None:
     value = at(record, of.cursor)
     if value is None:
         raise FetchError(
-            f"a record has no {of.cursor}, so that it is not known where to begin the next time: "
-            f"{json.dumps(record)[:200]}"
+            f"A record has no {of.cursor}, so that it is not known where to begin the next time: "
+            f"{json.dumps(record)[:200]}."
         )
     if state.greatest is None or _order(value) > _order(state.greatest):
         state.greatest = value
@@ -220,7 +220,7 @@ def _question(state: _State) -> str:
 def _order(value: Any) -> tuple[int, Any]:
     """Return what orders the values of a cursor: numbers as such, times as such, other texts as texts."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise FetchError(f"the cursor {value!r} is neither a number nor a text")
+        raise FetchError(f"The cursor {value!r} is neither a number nor a text.")
     if not isinstance(value, str):
         return 0, value
     time = _time(value)
@@ -258,5 +258,5 @@ def _notes(of: Rest, state: _State, rows: int) -> list[str]:
             f"{rows:,} came"
         ]
     if isinstance(state.total, int) and rows < state.total:
-        raise FetchError(f"the API has {state.total:,} records and gave {rows:,}. Nothing was landed")
+        raise FetchError(f"The API has {state.total:,} records and gave {rows:,}. Nothing was landed.")
     return []
