@@ -114,10 +114,6 @@ class LinesWriter:
         _flush(self._file)
         self._file.close()
 
-    def abandon(self) -> None:
-        """Let go of the file: what was noted of it stays."""
-        self._file.close()
-
     def _pack(self) -> None:
         import pyarrow as pa
 
