@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import date
 from importlib.metadata import version
 from typing import Any
@@ -17,6 +17,7 @@ from adbc_driver_postgresql import StatementOptions, dbapi
 from etl.engine.quoting import identifier
 from etl.sources.fetches.database import with_date
 from etl.stages.fetched.kinds.database.address import Address
+from etl.stages.fetched.kinds.database.ahead import ahead
 from etl.stages.fetched.kinds.database.catalogue import Chosen, Held
 from etl.stages.fetched.kinds.database.session import Bounds, Limits, OddValues, Session, Statement
 
@@ -198,7 +199,7 @@ class PostgreSQL(Session):
             cursor.close()
             raise
         schema = pa.schema([pa.field(field.name, field.type) for field in reader.schema])
-        return schema, self._batches(cursor, reader, schema)
+        return schema, ahead(self._batches(cursor, reader, schema))
 
     def bind(self, values: Sequence[Any]) -> None:
         """Bind values to the parameters of the next statement."""
@@ -238,7 +239,7 @@ class PostgreSQL(Session):
             rows: list[dict[str, Any]] = found.to_pylist() if found.num_columns else []
             return rows
 
-    def _batches(self, cursor: Any, reader: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def _batches(self, cursor: Any, reader: Any, schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
         with cursor:
             for batch in reader:
                 if odd := {field.name for field in schema if _is_odd(batch.column(field.name))}:
