@@ -144,3 +144,14 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.delitem(__import__("sys").modules, "etl.stages.fetched.kinds.database.postgresql", raising=False)
     with pytest.raises(FetchError, match=r"pip install 'etl\[postgresql\]'"):
         Reader(Table("SHOP_DSN", "items")).fetch()
+
+
+def test_a_disk_that_is_full_is_no_word_of_the_database(postgresql):
+    class Full(InMemory):
+        def write(self, batch):
+            raise OSError(28, "No space left on device")
+
+    db.run(postgresql, STAMPED, "insert into items (value) select generate_series(1, 300000)")
+    table = Table("SHOP_DSN", "items")
+    with pytest.raises(OSError, match="No space left on device"):
+        database.fetch(asked_for(table, Reader(table).contract, None), Full())

@@ -114,6 +114,8 @@ def test_keys_are_fetched_once_a_week(tmp_path, run):
     run("delete from orders where id = 1")
     assert landed(db.fetched(shop, today + timedelta(days=6))) is None
     assert landed(db.fetched(shop, today + timedelta(days=7))) == 1
+    # the same keys are a delivery, too: they are due again a week later only
+    assert landed(db.fetched(shop, today + timedelta(days=15))) == 1
 
 
 def test_a_query_is_fetched_by_date(tmp_path, run):

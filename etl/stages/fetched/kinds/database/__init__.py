@@ -109,7 +109,8 @@ class _Fetch:
         self.as_text = set() if asked.full else set(before.get("as_text", ()))
         self.families: Mapping[str, str] = before.get("families", {})
         self.rows = 0
-        self.is_new: bool | None = None
+        # keys are due again so long after the last ones, even if those are the same
+        self.is_new = True if isinstance(self.of, Table) and self.of.keys else None
 
     def told(self) -> Told:
         """Fetch, and tell what came."""
@@ -119,8 +120,9 @@ class _Fetch:
             answer=max(1.0, self.asked.deadline - time.monotonic()) if self.asked.deadline < 1e12 else 1e6,
         )
         with self.session.asking(limits):
-            held = self._held()
-            found = self._window(held)
+            with self.session.telling():
+                held = self._held()
+                found = self._window(held)
             query = self._land(held, found)
         session = self.session
         return Told(
@@ -164,7 +166,7 @@ class _Fetch:
             if not self.asked.full:
                 check_drift(drift, self.where, self.asked.source)
             # what is accepted has to be known at the next fetch, even if the rows are the same
-            self.is_new = True if drift.grave else None
+            self.is_new = True if drift.grave else self.is_new
             self.notes += [f"columns: {line}" for line in drift.lines]
         return held
 
@@ -217,7 +219,8 @@ class _Fetch:
             chosen = choose(held, contract, extra, self.as_text, self.where)
             statement = self._statement(held, chosen, found)
             try:
-                schema, batches = self.session.read(statement, chosen)
+                with self.session.telling():
+                    schema, batches = self.session.read(statement, chosen)
                 writer = self.landing.table(schema)
                 for batch in batches:
                     writer.write(batch)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from etl.errors import FetchError, closest, few
 
@@ -17,6 +17,13 @@ SCHEMES = {
     "sqlite": "sqlite",
 }
 _SECRET = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
+#: The parts of an address; those that may be said have no marks that could hide a piece of a password.
+_PARTS = re.compile(
+    r"[^:]+://(?:(?P<user>[^:@/?#]*)(?::(?P<password>.*?))?@)?"
+    r"(?P<host>[\w.-]*|\[[0-9a-fA-F:.]+\])(?::(?P<port>\d{1,5}))?(?:/(?P<database>[\w.%-]*))?(?:\?(?P<options>.*))?",
+    re.DOTALL,
+)
+_MARKS = re.compile(r"[@/?#\[\]\s:]|%(?![0-9a-fA-F]{2})")
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class Address:
             hint = closest(scheme, SCHEMES) if re.fullmatch(r"[a-z0-9+]{1,20}", scheme) else []
             meant = f"Did you mean {hint[0]}?" if hint else f"It begins with one of {few(SCHEMES, 9)}."
             raise FetchError(f"{variable} does not hold the address of a database that etl knows. {meant}")
+        address._check()
         return address
 
     @property
@@ -55,25 +63,62 @@ class Address:
         return SCHEMES[self.scheme]
 
     @property
+    def user(self) -> str:
+        """Who asks."""
+        return unquote(self._part("user"))
+
+    @property
+    def password(self) -> str:
+        """The password."""
+        return unquote(self._part("password"))
+
+    @property
+    def host(self) -> str:
+        """Where the server is."""
+        return self._part("host").strip("[]")
+
+    @property
+    def port(self) -> int | None:
+        """The port of the server, if it is said."""
+        return int(self._part("port")) if self._part("port") else None
+
+    @property
+    def database(self) -> str:
+        """The name of the database."""
+        return unquote(self._part("database"))
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What follows the question mark."""
+        return dict(parse_qsl(self._part("options"), keep_blank_values=True))
+
+    @property
     def shown(self) -> str:
         """The address as it may be said: without password, and without options."""
         if self.scheme == "sqlite":
             return f"sqlite:{self.text.rpartition('/')[2]}"
-        parts = urlsplit(self.text)
-        user = f"{parts.username}:***@" if parts.password is not None else f"{parts.username}@"
-        host = parts.netloc.rpartition("@")[2]
-        return f"{self.scheme}://{user if parts.username else ''}{host}{parts.path}"
+        user, port, database = self._part("user"), self._part("port"), self._part("database")
+        who = f"{user}{':***' if self._part('password') else ''}@" if user else ""
+        return f"{self.scheme}://{who}{self._part('host')}{port and f':{port}'}{database and f'/{database}'}"
 
     def without_secrets(self, text: str) -> str:
         """Return what a library said of the database, without what is secret of the address."""
         text = text.replace(self.text, self.shown)
-        for secret in sorted(self._secrets(), key=len, reverse=True):
+        secrets = {self._part("password"), self.password}
+        secrets |= {value for name, value in self.options.items() if _SECRET.search(name)}
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
 
-    def _secrets(self) -> set[str]:
-        if self.scheme == "sqlite":
-            return set()
-        parts = urlsplit(self.text)
-        found = {parts.password, unquote(parts.password)} if parts.password else set()
-        return found | {value for name, value in parse_qsl(parts.query) if value and _SECRET.search(name)}
+    def _part(self, name: str) -> str:
+        found = _PARTS.fullmatch(self.text)
+        return (found[name] or "") if found else ""
+
+    def _check(self) -> None:
+        """Raise FetchError for an address that a library would take apart otherwise, and quote pieces of."""
+        if self.scheme != "sqlite" and (not _PARTS.fullmatch(self.text) or _MARKS.search(self._part("password"))):
+            raise FetchError(
+                f"The address in {self.variable} cannot be taken apart. Write it as {self.scheme}://user:password@"
+                "host:port/database, and marks in user or password as %40 for @, %3A for :, %2F for /, %23 for #, "
+                "%3F for ? and %25 for %."
+            )

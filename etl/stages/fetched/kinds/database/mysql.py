@@ -8,7 +8,6 @@ from contextlib import suppress
 from datetime import date
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pyarrow as pa
 import pymysql
@@ -155,7 +154,7 @@ class MySQL(Session):
         cursor = self._con.cursor(SSCursor)
         values: Any = statement.parameters
         cursor.execute(statement.text, values[0] if values and isinstance(values[0], dict) else values or None)
-        return texts.schema_of(chosen), texts.batches(partial(_fetched, cursor), chosen, "0x")
+        return texts.schema_of(chosen), self.guarded(texts.batches(partial(_fetched, cursor), chosen, "0x"))
 
     def close(self) -> None:
         """Close the connection."""
@@ -166,15 +165,14 @@ class MySQL(Session):
             self._con = None
 
     def _connect(self, limits: Limits) -> None:
-        parts = urlsplit(self.address.text)
-        options = dict(parse_qsl(parts.query))
+        address, options = self.address, self.address.options
         named = {"unix_socket": options.get("unix_socket")} if "unix_socket" in options else {}
         self._con = pymysql.connect(
-            host=parts.hostname or "localhost",
-            port=parts.port or 3306,
-            user=unquote(parts.username or ""),
-            password=unquote(parts.password or ""),
-            database=unquote(parts.path.lstrip("/")) or None,
+            host=address.host or "localhost",
+            port=address.port or 3306,
+            user=address.user,
+            password=address.password,
+            database=address.database or None,
             charset="utf8mb4",
             connect_timeout=max(1, int(limits.connect)),
             read_timeout=max(1, int(limits.answer)),

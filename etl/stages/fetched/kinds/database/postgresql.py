@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from datetime import date
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -59,6 +59,9 @@ _PASSING_WORDS = (
     ),
     *("No route to host", "Temporary failure", "closed the connection", "Connection reset", "recovery mode"),
 )
+#: Settings that change how values are written.
+_WRITING = {"timezone": "UTC", "datestyle": "ISO, MDY", "intervalstyle": "postgres"}
+_WRITING |= {"extra_float_digits": "1", "bytea_output": "hex"}
 #: What the libraries say before and after what the server says.
 _AROUND = re.compile(r"^.*?(?=(?:ERROR|FATAL): )|\n?\s*Query was: .*|\n?CONTEXT: .*", re.DOTALL)
 #: What begun before is over: 10 s for the moment between a transaction's start and its being listed.
@@ -199,7 +202,7 @@ class PostgreSQL(Session):
             cursor.close()
             raise
         schema = pa.schema([pa.field(field.name, field.type) for field in reader.schema])
-        return schema, ahead(self._batches(cursor, reader, schema))
+        return schema, ahead(self.guarded(self._batches(cursor, reader, schema)))
 
     def bind(self, values: Sequence[Any]) -> None:
         """Bind values to the parameters of the next statement."""
@@ -213,16 +216,11 @@ class PostgreSQL(Session):
             self._con = None
 
     def _connect(self, limits: Limits) -> None:
-        parts = urlsplit(self.address.text)
         options = {"connect_timeout": str(max(2, math.ceil(limits.connect))), "application_name": "etl"}
-        options |= dict(parse_qsl(parts.query, keep_blank_values=True))
-        address = urlunsplit(("postgresql", *parts[1:3], urlencode(options), ""))
-        self._con = dbapi.connect(address, autocommit=True)
-        # settings that change how values are written
-        for name, value in {"timezone": "UTC", "datestyle": "ISO, MDY", "intervalstyle": "postgres"}.items():
-            self._ask(f"set {name} = '{value}'")
-        self._ask("set extra_float_digits = 1")
-        self._ask("set bytea_output = 'hex'")
+        own = self.address.options
+        more = urlencode({name: value for name, value in options.items() if name not in own})
+        start, rest = "postgresql:", self.address.text.partition(":")[2]
+        self._con = dbapi.connect(f"{start}{rest}{'&' if '?' in rest else '?'}{more}", autocommit=True)
         known = self._ask("select current_setting('server_version') as version")[0]["version"]
         self.versions = {"postgresql": known, "adbc-driver-postgresql": version("adbc-driver-postgresql")}
 
@@ -230,6 +228,9 @@ class PostgreSQL(Session):
         # what was over is asked for before: all that the snapshot does not see began later
         self.horizon = self._ask(_HORIZON)[0]["horizon"]
         self._ask("begin isolation level repeatable read read only")
+        # in the transaction, since a pool may give each one another connection
+        for name, value in _WRITING.items():
+            self._ask(f"set local {name} = '{value}'")
         self.snapshot = self._ask("select pg_current_snapshot()::text as snapshot")[0]["snapshot"]
 
     def _ask(self, sql: str, *values: str) -> list[dict[str, Any]]:

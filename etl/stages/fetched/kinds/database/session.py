@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -74,16 +74,28 @@ class Session(ABC):
     def asking(self, limits: Limits) -> Iterator[None]:
         """Ask for one source: what fails is said without secrets, and leaves the snapshot to the others."""
         try:
-            with self._errors_told():
+            with self.telling():
                 self.begin(limits)
-                yield
+            yield
+            with self.telling():
                 self.end()
         except BaseException:
             self.undo()
             raise
 
+    def guarded(self, batches: Generator[pa.RecordBatch, None, None]) -> Generator[pa.RecordBatch, None, None]:
+        """Yield batches; what fails while they come is said as telling() does."""
+        with closing(batches):
+            while True:
+                with self.telling():
+                    batch = next(batches, None)
+                if batch is None:
+                    return
+                yield batch
+
     @contextmanager
-    def _errors_told(self) -> Iterator[None]:
+    def telling(self) -> Iterator[None]:
+        """Say what the database says of an error, without secrets; errors of others are let through."""
         try:
             yield
         except self.errors as error:

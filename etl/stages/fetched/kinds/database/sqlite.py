@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -41,8 +41,8 @@ class SQLite(Session):
     @property
     def path(self) -> Path:
         """The file: `sqlite:///data/shop.db` is below the project's folder, `sqlite:////srv/shop.db` is not."""
-        path = unquote(urlsplit(self.address.text).path)
-        return self.root / (path[1:] if path.startswith("/") else path)
+        path = unquote(self.address.text.partition("://")[2])
+        return self.root / path.removeprefix("/")
 
     def begin(self, limits: Limits) -> None:
         """Open the file and begin the snapshot, the first time; then set the source's limits."""
@@ -99,7 +99,7 @@ class SQLite(Session):
         """Return schema and batches."""
         values: Any = statement.parameters
         cursor = self._con.execute(statement.text, values[0] if values and isinstance(values[0], dict) else values)
-        return texts.schema_of(chosen), texts.batches(cursor.fetchmany, chosen, "")
+        return texts.schema_of(chosen), self.guarded(texts.batches(cursor.fetchmany, chosen, ""))
 
     def close(self) -> None:
         """Close the file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +22,7 @@ def schema_of(chosen: Sequence[Chosen]) -> pa.Schema:
 
 def batches(
     fetch: Callable[[int], Sequence[Sequence[Any]]], chosen: Sequence[Chosen], hexadecimal: str
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     """Yield the rows that `fetch` gives, so many at a time.
 
     Bytes in a text column are written in hexadecimal, after what the database puts before that.
