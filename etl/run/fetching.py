@@ -10,7 +10,18 @@ from time import perf_counter
 from typing import Any
 
 from etl import engine
-from etl.errors import ConfigError, DeadlinePassed, EtlError, FetchError, LedgerError, counted, sentence, unknown
+from etl.engine.limits import ended_after
+from etl.errors import (
+    ConfigError,
+    DeadlinePassed,
+    EtlError,
+    FetchError,
+    LedgerError,
+    TimedOut,
+    counted,
+    sentence,
+    unknown,
+)
 from etl.ledger import Ledger, now
 from etl.ledger.fetches import FAILED, LANDED, UNCHANGED, FetchRow, fetch_of, write_fetch
 from etl.ledger.history import StepId
@@ -36,9 +47,10 @@ def fetch_in_run(run: ActiveRun, names: Sequence[str], day: date) -> None:
 
 def _asked(run: ActiveRun, source: Source, day: date, shared: Any) -> FetchRow:
     try:
-        with recording.recorded(run, recording.FETCH, [source.name]):
+        limit = ended_after(source.timeout_minutes, "fetching it", (recording.FETCH, source.name))
+        with recording.recorded(run, recording.FETCH, [source.name]), limit:
             return fetch_one(run.project, run.ledger, source, day, run_id=run.row.run_id, shared=shared)
-    except DeadlinePassed as error:
+    except (DeadlinePassed, TimedOut) as error:
         said = f"{source.name}: {str(error).splitlines()[0]}"
         row = FetchRow(
             source=source.name,

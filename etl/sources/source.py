@@ -116,8 +116,8 @@ class Source:
     # The days on which it is expected by then, such as `mon-fri`, `business days` or `last day of month`. Empty:
     # every day.
     expected_days: str = ""
-    # A step of it that takes more minutes is ended and fails: each task that makes its deliveries, taking what is
-    # new of them, and loading that. What is done is kept. 0: it may take its time.
+    # A step of it that takes more minutes is ended and fails: fetching, each task that makes its deliveries,
+    # taking what is new of them, and loading that. What is done is kept. 0: it may take its time.
     timeout_minutes: float = 0
     # What the source is called: `raw.<name>` is its table. The default is the variable's name.
     name: str = ""

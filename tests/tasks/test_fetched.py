@@ -96,6 +96,21 @@ def test_a_source_that_does_not_answer_is_missing_data(tmp_path: Path, is_requir
     assert rows(project) == [*old, (8, "map")]
 
 
+def test_a_source_that_hangs_is_ended_and_the_night_goes_on(tmp_path: Path) -> None:
+    loop = "        while (Path(os.environ['ETL_PROJECT']) / 'hang').exists():\n            pass\n        yield"
+    hangs = CONTRACTS.replace("        yield", loop)
+    project = made(tmp_path, hangs.replace("fetch=Fetch(shop)", "fetch=Fetch(shop), timeout_minutes=0.05"))
+    assert night(project).returncode == 0
+    (project.root / "hang").touch()
+    tiny.deliver(project, {"sales/2024-03-31.csv": "id,item\n8,map\n"})
+
+    done = night(project)
+
+    assert done.returncode == 0, done.stdout
+    assert "warning: crm: fetching it takes longer than its timeout_minutes, 0.05, and was ended." in done.stdout
+    assert rows(project) == [(1, "book"), (2, "pen"), (7, "cup"), (8, "map")]
+
+
 def test_records_that_break_the_contract_go_to_quarantine_with_their_text(tmp_path: Path) -> None:
     contracts = CONTRACTS.replace("fetch=Fetch(shop)", "fetch=Fetch(shop), max_reject_ratio=1")
     project = made(tmp_path, contracts)
