@@ -51,17 +51,23 @@ import json, os
 from pathlib import Path
 
 def said({parameters}):
-    rows = json.loads(Path({str(held)!r}).read_text())
+    token = os.environ["CRM_LOGIN"]
+    path = Path({str(held)!r})
+    if not path.exists():
+        raise RuntimeError(f"401 for https://ann:{{token}}@crm.example.org with {{token}}")
+    rows = json.loads(path.read_text())
 {body}
 """
     yield Sender(
-        fetch=f"Fetch(said{options})",
+        fetch=f"Fetch(said{options}, environment=['CRM_LOGIN'])",
         contracts=contracts,
         hold=lambda rows: held.write_text(
             json.dumps([dict(zip(("id", "item", "updated_at"), row, strict=True)) for row in rows])
         ),
         go_away=lambda: held.rename(away),
         come_back=lambda: away.rename(held),
+        environment={"CRM_LOGIN": "canary word/1@2"},
+        canaries=["canary word/1@2"],
     )
 
 

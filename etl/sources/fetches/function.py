@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -33,6 +33,8 @@ class Fetch(Fetching):
     column: str = ""
     # `full`: all there is. `cursor`: what is new. `date`: one date. Empty: as the parameters of the function say.
     mode: str = ""
+    # Names of environment variables with secrets that the function uses: what these hold is never written or said.
+    environment: Sequence[str] = ()
     # Whether a function with a cursor may yield rows again that it has yielded before; then only models that are
     # `merge` or `scd2` may read them.
     repeats: bool = True
@@ -52,6 +54,7 @@ class Fetch(Fetching):
             raise ContractError(
                 f"{self.named}: column names a cursor, and the function takes none. Give it a parameter `cursor`."
             )
+        object.__setattr__(self, "environment", tuple(self.environment))
         super().__post_init__()
 
     @property
@@ -59,6 +62,11 @@ class Fetch(Fetching):
         """What messages call it."""
         name = self.function if isinstance(self.function, str) else repr(self.function)
         return f"fetch=Fetch({name.lstrip('.')!r})"
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that hold its secrets."""
+        return tuple(self.environment)
 
     @property
     def repeats_rows(self) -> bool:
