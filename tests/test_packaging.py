@@ -7,7 +7,7 @@ import sys
 import venv
 import zipfile
 from collections.abc import Iterator
-from importlib.metadata import requires
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import duckdb
@@ -124,6 +124,10 @@ def required() -> Iterator[Requirement]:
         seen.add(str(requirement))
         yield requirement
         extras = [{"extra": extra} for extra in ("", *requirement.extras)]
-        for further in map(Requirement, requires(requirement.name) or ()):
+        try:
+            needed = requires(requirement.name) or ()
+        except PackageNotFoundError:  # an extra that is not installed here
+            continue
+        for further in map(Requirement, needed):
             if further.marker is None or any(further.marker.evaluate(extra) for extra in extras):
                 waiting.append(further)
