@@ -124,9 +124,9 @@ def ended_after(
 
     watcher = threading.Thread(target=watch, daemon=True)
     with hearing(is_done, Ended), _alarmed(is_done, minutes * 60, over):
-        watcher.start()
         try:
             try:
+                watcher.start()
                 yield
             finally:
                 is_done.set()
@@ -136,7 +136,8 @@ def ended_after(
             raise TimedOut(_told(said[0])) from error
         finally:
             is_done.set()
-            watcher.join()
+            if watcher.ident:
+                watcher.join()
     if said:
         # what was interrupted has gone on with something else
         raise TimedOut(_told(said[0]))
