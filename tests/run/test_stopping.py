@@ -34,6 +34,12 @@ def asked(number: signal.Signals) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing end this process, however busy the machine is."""
+    monkeypatch.setattr(stopping, "_PATIENCE_SECONDS", 300.0)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     test_recording.make(tmp_path)
