@@ -52,7 +52,7 @@ DLT = """
 import sys, dlt
 from dlt.sources.sql_database import sql_table
 dsn, folder, backend = sys.argv[1:]
-pipeline = dlt.pipeline("shop", pipelines_dir=folder + "/state", dataset_name="shop",
+pipeline = dlt.pipeline("shop", pipelines_dir=folder + "/state", dataset_name="sent",
                         destination=dlt.destinations.duckdb(folder + "/shop.duckdb"))
 pipeline.run(sql_table(dsn, table="orders", backend=backend, write_disposition="replace"))
 """

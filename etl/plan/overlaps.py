@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from etl.errors import ModelError, few
+from etl.errors import ContractError, ModelError, few
 from etl.models import Model, Models
-from etl.sources import Catalog
+from etl.sources import Catalog, Source
 
 
 def check_overlaps(catalog: Catalog, models: Models) -> None:
@@ -15,9 +15,21 @@ def check_overlaps(catalog: Catalog, models: Models) -> None:
     Only a `merge` or an `scd2` holds each once; between it and the source there may be views that others read.
     """
     repeating = [source for source in catalog.sources.values() if source.fetch and source.fetch.repeats_rows]
+    for source in repeating:
+        _check_uniques(source)
     found = [text for source in repeating for text in _doubling(source.table, source.name, models)]
     if found:
         raise ModelError("\n".join(dict.fromkeys(found)))
+
+
+def _check_uniques(source: Source) -> None:
+    """Raise ContractError if the records of a source are to be unique: two fetches of a day are one delivery."""
+    found = [unique for unique in source.contract.uniques if unique.severity == "error"]
+    if found:
+        raise ContractError(
+            f"{source.name}: its contract says that {', '.join(found[0].columns)} is unique, and fetches bring "
+            "rows near the cursor again, which would be rejected. Take it out: the merge model is unique."
+        )
 
 
 def _doubling(table: str, source: str, models: Models) -> Iterator[str]:

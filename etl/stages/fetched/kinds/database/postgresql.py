@@ -63,7 +63,10 @@ _PASSING_WORDS = (
 _WRITING = {"timezone": "UTC", "datestyle": "ISO, MDY", "intervalstyle": "postgres"}
 _WRITING |= {"extra_float_digits": "1", "bytea_output": "hex"}
 #: What the libraries say before and after what the server says.
-_AROUND = re.compile(r"^.*?(?=(?:ERROR|FATAL): )|\n?\s*Query was: .*|\n?CONTEXT: .*", re.DOTALL)
+_AROUND = re.compile(
+    r"^.*?(?=(?:ERROR|FATAL): )|^\w+: \[libpq\] (?:Failed to connect: )?|\n?\s*Query was: .*|\n?CONTEXT: .*",
+    re.DOTALL,
+)
 #: What begun before is over: 10 s for the moment between a transaction's start and its being listed.
 _HORIZON = """
 select case when pg_is_in_recovery() or exists (select from pg_prepared_xacts)
