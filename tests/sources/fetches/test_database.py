@@ -1,5 +1,8 @@
 """What Table and Query take, and what they refuse."""
 
+import subprocess
+import sys
+
 import pytest
 
 from etl.errors import ContractError
@@ -82,3 +85,13 @@ def test_a_table_has_parts(name, parts):
 def test_the_date_is_a_parameter_where_it_is_not_a_text(query, bound):
     assert with_date(query, "?") == bound
     assert Query("SHOP_DSN", query).mode == ("full" if query == bound else "date")
+
+
+def test_no_driver_is_imported_by_what_only_declares_a_table():
+    code = (
+        "import sys; from etl import Query, Source, Table; Table('X_DSN', 'orders'); Query('X_DSN', 'select 1')\n"
+        "print([name for name in sys.modules if name.startswith(('adbc', 'pymysql', 'etl.stages.fetched.kinds'))])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    )

@@ -128,6 +128,16 @@ def test_a_query_is_fetched_by_date(tmp_path, run):
     assert ids(shop, NEXT) == [(1, "pen"), (2, "50% off")]
 
 
+def test_of_a_query_too_only_the_columns_of_the_contract_are_landed(tmp_path, run):
+    run(CREATE, row(1, "pen"))
+    query = "with all_of_them as (select 7 as more, id, item, updated_at from orders) select * from all_of_them"
+    shop = project(tmp_path, f'Query("SHOP_DSN", "{query}")', options='extra="ignore", ')
+    assert landed(db.fetched(shop)) == 1
+    assert ids(shop) == [(1, "pen")]
+    with pytest.raises(FetchError, match="'more'"):
+        db.fetched(project(tmp_path / "other", f'Query("SHOP_DSN", "{query}")'))
+
+
 def test_names_are_quoted(tmp_path, run, request):
     mark = "`" if "mariadb" in request.node.name else '"'
     table, column = f"{mark}odd % 'name'{mark}", f"{mark}an id; %s{mark}"

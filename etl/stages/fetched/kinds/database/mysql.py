@@ -143,7 +143,8 @@ class MySQL(Session):
         return Statement(text=text, parameters=found.parameters)
 
     def dated(self, query: str, day: date, chosen: Sequence[Chosen]) -> Statement:
-        """Return a SELECT of one's own as it is."""
+        """Return a SELECT of one's own, with those of its columns that are landed."""
+        query = f"select {self.columns(chosen)} from ({query}\n) q"
         text = with_date(query.replace("%", "%%"), "%(date)s")
         if text == query.replace("%", "%%"):
             return Statement(text=query)

@@ -92,8 +92,9 @@ class SQLite(Session):
         return "?"
 
     def dated(self, query: str, day: date, chosen: Sequence[Chosen]) -> Statement:
-        """Return a SELECT of one's own as it is; it has the parameter under the same name."""
-        return Statement(text=query, parameters=(_named(query, day),) if _named(query, day) else ())
+        """Return a SELECT of one's own, with those of its columns that are landed."""
+        text, named = f"select {self.columns(chosen)} from ({query}\n)", _named(query, day)
+        return Statement(text=text, parameters=(named,) if named else ())
 
     def read(self, statement: Statement, chosen: Sequence[Chosen]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """Return schema and batches."""
