@@ -276,3 +276,16 @@ def test_the_texts_of_records_are_those_that_came(shop: Api, ask: Callable[..., 
     (line,) = lines(path)
     assert json.loads(line) == shop.orders[0]
     assert "1.1" in line and "12345678901234567890" in line
+
+
+def test_lines_that_a_loss_of_power_has_taken_are_asked_for_again(
+    shop: Api, ask: Callable[..., Any], tmp_path: Path
+) -> None:
+    shop.between = lambda held, number: held.faults.append((403, {})) if number == 2 else None
+    with pytest.raises(FetchError):
+        ask(*WAYS["NextLink"])
+    (half,) = (tmp_path / "project/data/work").rglob("*.zst")
+    half.write_bytes(bytes(half.stat().st_size))
+
+    assert ask(*WAYS["NextLink"]) == list(range(5))
+    assert shop.asked[-3][0] == "/links"
