@@ -61,7 +61,8 @@ class RawFile(luigi.ExternalTask, Step):
     def _look(self) -> None:
         self.active.watch_parent()
         if not self.complete():
-            raise DeliveryError(f"{self.source} {self.date} is not in {self.place.raw}.")
+            of = self.active.plan.catalog.sources[self.source]
+            raise DeliveryError(f"{self.source} {self.date} is not in {of.root(self.place)}.")
 
     def complete(self) -> bool:
         """Return whether the file was there when the run was planned."""

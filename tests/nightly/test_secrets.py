@@ -22,6 +22,7 @@ SECRETS = {
     "ETL_PING_URL": "http://127.0.0.1:1/canary-ping-6f",
     "ETL_LINEAGE_URL": "http://canary-login-2b:canary-word-9e@127.0.0.1:1/canary-lineage-7d",
     "ETL_LINEAGE_TOKEN": "canary-token-a4",
+    "SHOP": "postgresql://ann:canary-shop-5a@127.0.0.1:1/shop",
     "ETL_OTLP_URL": "http://canary-sender-1c:canary-sent-8b@127.0.0.1:{port}/canary-otlp-5e",
     "ETL_OTLP_HEADERS": "authorization=canary-bearer-0d,x-key=canary-header-3a",
     "ETL_SERVE_TOKEN": "canary-serve-token-of-more-than-16",
@@ -30,10 +31,20 @@ SECRETS = {
 HARMLESS = {"ETL_PROJECT", "ETL_ENV", "ETL_COMMIT", "ETL_TRIGGER", "ETL_PING_STYLE"}
 #: No part of it may be said either.
 PARTS = ["canary-user-12", "canary-notify-88", "canary-path-3c", "canary-owner-4e", "canary-ping-6f"]
+PARTS += ["canary-shop-5a"]
 PARTS += ["canary-word-9e", "canary-sender-1c", "canary-sent-8b", "canary-otlp-5e", "canary-bearer-0d"]
 PARTS += ["canary-login-2b", "canary-lineage-7d", "canary-header-3a"]
 SETTINGS = "threads = 1\nlineage = yes\nmetrics = data/etl.prom\n"
 CONTRACTS = tiny.CONTRACTS.replace("item: str = pa.Field(", 'item: str = pa.Field(metadata={"pii": "hash"}, ')
+CONTRACTS += """
+def said():
+    import os
+
+    raise RuntimeError(f"{os.environ['SHOP']} does not answer")
+
+from etl import Fetch
+shop = Source(contract=Sales, fetch=Fetch(said, environment=["SHOP"]))
+"""
 SQL = {**tiny.SQL, "audits/few.sql": "-- fail: too many\nselect * from raw.sales where id > 3"}
 
 
@@ -76,6 +87,7 @@ def after_all(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
         ("notify", "--json"),
         ("runs", "--json"),
         ("show",),
+        ("fetch", "--json"),
     ):
         texts.append(run(project, "etl", *command))
     return project, "\n".join(texts)
@@ -87,6 +99,7 @@ def run(project: Project, module: str, *arguments: str) -> str:
 
 def test_the_nights_were_of_every_kind(said: tuple[Project, str]) -> None:
     for text in (
+        "postgresql://ann:***@127.0.0.1:1/shop does not answer",
         "a message to ETL_NOTIFY 1 (json) could not be sent",
         "the server of ETL_PING_URL could not be told",
         "not taken by the server of ETL_LINEAGE_URL",
