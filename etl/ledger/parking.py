@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import KW_ONLY, astuple, dataclass
 
 from etl.ledger.ledger import Ledger
 
@@ -20,13 +20,14 @@ class FailedNights:
     partition: str
     content: str
     nights: int
+    _: KW_ONLY
     last_date: str
 
 
 def failed_nights(ledger: Ledger) -> dict[tuple[str, str], FailedNights]:
     """Return what failed and was not taken since, by source and partition."""
     rows = ledger.ask("select source, partition, content, nights, last_date from failed_nights")
-    return {(row[0], row[1]): FailedNights(*row) for row in rows}
+    return {(row[0], row[1]): FailedNights(*row[:4], last_date=row[4]) for row in rows}
 
 
 def note_failed_nights(ledger: Ledger, failed: Iterable[FailedNights]) -> None:

@@ -81,7 +81,8 @@ def note(
     if taken := [p for d in deliveries if d not in wrong and (p := place(source, d)) in known]:
         forget_failed_nights(ledger, source.name, [partition for _, partition in taken])
     failed = [
-        FailedNights(*place(source, day), content(project, source, deliveries[day]), 1, night) for day in wrong
+        FailedNights(*place(source, day), content(project, source, deliveries[day]), 1, last_date=night)
+        for day in wrong
     ]
     note_failed_nights(ledger, failed)
     now, mine = failed_nights(ledger), [place(source, day) for day in wrong]

@@ -119,7 +119,7 @@ def test_nights_are_counted_by_content_and_date(
     for which, day in nights:
         count = 1 if which != content else count + (day > last)
         last, content = max(last, day), which
-        note_failed_nights(ledger, [FailedNights("sales", "", which, 1, f"2024-03-0{day}")])
+        note_failed_nights(ledger, [FailedNights("sales", "", which, 1, last_date=f"2024-03-0{day}")])
 
     assert [one.nights for one in failed_nights(ledger).values()] == [count][: len(nights)]
     forget_failed_nights(ledger, "sales", [""])
