@@ -165,6 +165,9 @@ def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[
         yield f"  {name}: {_lost(plan, name, loaded)}, the lake does not hold it any more: {few(lost)}"
     held = plan.held[name].values()
     kept = [] if plan.catalog.sources[name].is_dated or any(d.is_in_raw for d in held) else list(plan.held[name])
+    if plan.catalog.sources[name].fetch is not None:
+        # what was fetched after the batch date is there, and is not looked for
+        kept = [day for day in kept if day <= plan.scope.last]
     if kept and not waiting and plan.scope.source in ("", name):
         yield f"  {name}: its file is gone from {home}/; the snapshot of {few(kept)} stays"
     for receipt in done:

@@ -158,7 +158,7 @@ def test_a_past_date_asks_nobody_what_is_new(tmp_path: Path) -> None:
     assert night(project).returncode == 0
     (project.root / "shop.txt").write_text("3 hat\n")
     done = run(project, "luigi", "--module", "etl", "Nightly", "--date", "2024-03-30")
-    assert "fetched" not in done.stdout
+    assert "fetched crm" not in done.stdout and "gone from" not in done.stdout
     back = run(project, "luigi", "--module", "etl", "Backfill", "--start", "2024-03-01", "--stop", NIGHT)
     assert "fetched crm" not in back.stdout
     assert len(fetched(project)) == 1
@@ -252,3 +252,21 @@ def test_a_night_that_fetches_nothing_imports_nothing_of_it(tmp_path: Path) -> N
     (tmp_path / "run.py").write_text(code)
     done = warm.run(["run.py"], project.root, {**environment(), "ETL_PROJECT": str(project.root)})
     assert done.stdout.splitlines()[-1] == "[]", done.stdout
+
+
+def test_one_source_can_be_fetched_by_its_task(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    asked = ("luigi", "--module", "etl", "Fetched", "--date", NIGHT, "--source")
+    done = run(project, *asked, "crm")
+    assert done.returncode == 0, done.stdout
+    assert len(fetched(project)) == 1
+    (project.root / "shop.txt").unlink()
+    for name, code, said in (
+        ("crm", 30, "crm: "),
+        ("sales", 35, "sales is not fetched: its deliveries are files"),
+        ("cmr", 35, "There is no source cmr. Did you mean crm?"),
+    ):
+        failed = run(project, *asked, name)
+        assert failed.returncode == code, failed.stdout
+        assert said in failed.stdout
+        assert "Traceback" not in failed.stdout

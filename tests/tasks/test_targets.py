@@ -107,8 +107,8 @@ def test_every_task_has_an_output_and_is_tried(project: Project) -> None:
     abstract = {"Asked", "Step", "WarehouseStep", "Batch"}
     assert all(kind.output is not luigi.Task.output for kind in ours if kind.__name__ != "Asked")
     tried = {type(task).__name__ for task in Run(project).tasks()}
-    # these two are tried below
-    assert {kind.__name__ for kind in ours} - abstract == tried | {"Promoted", "DeliveredSample"}
+    # these are tried below, and where sources are fetched
+    assert {kind.__name__ for kind in ours} - abstract == tried | {"Promoted", "DeliveredSample", "Fetched"}
 
 
 def test_complete_is_what_luigi_makes_of_the_outputs_at_every_step(project: Project) -> None:
