@@ -119,8 +119,8 @@ def ended_after(
 
     def _told(text: str) -> str:
         usual = owner.usual_seconds(*step) if owner else None
-        usually = f" It usually takes {lasting(usual)}." if usual is not None else ""
-        return f"{text}{usually}{left()} {following}"
+        usually = f"It usually takes {lasting(usual)}." if usual is not None else ""
+        return " ".join(filter(None, (text, usually, left().strip(), following)))
 
     watcher = threading.Thread(target=watch, daemon=True)
     with hearing(is_done, Ended), _alarmed(is_done, minutes * 60, over):

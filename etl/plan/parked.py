@@ -28,7 +28,7 @@ class Parking:
         failed = self._failed.get(place(source, delivery.date))
         if failed is None or not is_parked(self._project, source, failed) or self._is_asked(source):
             return ""
-        return told(failed) if failed.content == content(self._project, source, delivery) else ""
+        return why_parked(failed) if failed.content == content(self._project, source, delivery) else ""
 
     def _is_asked(self, source: Source) -> bool:
         named = (self._scope.sources or "").split(",")
@@ -40,7 +40,7 @@ def is_parked(project: Project, source: Source, failed: FailedNights) -> bool:
     return not source.required and failed.nights > project.settings.retry_failed > 0
 
 
-def told(failed: FailedNights) -> str:
+def why_parked(failed: FailedNights) -> str:
     """Return what is said of a delivery that is parked, after its date."""
     return (
         f"is parked, since it failed on {counted(failed.nights, 'night')}, the last time on {failed.last_date}. A "

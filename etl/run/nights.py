@@ -25,6 +25,6 @@ def counted(run: Recorded, source: Source, deliveries: Sequence[Delivery]) -> It
         yield
     except DeliveryError as error:
         for failed in note(problems=error.parts):
-            log.warning("warning: %s %s %s", failed.source, failed.partition, parked.told(failed))
+            log.warning("warning: %s %s %s", failed.source, failed.partition, parked.why_parked(failed))
         raise
     note()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from etl.errors import FetchError
-from etl.project.files import write_file
+from etl.project.files import put, write_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -120,7 +120,7 @@ class LinesWriter:
         text = json.dumps({"state": state, "rows": self.rows, "bytes": self._file.tell()})
         aside = self.path.with_name(f"{self.path.name}.note")
         aside.write_text(text, encoding="utf-8")
-        os.replace(aside, _note(self.path))
+        put(aside, _note(self.path), is_flushed=True)
         self.state = state
 
     def abandon(self) -> None:
