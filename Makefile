@@ -7,7 +7,7 @@ COG := PYTHONPATH=docs:. $(BIN)/cog
 PAGES := README.md docs/*.md
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: daemons nightly test lint docs guard counts bench browser linters vendor newest constraints clean
+.PHONY: daemons servers nightly test lint docs guard counts bench browser linters vendor newest constraints clean
 
 # the batch date is in no file: the orders sample is of 2018, so the default takes every delivery
 nightly: .venv/installed
@@ -57,6 +57,10 @@ daemons:
 		|| echo "no postgresql"
 	command -v mariadb-install-db || { apt-get -qq update && apt-get -qq install -y --no-install-recommends mariadb-server; } \
 		|| echo "no mariadb"
+
+# the server of buckets that tests start; if it cannot be had that is said, and its tests are skipped
+servers: .venv/installed
+	$(BIN)/python $(INSTALL) --constraint constraints.txt --editable '.[servers]' || echo "no moto"
 
 # what looks at the files of deploy/; what cannot be had is said, and its tests are skipped
 linters: .venv/installed

@@ -13,18 +13,20 @@ from etl.sources import known
 if TYPE_CHECKING:
     from etl.contract import sql_check
     from etl.sources import Files, Source
+    from etl.sources.fetches.bucket import Bucket
     from etl.sources.fetches.database import Query, Table
     from etl.sources.fetches.download import Download
     from etl.sources.fetches.function import Fetch
     from etl.sources.fetches.paging import *  # noqa: F403
     from etl.sources.fetches.rest import Rest
+    from etl.sources.fetches.sftp import Sftp
     from etl.sources.known import *  # noqa: F403
     from etl.tasks import *  # noqa: F403
 
 __all__ = ["EtlError", "Files", "Source", "sql_check"]
 __all__ += tasks.__all__
 __all__ += known.__all__
-__all__ += ["Download", "Fetch", "Query", "Rest", "Table"]
+__all__ += ["Bucket", "Download", "Fetch", "Query", "Rest", "Sftp", "Table"]
 __all__ += known.PARTS
 
 

@@ -27,10 +27,12 @@ FORMATS = {
 }
 #: The module of each kind of fetch: in etl.sources.fetches, and of what asks in etl.stages.fetched.kinds.
 FETCHES = {
+    "Bucket": "bucket",
     "Download": "download",
     "Fetch": "function",
     "Query": "database",
     "Rest": "rest",
+    "Sftp": "sftp",
     "Table": "database",
 }
 #: What options of fetches take, such as how the pages of an API follow each other, and the module of each.

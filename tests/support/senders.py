@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from tests.support import databases, servers
+from tests.support import databases, servers, stores
 from tests.support.api import TOKEN, Api, api, basic
 
 #: An order: its id, what was bought, and when it was changed, as `2024-03-01 12:00:00`.
@@ -39,6 +39,8 @@ class Sender:
     canaries: Sequence[str] = ()
     #: The library that the kind needs, as it is imported; empty if it needs none.
     library: str = ""
+    #: Whether a process that has asked may be forked, and ask again.
+    forks: bool = True
 
 
 @contextmanager
@@ -185,8 +187,7 @@ def _download(folder: Path, has_tag: bool) -> Iterator[Sender]:
         held.etag = has_tag
 
         def hold(rows: Sequence[Row]) -> None:
-            lines = [",".join("" if cell is None else str(cell) for cell in row) for row in sorted(rows)]
-            held.file = "\n".join(["id,item,updated_at", *lines, ""]).encode()
+            held.file = _csv(rows)
 
         yield Sender(
             fetch=f"Download('{held.url}/files/orders.csv', auth=Basic('SHOP_USER', 'SHOP_PASSWORD'))",
@@ -199,12 +200,52 @@ def _download(folder: Path, has_tag: bool) -> Iterator[Sender]:
         )
 
 
+def _csv(rows: Sequence[Row]) -> bytes:
+    lines = [",".join("" if cell is None else str(cell) for cell in row) for row in sorted(rows)]
+    return "\n".join(["id,item,updated_at", *lines, ""]).encode()
+
+
+@contextmanager
+def _bucket(folder: Path) -> Iterator[Sender]:
+    """A bucket of S3."""
+    with stores.bucket() as held:
+        yield Sender(
+            fetch=held.fetch,
+            options="files='orders.csv'",
+            hold=lambda rows: held.put("in/orders.csv", _csv(rows)),
+            go_away=held.go_away,
+            come_back=held.come_back,
+            environment=held.environment,
+            canaries=[stores.SECRET],
+            library="obstore",
+            forks=False,
+        )
+
+
+@contextmanager
+def _sftp(folder: Path) -> Iterator[Sender]:
+    """A folder that a server shows over SSH."""
+    with stores.sftp(folder) as held:
+        yield Sender(
+            fetch=held.fetch(),
+            options="files='orders.csv'",
+            hold=lambda rows: held.put("in/orders.csv", _csv(rows)),
+            go_away=held.go_away,
+            come_back=held.come_back,
+            environment=held.environment,
+            canaries=[stores.SECRET],
+            library="asyncssh",
+        )
+
+
 #: The makers of each kind, by the name of its class.
 MAKERS: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = {
+    "Bucket": (_bucket,),
     "Download": (lambda folder: _download(folder, True), lambda folder: _download(folder, False)),
     "Fetch": (_records, _tables, _incremental, _own_cursor),
     "Query": (_sqlite(_QUERY),),
     "Table": (_sqlite(_CURSOR), _postgresql, _mariadb),
+    "Sftp": (_sftp,),
     "Rest": (
         _paged("one", "records='data.items'"),
         _paged("links", "records='items', pages=NextLink(), since='since', cursor='updated_at'"),

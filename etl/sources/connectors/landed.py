@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from etl.errors import ContractError, DeliveryError
 from etl.sources.connectors.connector import File, Seen, Watched, state_of
-from etl.sources.connectors.pattern import day_of, file_pattern, is_unfinished
+from etl.sources.connectors.pattern import file_pattern, is_unfinished
 from etl.sources.fetches.fetch import MODES
 
 #: What follows the name of a fetched file in that of the manifest beside it, where the file cannot hold its own.
@@ -168,12 +168,7 @@ class Landed:
         return (f"{found[1] or ''}{found[2]}", "") if found else None
 
     def _day(self, found: LandedFile) -> date | None:
-        if self.mode != "copies":
-            return found.day
-        parts: dict[str, str] = {}
-        for segment, text in zip(file_pattern(self.files).segments, found.name.split("/"), strict=True):
-            parts |= segment.match(text, parts) or {}
-        return day_of(parts)
+        return found.day if self.mode != "copies" else file_pattern(self.files).day(found.name)
 
 
 def _seen(raw: Path, day: date, found: LandedFile) -> Seen:

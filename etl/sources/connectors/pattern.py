@@ -98,6 +98,21 @@ class FilePattern:
             parts = None if parts is None else segment.match(text, parts)
         return parts is not None and len(names) == len(self.segments)
 
+    def nearly(self, name: str) -> bool:
+        """Return whether a path does not match only because of how its date is written."""
+        names = name.split("/")
+        return len(names) == len(self.segments) and all(
+            segment.match(text, {}) is not None or segment.nearly(text)
+            for segment, text in zip(self.segments, names, strict=True)
+        )
+
+    def day(self, name: str) -> date | None:
+        """Return the date of a path that matches; None if there is none, or no such day."""
+        parts: dict[str, str] = {}
+        for segment, text in zip(self.segments, name.split("/"), strict=True):
+            parts |= segment.match(text, parts) or {}
+        return day_of(parts)
+
     def path(self, day: date) -> str:
         """Return the path of one date, if the pattern has no wildcards."""
         parts = {**_parts(day), _VERSION: VERSION}

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -83,9 +84,14 @@ class Landing:
 
     def copy_paths(self) -> dict[str, str]:
         """Return the path below data/fetched of the newest copy of each name."""
+        return {name: path for name, (_, path) in self._newest_copies.items()}
+
+    @cached_property
+    def _newest_copies(self) -> dict[str, tuple[str, str]]:
+        """When the newest copy of each name was fetched, and its path; looked for once, then kept up to date."""
         assert isinstance(self.source.connector, Landed)
         found = sorted(self.source.connector.landed(self.root), key=lambda one: one.stamp)
-        return {one.name: one.path for one in found}
+        return {one.name: (one.stamp, one.path) for one in found}
 
     def check(self) -> None:
         """Raise FetchError if the fetch takes longer than it may; writers call it."""
@@ -143,18 +149,16 @@ class Landing:
 
     def _land(self, writer: CopyWriter, manifest: Manifest) -> None:
         content = writer.close()
-        before = self.copy_paths().get(writer.name)
-        if before is None or read_manifest(self.root / before).content != content:
+        _, before = self._newest_copies.get(writer.name, ("", ""))
+        if not before or read_manifest(self.root / before).content != content:
             self.put(writer.path, replace(manifest, content=content))
+            self._newest_copies[writer.name] = (manifest.file.split("/")[2], manifest.file)
         writer.forget()
         self._copies.remove(writer)
 
     def _copy_path(self, name: str, day: date) -> str:
-        assert isinstance(self.source.connector, Landed)
-        stamp = self._stamp(
-            [found.stamp for found in self.source.connector.landed(self.root) if found.name == name]
-        )
-        return f"{self.source.name}/{day}/{stamp}/{name}"
+        last, _ = self._newest_copies.get(name, ("", ""))
+        return f"{self.source.name}/{day}/{self._stamp([last] if last else [])}/{name}"
 
     def _stamp(self, stamps: list[str]) -> str:
         return _after(f"{self._now():%Y%m%dT%H%M%S}", stamps)

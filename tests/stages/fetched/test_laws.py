@@ -24,7 +24,7 @@ from etl.sources.fetches import FETCHES, fetch_class, fetch_from, fetch_to
 from etl.stages import fetched
 from etl.stages.fetched import landing, manifests, newest_manifest
 from etl.stages.fetched.fetch import kind_of
-from tests.support import options, tiny
+from tests.support import kills, options, tiny
 from tests.support.pages import PAGES
 from tests.support.senders import MAKERS, Row, Sender
 
@@ -236,23 +236,14 @@ def test_a_fetch_that_is_killed_anywhere_loses_and_doubles_nothing(shop: Shop) -
 
 def _killed(shop: Shop, at: int) -> bool:
     """Fetch in a process that is killed before one of its side effects; return whether it came so far."""
-    source, start = shop.source, os.getpid()
+    if not shop.sender.forks:
+        return kills.is_killed(shop.project, "orders", DAY, at)
+    source = shop.source
     pid = os.fork()
     if pid:
         return bool(os.WIFSIGNALED(os.waitpid(pid, 0)[1]))
-    left = [at]
-    data = str(shop.project.data)
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        is_written = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-        is_effect = is_written or event in ("os.rename", "os.remove", "os.chmod", "os.mkdir", "os.rmdir")
-        if is_effect and str(arguments[0]).startswith(data) and os.getpid() != start:
-            left[0] -= 1
-            if not left[0]:
-                os.kill(os.getpid(), signal.SIGKILL)
-
     try:
-        sys.addaudithook(hook)
+        kills.kill_before(at, str(shop.project.data))
         fetched.fetch(shop.project, source, DAY)
     finally:
         os._exit(0)
