@@ -50,5 +50,7 @@ def _show(row: FetchRow) -> None:
     if row.outcome == "failed":
         return echo(f"failed: {row.message}")
     echo(f"{row.source}: {told(row)}")
+    if row.message:
+        echo(f"  {row.message}")
     for path in row.files:
         echo(f"  data/fetched/{path}")

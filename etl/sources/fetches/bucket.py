@@ -37,7 +37,7 @@ class Bucket(Copies):
     # The region of a bucket of S3, such as `eu-central-1`.
     region: str = ""
 
-    secrets: ClassVar[tuple[str, ...]] = ("user", "secret", "token")
+    secrets: ClassVar[tuple[str, ...]] = ("secret", "token")
     schemes: ClassVar[tuple[str, ...]] = ("s3", "gs", "az")
     example: ClassVar[str] = "'s3://shop/in/', 'gs://shop/in/' or 'az://shop/in/'"
 

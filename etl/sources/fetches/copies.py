@@ -35,8 +35,8 @@ class Copies(Fetching):
 
     def __post_init__(self) -> None:
         self._check_url()
-        for option in self.secrets:
-            given = getattr(self, option)
+        for option in ("user", *self.secrets):
+            given = getattr(self, option, "")
             if not isinstance(given, str) or (given and not _VARIABLE.fullmatch(given)):
                 # it may be the secret itself: it must not be said
                 example = f"'SHOP_{option.upper()}'"

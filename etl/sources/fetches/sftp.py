@@ -38,7 +38,7 @@ class Sftp(Copies):
     # Name of the environment variable with the user's password.
     password: str = ""
 
-    secrets: ClassVar[tuple[str, ...]] = ("user", "key", "passphrase", "password")
+    secrets: ClassVar[tuple[str, ...]] = ("key", "passphrase", "password")
     schemes: ClassVar[tuple[str, ...]] = ("sftp",)
     example: ClassVar[str] = "'sftp://files.shop.example/in/'"
 

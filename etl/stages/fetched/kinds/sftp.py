@@ -62,6 +62,7 @@ async def _listed(of: Sftp, client: Any, landing: Landing) -> AsyncIterator[Remo
     patterns = [pattern_of(landing)]
     if of.marker and not of.marker.startswith(FILE):
         patterns.append(file_pattern(of.marker))
+    await client.stat(_path(of, ""))
     folders: dict[str, None] = {}
     for pattern in patterns:
         for folder in await _folders(of, client, pattern):
@@ -106,8 +107,6 @@ async def _entries(of: Sftp, client: Any, folder: str) -> list[tuple[str, Any]]:
                     continue
             found.append((folder + name, attributes))
     except asyncssh.SFTPNoSuchFile:
-        if not folder:
-            raise
         # no file has come yet
         return []
     return sorted(found, key=lambda one: one[0])
