@@ -231,7 +231,7 @@ def test_files_that_are_older_than_what_is_kept_do_not_come_again(place: Place) 
 def test_who_asks_is_said_by_variables_that_are_set(place: Place) -> None:
     source = place.source()
     source.fetch = replace(source.fetch, user="IN_NOTHING")
-    with pytest.raises(FetchError, match="the variable IN_NOTHING holds, and it is not set. Set it"):
+    with pytest.raises(FetchError, match="the variable IN_NOTHING holds, and it is not set"):
         place.fetch(source)
 
 
