@@ -143,7 +143,7 @@ def _is_since(asked: Asked, one: Remote) -> bool:
     try:
         since = datetime.fromisoformat(asked.since)
     except ValueError:
-        raise FetchError(f"{asked.since!r} is not a date or a time such as 2024-03-31") from None
+        raise FetchError(f"{asked.since!r} is not a date or a time such as 2024-03-31.") from None
     return one.modified is None or one.modified >= (since if since.tzinfo else since.replace(tzinfo=UTC))
 
 
@@ -182,12 +182,12 @@ def begun(landing: Landing, one: Remote) -> CopyWriter:
 def variable(url: str, name: str) -> str:
     """Return what an environment variable holds; nothing if no name is given. Raises FetchError without it."""
     if name and not os.environ.get(name):
-        raise FetchError(f"{url} is asked with what the variable {name} holds, and it is not set. Set it")
+        raise FetchError(f"{url} is asked with what the variable {name} holds, and it is not set. Set it.")
     return os.environ[name] if name else ""
 
 
 def passing(what: str) -> FetchError:
-    """Return an error that passes by itself."""
+    """Return an error that passes by itself; the text is a sentence."""
     found = FetchError(what)
     found.is_transient = True
     return found

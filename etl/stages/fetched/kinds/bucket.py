@@ -37,9 +37,12 @@ def open_store(of: Bucket) -> Any:
     try:
         from obstore import store
     except ImportError:
-        raise FetchError("a bucket needs the library obstore. Install it: pip install 'etl[bucket]'") from None
+        raise FetchError("A bucket needs the library obstore. Install it: pip install 'etl[bucket]'") from None
     if _OWNER and os.getpid() not in _OWNER:
-        raise FetchError(f"{of.url} cannot be asked by a process that was forked from one that asked")
+        raise FetchError(
+            f"{of.url} cannot be asked by a process that was forked from one that asked. "
+            "Ask in a process of its own."
+        )
     _OWNER[:] = [os.getpid()]
     common: dict[str, Any] = {
         "client_options": {
@@ -110,7 +113,9 @@ def _copied(of: Bucket, store: Any, landing: Landing, one: Remote) -> None:
             continue
         writer.land(more=one.facts, rows=None, snapshot=one.etag or None)
         return
-    raise passing(f"{of.url}: {one.name} is written again and again while it is copied")
+    raise passing(
+        f"{of.url}: {one.name} is written again and again while it is copied. Let its sender finish it first."
+    )
 
 
 @contextmanager
@@ -125,16 +130,16 @@ def _said(of: Bucket) -> Iterator[None]:
     except (exceptions.UnauthenticatedError, exceptions.PermissionDeniedError) as error:
         raise FetchError(
             f"{of.url} refuses who asks ({_first(error)}). Check what the variables of user, secret and token "
-            "hold, and the right to list and to read"
+            "hold, and the right to list and to read."
         ) from None
     except FileNotFoundError as error:
-        raise passing(f"{of.url} has no such bucket or object ({_first(error)}). Check the address") from None
+        raise passing(f"{of.url} has no such bucket or object ({_first(error)}). Check the address.") from None
     except exceptions.InvalidPathError as error:
         raise FetchError(
-            f"{of.url} holds a name that no file can have ({_first(error)}). Have it renamed"
+            f"{of.url} holds a name that no file can have ({_first(error)}). Have it renamed."
         ) from None
     except exceptions.BaseError as error:
-        raise passing(f"{of.url} does not answer as it should ({_first(error)})") from None
+        raise passing(f"{of.url} does not answer as it should ({_first(error)}). Is it there?") from None
 
 
 def _first(error: Exception) -> str:

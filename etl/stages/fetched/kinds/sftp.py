@@ -149,28 +149,32 @@ async def _connected(of: Sftp, root: Path) -> AsyncIterator[Any]:
         try:
             connection = await asyncssh.connect(address.hostname or "", address.port or 22, **options)
         except OSError as error:
-            raise passing(f"{of.url} does not answer ({error.strerror or type(error).__name__})") from None
+            raise passing(
+                f"{of.url} does not answer ({error.strerror or type(error).__name__}). Is it there?"
+            ) from None
         async with connection, connection.start_sftp_client(path_errors="surrogateescape") as client:
             yield client
     except asyncssh.HostKeyNotVerifiable:
         raise FetchError(
             f"{of.url} shows another key than host_keys says: it may be another server. Ask the sender for the "
-            "fingerprint of its new key, and write that only if it is the sender's"
+            "fingerprint of its new key, and write that only if it is the sender's."
         ) from None
     except asyncssh.PermissionDenied:
         raise FetchError(
-            f"{of.url} refuses who asks. Check what the variables of user, key and password hold"
+            f"{of.url} refuses who asks. Check what the variables of user, key and password hold."
         ) from None
     except asyncssh.SFTPNoSuchFile as error:
-        raise passing(f"{of.url} has no such folder or file ({error.reason}). Check the address") from None
+        raise passing(f"{of.url} has no such folder or file ({error.reason}). Check the address.") from None
     except asyncssh.SFTPPermissionDenied as error:
         raise FetchError(
-            f"{of.url} may not be read by this user ({error.reason}). Ask the sender for it"
+            f"{of.url} may not be read by this user ({error.reason}). Ask the sender for it."
         ) from None
     except asyncssh.Error as error:
-        raise passing(f"{of.url} broke off ({type(error).__name__}: {error.reason})") from None
+        raise passing(
+            f"{of.url} broke off ({type(error).__name__}: {error.reason}). Is the server well?"
+        ) from None
     except ConnectionError as error:
-        raise passing(f"{of.url} broke off ({type(error).__name__})") from None
+        raise passing(f"{of.url} broke off ({type(error).__name__}). Is the server well?") from None
 
 
 def _client(of: Sftp) -> Any:
@@ -195,7 +199,7 @@ def _known(of: Sftp, root: Path) -> Any:
         except (OSError, UnicodeDecodeError) as error:
             raise FetchError(
                 f"{of.named}: host_keys is neither a key nor a fingerprint, and the file {lines[0]} cannot be "
-                f"read ({type(error).__name__}). Write the fingerprint of the server's key, such as SHA256:..."
+                f"read ({type(error).__name__}). Write the fingerprint of the server's key."
             ) from None
     left = [line for line in lines if line and not set(line.split()) <= of.fingerprints]
     is_key = [line.startswith(("ssh-", "ecdsa-", "sk-")) for line in left]
@@ -203,7 +207,7 @@ def _known(of: Sftp, root: Path) -> Any:
     try:
         return asyncssh.import_known_hosts(text)
     except (ValueError, asyncssh.KeyImportError) as error:
-        raise FetchError(f"{of.named}: host_keys cannot be read: {error}. Write one key a line") from None
+        raise FetchError(f"{of.named}: host_keys cannot be read: {error}. Write one key a line.") from None
 
 
 def _keys(of: Sftp, root: Path) -> list[Any] | None:
@@ -220,9 +224,10 @@ def _keys(of: Sftp, root: Path) -> list[Any] | None:
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, ValueError) as error:
         raise FetchError(
             f"{of.url}: what the variable {of.key} holds is not a private key that can be opened "
-            f"({type(error).__name__}). It is the key itself, or the path of its file"
+            f"({type(error).__name__}). It is the key itself, or the path of its file."
         ) from None
     except OSError as error:
         raise FetchError(
-            f"{of.url}: the private key whose path the variable {of.key} holds cannot be read: {error.strerror}"
+            f"{of.url}: the private key whose path the variable {of.key} holds cannot be read: "
+            f"{error.strerror}. Fix its path or its permissions."
         ) from None
