@@ -88,25 +88,27 @@ def _plain(pattern: FilePattern) -> list[str]:
     return found
 
 
-def wanted(
-    asked: Asked, landing: Landing, listed: Iterable[Remote], odd: Sequence[str] = ()
-) -> tuple[list[Remote], list[str]]:
-    """Return the files to copy, and notes about those that are left out; `odd` are names that no file can have."""
+def wanted(asked: Asked, landing: Landing, listed: Iterable[Remote]) -> tuple[list[Remote], list[str]]:
+    """Return the files to copy, and notes about those that are left out."""
     pattern, names = pattern_of(landing), set()
-    found: dict[date | None, list[Remote]] = defaultdict(list)
-    unfit, nearly = list(odd), []
+    found: dict[date | None, dict[str, Remote]] = defaultdict(dict)
+    unfit: list[str] = []
+    nearly: list[str] = []
     for one in listed:
         names.add(one.name)
-        if not pattern.matches(one.name):
+        if {"", ".", ".."} & set(one.name.rstrip("/").split("/")):
+            unfit.append(one.name)
+        elif not pattern.matches(one.name):
             nearly += [one.name] if pattern.nearly(one.name) else []
         elif not _is_name(one.name):
             unfit.append(one.name)
         else:
-            found[pattern.day(one.name)].append(one)
+            found[pattern.day(one.name)][one.name] = one
     known = landing.copies()
     chosen: list[Remote] = []
     notes = [_note("no file can have the name", unfit), _note("the date is not written as declared:", nearly)]
-    for day, files in found.items():
+    for day, by_name in found.items():
+        files = list(by_name.values())
         new = [one for one in files if _is_wanted(asked, one, known)]
         why = next(_unfinished(asked, day, files, names), "") if new else ""
         notes.append(f"left out, since it is not complete: {why}" if why else "")
@@ -168,7 +170,7 @@ def _note(what: str, names: Sequence[str]) -> str:
     if not names:
         return ""
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return f"left out, since {what} {', '.join(map(repr, names[:_NAMED]))}{more}"
+    return f"left out, since {what} {', '.join(map(repr, sorted(set(names))[:_NAMED]))}{more}"
 
 
 def begun(landing: Landing, one: Remote) -> CopyWriter:

@@ -166,6 +166,20 @@ def test_names_that_no_file_can_have_are_told_and_left_out(place: Place) -> None
     assert any("2024-3-1.csv" in note and "not written as declared" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("odd", ["in/sales//d.csv", "in/sales/../c.csv", "in/sales/."])
+def test_a_name_that_no_path_can_have_stops_nothing(place: Place, odd: str) -> None:
+    if isinstance(place.server, stores.Ssh):
+        pytest.skip("a folder has no such names")
+    source = place.source()
+    place.server.put(odd, b"id\n2\n")
+    place.server.put("in/sales/2024-03-01.csv", b"id\n1\n")
+    found = place.fetch(source)
+    assert place.names(source) == {"sales/2024-03-01.csv": b"id\n1\n"}
+    assert any(odd.removeprefix("in/") in note and "no file can have" in note for note in found.notes)
+    place.server.put("in/sales/2024-03-01.csv", b"id\n3\n")
+    assert len(place.fetch(source).files) == 1
+
+
 def test_a_fetch_that_broke_off_goes_on_where_it_was(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("bucket", "sftp"):
         monkeypatch.setattr(f"etl.stages.fetched.kinds.{module}.PART_BYTES", 1000)

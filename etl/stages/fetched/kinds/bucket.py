@@ -78,10 +78,39 @@ def _listed(of: Bucket, store: Any, below: str) -> Iterator[Remote]:
 
     folder = "/".join(filter(None, (of.folder, below)))
     start = len(of.folder) + 1 if of.folder else 0
-    with _said(of):
-        for objects in obstore.list(store, folder or None, chunk_size=1000):
-            for one in objects:
-                yield _remote(one, one["path"][start:])
+    try:
+        with _said(of):
+            for objects in obstore.list(store, folder or None, chunk_size=1000):
+                for one in objects:
+                    yield _remote(one, one["path"][start:])
+    except obstore.exceptions.InvalidPathError as error:
+        if of.scheme != "s3":
+            raise FetchError(
+                f"{of.url} holds a name that no file can have ({_first(error)}). Have it renamed."
+            ) from None
+        yield from _listed_by_arrow(of, folder, start)
+
+
+def _listed_by_arrow(of: Bucket, folder: str, start: int) -> Iterator[Remote]:
+    """Yield the objects of a folder with names that the other library gives up at, such as `a//b`; without ETag.
+
+    Those that it has yielded before come again.
+    """
+    from pyarrow import fs
+
+    user, secret, token = (variable(of.url, name) for name in (of.user, of.secret, of.token))
+    given = {"access_key": user, "secret_key": secret, "session_token": token, "endpoint_override": of.endpoint}
+    region = of.region or ("us-east-1" if of.endpoint else "")
+    try:
+        store = fs.S3FileSystem(anonymous=of.public, **_filled({**given, "region": region}))
+        base = f"{of.host}/{folder}".rstrip("/")
+        found = store.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
+    except OSError as error:
+        raise passing(f"{of.url} does not answer as it should ({_first(error)}). Is it there?") from None
+    for one in found:
+        if one.type == fs.FileType.File:
+            key = one.path[len(of.host) + 1 :]
+            yield Remote(key=key, name=key[start:], size=one.size, modified=one.mtime)
 
 
 def _remote(one: Any, name: str) -> Remote:
@@ -125,7 +154,7 @@ def _said(of: Bucket) -> Iterator[None]:
 
     try:
         yield
-    except exceptions.PreconditionError:
+    except (exceptions.PreconditionError, exceptions.InvalidPathError):
         raise
     except (exceptions.UnauthenticatedError, exceptions.PermissionDeniedError) as error:
         raise FetchError(
@@ -134,10 +163,6 @@ def _said(of: Bucket) -> Iterator[None]:
         ) from None
     except FileNotFoundError as error:
         raise passing(f"{of.url} has no such bucket or object ({_first(error)}). Check the address.") from None
-    except exceptions.InvalidPathError as error:
-        raise FetchError(
-            f"{of.url} holds a name that no file can have ({_first(error)}). Have it renamed."
-        ) from None
     except exceptions.BaseError as error:
         raise passing(f"{of.url} does not answer as it should ({_first(error)}). Is it there?") from None
 
