@@ -23,6 +23,7 @@ class S3:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.tokens: list[str] = []
         self.name = f"shop-{uuid.uuid4().hex[:12]}"
         self.port = 0
         self.come_back()
@@ -70,10 +71,12 @@ class S3:
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
         self._server.start()
         _, self.port = self._server.get_host_and_port()
-        application, asked = self._server._server.app, self.asked
+        application, asked, tokens = self._server._server.app, self.asked, self.tokens
 
         def noted(environ: Any, start: Any) -> Any:
             asked.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} {environ.get('HTTP_RANGE', '')}")
+            if "AKIALYNX0001" in environ.get("HTTP_AUTHORIZATION", ""):
+                tokens.append(environ.get("HTTP_X_AMZ_SECURITY_TOKEN", ""))
             return application(environ, start)
 
         self._server._server.app = noted

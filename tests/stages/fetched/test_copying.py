@@ -249,6 +249,19 @@ def test_who_asks_is_said_by_variables_that_are_set(place: Place) -> None:
         place.fetch(source)
 
 
+def test_what_the_environment_says_of_another_is_not_mixed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of somebody else")
+    with stores.bucket() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        server.put("in/sales/2024-03-01.csv", b"id\n1\n")
+        place = Place(tmp_path, server, server.declared)
+        assert len(place.fetch(place.source()).files) == 1
+        assert set(server.tokens) == {""}
+
+
 @pytest.mark.parametrize(
     "make",
     [

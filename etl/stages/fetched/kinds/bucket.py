@@ -56,7 +56,10 @@ def open_store(of: Bucket) -> Any:
     given: dict[str, Any] = {"skip_signature": True} if of.public else {}
     with _said(of):
         if of.scheme == "s3":
-            given |= {"access_key_id": user, "secret_access_key": secret, "session_token": token}
+            if user:
+                # nothing of another identity in the environment, such as its session token, is mixed in
+                own = {"access_key_id": user, "secret_access_key": secret, "token": token or None}
+                given["credential_provider"] = lambda: {**own, "expires_at": None}
             given |= {"region": of.region, "endpoint": of.endpoint}
             if of.endpoint:
                 given |= {"virtual_hosted_style_request": False, "region": of.region or "us-east-1"}
