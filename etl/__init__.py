@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from etl.contract import sql_check
     from etl.sources import Files, Source
     from etl.sources.fetches.bucket import Bucket
+    from etl.sources.fetches.changes import Changes
     from etl.sources.fetches.database import Query, Table
     from etl.sources.fetches.download import Download
     from etl.sources.fetches.function import Fetch
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["EtlError", "Files", "Source", "sql_check"]
 __all__ += tasks.__all__
 __all__ += known.__all__
-__all__ += ["Bucket", "Download", "Fetch", "Query", "Rest", "Sftp", "Table"]
+__all__ += ["Bucket", "Changes", "Download", "Fetch", "Query", "Rest", "Sftp", "Table"]
 __all__ += known.PARTS
 
 

@@ -28,6 +28,7 @@ FORMATS = {
 #: The module of each kind of fetch: in etl.sources.fetches, and of what asks in etl.stages.fetched.kinds.
 FETCHES = {
     "Bucket": "bucket",
+    "Changes": "changes",
     "Download": "download",
     "Fetch": "function",
     "Query": "database",

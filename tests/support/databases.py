@@ -54,6 +54,14 @@ def run(server: Server, *statements: str) -> None:
             con.execute(statement.encode())
 
 
+def drop_slots(server: Server) -> None:
+    """Drop the replication slots of the database: it cannot be dropped before."""
+    run(
+        server,
+        "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()",
+    )
+
+
 def ask(server: Server, query: str) -> Sequence[tuple[Any, ...]]:
     """Ask PostgreSQL, which writes in UTC."""
     import psycopg

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from tests.support import databases, servers, stores
 from tests.support.api import TOKEN, Api, api, basic
 
@@ -238,10 +240,46 @@ def _sftp(folder: Path) -> Iterator[Sender]:
         )
 
 
+def _changes(folder: Path) -> Iterator[Sender]:
+    """A table whose changes are read from the log: `hold` changes no row that is to stay as it is."""
+    if not servers.has_wal2json():
+        pytest.skip("wal2json is not installed: apt-get install postgresql-15-wal2json")
+    with servers.postgresql_database(folder) as server:
+        # what was committed is in the log at once
+        run = partial(databases.run, server, "set synchronous_commit = on")
+        nowhere = server.dsn.replace(f":{server.port}/", ":1/")
+        run(_ORDERS.format("timestamp"), "alter table orders replica identity full")
+
+        def hold(rows: Sequence[Row]) -> None:
+            texts = ", ".join(
+                f"({', '.join('null' if one is None else repr(one) for one in row)})" for row in rows
+            )
+            values = f"(values {texts}) as v (id, item, updated_at)"
+            run(
+                f"delete from orders where id not in (select id from {values})",
+                f"insert into orders select id, item, updated_at::timestamp from {values} on conflict (id) do "
+                "update set item = excluded.item, updated_at = excluded.updated_at "
+                "where (orders.item, orders.updated_at) is distinct from (excluded.item, excluded.updated_at)",
+            )
+
+        yield Sender(
+            fetch='Changes("SHOP_DSN", "orders")',
+            options='extra="ignore"',
+            hold=hold,
+            go_away=lambda: os.environ.update(SHOP_DSN=nowhere),
+            come_back=lambda: os.environ.update(SHOP_DSN=server.dsn),
+            environment={"SHOP_DSN": server.dsn},
+            canaries=[servers.PASSWORD],
+            library="psycopg",
+        )
+        databases.drop_slots(server)
+
+
 #: The makers of each kind, by the name of its class.
 MAKERS: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = {
     "Bucket": (_bucket,),
     "Download": (lambda folder: _download(folder, True), lambda folder: _download(folder, False)),
+    "Changes": (_changes,),
     "Fetch": (_records, _tables, _incremental, _own_cursor),
     "Query": (_sqlite(_QUERY),),
     "Table": (_sqlite(_CURSOR), _postgresql, _mariadb),

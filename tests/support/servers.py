@@ -69,6 +69,11 @@ class Server:
         return f"{self.kind}://{self.user}:{PASSWORD}@127.0.0.1:{self.port}/{self.database}"
 
 
+def has_wal2json() -> bool:
+    """Return whether PostgreSQL can tell changes as JSON."""
+    return bool(POSTGRESQL) and (POSTGRESQL[0].parent / "lib/wal2json.so").exists()
+
+
 def postgresql_server(base: Path) -> int | None:
     """Return the port of the run's PostgreSQL; None if it is not installed."""
     return _shared(base, "postgresql", _start_postgresql) if POSTGRESQL else None
@@ -172,6 +177,7 @@ def _start_postgresql(folder: Path, port: int) -> list[str]:
     subprocess.run([*as_user, str(bin / init[0]), *init[1:]], check=True, capture_output=True, cwd="/")
     options = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "wal_level": "logical"}
     options |= {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "60"}
+    options |= {"max_replication_slots": "60", "max_wal_senders": "60"}
     options |= {"port": str(port), "shared_buffers": "64MB", "dynamic_shared_memory_type": "mmap"}
     settings = [f"--{name}={value}" for name, value in options.items()]
     return [*as_user, str(bin / "postgres"), "-D", str(data), *settings]

@@ -123,6 +123,13 @@ class LinesWriter:
         put(aside, _note(self.path), is_flushed=True)
         self.state = state
 
+    def restart(self) -> None:
+        """Begin again with no lines."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._buffer, self._size, self.rows, self.state = [], 0, 0, None
+        _note(self.path).unlink(missing_ok=True)
+
     def abandon(self) -> None:
         """Let go of the file; what was noted of it stays."""
         self._file.close()

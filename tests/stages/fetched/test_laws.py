@@ -306,13 +306,14 @@ def test_a_library_that_is_missing_is_said_with_how_to_install_it(
 ) -> None:
     if not shop.sender.library:
         pytest.skip("it needs none")
-    for name in [name for name in sys.modules if name.split(".")[0] == shop.sender.library.split(".")[0]]:
-        monkeypatch.delitem(sys.modules, name)
-    for name in [name for name in sys.modules if name.startswith("etl.stages.fetched.kinds.")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, shop.sender.library, None)
-    with pytest.raises(FetchError, match=r"pip install 'etl\[\w+\]'"):
-        shop.fetch()
+    with monkeypatch.context() as patched:
+        for name in [name for name in sys.modules if name.split(".")[0] == shop.sender.library.split(".")[0]]:
+            patched.delitem(sys.modules, name)
+        for name in [name for name in sys.modules if name.startswith("etl.stages.fetched.kinds.")]:
+            patched.delitem(sys.modules, name)
+        patched.setitem(sys.modules, shop.sender.library, None)
+        with pytest.raises(FetchError, match=r"pip install 'etl\[\w+\]'"):
+            shop.fetch()
 
 
 def test_files_that_are_too_old_are_deleted_if_that_is_declared_but_for_the_newest(shop: Shop) -> None:
