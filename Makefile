@@ -55,6 +55,8 @@ daemons:
 	command -v cron || { apt-get -qq update && apt-get -qq install -y --no-install-recommends cron; } || echo "no cron"
 	ls /usr/lib/postgresql/*/bin/postgres || { apt-get -qq update && apt-get -qq install -y postgresql; } \
 		|| echo "no postgresql"
+	ls /usr/lib/postgresql/*/lib/wal2json.so \
+		|| apt-get -qq install -y "postgresql-$$(ls /usr/lib/postgresql | sort -n | tail -1)-wal2json" || echo "no wal2json"
 	command -v mariadb-install-db || { apt-get -qq update && apt-get -qq install -y --no-install-recommends mariadb-server; } \
 		|| echo "no mariadb"
 

@@ -48,6 +48,7 @@ LIBRARIES = {
         "pyarrow",
         "tenacity",
         "adbc_driver_postgresql",
+        "psycopg",
         "pymysql",
         "httpx2",
         "jwt",

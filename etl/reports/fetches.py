@@ -29,6 +29,7 @@ def fetch_status(project: Project, source: Source | None, row: FetchRow | None) 
         "fetched_at": row.looked_at if row else None,
         "fetched": row.outcome if row else None,
         "fetch_problem": row.message if row and row.outcome == FAILED else None,
+        "fetch_notes": row.message if row and row.outcome != FAILED else None,
         "cursor": cursor if source.fetch.mode == "cursor" else None,
         "lag_seconds": lag,
     }
@@ -46,6 +47,7 @@ def told(found: dict[str, Any]) -> str:
     parts = [f"fetched {at}, {'nothing new' if found['fetched'] == 'unchanged' else 'with something new'}"]
     parts += [f"cursor {found['cursor']}"] if found["cursor"] is not None else []
     parts += [f"{_length(found['lag_seconds'])} behind"] if found["lag_seconds"] is not None else []
+    parts += [found["fetch_notes"]] if found["fetch_notes"] else []
     return ", ".join(parts)
 
 

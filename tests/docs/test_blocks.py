@@ -68,7 +68,8 @@ def test_a_contract_loads(block, tmp_path):
 GIVEN = {
     "raw.sales": "sale_date DATE, price_eur DOUBLE",
     "raw.orders": (
-        "order_id BIGINT, customer VARCHAR, title VARCHAR, quantity BIGINT, price_eur DOUBLE, _file VARCHAR"
+        "order_id BIGINT, customer VARCHAR, title VARCHAR, quantity BIGINT, price_eur DOUBLE, _file VARCHAR, "
+        "_position VARCHAR, _deleted BOOLEAN"
     ),
     "raw.customer_changes": "delivery_date DATE, customer_id BIGINT, sequence_nb BIGINT, city VARCHAR, op VARCHAR",
     "staging.flights": (
