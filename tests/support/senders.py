@@ -240,6 +240,7 @@ def _sftp(folder: Path) -> Iterator[Sender]:
         )
 
 
+@contextmanager
 def _changes(folder: Path) -> Iterator[Sender]:
     """A table whose changes are read from the log: `hold` changes no row that is to stay as it is."""
     if not servers.has_wal2json():
