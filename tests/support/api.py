@@ -26,7 +26,7 @@ class Api:
     file: bytes = b""
     etag: bool = True
     asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
-    #: A status with its headers, `cut` for an answer that breaks off, or `hang`.
+    #: A status with its headers, `cut` for an answer that breaks off, bytes for an answer of them, or `hang`.
     faults: list[Any] = field(default_factory=list)
     #: What is done before a page is given, with the number of requests so far.
     between: Any = None
@@ -64,6 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
             if fault == "hang":
                 threading.Event().wait(20)
                 return
+            if isinstance(fault, bytes):
+                return self._send(200, fault, {})
             if fault != "cut":
                 status, headers = fault
                 return self._send(status, b'{"error": "not now"}', headers)

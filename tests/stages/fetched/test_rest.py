@@ -117,6 +117,25 @@ def test_what_passes_by_itself_is_asked_for_again(
     assert no_waits == [3.0 if fault == (429, {"Retry-After": "3"}) else 1.0]
 
 
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "OnePage"])
+@pytest.mark.parametrize("fault", [b"", b"\r\n", b'[{"id": 3'], ids=str)
+def test_a_page_that_is_empty_or_half_does_not_pass_for_the_last(
+    shop: Api, ask: Callable[..., Any], way: str, fault: bytes
+) -> None:
+    shop.between = lambda held, number: held.faults.append(fault) if number == 1 else None
+
+    with pytest.raises(FetchError, match=r"Page 2 of .* is not JSON"):
+        ask(*WAYS[way])
+
+
+def test_a_record_without_a_cursor_is_told_of_without_its_values(shop: Api, ask: Callable[..., Any]) -> None:
+    shop.orders[0]["item"] = "Ann Example"
+
+    with pytest.raises(FetchError, match="it has id, item, updated_at") as raised:
+        ask("one", "records='data.items', since='since', cursor='changed'")
+    assert "Ann" not in str(raised.value)
+
+
 def test_a_wait_that_is_too_long_is_not_waited_for(shop: Api, ask: Callable[..., Any]) -> None:
     shop.faults = [(429, {"Retry-After": "7200"})]
 
@@ -243,6 +262,24 @@ def test_a_list_that_moves_while_it_is_read_loses_nothing(
 def test_fewer_records_than_the_api_says_it_has_are_refused(shop: Api, ask: Callable[..., Any]) -> None:
     with pytest.raises(FetchError, match=r"The API has 5 records and gave 2. Nothing was landed"):
         ask("links", "records='items', total='total'")
+
+
+@pytest.mark.parametrize("total", ["5", 5], ids=repr)
+def test_a_total_counts_as_a_text_and_with_the_first_page_alone(
+    shop: Api, ask: Callable[..., Any], total: Any
+) -> None:
+    shop.faults = [
+        json.dumps({"items": [{"id": 0}], "next": "/links?at=4", "total": total}).encode(),
+        b'{"items": [{"id": 4}]}',
+    ]
+
+    with pytest.raises(FetchError, match=r"The API has 5 records and gave 2"):
+        ask("links", "records='items', pages=NextLink(), total='total'")
+
+
+def test_a_total_that_no_answer_has_is_refused(shop: Api, ask: Callable[..., Any]) -> None:
+    with pytest.raises(FetchError, match=r"No answer says at total='meta.total' how many"):
+        ask("links", "records='items', pages=NextLink(), total='meta.total'")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urljoin
 
-from etl.errors import FetchError
+from etl.errors import FetchError, few
 from etl.sources.fetches.paging import (
     HeaderCursor,
     HeaderLink,
@@ -113,7 +113,8 @@ def _page(of: Rest, asked: Asked, web: Web, state: _State) -> tuple[list[str], A
     body = None if of.body is None else json.loads(json.dumps(of.body).replace(DATE, str(asked.day)))
     asked_for = {"parameters": state.parameters, "headers": headers, "body": body, "allowed": allowed}
     response, data = web.body(state.url, of.most_bytes(), **asked_for)
-    if response.status_code in (204, 416) or not data.strip():
+    # an empty answer of any other status is one that broke off: it must not pass for the last page
+    if response.status_code in (204, 416):
         return [], None, response.headers
     where = f"Page {state.pages + 1:,} of {plain_address(of.url)}"
     records, answer = records_of(data, of.records, where)
@@ -157,8 +158,8 @@ def _note(of: Rest, state: _State, record: Any) -> None:
     value = at(record, of.cursor)
     if value is None:
         raise FetchError(
-            f"A record has no {of.cursor}, so that it is not known where to begin the next time: "
-            f"{json.dumps(record)[:200]}."
+            f"A record has no {of.cursor}, so that it is not known where to begin the next time; it has "
+            f"{few(record) if isinstance(record, dict) and record else 'no keys'}."
         )
     if state.greatest is None or _order(value) > _order(state.greatest):
         state.greatest = value
@@ -168,8 +169,11 @@ def _follow(of: Rest, state: _State, answer: Any, headers: Mapping[str, str], co
     """Let a state ask for the next page, or be over."""
     state.pages += 1
     if of.total:
-        state.total_at_the_end = at(answer, of.total)
-        state.total = state.total_at_the_end if state.total is None else state.total
+        said = at(answer, of.total)
+        # some say it with the first page only, and some as a text
+        said = int(said) if isinstance(said, str) and said.isdecimal() else said
+        state.total_at_the_end = state.total_at_the_end if said is None else said
+        state.total = said if state.total is None else state.total
     pages = of.pages
     if isinstance(pages, Offset) and count:
         # a page of nothing but what was asked for again is the last
@@ -250,13 +254,15 @@ def _before(of: Rest, asked: Asked) -> Any:
 
 def _notes(of: Rest, state: _State, rows: int) -> list[str]:
     """Return what is to be said of the totals. Raises FetchError if records are missing."""
-    if not of.total or state.total is None:
+    if not of.total:
         return []
+    if not isinstance(state.total, int):
+        raise FetchError(f"No answer says at total={of.total!r} how many records there are. Correct it.")
     if state.total != state.total_at_the_end:
         return [
             f"the API had {state.total} records at the beginning and {state.total_at_the_end} at the end; "
             f"{rows:,} came"
         ]
-    if isinstance(state.total, int) and rows < state.total:
+    if rows < state.total:
         raise FetchError(f"The API has {state.total:,} records and gave {rows:,}. Nothing was landed.")
     return []
