@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
@@ -12,6 +13,8 @@ import pyarrow
 import pytest
 
 from etl.errors import ContractError, FetchError
+from etl.operations.fetching import fetch_now
+from etl.reports.fetches import fetch_status, told
 from etl.sources.fetches.changes import Changes
 from etl.stages.fetched import landing, manifests
 from etl.stages.fetched.kinds.changes.server import Server as Asking
@@ -359,6 +362,14 @@ def test_values_are_the_servers_text_in_the_table_and_in_its_log(shop):
     assert held["1"][0] == held["1"][1]
     assert held["1"][0][:4] == ("\\x00\\xff", "true", "ab", "1.2.3.4")
     assert held["2"] == [(None,) * 11] * 2
+
+
+def test_the_status_says_how_much_the_server_keeps_for_the_slot(shop, monkeypatch):
+    monkeypatch.setenv("ETL_PROJECT", str(shop.project.root))
+    (row,) = fetch_now([])
+    said = told(fetch_status(shop.project, db.sources(shop.project)["orders"], row))
+    (slot,) = shop.slots()
+    assert re.search(rf"cursor \w+/\w+, the server keeps [\d.,]+ MB of its log for the slot {slot}$", said)
 
 
 def test_a_position_sorts_as_the_log_does():
