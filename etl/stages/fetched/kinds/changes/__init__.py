@@ -21,7 +21,9 @@ from etl.stages.fetched.landing import Landing
 try:
     from etl.stages.fetched.kinds.changes.server import HeldTable, Server, Slot, names, of_bytes
 except ImportError as error:
-    raise FetchError(f"psycopg is not installed ({error}). Install it: pip install 'etl[cdc]'") from error
+    raise FetchError(
+        f"The library psycopg is not installed ({error}). Install it: pip install 'etl[cdc]'"
+    ) from error
 from etl.stages.fetched.kinds.changes.gone import gone
 from etl.stages.fetched.kinds.changes.stream import Stream, place, position
 from etl.stages.fetched.manifest import Manifest, manifests
@@ -248,7 +250,7 @@ def _chosen(asked: Asked, table: HeldTable, where: str) -> Sequence[str]:
         raise FetchError(
             f"{where}: of a deleted row its log has the key alone, and the contract {contract} wants "
             f"{names(solid)} not to be null. Let them be null, or have the log hold whole rows: alter table "
-            f"{identifier(table.schema)}.{identifier(table.name)} replica identity full;"
+            f"{identifier(table.schema)}.{identifier(table.name)} replica identity full."
         )
     return [name for name in table.types if name in wanted or asked.extra == "keep"]
 

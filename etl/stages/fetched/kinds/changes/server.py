@@ -153,12 +153,12 @@ class Server:
         if not keys:
             raise FetchError(
                 f"{where} has no primary key: its log does not say which row was changed. Give it one: "
-                f"alter table {named} add primary key (...);"
+                f"alter table {named} add primary key (...)."
             )
         if table["identity"] == "n":
             raise FetchError(
                 f"{where} has the replica identity nothing: its log does not say which row was changed. Type: "
-                f"alter table {named} replica identity default;"
+                f"alter table {named} replica identity default."
             )
         return HeldTable(
             schema=table["schema"],
