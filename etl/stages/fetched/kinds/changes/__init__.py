@@ -40,7 +40,9 @@ def fetch(asked: Asked, landing: Landing) -> Told:
     """Fetch what was changed since the last fetch; the first time, and in full, the table as it is."""
     assert isinstance(asked.fetch, Changes)
     if asked.since is not None:
-        raise FetchError("--since means nothing for changes: the slot knows where to go on. Leave it out.")
+        raise FetchError(
+            "The option --since means nothing for changes: the slot knows where to go on. Leave it out."
+        )
     with Server(asked).asking() as server:
         return _Fetch(asked, landing, server).told()
 

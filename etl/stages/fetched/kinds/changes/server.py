@@ -226,7 +226,7 @@ def _advice(text: str) -> str:
         or "REPLICATION attribute" in text
         or ("replication slots" in text and "perm" in text)
     ):
-        return " The user needs the right to read the log: alter role <user> replication;"
+        return " The user needs the right to read the log: alter role <user> replication."
     if '"wal2json"' in text:
         return (
             " The server lacks the plugin wal2json: apt-get install postgresql-<version>-wal2json, or switch it "
