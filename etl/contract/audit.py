@@ -68,6 +68,8 @@ class Audit:
     measures: tuple[tuple[str, str], ...] = ()
     #: Whether it reads more of a profile than counts, which is all that there is of personal data.
     of_values: bool = False
+    #: Whether what is published goes back to an earlier generation if it breaks this afterwards.
+    rolls_back: bool = False
     #: The macros which it uses, as names and the statements that make them, in order.
     macros: tuple[tuple[str, str], ...] = ()
 

@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY, astuple, dataclass, field, fields
 from typing import Any, NamedTuple
 
 from etl.ledger.ledger import Ledger
-from etl.ledger.rows import Run
+from etl.ledger.rows import Check, Run
 from etl.ledger.spent import ADD_SPENT, Spent
 
 #: What became of a step: it waits, is under way, is done, left as it was, could not begin, failed, or was killed.
@@ -122,6 +122,14 @@ class History:
         where, values = _among(run_ids)
         rows = self.ledger.ask(f"select * from check_history {where} order by run_id, name", values)
         return [CheckRow(*row[:4], passed=bool(row[4]), failing=row[5]) for row in rows]
+
+    def note_checks(self, checks: Iterable[Check]) -> None:
+        """Add what an audit between two nights found; it stays as long as the runs of its time."""
+        rows = [(c.run_id, c.name, c.table_name, c.severity, c.passed, c.failing) for c in checks]
+        self.ledger.change(
+            ("delete from check_history where run_id < (select min(run_id) from runs)", [()]),
+            ("insert or replace into check_history values (?, ?, ?, ?, ?, ?)", rows),
+        )
 
     def facts(self, run_ids: Collection[str] | None = None) -> dict[str, RunFacts]:
         """Return the facts of some runs, by default of all, by run."""

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _AUDITS = "audits"
+#: The line that lets an audit roll back what is published, and what is nearly that.
+_ROLLBACK = re.compile(r"\s*--+\s*roll[_-]?back\s*([:=].*)?\s*", re.IGNORECASE)
 _TESTS = "test_"
 #: What is read of a project's sql/.
 _SUFFIXES = (".sql", ".csv", ".py")
@@ -207,6 +209,7 @@ def _model(name: str, query: Query, bound: Bound, dated: dict[str, str], known: 
     """Bind a model whose upstream tables are there already; add it to them, and to `dated` if it is."""
     header, lines = read_header(query.file, query.text)
     check_misplaced(query.file, query.text)
+    _rolls_back(query)
     kind = KINDS[header.materialized]
     bound.bind(name, query, kind)
     model = Model(
@@ -247,6 +250,11 @@ def _audit(name: str, query: Query, bound: Bound) -> Audit:
     why = match[2].strip()
     is_dated = BATCH_DATE in query.variables
     reads, macros = query.reads(), query.macros
+    rolls_back = _rolls_back(query)
+    if rolls_back and severity != "error":
+        raise query.error(
+            "an audit that only warns cannot roll back. Begin it with `-- fail:`, or drop `-- rollback`"
+        )
     return Audit(
         name,
         query.file,
@@ -256,8 +264,26 @@ def _audit(name: str, query: Query, bound: Bound) -> Audit:
         severity=severity,
         why=why,
         is_dated=is_dated,
+        rolls_back=rolls_back,
         macros=macros,
     )
+
+
+def _rolls_back(query: Query) -> bool:
+    """Return whether the header of an audit has the line `-- rollback`; ModelError if it stands elsewhere."""
+    is_above, found = True, False
+    for line in query.text.splitlines():
+        is_above = is_above and (not line.strip() or line.lstrip().startswith("--"))
+        asked = _ROLLBACK.fullmatch(line)
+        if asked and not query.is_audit and not asked[1]:
+            raise query.error(
+                "only an audit in sql/audits can have `-- rollback`. Move what is to be checked there"
+            )
+        if asked and query.is_audit:
+            if not is_above or asked[1]:
+                raise query.error("the line `-- rollback` stands by itself above the SELECT of an audit")
+            found = True
+    return found
 
 
 def _built_in(headers: Mapping[str, tuple[str, str]], known: set[str], bound: Bound) -> dict[str, Audit]:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from etl.cli.main import cli, main
-from etl.errors import AlreadyRunning, ConfigError, EtlError, ModelError, PublishError, QueryError
+from etl.errors import AlreadyRunning, AuditError, ConfigError, EtlError, ModelError, PublishError, QueryError
 from etl.ledger import Key, Ledger, Receipt, Run, now
 from etl.ledger.lock import holder, take_lock
 from etl.project.settings import Settings
@@ -114,6 +114,21 @@ def test_rollback_makes_the_generation_before_the_current_one(shop):
     assert json.loads(answer("status", "--json"))["generation"] == first
     assert "by ann at" in answer("status") and ": doubled; held until it changes: sales" in answer("status")
     assert [row["note"] for row in json.loads(answer("generations", "--json"))] == ["held", "current"]
+
+
+def test_audit_of_what_is_published_says_what_it_found(shop):
+    assert answer("audit", "--published").startswith("audited 1 check of generation run-")
+    (shop.sql / "audits").mkdir()
+    (shop.sql / "audits/books.sql").write_text(
+        "-- fail: no books\n-- rollback\nselect id from raw.sales where id = 3"
+    )
+
+    result = CliRunner().invoke(cli, ["audit", "--published"])
+
+    assert isinstance(result.exception, AuditError) and result.exception.exit_code == 30
+    assert "No earlier generation passes audits.books" in str(result.exception)
+    assert "audited 2 checks of generation run-" in result.output
+    assert CliRunner().invoke(cli, ["audit"]).exit_code == 2
 
 
 def test_rollback_waits_for_no_run(shop):

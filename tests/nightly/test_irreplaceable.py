@@ -43,6 +43,7 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "approve": [["{current}", "--by", "ann", "--reason", "x"]],
     "audits": [[]],
     "check": [[]],
+    "audit": [["--published"]],
     "check-late": [[]],
     "clear": [[name, "--yes"] for name in ("customers", "sales", "linked", "../raw/other", "..")],
     "completion": [["bash"]],

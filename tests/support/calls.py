@@ -70,6 +70,7 @@ CALLS = {
     "sniff": [[f"data/raw/sales/2024-03-01/{NAME}.csv"], [f"data/raw/sales/2024-03-02/{NAME}.csv"], [WORD]],
     "init": [[WORD], ["."], ["new", "--empty"]],
     "check": [[], ["--json"]],
+    "audit": [["--published"], []],
     "check-late": [[], ["--json"]],
     "notify": [[], ["--json"], ["--test"]],
     "schedule install": [["--at", WORD, "--into", "units"], ["--days", WORD, "--into", "units"]],

@@ -12,6 +12,10 @@ from etl.ledger import Check, fingerprint
 
 #: The kinds: what keeps a night from being published; what is late by the clock; all else is a warning.
 FAILURE, OVERDUE = "failure", "overdue"
+#: What an audit of what is published found: an error, one after which it was rolled back, and a warning.
+AUDITED, ROLLED_BACK, DOUBTED = "audited", "rolled back", "doubted"
+#: The kinds that are told every night, and whose end is told.
+FAILURES = (FAILURE, OVERDUE, AUDITED, ROLLED_BACK)
 LATE, CHECK, NOTE, REFUSED, REJECTED, OPTIONAL, DISK, SLOW = (
     *("late", "check", "note", "refused"),
     *("rejected", "optional", "disk", "slow"),
@@ -65,7 +69,7 @@ class Cause:
     @property
     def is_failure(self) -> bool:
         """Whether it keeps somebody from having data, so that it is said every night, and its end too."""
-        return self.kind in (FAILURE, OVERDUE)
+        return self.kind in FAILURES
 
 
 def failures(problems: Iterable[tuple[str, str]], checks: Mapping[str, Check]) -> list[Cause]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from etl.ledger.notices import Incident
-from etl.reports.notices.causes import FAILURE, OVERDUE, Cause
+from etl.reports.notices.causes import FAILURES, Cause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ def news(
     return News(
         new=[cause for key, cause in there.items() if key not in before],
         again=again,
-        over=[incident for incident in over if incident.kind in (FAILURE, OVERDUE)],
+        over=[incident for incident in over if incident.kind in FAILURES],
         dropped=[incident.key for incident in over],
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from etl.ledger import Ledger
 from etl.ledger.notices import Incident, Notice, incidents, note_told
 from etl.project.channels import NOTIFY, Channel, channels, variable_of
-from etl.reports.notices.causes import FAILURE, Cause, owned
+from etl.reports.notices.causes import FAILURES, OVERDUE, Cause, owned
 from etl.reports.notices.message import Place, message
 from etl.reports.notices.news import News, news
 
@@ -95,6 +95,6 @@ def _wanted(variables: Collection[str], known: Collection[str]) -> Callable[[Seq
         own = {variable for variable in map(variable_of, owners) if variable in known and variable != NOTIFY}
         if own & set(variables):
             return True
-        return NOTIFY in variables and (kind == FAILURE or not own)
+        return NOTIFY in variables and ((kind in FAILURES and kind != OVERDUE) or not own)
 
     return is_wanted

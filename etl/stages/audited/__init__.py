@@ -2,5 +2,6 @@
 
 from etl.stages.audited.audit import audit
 from etl.stages.audited.candidate import Candidate
+from etl.stages.audited.standing import Verdict, judge
 
-__all__ = ["Candidate", "audit"]
+__all__ = ["Candidate", "Verdict", "audit", "judge"]

@@ -55,13 +55,13 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
         proofs = Proofs(con=con, columns=candidate.by_partition, is_trusted=candidate.is_build_trusted)
         checks = Checks(con, before, run_id, Personal(candidate), proofs)
         row_counts = RowCounts(con=con, candidate=candidate, audits=audits, run_id=run_id)
-        row_counts.prepare(ledger)
+        row_counts.prepare(ledger.row_counts())
         with transaction(con):
             drop_other_macros(con, candidate.macros)
             define_macros(con, candidate.macros.items(), project.variables)
         profiles = _profiles(con, project, candidate, audits, ledger, run_id)
         profiles.take()
-        _check_tables(checks, project, candidate, audits, row_counts, profiles)
+        check_tables(checks, project, candidate, audits, row_counts, profiles)
         for source in candidate.sources:
             check_raw(checks, source, candidate)
         failed = [check for check in checks.done if not check.passed and check.severity == "error"]
@@ -72,7 +72,7 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
             proofs.keep()
     ledger.replace_checks(checks.done, checks.offending)
     if failed:
-        raise AuditError("\n".join(_described(check, candidate, audits) for check in failed))
+        raise AuditError("\n".join(described(check, candidate, audits) for check in failed))
     receipt = Receipt(AUDIT, content, run_id, seconds=perf_counter() - started)
     ledger.write(receipt)
     return receipt
@@ -90,7 +90,7 @@ def _profiles(
     return NightProfiles(con=con, candidate=candidate, audits=audits, run_id=run_id, limit=limit, ledger=ledger)
 
 
-def _check_tables(
+def check_tables(
     checks: Checks,
     project: Project,
     candidate: Candidate,
@@ -161,7 +161,8 @@ def _store(con: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> None:
         )
 
 
-def _described(check: Check, candidate: Candidate, audits: Sequence[Audit]) -> str:
+def described(check: Check, candidate: Candidate, audits: Sequence[Audit]) -> str:
+    """Return what a message says of a check that failed, with examples."""
     item = next((audit for audit in audits if audit.name == check.name), None)
     why = f": {item.why} ({item.place})" if item else ""
     rows = counted(check.failing, "offending row")

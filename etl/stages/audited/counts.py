@@ -42,14 +42,17 @@ class RowCounts:
         """The tables that are counted."""
         return sorted({audit.table for audit in self.audits if audit.earlier})
 
-    def prepare(self, ledger: Ledger) -> None:
-        """Make etl.row_counts hold what tonight is to be compared with, and set the batch date for audits."""
+    def prepare(self, noted: Iterable[RowCount]) -> None:
+        """Make etl.row_counts hold what tonight is to be compared with, and set the batch date for audits.
+
+        `noted` are the counts of the ledger, which are believed before those of the file.
+        """
         tonight = self.candidate.batch_date
         self.con.execute(f"set variable {BATCH_DATE} = ?", [tonight])
         if not self.tables:
             return
         self.con.execute(f"create table if not exists {ROW_COUNTS} ({_COLUMNS})")
-        for table, counts in self._known(ledger.row_counts()).items():
+        for table, counts in self._known(noted).items():
             before = [count for count in counts if count.batch_date != str(tonight)]
             self._of_tonight[table] = [count for count in counts if count.batch_date == str(tonight)]
             if before and before[-1].fingerprint == self.candidate.tables.get(table):
