@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -227,6 +228,22 @@ def test_each_kind_that_a_header_asks_for_is_judged(tmp_path, key) -> None:
     found = audit(project)
 
     assert [name for name in found.verdict.failed if name.startswith(f"marts.items.{key}")] and found.verdict.run
+    assert {*found.verdict.failed} <= {*found.verdict.run}
+
+
+def test_drift_is_judged_by_the_profiles_that_are_published(tmp_path) -> None:
+    model = "select id, case when id > 90 then id * 1000 else id end as size from raw.sales"
+    project = tiny.project(tmp_path, sql={"marts/sizes.sql": model}, raw={})
+    for day in range(1, 5):
+        rows = "".join(f"{number},book\n" for number in range(day * 25 - 24, day * 25 + 1))
+        tiny.deliver(project, {f"sales/2024-03-0{day}.csv": f"id,item\n{rows}"})
+        tiny.night(project, date(2024, 3, day))
+    audit(project).check()
+    (project.sql / "marts/sizes.sql").write_text(f"-- drift: size by distinct 1% against the last 2\n{model}")
+
+    found = audit(project)
+
+    assert [name for name in found.verdict.failed if name.startswith("marts.sizes.drift")]
     assert {*found.verdict.failed} <= {*found.verdict.run}
 
 
