@@ -18,8 +18,10 @@ from etl.sources.fetches.fetch import MODES
 
 #: What follows the name of a fetched file in that of the manifest beside it, where the file cannot hold its own.
 MANIFEST = ".manifest.json"
-#: The name of a landed file: the time of the fetch, with its date where the folder is that of another date.
-_NAME = re.compile(r"(\d{8}T)?(\d{6,})(\.parquet|\.jsonl\.zst)")
+#: What follows the time in the name of a file that holds only what was new: it never stands for all there is.
+PART = "-part"
+#: The name of a landed file: the time of the fetch.
+_NAME = re.compile(rf"(\d{{8}}T)?(\d{{6,}})({PART})?(\.parquet|\.jsonl\.zst)")
 _STAMP = re.compile(r"\d{8}T\d{6,}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -115,7 +117,7 @@ class Landed:
         """Yield the files that count: all of a cursor; else the newest, of a date, or of a name."""
         newest: dict[tuple[date, str], LandedFile] = {}
         for found in sorted(self.landed(raw), key=lambda found: found.stamp):
-            if not self.is_dated and found.day > batch_date:
+            if not self.is_dated and (found.day > batch_date or f"{PART}." in found.path):
                 continue
             day = self._day(found) if self.is_dated else batch_date
             if day is None:

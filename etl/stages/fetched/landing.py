@@ -18,14 +18,13 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from etl.errors import FetchError
 from etl.project import Project
 from etl.project.files import copy_file, make_read_only, private, put, write_file, written_aside
 from etl.project.secret import without_secrets
 from etl.sources import Source
-from etl.sources.connectors.landed import Landed
+from etl.sources.connectors.landed import PART, Landed
 from etl.stages.fetched.asked import Asked
 from etl.stages.fetched.limited import too_long
 from etl.stages.fetched.manifest import Manifest, beside, read_manifest
@@ -112,13 +111,14 @@ class Landing:
         )
 
     def next_path(self, ending: str) -> str:
-        """Return the path below data/fetched of the next file: after every other one, whatever the clock says."""
+        """Return the path below data/fetched of the next file.
+
+        Its name sorts after those of all others, whatever the clock and the time zone say.
+        """
         assert isinstance(self.source.connector, Landed)
-        day, stamps = self.asked.day, [found.stamp for found in self.source.connector.landed(self.root)]
-        if self.asked.fetch.mode == "date":
-            return f"{self.source.name}/{day}/{self._stamp(stamps)}{ending}"
-        own = [stamp[9:] for stamp in stamps if stamp.startswith(f"{day:%Y%m%d}T")]
-        return f"{self.source.name}/{day}/{_after(f'{self._now():%H%M%S}', own)}{ending}"
+        stamps = [found.stamp for found in self.source.connector.landed(self.root)]
+        part = PART if self.asked.fetch.mode == "cursor" and self.asked.cursor is not None else ""
+        return f"{self.source.name}/{self.asked.day}/{self._stamp(stamps)}{part}{ending}"
 
     def put(self, written: Path, manifest: Manifest) -> None:
         """Rename a file that was written aside to its place, after what it has beside it; both are flushed."""
@@ -164,7 +164,7 @@ class Landing:
         return _after(f"{self._now():%Y%m%dT%H%M%S}", stamps)
 
     def _now(self) -> datetime:
-        return datetime.now(ZoneInfo(self.project.settings.timezone))
+        return datetime.now(UTC)
 
     def _text(self, manifest: Manifest) -> Path:
         path = self._file("manifest.json")

@@ -6,5 +6,5 @@
 -- partition: fetched_date
 -- column: file_name = The fetched file that the rating is from.
 -- warn references: movie_id = staging.movies.movie_id
-select user_id, movie_id, rating as rating_stars, rated_at, fetched_date, _file as file_name
+select user_id, movie_id, rating as rating_stars, rated_at, fetched_date, parse_filename(_file) as file_name
 from raw.ratings
