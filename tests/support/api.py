@@ -33,6 +33,8 @@ class Api:
     tokens: int = 0
     #: The address of the next page, if it is not the right one.
     next: str = ""
+    #: What is given behind the last numbered page: 404, the last page again, or a page without records.
+    behind: Any = None
 
     @property
     def url(self) -> str:
@@ -107,6 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _page(self, orders: Sequence[Any], query: Mapping[str, str]) -> None:
         at = (int(query["page"]) - 1) * SIZE
+        if at >= len(orders) and self.api.behind == 404:
+            return self._send(404, b"")
+        at = max(len(orders) - SIZE, 0) if at >= len(orders) and self.api.behind == "last" else at
         self._json(orders[at : at + SIZE])
 
     def _range(self, orders: Sequence[Any], query: Mapping[str, str]) -> None:

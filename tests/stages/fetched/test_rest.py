@@ -106,6 +106,17 @@ def test_all_records_come_once(shop: Api, ask: Callable[..., Any], way: str, num
     assert ask(*WAYS[way]) == list(range(number))
 
 
+@pytest.mark.parametrize("behind", [404, "last", None])
+@pytest.mark.parametrize("number", [1, 2 * SIZE])
+def test_whatever_is_behind_the_last_page_brings_nothing(
+    shop: Api, ask: Callable[..., Any], behind: Any, number: int
+) -> None:
+    hold(shop, number)
+    shop.behind = behind
+
+    assert ask(*WAYS["PageNumber"]) == list(range(number))
+
+
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "OnePage"])
 @pytest.mark.parametrize("fault", [(429, {"Retry-After": "3"}), (503, {}), "cut"], ids=str)
 def test_what_passes_by_itself_is_asked_for_again(

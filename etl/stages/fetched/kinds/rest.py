@@ -42,7 +42,7 @@ class _State:
     greatest: Any = None
     total: Any = None
     total_at_the_end: Any = None
-    #: Hashes of the last records of the page before.
+    #: Hashes of the records of the page before, or of all of them.
     last: tuple[str, ...] = ()
 
 
@@ -108,17 +108,32 @@ def _first(of: Rest, asked: Asked) -> _State:
 
 def _page(of: Rest, asked: Asked, web: Web, state: _State) -> tuple[list[str], Any, Mapping[str, str]]:
     """Return the texts of the records of a page, its answer without them, and its headers."""
-    allowed = frozenset({416}) if isinstance(of.pages, Range) else frozenset()
+    allowed = _behind_the_last(of, state)
     headers = {**of.headers, **(state.headers or {}), "Accept": "application/json"}
     body = None if of.body is None else json.loads(json.dumps(of.body).replace(DATE, str(asked.day)))
     asked_for = {"parameters": state.parameters, "headers": headers, "body": body, "allowed": allowed}
     response, data = web.body(state.url, of.most_bytes(), **asked_for)
     # an empty answer of any other status is one that broke off: it must not pass for the last page
-    if response.status_code in (204, 416):
+    if response.status_code in (204, *allowed):
         return [], None, response.headers
     where = f"Page {state.pages + 1:,} of {plain_address(of.url)}"
     records, answer = records_of(data, of.records, where)
-    return records, answer, response.headers
+    return [] if _is_last_again(of, state, records) else records, answer, response.headers
+
+
+def _behind_the_last(of: Rest, state: _State) -> frozenset[int]:
+    """Return the answers that say that there are no more pages."""
+    if isinstance(of.pages, Range):
+        return frozenset({416})
+    return frozenset({404} if isinstance(of.pages, PageNumber) and state.pages else ())
+
+
+def _is_last_again(of: Rest, state: _State, records: Sequence[str]) -> bool:
+    """Return whether an API gives its last page again, whatever number behind it is asked for."""
+    if not isinstance(of.pages, PageNumber):
+        return False
+    before, state.last = state.last, (hashlib.sha256("\n".join(records).encode()).hexdigest(),)
+    return bool(records) and before == state.last
 
 
 def _taken(of: Rest, state: _State, records: Sequence[str]) -> Sequence[str]:
