@@ -40,6 +40,14 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopping, "_PATIENCE_SECONDS", 300.0)
 
 
+@pytest.fixture(autouse=True)
+def nobody_else() -> Iterator[None]:
+    """Let nobody else hear of signals: a browser of another test has a loop of its own in this process."""
+    before = signal.set_wakeup_fd(-1)
+    yield
+    signal.set_wakeup_fd(before)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     test_recording.make(tmp_path)
