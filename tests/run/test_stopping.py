@@ -42,10 +42,14 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def nobody_else() -> Iterator[None]:
-    """Let nobody else hear of signals: a browser of another test has a loop of its own in this process."""
-    before = signal.set_wakeup_fd(-1)
+    """Let signals do what they usually do, whoever began the tests: some have them ignored, or listen too."""
+    usual = dict.fromkeys(SIGNALS, signal.SIG_DFL) | {signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, how) for number, how in usual.items()}
+    listening = signal.set_wakeup_fd(-1)
     yield
-    signal.set_wakeup_fd(before)
+    signal.set_wakeup_fd(listening)
+    for number, how in before.items():
+        signal.signal(number, how)
 
 
 @pytest.fixture
