@@ -70,7 +70,9 @@ def _logged(work: Callable[[], None], project: Project, log: BinaryIO | None, da
         _write(log, f"{project.today()} is not one of the days of the schedule ({days}): nothing is run")
         _ping_idle(project)
         return 0
-    note_again(project, pwd.getpwuid(os.geteuid()).pw_name)
+    # in a container the user may have no name, and no schedule either
+    with suppress(KeyError):
+        note_again(project, pwd.getpwuid(os.geteuid()).pw_name)
     start = log.tell() if log else 0
     _write(log, "the schedule begins a run")
     code, killed_by = _waited(work, log)

@@ -222,7 +222,7 @@ def test_a_sender_that_cannot_be_reached_is_told_once(tmp_path, required, code) 
         'files="sales/{date}.csv"', f"fetch=Fetch(asked), required={required}"
     ).replace(
         "from etl import Source",
-        "from etl import Fetch, Source\n\n\ndef asked(cursor):\n    raise ConnectionError",
+        "from etl import Fetch, Source\n\n\ndef asked():\n    raise ConnectionError",
     )
     project = tiny.project(tmp_path, contracts, {}, {}, settings="threads = 1\nretries = 0\n")
 

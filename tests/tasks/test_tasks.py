@@ -15,6 +15,7 @@ from tests.support import tiny
 NEEDS = {
     "RawFile": "--source, --date",
     "LakePartition": "--source, --dates",
+    "Fetched": "--source",
     "LoadedTable": "--source",
     "BuiltModel": "--name",
     "AuditedWarehouse": "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from datetime import date
 from importlib.metadata import version
 from typing import Any
@@ -17,7 +18,6 @@ from adbc_driver_postgresql import StatementOptions, dbapi
 from etl.engine.quoting import identifier
 from etl.sources.fetches.database import with_date
 from etl.stages.fetched.kinds.database.address import Address
-from etl.stages.fetched.kinds.database.ahead import ahead
 from etl.stages.fetched.kinds.database.catalogue import Chosen, Held
 from etl.stages.fetched.kinds.database.session import Bounds, Limits, OddValues, Session, Statement
 
@@ -205,7 +205,7 @@ class PostgreSQL(Session):
             cursor.close()
             raise
         schema = pa.schema([pa.field(field.name, field.type) for field in reader.schema])
-        return schema, ahead(self.guarded(self._batches(cursor, reader, schema)))
+        return schema, self.guarded(self._batches(cursor, reader, schema))
 
     def bind(self, values: Sequence[Any]) -> None:
         """Bind values to the parameters of the next statement."""
@@ -244,7 +244,8 @@ class PostgreSQL(Session):
             return rows
 
     def _batches(self, cursor: Any, reader: Any, schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
-        with cursor:
+        # the reader ends before its statement does: the driver reads on in it
+        with cursor, closing(reader):
             for batch in reader:
                 if odd := {field.name for field in schema if _is_odd(batch.column(field.name))}:
                     raise OddValues(odd)
