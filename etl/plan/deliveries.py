@@ -162,7 +162,8 @@ class Deliveries:
         # what was refused while accepted rows stay is not to be tried each night
         if delivery.sha256 != details.get("tried", details)["sha256"]:
             there = known.get(delivery.date)
-            if delivery.date == newest or there is None or there.outcome == "refused":
+            is_kept = there is not None and there.outcome != "refused" and self._is_in_lake(source, delivery.date)
+            if delivery.date == newest or not is_kept:
                 return {delivery.date: delivery}
             waiting[delivery.date] = (
                 f"has a snapshot, which is kept, since nothing could bring it back: {delivery.file} came later. "
@@ -178,7 +179,7 @@ class Deliveries:
         """
         known = self._before.get(source.name, {})
         earlier = {day: known[day] for day in known.keys() - held.keys() if known[day].outcome != "refused"}
-        lost = [d for d in earlier if not lake.partition_file(self._project.lake, source, d).exists()]
+        lost = [day for day in earlier if not self._is_in_lake(source, day)]
         kept = {day: self._as_taken(source, day, earlier[day]) for day in earlier.keys() - set(lost)}
         return dict(sorted({**kept, **held}.items())), sorted(lost)
 
@@ -218,11 +219,15 @@ class Deliveries:
         taken = File(name, delivery.files[0].raw / name, 0, 0, inode=delivery.files[0].inode, sha256=sha256)
         return replace(delivery, files=(taken,))
 
+    def _is_in_lake(self, source: Source, day: date) -> bool:
+        """Return whether the lake has a partition, as the source lays it out now."""
+        return lake.partition_file(self._project.lake, source, day).exists()
+
     def _kept_without_file(
         self, source: Source, day: date, receipt: Receipt, waiting: str | None = None
     ) -> dict[date, Delivery]:
         """Return a delivery as it was taken; if it would be taken in another way now, that is to be said."""
-        if not lake.partition_file(self._project.lake, source, day).exists():
+        if not self._is_in_lake(source, day):
             return {}
         file, home = receipt.details["file"], source.home
         if receipt.details["definition"] != self._definition(source, day) and not source.history:

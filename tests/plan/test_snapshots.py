@@ -311,3 +311,16 @@ def test_a_night_of_an_earlier_date_leaves_the_snapshot_of_that_date_alone(
     assert any(f"{day} has a snapshot, which is kept" in line for line in said(project, planned))
     come(project, FOURTH, "7,Tromso")
     assert (FOURTH, 7, "Tromso") in held(project)
+
+
+def test_a_source_that_is_dated_no_more_has_its_snapshot_though_a_later_date_came_before(tmp_path: Path) -> None:
+    project = tiny.project(tmp_path, sql={})
+    tiny.night(project, date(2024, 3, 31))
+    text = tiny.CONTRACTS.replace("sales/{date}.csv", "sales.csv")
+    assert text != tiny.CONTRACTS
+    (project.contracts / "all.py").write_text(text)
+    tiny.deliver(project, {"sales.csv": "id,item\n7,pen\n"})
+
+    for last in (date(2024, 3, 1), date(2024, 3, 2)):
+        tiny.night(project, last)
+        assert tiny.published(project, "select id, item from raw.sales") == [(7, "pen")]
