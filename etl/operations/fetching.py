@@ -21,7 +21,7 @@ def fetch_now(
 ) -> list[FetchRow]:
     """Fetch sources, by default all that are fetched; one that fails stops none of the others.
 
-    Raises ConfigError for a name that is no source's, or of one whose deliveries are files, and in an environment
+    Raises ConfigError for a name that no source has, or of one whose deliveries are files, and in an environment
     that reads what another one has fetched.
     """
     project = load_project()

@@ -154,7 +154,7 @@ def check_fetches(run: ActiveRun, names: Iterable[str], day: date) -> None:
 
 
 def check_fetched(sources: Mapping[str, Source], names: Iterable[str]) -> None:
-    """Raise ConfigError for a name that is no source's, or of one whose deliveries are files."""
+    """Raise ConfigError for a name that no source has, or of one whose deliveries are files."""
     for name in names:
         if name not in sources:
             raise ConfigError(unknown(f"There is no source {name}", name, sources))
