@@ -306,14 +306,21 @@ def test_a_library_that_is_missing_is_said_with_how_to_install_it(
 ) -> None:
     if not shop.sender.library:
         pytest.skip("it needs none")
+    library = shop.sender.library
+    starts = (f"{library.split('.')[0]}.", "etl.stages.fetched.kinds.")
+    hidden = {name: module for name, module in sys.modules.items() if f"{name}.".startswith(starts)}
+    hidden.pop("etl.stages.fetched.kinds", None)
     with monkeypatch.context() as patched:
-        for name in [name for name in sys.modules if name.split(".")[0] == shop.sender.library.split(".")[0]]:
+        for name in hidden:
             patched.delitem(sys.modules, name)
-        for name in [name for name in sys.modules if name.startswith("etl.stages.fetched.kinds.")]:
-            patched.delitem(sys.modules, name)
-        patched.setitem(sys.modules, shop.sender.library, None)
+        patched.setitem(sys.modules, library, None)
         with pytest.raises(FetchError, match=r"pip install 'etl\[\w+\]'"):
             shop.fetch()
+    # a package has its modules by name too, and would have those of this test
+    for name, module in hidden.items():
+        parent, _, own = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], own, module)
 
 
 def test_files_that_are_too_old_are_deleted_if_that_is_declared_but_for_the_newest(shop: Shop) -> None:
