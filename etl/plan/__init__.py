@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from etl.plan.scope import Scope
+from etl.project.lazily import lazily
 
 if TYPE_CHECKING:
     from etl.plan.plan import Plan, make_plan
@@ -10,13 +11,5 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "Scope", "check_room", "make_plan"]
 
-
-def __getattr__(name: str) -> object:
-    """Import what makes a plan when it is asked for: a night that is as the last one makes none."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from etl.plan.plan import Plan, make_plan
-    from etl.plan.room import check_room
-
-    globals().update(Plan=Plan, make_plan=make_plan, check_room=check_room)
-    return globals()[name]
+# a night that is as the last one makes no plan
+__getattr__ = lazily(__name__, {"Plan": "plan", "make_plan": "plan", "check_room": "room"})

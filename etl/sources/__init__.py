@@ -1,7 +1,8 @@
 """How data comes: a Source, its connector and format, and the catalog of all of them. It never writes in raw/."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from etl.project.lazily import lazily
 
 if TYPE_CHECKING:
     from etl.sources.catalog import Catalog, load_catalog
@@ -17,11 +18,4 @@ __all__ = [
 
 _MODULES = {"Catalog": "catalog", "Files": "connectors.files", "Source": "source", "load_catalog": "catalog"}
 
-
-def __getattr__(name: str) -> object:
-    """Import what is asked for: a night that is as the last one asks for none of it."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"etl.sources.{_MODULES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazily(__name__, _MODULES)

@@ -3,8 +3,9 @@
 What only asks where partitions lie imports nothing of what makes them.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from etl.project.lazily import lazily
 
 if TYPE_CHECKING:
     from etl.stages.lake.accepted import ACCEPTED, ALIKE, FEW_ROWS_RATIO, forget_refused
@@ -32,11 +33,4 @@ _MODULES = {
     **{"adopt": "adoption", "extract": "extraction", "definition": "place"},
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import what is asked for."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"etl.stages.lake.{_MODULES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazily(__name__, _MODULES)

@@ -5,9 +5,9 @@ what it was made from. Everything that is published is reached through one link 
 switches all of it. What only asks which there are imports nothing of what makes them.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from etl.project.lazily import lazily
 from etl.stages.published.find import CANDIDATE, CURRENT, PREVIOUS, find, find_at
 from etl.stages.published.hold import Hold, read_hold
 from etl.stages.published.promote import promote
@@ -64,11 +64,4 @@ _MODULES = {
     **{"publish": "generation", "Publication": "publication"},
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import what makes generations when it is asked for."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"etl.stages.published.{_MODULES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = lazily(__name__, _MODULES)
