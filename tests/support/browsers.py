@@ -1,4 +1,8 @@
-"""A browser for the pages, where there is one: one for all tests of a process, since playwright bears no two."""
+"""A browser for the pages, where there is one: one for the tests of a module.
+
+Playwright bears no two in a process, and its loop runs in the tests' thread while it is there: the tests of other
+modules are not to meet it.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -11,7 +15,7 @@ from tests.support.projects import REPOSITORY
 AXE = REPOSITORY / "tools" / "vendor" / "node_modules" / "axe-core" / "axe.min.js"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A Chromium of the machine's own, driven by playwright."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright lacks: pip install 'etl[browser]'")

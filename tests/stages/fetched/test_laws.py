@@ -1,5 +1,6 @@
 """What holds for every kind of fetch: each is taken through the same laws, against a small sender of its own."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -123,6 +124,14 @@ def test_nothing_new_is_no_delivery(shop: Shop) -> None:
         assert shop.fetch().files == ()
         assert shop.fetch(date(2024, 3, 2)).files == ()
     assert (shop.files, shop.left) == (before, [])
+
+
+def test_a_notebook_whose_thread_runs_a_loop_can_fetch_too(shop: Shop) -> None:
+    async def cell() -> fetched.Fetched:
+        return shop.fetch()
+
+    assert asyncio.run(cell()).files
+    assert shop.holds(ROWS)
 
 
 def test_the_cursor_is_in_the_newest_file_and_nowhere_else(shop: Shop) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +27,16 @@ def fetch(asked: Asked, landing: Landing) -> Told:
     except ImportError:
         raise FetchError("SFTP needs the library asyncssh. Install it: pip install 'etl[sftp]'") from None
     of = cast("Sftp", asked.fetch)
-    notes = asyncio.run(_fetch(asked, landing, of))
+    notes = _awaited(_fetch(asked, landing, of))
     return Told(query=of.url, versions={"asyncssh": asyncssh.__version__}, notes=notes)
+
+
+def _awaited(notes: Coroutine[Any, Any, list[str]]) -> list[str]:
+    """Return what a coroutine returns, also in a thread that runs a loop already, as a notebook's does."""
+    if asyncio._get_running_loop() is None:
+        return asyncio.run(notes)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, notes).result()
 
 
 async def _fetch(asked: Asked, landing: Landing, of: Sftp) -> list[str]:
