@@ -1,9 +1,11 @@
 """What all tests share: a project of one's own, and no other project found by accident."""
 
+import gc
 import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -55,3 +57,18 @@ def _no_project_around(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ETL_PROJECT", raising=False)
     monkeypatch.delenv("LUIGI_CONFIG_PATH", raising=False)
     monkeypatch.delenv("ETL_ENV", raising=False)
+
+
+#: How the garbage of a process is collected, and how many open files tell that it was not for a while.
+COLLECTING, MANY_FILES = gc.get_threshold(), 200
+
+
+@pytest.fixture(autouse=True)
+def _no_files_left_open() -> Iterator[None]:
+    """Collect as any other process does, though this one does the nights of hundreds of projects."""
+    yield
+    if gc.get_threshold() != COLLECTING:
+        gc.set_threshold(*COLLECTING)
+    if os.path.isdir("/proc/self/fd") and len(os.listdir("/proc/self/fd")) > MANY_FILES:
+        gc.unfreeze()
+        gc.collect()

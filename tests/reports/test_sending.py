@@ -2,8 +2,10 @@
 
 import ast
 import importlib.util
+import resource
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
@@ -61,6 +63,21 @@ def test_a_receiver_that_hangs_is_given_up_in_time(monkeypatch):
 
     assert said == ["it did not answer in time"]
     assert "apprise" not in sys.modules
+
+
+def test_a_process_with_many_open_files_sends_too(monkeypatch, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2000:
+        pytest.skip("no more files may be open here")
+    with ExitStack() as stack, http() as takes:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(1100):
+            stack.enter_context(open("/dev/null"))
+        said = delivered(monkeypatch, f"json://127.0.0.1:{takes.port}/")
+
+    assert said == [""]
+    assert len(takes.got) == 1
 
 
 def test_without_apprise_it_says_what_to_install(monkeypatch, tmp_path):

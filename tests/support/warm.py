@@ -67,8 +67,9 @@ class Process:
 
     def communicate(self, timeout: float = PATIENCE) -> tuple[str, None]:
         """Return its output when all that have it have ended."""
-        end, found = time.monotonic() + timeout, []
-        while select.select([self.stdout], [], [], max(end - time.monotonic(), 0))[0]:
+        end, found, waiting = time.monotonic() + timeout, [], select.poll()
+        waiting.register(self.stdout, select.POLLIN)
+        while waiting.poll(max(end - time.monotonic(), 0) * 1000):
             if not (part := self.stdout.read1()):
                 break
             found.append(part)
