@@ -39,8 +39,6 @@ def read_unchanged(
     the next one. `note` is called before each further time. Return an error for each delivery that was not to be
     had like that.
     """
-    import tenacity
-
     problems: list[DeliveryError] = []
     waiting = list(deliveries)
 
@@ -54,13 +52,19 @@ def read_unchanged(
                 problems.append(error)
         return bool(waiting)
 
+    first = [attempt()]
+    if not waiting:
+        return problems
+
+    import tenacity
+
     tenacity.Retrying(
         retry=tenacity.retry_if_result(bool),
         stop=tenacity.stop_after_attempt(_ATTEMPTS),
         wait=tenacity.wait_exponential(_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS),
         before_sleep=lambda state: note(),
         retry_error_callback=lambda state: None,
-    )(attempt)
+    )(lambda: first.pop() if first else attempt())
     return [*problems, *(_restless(delivery) for delivery in waiting)]
 
 
