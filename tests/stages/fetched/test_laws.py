@@ -319,17 +319,17 @@ def test_a_library_that_is_missing_is_said_with_how_to_install_it(
     starts = (f"{library.split('.')[0]}.", "etl.stages.fetched.kinds.")
     hidden = {name: module for name, module in sys.modules.items() if f"{name}.".startswith(starts)}
     hidden.pop("etl.stages.fetched.kinds", None)
+    # a package has its modules by name too, or something else that is named like one of them
+    packages = {sys.modules[name.rpartition(".")[0]] for name in hidden if "." in name}
+    as_they_were = [(package, dict(vars(package))) for package in packages]
     with monkeypatch.context() as patched:
         for name in hidden:
             patched.delitem(sys.modules, name)
         patched.setitem(sys.modules, library, None)
         with pytest.raises(FetchError, match=r"pip install 'etl\[\w+\]'"):
             shop.fetch()
-    # a package has its modules by name too, and would have those of this test
-    for name, module in hidden.items():
-        parent, _, own = name.rpartition(".")
-        if parent:
-            setattr(sys.modules[parent], own, module)
+    for package, names in as_they_were:
+        vars(package).update(names)
 
 
 def test_files_that_are_too_old_are_deleted_if_that_is_declared_but_for_the_newest(shop: Shop) -> None:
