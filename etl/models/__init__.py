@@ -1,7 +1,7 @@
 """The project's SQL as data: models and audits, their dependencies from DuckDB's own parser, their order."""
 
 from etl.contract.audit import Audit
-from etl.models.asked import ABSENT, Columns, Header
+from etl.models.asked import ABSENT, ALWAYS, Columns, Header
 from etl.models.code import Code, read_code
 from etl.models.context import Context, Promised
 from etl.models.header import place_of
@@ -16,6 +16,7 @@ from etl.models.variables import with_values
 
 __all__ = [
     "ABSENT",
+    "ALWAYS",
     "CLOCKS",
     "DELIVERED",
     "HISTORY",

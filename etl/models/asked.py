@@ -10,6 +10,9 @@ ABSENT = "absent"
 #: What `known:` says if a value is known when the delivery of its partition's date is.
 DELIVERY = "delivery"
 
+#: What `known:` says if rows are known from the start, and only some of their columns later.
+ALWAYS = "always"
+
 #: Names and types, in order.
 Columns = tuple[tuple[str, str], ...]
 
@@ -45,12 +48,14 @@ class Header:
     unit: tuple[tuple[str, str], ...] = ()
     # The descriptions of columns, as (column, text).
     column: tuple[tuple[str, str], ...] = ()
-    # Of a feature: the columns that name what it is about, when a value is of, how long it may be used, and the
-    # column that tells since when it was known, if that is later; or DELIVERY.
+    # Of a feature: the columns that name what it is about, when a value is of, how long it may be used. The column
+    # that tells since when a row was known, if that is later than its event, or DELIVERY, any model may have.
     entity: tuple[str, ...] = ()
     event_time: str = ""
     ttl: str = ""
     known: str = ""
+    # Of another model: its columns that are known later than its rows, as (column, time); see `known`.
+    known_columns: tuple[tuple[str, str], ...] = ()
     # Of a feature set: the features that its rows get, and the expression of the moment of each row.
     features: tuple[str, ...] = ()
     at: str = ""

@@ -10,7 +10,7 @@ from etl.contract.audit import BATCH_DATE, COUNT_COLUMNS, PROFILE_COLUMNS, PROFI
 from etl.contract.audit_types import type_problems
 from etl.engine.quoting import identifier, qualified
 from etl.errors import ModelError, sentence, unknown
-from etl.models.asked import ABSENT, DELIVERY, Columns
+from etl.models.asked import ABSENT, ALWAYS, DELIVERY, Columns
 from etl.models.kinds import Kind
 from etl.models.model import Given, Model
 from etl.models.query import Query, explained, message_of
@@ -109,11 +109,16 @@ def with_columns(model: Model, lines: Mapping[str, int]) -> Model:
 
     header = replace(header, known=header.partition if header.known == DELIVERY else header.known)
     ones = {key: getattr(header, key) for key in ("partition", "deletes", "valid_from", "event_time", "known")}
-    found: dict[str, Any] = {key: spelled(key, name) for key, name in ones.items() if name not in ("", ABSENT)}
+    found: dict[str, Any] = {
+        key: spelled(key, name) for key, name in ones.items() if name not in ("", ABSENT, ALWAYS)
+    }
     for key in ("key", "order", "versions", "ignores", "entity"):
         found[key] = tuple(spelled(key, name) for name in getattr(header, key))
     for key in ("unit", "column"):
         found[key] = tuple((spelled(key, name), text) for name, text in getattr(header, key))
+    found["known_columns"] = tuple(
+        (spelled("known", name), spelled("known", time)) for name, time in header.known_columns
+    )
     header = replace(header, **found)
     model = replace(model, header=header)
     types = dict(model.columns)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import ModelError, sentence, unknown
-from etl.models.asked import DELIVERY, Header
+from etl.models.asked import ALWAYS, DELIVERY, Header
 from etl.models.binding import Bound
 from etl.models.header import header_lines, read_header
 from etl.models.misplaced import check_misplaced
@@ -79,11 +79,14 @@ def _full_name(feature: str) -> str:
 
 
 def check_feature(model: Model, lines: Mapping[str, int]) -> None:
-    """Raise ModelError for a feature whose table lacks what its header names, or whose times are none."""
+    """Raise ModelError for a model whose table lacks what its header names, or whose times are none."""
     stored = {name.lower(): type for name, type in model.stored}
-    for key in ("entity", "event_time", "known"):
-        given = getattr(model.header, key)
-        for name in filter(None, [given] if isinstance(given, str) else given):
+    header = model.header
+    times = (header.known, *(time for _, time in header.known_columns))
+    for key, names in (("entity", header.entity), ("event_time", (header.event_time,)), ("known", times)):
+        for name in names:
+            if name in ("", ALWAYS):
+                continue
             if name.lower() not in stored:
                 raise _error(model.file, lines, key, f"{key}: a {model.kind.name} keeps no column {name}")
             if key != "entity" and stored[name.lower()] not in _TIMES:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from etl.contract.audit import Audit, HeaderAudit
 from etl.contract.audit_kinds import AUDIT_KEYS, audits_of
 from etl.errors import ModelError, sentence, unknown
-from etl.models.asked import ABSENT, DELIVERY, Header
+from etl.models.asked import ABSENT, ALWAYS, DELIVERY, Header
 from etl.models.kinds import KINDS, MATERIALIZED, kinds_with
 from etl.models.model import Model
 
@@ -24,7 +24,7 @@ _EXPORTS = ("parquet",)
 _TTL = re.compile(r"[1-9]\d{0,4} (minute|hour|day|week|month|year)s?")
 #: The keys that mean nothing without another one.
 _TOGETHER = {
-    **{"entity": "event_time", "event_time": "entity", "ttl": "entity", "known": "entity"},
+    **{"entity": "event_time", "event_time": "entity", "ttl": "entity"},
     **{"features": "at", "at": "features"},
 }
 #: The keys that may be given again, each time for another column.
@@ -66,6 +66,8 @@ def read_header(file: str, text: str) -> tuple[Header, Mapping[str, int]]:
         names = [name.lower() for name, _ in values[key]]
         if twice := [name for name in names if names.count(name) > 1]:
             raise _error(file, lines[key], f"{key}: {twice[0]} is given twice")
+    if "known" in values:
+        values["known"], values["known_columns"] = values["known"]
     header = Header(**values)
     _check(file, header, lines)
     return header, {key: line.number for key, line in lines.items()}
@@ -190,6 +192,12 @@ def _check(file: str, header: Header, lines: Mapping[str, Line]) -> None:
     for key, other in _TOGETHER.items():
         if key in lines and other not in lines:
             raise _error(file, lines[key], f"{key}: it needs a line `-- {other}: ...`")
+    if header.known == ALWAYS and not header.known_columns:
+        what = "known: always needs columns that are known later, such as known: always, delay = arrived_at"
+        raise _error(file, lines["known"], what)
+    if header.entity and header.known_columns:
+        what = "known: a feature has one time at which it is known. Name its column alone"
+        raise _error(file, lines["known"], what)
     if header.known == DELIVERY and not header.partition:
         raise _error(file, lines["known"], "known: delivery needs a line `-- partition: ...`")
     if header.versions and header.ignores:
@@ -223,6 +231,15 @@ def _name(value: str) -> str:
     if "," in value:
         raise ValueError("is more than one name")
     return value
+
+
+def _known(value: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return the time at which a row is known, and those of its columns that are known later."""
+    (row, *more), *parts = [[side.strip() for side in part.split("=")] for part in value.split(",")]
+    names = [part[0].lower() for part in parts]
+    if not row or more or not all(len(part) == 2 and all(part) for part in parts) or len({*names}) < len(names):
+        raise ValueError("is not the time of a row, with others behind it such as delay = arrived_at")
+    return row, tuple((column, time) for column, time in parts)
 
 
 def _days(value: str) -> int:
@@ -286,7 +303,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "entity": _names,
     "event_time": _name,
     "ttl": _ttl,
-    "known": _name,
+    "known": _known,
     "features": _names,
     "at": str,
     "export": _one_of(*_EXPORTS),

@@ -222,7 +222,7 @@ def _model(name: str, query: Query, bound: Bound, dated: dict[str, str], known: 
         macros=query.macros,
         description=description_of(query.text),
     )
-    named = (header.partition, header.key, header.unit, header.column, header.entity)
+    named = (header.partition, header.key, header.unit, header.column, header.entity, header.known)
     if any(named) or not kind.is_plain:
         model = with_columns(replace(model, columns=bound.columns(name)), lines)
         check_feature(model, lines)

@@ -163,7 +163,10 @@ class Plan:
             f"the source {name}": "".join(lake.definition(source.at(v.since), timezone) for v in source.variants)
             for name, source in self.catalog.sources.items()
         }
-        models = {model.file: self.definitions[name] for name, model in self.models.models.items()}
+        models: dict[str, str] = {}
+        for name, model in self.models.models.items():
+            # a feature's file makes the view of its newest values too
+            models[model.file] = f"{models.get(model.file, '')} {self.definitions[name]}".strip()
         checks = {f"the contract of {n}" if n in self.catalog.tables else n: p for n, p in self.checks.items()}
         return {**sources, **models, **checks}
 

@@ -207,3 +207,51 @@ def test_a_moment_with_a_time_zone_is_compared_with_such_times_only(tmp_path: Pa
     said = refusal(tmp_path, at="TIMESTAMP WITH TIME ZONE")
 
     assert "at: the moment is TIMESTAMP WITH TIME ZONE, but at_time of features.last is TIMESTAMP." in said
+
+
+@pytest.mark.parametrize(
+    ("line", "row", "columns"),
+    [
+        ("known: at_time", "at_time", ()),
+        ("known: Delivery_Date", "delivery_date", ()),
+        ("known: always, delay = at_time", "always", (("delay", "at_time"),)),
+        (
+            "known: at_time, DELAY = at_time, plane = delivery_date",
+            "at_time",
+            (("delay", "at_time"), ("plane", "delivery_date")),
+        ),
+    ],
+)
+def test_any_model_may_say_since_when_its_rows_and_columns_are_known(
+    tmp_path: Path, line: str, row: str, columns: tuple[tuple[str, str], ...]
+) -> None:
+    (tmp_path / "sql/features").mkdir(parents=True)
+    (tmp_path / "sql/features/base.sql").write_text(f"-- materialized: view\n-- {line}\nfrom raw.seen")
+    header = read(tmp_path).models["features.base"].header
+    assert (header.known, header.known_columns) == (row, columns)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("known: always", "2: known: always needs columns that are known later, such as known: always, delay = "),
+        ("known: delay = at_time", "2: known: delay = at_time is not the time of a row, with others behind it"),
+        ("known: at_time, delay", "2: known: at_time, delay is not the time of a row"),
+        ("known: at_time, delay = at_time, delay = at_time", "is not the time of a row"),
+        ("known: at_time, dely = at_time", "2: known: the SELECT has no column dely. Did you mean delay?"),
+        ("known: delay", "2: known: delay is BIGINT, not a date or timestamp. Cast it."),
+        ("known: always, delay = plane", "2: known: plane is VARCHAR, not a date or timestamp. Cast it."),
+        ("known: delivery", "2: known: delivery needs a line `-- partition: ...`"),
+    ],
+)
+def test_a_known_that_is_not_a_time_is_refused(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "sql/features").mkdir(parents=True)
+    (tmp_path / "sql/features/base.sql").write_text(f"-- materialized: view\n-- {line}\nfrom raw.seen")
+    assert said in refusal(tmp_path)
+
+
+def test_a_feature_has_one_time_at_which_it_is_known(tmp_path: Path) -> None:
+    feature = FEATURE.replace("select", "-- known: at_time, delay = at_time\nselect")
+    assert "3: known: a feature has one time at which it is known. Name its column alone." in refusal(
+        tmp_path, feature=feature
+    )

@@ -45,6 +45,7 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "check": [[]],
     "audit": [["--published"]],
     "check-late": [[]],
+    "check-leaks": [[]],
     "clear": [[name, "--yes"] for name in ("customers", "sales", "linked", "../raw/other", "..")],
     "completion": [["bash"]],
     "debug": [["last"], ["data/raw/other"]],

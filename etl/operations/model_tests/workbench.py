@@ -21,7 +21,7 @@ from etl.operations.model_tests.scene import Definitions, Scene, known_model, se
 from etl.plan.stale import definitions_of
 from etl.project import Project
 from etl.stages.warehouse import Build, build_models, define_own
-from etl.stages.warehouse.build import transaction
+from etl.stages.warehouse.build import empty, transaction
 
 if TYPE_CHECKING:
     import duckdb
@@ -130,30 +130,10 @@ class Workbench:
         try:
             yield con
         finally:
-            _clear(con)
+            empty(con)
 
 
 def _define(con: duckdb.DuckDBPyConnection, table: Given) -> None:
     con.execute(f"create schema if not exists {identifier(table.name.split('.')[0])}")
     columns = ", ".join(f"{identifier(name)} {type}" for name, type in table.columns)
     con.execute(f"create table {qualified(table.name)} ({columns})")
-
-
-def _clear(con: duckdb.DuckDBPyConnection) -> None:
-    with transaction(con):
-        _drop_all(con)
-
-
-def _drop_all(con: duckdb.DuckDBPyConnection) -> None:
-    query = (
-        "select schema_name from duckdb_schemas() where database_name = current_database() "
-        "and not internal and schema_name not in ('etl', 'main')"
-    )
-    for (schema,) in con.execute(query).fetchall():
-        con.execute(f"drop schema {identifier(schema)} cascade")
-    query = (
-        "select table_name from duckdb_tables() where database_name = current_database() and schema_name = 'etl' "
-        "and estimated_size > 0"
-    )
-    for (name,) in con.execute(query).fetchall():
-        con.execute(f"delete from etl.{identifier(name)}")

@@ -218,6 +218,23 @@ def set_comments(con: duckdb.DuckDBPyConnection, wanted: Mapping[str, Mapping[st
         con.execute("; ".join(changes))
 
 
+def empty(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop every schema of an open database but the schema etl, of which the tables lose their rows."""
+    with transaction(con):
+        query = (
+            "select schema_name from duckdb_schemas() where database_name = current_database() "
+            "and not internal and schema_name not in ('etl', 'main')"
+        )
+        for (schema,) in con.execute(query).fetchall():
+            con.execute(f"drop schema {identifier(schema)} cascade")
+        query = (
+            "select table_name from duckdb_tables() where database_name = current_database() "
+            "and schema_name = 'etl' and estimated_size > 0"
+        )
+        for (name,) in con.execute(query).fetchall():
+            con.execute(f"delete from etl.{identifier(name)}")
+
+
 def contents(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Return the fingerprint of every table and view that build.duckdb holds, by its own word."""
     raw = "select 'raw.' || source, content from etl._tables"

@@ -1,0 +1,5 @@
+"""The leak check: what comes later must not change what a feature said before."""
+
+from etl.operations.leaks.check import Judged, check_leaks, leaks_of
+
+__all__ = ["Judged", "check_leaks", "leaks_of"]
