@@ -504,3 +504,14 @@ def test_definitions_that_another_version_cached_are_read_anew(tmp_path):
         con.execute("""update cache set value = '{"sources": [{}], "tables": []}'""")
 
     assert tiny.plan(project).catalog.sources.keys() == before.catalog.sources.keys()
+
+
+def test_the_code_of_a_feature_is_its_own_and_that_of_its_newest_values(tmp_path: Path) -> None:
+    feature = (
+        "-- entity: item\n-- event_time: at_time\nselect item, delivery_date as at_time, {} as v from raw.sales"
+    )
+    project = tiny.project(tmp_path, sql={"features/sold.sql": feature.format("max(id)") + " group by all"})
+    before = tiny.plan(project).code["sql/features/sold.sql"]
+    (project.sql / "features/sold.sql").write_text(feature.format("min(id)") + " group by all")
+    after = tiny.plan(project).code["sql/features/sold.sql"]
+    assert len(before.split()) == len({*before.split(), *after.split()}) - 1 == 2
