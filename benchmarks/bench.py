@@ -45,6 +45,7 @@ BENCHMARKS = {
     "size": ("size", "rejects=1000000 models=500", "rejects=10000 models=50"),
     "publish": ("publish", "--rounds 3", "--gigabytes 0.2 --rounds 1"),
     "environments": ("environments", "", ""),
+    "features": ("features", "--rounds 3", "--rounds 1 --until 2013-03-31 --no-peers"),
     "readers": ("readers", "--publishes 20", "--publishes 10"),
     "xml_records": ("xml_records", "", ""),
     "extract-60m": ("extract", "--scale 10 --parts clean --rounds 1", ""),
@@ -52,7 +53,7 @@ BENCHMARKS = {
 #: Run only when they are asked for.
 DEAR = ("extract-60m",)
 #: Those that keep environments of other tools in a folder.
-WORKING = ("flights", "extract", "models")
+WORKING = ("flights", "extract", "models", "features")
 
 
 def main() -> None:

@@ -63,6 +63,11 @@ SCRIPT, DBT, COPY, PLAIN = "hand-written script", "dbt-duckdb", "DuckDB COPY", "
 REJECTS, STORED, FEWER = "1,000,000 rejects", "10,000 partitions stored", "1,000 partitions stored"
 
 GOALS = (
+    Goal("20,000 labels", 0.5),
+    Goal("20,000 labels", 1 / 10, "feast", said="1/10"),
+    Goal("327,346 labels", 3),
+    Goal("327,346 labels", 500, of=MEMORY),
+    Goal("leak check", 3, "one build"),
     Goal("lineitem, clean", 1.1, COPY),
     Goal("lineitem, clean", 350, of=MEMORY),
     Goal("lineitem, 0.1 % dirty", 1.7, COPY),
