@@ -70,6 +70,13 @@ create table if not exists untold (run_id text primary key);
 create table if not exists fetch_log (
     source text, day text, run_id text, looked_at text, seconds real, outcome text, files text, rows integer,
     bytes integer, cursor text, message text, file text, primary key (source, day));
+create table if not exists experiments (
+    experiment_id text primary key, run_id text, model text, origin text, started_at text, cut_off text,
+    commit_id text, params text, metrics text, seed integer, libraries text, rows integer, seconds real,
+    cpu_seconds real, fingerprint text, model_version text, verdict text);
+create table if not exists curves (
+    experiment_id text, step integer, name text, value real,
+    primary key (experiment_id, name, step)) without rowid;
 """
 
 #: What the cache keeps of a run that has left nothing to do, as long as no receipt changes.
