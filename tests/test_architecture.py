@@ -32,7 +32,7 @@ FLOORS = [
     "cli",
 ]
 #: The stages from the ground up; each imports those below it.
-STAGES = ["fetched", "raw", "lake", "warehouse", "audited", "published"]
+STAGES = ["fetched", "raw", "lake", "warehouse", "trained", "audited", "published"]
 #: The libraries that a room may import, beside the standard one.
 LIBRARIES = {
     "errors": set(),
@@ -58,7 +58,7 @@ LIBRARIES = {
     "plan": {"duckdb"},
     "reports": {"duckdb", "apprise", "prometheus_client", "openlineage", "opentelemetry"},
     "run": {"duckdb", "rich"},
-    "operations": {"duckdb", "pyarrow", "cronsim", "xlsxwriter", "tornado"},
+    "operations": {"duckdb", "pyarrow", "cronsim", "xlsxwriter", "tornado", "optuna"},
     "tasks": {"luigi"},
     "cli": {"click", "rich", "duckdb"},
 }

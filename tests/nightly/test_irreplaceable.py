@@ -46,6 +46,7 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "audit": [["--published"]],
     "check-late": [[]],
     "check-leaks": [[]],
+    "tune": [["none"]],
     "clear": [[name, "--yes"] for name in ("customers", "sales", "linked", "../raw/other", "..")],
     "completion": [["bash"]],
     "debug": [["last"], ["data/raw/other"]],

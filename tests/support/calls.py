@@ -72,6 +72,7 @@ CALLS = {
     "check": [[], ["--json"]],
     "audit": [["--published"], []],
     "check-late": [[], ["--json"]],
+    "tune": [[WORD], [WORD, "--show"]],
     "check-leaks": [[], [WORD], ["--at", WORD]],
     "notify": [[], ["--json"], ["--test"]],
     "schedule install": [["--at", WORD, "--into", "units"], ["--days", WORD, "--into", "units"]],

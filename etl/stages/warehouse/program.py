@@ -70,7 +70,7 @@ def _filled(
     """
     model = build.model
     try:
-        with _explained(model, code), _modules(code) as module:
+        with _explained(model, code), run_modules(code) as module:
             inputs = {read: beside.sql(f"from {qualified(read)}") for read in model.reads}
             variables = {name: build.variables[name] for name in getattr(module, "VARIABLES", ())}
             result = module.model(_Declared("READS", inputs), Context(_Declared("VARIABLES", variables)))
@@ -183,7 +183,7 @@ def _place(model: Model, code: Code, error: BaseException) -> str:
 
 
 @contextmanager
-def _modules(code: Code) -> Iterator[Any]:
+def run_modules(code: Code) -> Iterator[Any]:
     """Run the modules of a model, from the texts that were planned; lend the model's own, and forget them.
 
     Import would write compiled files beside the models, and take one of the same second for the file as it is.

@@ -1,0 +1,1 @@
+"""What people do with models that learn, beside the nights."""

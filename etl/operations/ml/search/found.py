@@ -1,0 +1,128 @@
+"""What a search has found: how much is noise, what is as good as the best, and what the cheap look was worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from etl.operations.ml.search.space import text_of
+from etl.operations.ml.search.trials import Params, Tried, best_of, rank_correlation
+
+#: Below so much the order of a cheap look says little of the order of full trainings.
+_WORTHLESS = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What the trials of a search show.
+
+    `noise` is how far full trainings of the best lie apart that differ in their seed alone; None if that was not
+    tried. `equal` are those within it, `chosen` is the one that is proposed: the simplest of these, or the best.
+    `pareto` are those that none beats in both score and complexity.
+    """
+
+    trials: Sequence[Tried]
+    current: Tried | None
+    best: Tried | None
+    chosen: Tried | None
+    noise: float | None
+    equal: Sequence[Tried]
+    pareto: Sequence[Tried]
+    #: The rank correlation of cheap trials and full ones of the same parameters, and how many there are of both.
+    proxy: float | None
+    compared: int
+
+    @property
+    def is_better(self) -> bool:
+        """Whether what is chosen is better than the parameters of today by more than noise."""
+        if self.chosen is None or self.current is None or self.chosen is self.current:
+            return False
+        return _score(self.current) - _score(self.chosen) > (self.noise or 0.0)
+
+    def sentences(self) -> Iterator[str]:
+        """Yield what is to be known before something is adopted."""
+        if self.best is None:
+            yield "No trial came to its end, so nothing is proposed."
+            return
+        others = [one for one in self.equal if one is not self.best]
+        full = len({text_of(dict(one.params)) for one in self.trials if one.is_full and one.role != "noise"})
+        if self.noise is not None and others:
+            which = "None is" if len(self.equal) == full else f"{len(others)} of {full} are"
+            better = "better than another" if len(self.equal) == full else "as good as the best"
+            simplest = "; the simplest of them is chosen" if self.chosen is not self.best else ""
+            yield f"{which} {better}: other seeds alone make a difference of {self.noise:.4g}{simplest}."
+        if self.compared:
+            worth = ""
+            if self.proxy is not None and self.proxy < _WORTHLESS:
+                worth = ": the cheap trials say little of the full ones"
+            shown = "cannot be told" if self.proxy is None else f"is {self.proxy:+.2f}"
+            yield f"The rank correlation of cheap and full trials {shown}, over {self.compared} of both{worth}."
+        if not self.is_better:
+            yield "The parameters of today are as good, so nothing is proposed."
+
+
+def judge(trials: Sequence[Tried], current: Params | None = None) -> Found:
+    """Return what the trials of one search show; `current` are the parameters of today, if the space has them."""
+    mine = [one for one in trials if one.role != "noise"]
+    best = best_of(mine)
+    noise = _noise(trials, best)
+    full = _once(one for one in mine if one.is_full)
+    equal = [one for one in full if best and _score(one) - _score(best) <= (noise or 0.0)]
+    chosen = min(equal, key=lambda one: (one.complexity or 0.0, _score(one)), default=best)
+    today = None if current is None else text_of(dict(current))
+    pairs = list(_pairs(mine))
+    return Found(
+        trials=trials,
+        current=next((one for one in full if text_of(dict(one.params)) == today), None),
+        best=best,
+        chosen=chosen,
+        noise=noise,
+        equal=equal,
+        pareto=_pareto(full),
+        proxy=rank_correlation(*map(list, zip(*pairs, strict=True))) if pairs else None,
+        compared=len(pairs),
+    )
+
+
+def _noise(trials: Iterable[Tried], best: Tried | None) -> float | None:
+    """Return how far apart the scores of the best lie, by seeds alone."""
+    if best is None:
+        return None
+    key = text_of(dict(best.params))
+    same = {one.seed: _score(one) for one in trials if one.is_full and text_of(dict(one.params)) == key}
+    return max(same.values()) - min(same.values()) if len(same) > 1 else None
+
+
+def _pairs(trials: Sequence[Tried]) -> Iterator[tuple[float, float]]:
+    """Yield two scores of parameters tried cheaply and in full: of the cheapest trial, and of the full one."""
+    full = {text_of(dict(one.params)): _score(one) for one in trials if one.is_full}
+    cheap: dict[str, Tried] = {}
+    for one in trials:
+        key = text_of(dict(one.params))
+        if one.share < 1 and one.score is not None and (key not in cheap or one.share < cheap[key].share):
+            cheap[key] = one
+    for key, one in cheap.items():
+        if key in full:
+            yield _score(one), full[key]
+
+
+def _pareto(full: Sequence[Tried]) -> list[Tried]:
+    """Return the trials that none beats in both, the best score first; none if nothing tells of complexity."""
+    found: list[Tried] = []
+    for one in sorted(full, key=lambda one: (_score(one), one.complexity or 0.0)):
+        if one.complexity is not None and (not found or one.complexity < (found[-1].complexity or 0.0)):
+            found.append(one)
+    return found
+
+
+def _once(trials: Iterable[Tried]) -> list[Tried]:
+    """Return trials, of several with the same parameters the first."""
+    found: dict[str, Tried] = {}
+    for one in trials:
+        found.setdefault(text_of(dict(one.params)), one)
+    return list(found.values())
+
+
+def _score(one: Tried) -> float:
+    assert one.score is not None
+    return one.score
