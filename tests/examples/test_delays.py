@@ -7,10 +7,13 @@ from shutil import copytree, ignore_patterns
 
 import pytest
 
+from etl import engine
 from etl.ledger import Ledger
+from etl.models.trained import read_learned
 from etl.operations import sample_flights
 from etl.operations.leaks import check_leaks
 from etl.project import Project, load_project
+from etl.stages.trained import Rows, Trainer
 from tests.support import tiny
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "delays"
@@ -87,3 +90,18 @@ def test_no_flight_is_lost_and_none_comes_twice(project: Project) -> None:
     ((landed,),) = tiny.published(project, "select count(arr_delay) from raw.flights")
     assert rows == flights == landed
     assert 0 < routes < rows and winds > 0.99 * rows
+
+
+def test_the_model_learns_the_same_twice_from_what_was_known(project: Project) -> None:
+    pytest.importorskip("lightgbm")
+    learned = read_learned(project.root)["delay"]
+    curve: list[float] = []
+    with engine.reading(project, project.warehouse) as con, Trainer.of(learned) as trainer:
+        rows = Rows(con, learned).before(UNTIL)
+        one, other = (
+            trainer.module.train(rows, learned.params, lambda step, name, value: curve.append(value))
+            for _ in range(2)
+        )
+        told = trainer.module.predict(one, rows.drop(columns=[learned.label]))
+    assert one.model_to_string() == other.model_to_string()
+    assert curve[0] > min(curve) and len(told) == len(rows) and 0 <= min(told) <= max(told) <= 1

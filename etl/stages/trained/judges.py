@@ -30,20 +30,35 @@ def judged(gate: str, labels: Any, predictions: Any) -> float:
     return float(_JUDGES[gate](truth, said))
 
 
+def losses(gate: str, labels: Any, predictions: Any) -> Numbers | None:
+    """Return the loss of each row, of which the score is made; None for a judge that looks at all rows at once."""
+    import numpy as np
+
+    truth, said = np.asarray(labels, dtype="float64"), np.asarray(predictions, dtype="float64")
+    return _LOSSES[gate](truth, said) if gate in _LOSSES else None
+
+
 def is_negative(gate: str) -> bool:
     """Return whether more is better, so that the score is its negative."""
     return gate == "auc"
 
 
-def _log_loss(truth: Numbers, said: Numbers) -> float:
+def _log_losses(truth: Numbers, said: Numbers) -> Numbers:
     import numpy as np
 
     certain = np.clip(said, _LEAST, 1 - _LEAST)
-    return float(-np.mean(truth * np.log(certain) + (1 - truth) * np.log(1 - certain)))
+    found: Numbers = -(truth * np.log(certain) + (1 - truth) * np.log(1 - certain))
+    return found
 
 
-def _brier(truth: Numbers, said: Numbers) -> float:
-    return float(((truth - said) ** 2).mean())
+def _squares(truth: Numbers, said: Numbers) -> Numbers:
+    found: Numbers = (truth - said) ** 2
+    return found
+
+
+def _distances(truth: Numbers, said: Numbers) -> Numbers:
+    found: Numbers = abs(truth - said)
+    return found
 
 
 def _auc(truth: Numbers, said: Numbers) -> float:
@@ -59,18 +74,16 @@ def _auc(truth: Numbers, said: Numbers) -> float:
     return -float((ranks[truth == 1].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
-def _rmse(truth: Numbers, said: Numbers) -> float:
-    return float(_brier(truth, said) ** 0.5)
-
-
-def _mae(truth: Numbers, said: Numbers) -> float:
-    return float(abs(truth - said).mean())
-
-
+_LOSSES: Mapping[str, Callable[[Numbers, Numbers], Numbers]] = {
+    "log_loss": _log_losses,
+    "brier": _squares,
+    "rmse": _squares,
+    "mae": _distances,
+}
 _JUDGES: Mapping[str, Callable[[Numbers, Numbers], float]] = {
-    "log_loss": _log_loss,
-    "brier": _brier,
+    "log_loss": lambda truth, said: float(_log_losses(truth, said).mean()),
+    "brier": lambda truth, said: float(_squares(truth, said).mean()),
     "auc": _auc,
-    "rmse": _rmse,
-    "mae": _mae,
+    "rmse": lambda truth, said: float(_squares(truth, said).mean() ** 0.5),
+    "mae": lambda truth, said: float(_distances(truth, said).mean()),
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import ConfigError, StepError, sentence
 from etl.models.trained import Learned
-from etl.stages.trained.judges import judged
+from etl.stages.trained.judges import judged, losses
 from etl.stages.warehouse.program import run_modules
 
 if TYPE_CHECKING:
@@ -47,6 +47,15 @@ def windows(learned: Learned, newest: date) -> Window:
     return Window(end - held_out, end)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A score, of which less is better; the rows of the training; by day that judged, its losses and rows."""
+
+    score: float
+    rows: int
+    days: tuple[tuple[float, int], ...] = ()
+
+
 @dataclass(frozen=True)
 class Rows:
     """The rows of a model's table in an open database."""
@@ -78,6 +87,15 @@ class Rows:
     def between(self, first: date, end: date) -> Any:
         """Return the rows from a day on up to another one, which is left out."""
         return self._frame(f"{self._day} >= {literal(first)} and {self._day} < {literal(end)}")
+
+    def days_between(self, first: date, end: date) -> Any:
+        """Return for each row of between() the day that it is of, as a number."""
+        order = ", ".join(map(identifier, self.learned.key))
+        query = (
+            f"select {self._day} - date '1970-01-01' as day from {self._table} where {self._labelled} "
+            f"and {self._day} >= {literal(first)} and {self._day} < {literal(end)} order by {order}"
+        )
+        return self.con.execute(query).fetchnumpy()["day"]
 
     def _frame(self, where: str) -> Any:
         if (where,) not in self._frames:
@@ -140,8 +158,8 @@ class Trainer:
         *,
         share: float = 1.0,
         seed: int = 0,
-    ) -> tuple[float, int]:
-        """Train with some parameters on the rows before the window; return the score by those in it, and the rows.
+    ) -> Scored:
+        """Train with some parameters on the rows before the window; return the score by those in it.
 
         Raises StepError naming file and line if the model's code fails, and what report() does.
         """
@@ -157,7 +175,12 @@ class Trainer:
             self.module.SEED = seed
             model = self.module.train(seen, {**self.learned.params, **params}, report)
             predictions = self.module.predict(model, judging.drop(columns=[self.learned.label]))
-            return judged(self.learned.gate, judging[self.learned.label], predictions), len(seen)
+            truth = judging[self.learned.label]
+            score = judged(self.learned.gate, truth, predictions)
+            days = _by_day(
+                rows.days_between(window.until, window.end), losses(self.learned.gate, truth, predictions)
+            )
+            return Scored(score=score, rows=len(seen), days=days)
 
     def complexity(self, params: Mapping[str, Any]) -> float | None:
         """Return how complex the model of some parameters is, if the project says so."""
@@ -165,6 +188,17 @@ class Trainer:
             return None
         with _explained(self.learned):
             return float(self.module.complexity({**self.learned.params, **params}))
+
+
+def _by_day(days: Any, lost: Any) -> tuple[tuple[float, int], ...]:
+    """Return the sum of losses of each day and its rows, in order; nothing if rows have no loss of their own."""
+    import numpy as np
+
+    if lost is None:
+        return ()
+    _, place = np.unique(days, return_inverse=True)
+    sums, rows = np.bincount(place, weights=lost), np.bincount(place)
+    return tuple((float(one), int(many)) for one, many in zip(sums, rows, strict=True))
 
 
 @contextmanager

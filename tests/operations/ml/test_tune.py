@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl.errors import ConfigError, ModelError, PublishError, StepError
 from etl.ledger import Ledger
 from etl.ledger.experiments import TUNE, curves_of, of_model
 from etl.operations.ml.proposal import proposal
+from etl.operations.ml.search.found import beats
+from etl.operations.ml.search.trials import Tried
 from etl.operations.ml.tune import Asked, tune
 from etl.project import Project
 from tests.support import tiny
@@ -178,8 +182,8 @@ def test_where_no_topology_is_better_than_another_it_says_so_and_takes_the_simpl
     _, found = tuned(project, trials=9)
     assert found.chosen and found.chosen.params == {"layers": (4,)} and found.chosen.complexity == 4
     said = [*found.sentences()]
-    assert said[0].startswith("None is better than another: other seeds alone make a difference of ")
-    assert said[0].endswith("; the simplest of them is chosen.")
+    made = "other seeds and other days make as much of a difference"
+    assert said[0] == f"None is better than another: {made}; the simplest of them is chosen."
     assert not found.is_better
 
 
@@ -258,3 +262,23 @@ def test_a_model_that_is_not_there_is_named_with_the_one_that_was_meant(project:
     write_model(other, MODEL)
     with pytest.raises(PublishError, match="Nothing is published yet"):
         tuned(other)
+
+
+@given(
+    days=st.lists(st.tuples(st.floats(-1, 1), st.integers(1, 50)), min_size=5, max_size=40),
+    gain=st.floats(0.001, 1),
+)
+def test_what_is_better_on_every_day_is_better_and_what_is_so_on_some_is_not(
+    days: list[tuple[float, int]], gain: float
+) -> None:
+    def trial(losses: list[tuple[float, int]]) -> Tried:
+        rows = sum(many for _, many in losses)
+        return Tried(params={}, score=sum(lost for lost, _ in losses) / rows, days=tuple(losses))
+
+    worse = trial(days)
+    better = trial([(lost - gain * many, many) for lost, many in days])
+    assert beats(better, worse, 0.0) and not beats(worse, better, 0.0)
+    assert not beats(better, worse, 2 * gain)
+    # all of it is of one day
+    lucky = trial([(days[0][0] - gain, days[0][1]), *days[1:]])
+    assert not beats(lucky, worse, 0.0)

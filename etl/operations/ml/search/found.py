@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from etl.operations.ml.search.space import text_of
 from etl.operations.ml.search.trials import Params, Tried, best_of, rank_correlation
 
+#: So many times the days that judge are drawn anew, of which the last part is left out at each end.
+_DRAWS, _TAIL = 1_000, 0.025
 #: Below so much the order of a cheap look says little of the order of full trainings.
 _WORTHLESS = 0.3
 
@@ -17,7 +20,8 @@ class Found:
     """What the trials of a search show.
 
     `noise` is how far full trainings of the best lie apart that differ in their seed alone; None if that was not
-    tried. `equal` are those within it, `chosen` is the one that is proposed: the simplest of these, or the best.
+    tried. `equal` are those that the best does not beat clearly: by more than that, and not on some days only.
+    `chosen` is the one that is proposed: the simplest of these, or the best.
     `pareto` are those that none beats in both score and complexity.
     """
 
@@ -34,23 +38,26 @@ class Found:
 
     @property
     def is_better(self) -> bool:
-        """Whether what is chosen is better than the parameters of today by more than noise."""
+        """Whether what is chosen beats the parameters of today clearly."""
         if self.chosen is None or self.current is None or self.chosen is self.current:
             return False
-        return _score(self.current) - _score(self.chosen) > (self.noise or 0.0)
+        return beats(self.chosen, self.current, self.noise or 0.0)
 
     def sentences(self) -> Iterator[str]:
         """Yield what is to be known before something is adopted."""
         if self.best is None:
             yield "No trial came to its end, so nothing is proposed."
             return
-        others = [one for one in self.equal if one is not self.best]
-        full = len({text_of(dict(one.params)) for one in self.trials if one.is_full and one.role != "noise"})
-        if self.noise is not None and others:
-            which = "None is" if len(self.equal) == full else f"{len(others)} of {full} are"
-            better = "better than another" if len(self.equal) == full else "as good as the best"
+        others = len(self.equal) - 1
+        if others > 0:
+            full = len({text_of(dict(one.params)) for one in self.trials if one.is_full and one.role != "noise"})
+            which = (
+                "None is better than another"
+                if others + 1 == full
+                else f"{others} of {full} are as good as the best"
+            )
             simplest = "; the simplest of them is chosen" if self.chosen is not self.best else ""
-            yield f"{which} {better}: other seeds alone make a difference of {self.noise:.4g}{simplest}."
+            yield f"{which}: other seeds and other days make as much of a difference{simplest}."
         if self.compared:
             worth = ""
             if self.proxy is not None and self.proxy < _WORTHLESS:
@@ -67,7 +74,7 @@ def judge(trials: Sequence[Tried], current: Params | None = None) -> Found:
     best = best_of(mine)
     noise = _noise(trials, best)
     full = _once(one for one in mine if one.is_full)
-    equal = [one for one in full if best and _score(one) - _score(best) <= (noise or 0.0)]
+    equal = [one for one in full if best and (one is best or not beats(best, one, noise or 0.0))]
     chosen = min(equal, key=lambda one: (one.complexity or 0.0, _score(one)), default=best)
     today = None if current is None else text_of(dict(current))
     pairs = list(_pairs(mine))
@@ -82,6 +89,23 @@ def judge(trials: Sequence[Tried], current: Params | None = None) -> Found:
         proxy=rank_correlation(*map(list, zip(*pairs, strict=True))) if pairs else None,
         compared=len(pairs),
     )
+
+
+def beats(one: Tried, other: Tried, noise: float) -> bool:
+    """Return whether one trial is clearly better: by more than the noise, and whichever of its days are drawn.
+
+    Rows of a day go together, so that whole days are drawn: the least gain of nearly all draws is above 0.
+    """
+    if _score(other) - _score(one) <= noise:
+        return False
+    if not one.days or len(one.days) != len(other.days):
+        return True
+    pairs = [(b[0] - a[0], a[1]) for a, b in zip(one.days, other.days, strict=True)]
+    source, gains = random.Random(len(pairs)), []
+    for _ in range(_DRAWS):
+        drawn = source.choices(pairs, k=len(pairs))
+        gains.append(sum(gain for gain, _ in drawn) / sum(rows for _, rows in drawn))
+    return sorted(gains)[int(_DRAWS * _TAIL)] > 0
 
 
 def _noise(trials: Iterable[Tried], best: Tried | None) -> float | None:

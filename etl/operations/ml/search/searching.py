@@ -23,6 +23,8 @@ RUNGS, _KEPT, _LEAST_KEPT = (1 / 9, 1 / 3, 1.0), 1 / 3, 3
 _CHECKED, _SEEDS = 4, 3
 #: The part of the rows in a trial of low fidelity.
 SHARE = 0.25
+#: What the metrics of an experiment keep of a trial.
+_KEPT_FIELDS = ("score", "share", "rung", "complexity", "role", "why")
 
 
 @dataclass(kw_only=True)
@@ -136,8 +138,9 @@ class Search:
         )
         tried: dict[str, Any] = {"params": dict(params), "share": share, "rung": rung, "role": role, "seed": seed}
         try:
-            score, rows = self.trainer.score(self.rows, self.window, params, heard, share=share, seed=seed)
-            tried |= {"score": score, "rows": rows, "complexity": self.trainer.complexity(params)}
+            found = self.trainer.score(self.rows, self.window, params, heard, share=share, seed=seed)
+            tried |= {"score": found.score, "rows": found.rows, "days": found.days}
+            tried |= {"complexity": self.trainer.complexity(params)}
         except Pruned as pruned:
             is_enough = heard.is_enough
             tried |= {"score": heard.best, "state": TRIED if is_enough else PRUNED, "why": str(pruned)}
@@ -155,7 +158,8 @@ class Search:
     def _keep(self, one: Tried, heard: _Heard, begun: str, cpu: float) -> None:
         metrics = {
             self.learned.gate: shown(one.score, self.learned.gate),
-            **{name: getattr(one, name) for name in ("score", "share", "rung", "complexity", "role", "why")},
+            **{name: getattr(one, name) for name in _KEPT_FIELDS},
+            "days": one.days,
             "curve": heard.name,
         }
         experiment = Experiment(
@@ -190,7 +194,8 @@ class Search:
                 seed=one.seed or 0,
                 seconds=one.seconds or 0.0,
                 rows=one.rows or 0,
-                **{name: metrics[name] for name in ("score", "share", "rung", "complexity", "role", "why")},
+                days=tuple((lost, many) for lost, many in metrics.get("days", ())),
+                **{name: metrics[name] for name in _KEPT_FIELDS},
             )
 
 

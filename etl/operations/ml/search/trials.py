@@ -38,6 +38,8 @@ class Tried:
     role: str = "search"
     seconds: float = 0.0
     rows: int = 0
+    #: By day that judged it, the sum of losses and the number of rows; the same days for all trials of a search.
+    days: tuple[tuple[float, int], ...] = ()
     why: str = ""
 
     @property
