@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from etl.tasks.promoted import Promoted
     from etl.tasks.sample import DeliveredSample
+    from etl.tasks.tuned import Tuned
 
 __all__ = [
     "AuditedWarehouse",
@@ -39,11 +40,12 @@ __all__ = [
     "PublishedWarehouse",
     "RawFile",
     "Retried",
+    "Tuned",
     "run_luigi",
 ]
 
 #: The modules that Luigi finds tasks in by their names.
-_MODULES = ("graph", "fetched", "promoted", "sample")
+_MODULES = ("graph", "fetched", "promoted", "sample", "tuned")
 
 
 def register() -> None:

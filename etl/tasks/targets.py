@@ -21,6 +21,8 @@ from etl.project import Project
 
 if TYPE_CHECKING:
     from etl.engine.connections import Relation
+    from etl.models.trained import Learned
+    from etl.operations.ml.search.found import Found
     from etl.stages.published import Contents, Generation
 
 #: Answers whether the receipts of a task match the plan.
@@ -174,6 +176,37 @@ class PublishedTable(Target):
             f"{self.name} is not in the published generation {record.generation}; there are: "
             f"{', '.join(known) or 'none'}. Publish it with `etl run`."
         )
+
+
+class Proposal(Target):
+    """What the trials of a model's parameters have shown so far; it exists when all of them were made."""
+
+    def __init__(self, project: Project, name: str, is_done: Proof) -> None:
+        self._project, self._name, self._is_done = project, name, is_done
+
+    def exists(self) -> bool:
+        """Return whether every trial that was asked for was made."""
+        return self._is_done()
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The parameters that are proposed; those of the model where nothing beats them."""
+        learned, found = self._found
+        return {**learned.params, **(found.chosen.params if found.chosen and found.is_better else {})}
+
+    @property
+    def change(self) -> str:
+        """The change of the model's file that is proposed, as a diff; empty if nothing is."""
+        from etl.operations.ml.proposal import proposal
+
+        return proposal(self._found[0], self.params)
+
+    @property
+    def _found(self) -> tuple[Learned, Found]:
+        from etl.operations.ml.tune import Asked, tune
+
+        ledger = Ledger(self._project.ledger, is_reading=True)
+        return tune(self._project, ledger, self._name, Asked(is_looking=True))
 
 
 class SampleFile(ReadFile):

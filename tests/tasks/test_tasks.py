@@ -25,6 +25,7 @@ NEEDS = {
     "Retried": "--date",
     "DeliveredSample": "--until",
     "Promoted": "--source-env, --target-env",
+    "Tuned": "--name",
 }
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl import engine
-from etl.errors import ConfigError, StepError, unknown
+from etl.errors import ConfigError, PublishError, StepError, unknown
 from etl.ledger import Ledger, fingerprint
 from etl.models.trained import Learned, read_learned
 from etl.operations.ml.search.found import Found, judge
-from etl.operations.ml.search.searching import RUNGS, SHARE, Search
+from etl.operations.ml.search.searching import RUNGS, SHARE, Search, Untried
 from etl.operations.ml.search.space import read_space, text_of
 from etl.project import Project
 from etl.stages import published
@@ -30,6 +30,8 @@ class Asked:
     strategy: str = ""
     #: Whether nothing is tried, and what is known is shown.
     is_looking: bool = False
+    #: Whether Untried is raised where something would be tried.
+    is_asking: bool = False
 
 
 def tune(
@@ -64,9 +66,19 @@ def tune(
             ledger=ledger, learned=learned, space=space, trainer=trainer, rows=rows, window=window, key=key,
             options=options, say=say,
         )  # fmt: skip
-        if not asked.is_looking:
+        search.is_asking = asked.is_asking
+        if asked.is_asking or not asked.is_looking:
             search.run(asked.trials, asked.minutes)
         return learned, judge(search.tried, search.current)
+
+
+def is_tuned(project: Project, ledger: Ledger, name: str, trials: int) -> bool:
+    """Return whether all trials that a tuning makes were made; not if it cannot be tuned on what is published."""
+    try:
+        tune(project, ledger, name, Asked(trials=trials, is_looking=True, is_asking=True))
+    except (Untried, PublishError, StepError):
+        return False
+    return True
 
 
 def _learned(project: Project, name: str) -> Learned:

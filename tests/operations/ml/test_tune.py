@@ -16,6 +16,7 @@ from etl.operations.ml.search.found import beats
 from etl.operations.ml.search.trials import Tried
 from etl.operations.ml.tune import Asked, tune
 from etl.project import Project
+from etl.tasks import Tuned
 from tests.support import tiny
 
 pytest.importorskip("optuna")
@@ -282,3 +283,16 @@ def test_what_is_better_on_every_day_is_better_and_what_is_so_on_some_is_not(
     # all of it is of one day
     lucky = trial([(days[0][0] - gain, days[0][1]), *days[1:]])
     assert not beats(lucky, worse, 0.0)
+
+
+def test_the_task_is_complete_when_all_was_tried(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETL_PROJECT", str(project.root))
+    task = Tuned(name="guess", trials=5)
+    assert not task.complete() and not task.output().exists()
+    assert task.output().params == {"share": 0.9, "other": "kept"} and task.output().change == ""
+    tuned(project, trials=4)
+    assert not task.complete()
+    task.run()
+    assert task.complete() and task.output().exists()
+    assert abs(task.output().params["share"] - 0.3) < 0.2 and "+PARAMS" in task.output().change
+    assert not Tuned(name="guess", trials=6).complete()

@@ -27,6 +27,10 @@ SHARE = 0.25
 _KEPT_FIELDS = ("score", "share", "rung", "complexity", "role", "why")
 
 
+class Untried(Exception):
+    """Raised where a search that only asks would try something."""
+
+
 @dataclass(kw_only=True)
 class Search:
     """One search: what it tries, and what it has tried, in this process or before."""
@@ -41,6 +45,7 @@ class Search:
     options: Mapping[str, Any]
     say: Callable[[str], object]
     tried: list[Tried] = field(default_factory=list)
+    is_asking: bool = False
 
     def __post_init__(self) -> None:
         self.tried = list(self._known())
@@ -131,6 +136,8 @@ class Search:
         hear: Callable[[int, float], None] = lambda step, score: None,
     ) -> Tried:
         """Train once and keep what became of it. Raises StepError if not even the first trial can be trained."""
+        if self.is_asking:
+            raise Untried
         seed, begun, started = self.learned.seed if seed is None else seed, now(), time.monotonic()
         cpu, heard = (
             time.process_time(),
