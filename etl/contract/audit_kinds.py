@@ -11,6 +11,7 @@ from etl.contract.audit import BATCH_DATE, MOST_COUNTS, ROW_COUNTS, Audit, Heade
 from etl.contract.audit_grammar import COLUMN, COLUMNS, PERCENT, WORD, AuditKind, Make, built_in, names, share
 from etl.contract.audit_sql import odd_partitions, seldom_filled, stale_or_thin, sums_that_differ
 from etl.contract.drift import DRIFT
+from etl.contract.drift_training import of_training
 from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import ModelError, unknown
 
@@ -18,17 +19,20 @@ _PARTITION = re.compile(r"\s+by\s+partition\s*$", re.IGNORECASE)
 _VALUE = re.compile(r"\s*(?:'((?:[^']|'')*)'|([^',]*[^',\s]))\s*(?:,|$)")
 
 
-def audits_of(table: str, file: str, lines: Sequence[HeaderAudit], partition: str = "") -> list[Audit]:
+def audits_of(
+    table: str, file: str, lines: Sequence[HeaderAudit], partition: str = "", training: str = ""
+) -> list[Audit]:
     """Return the audits of a table that the lines of its header, or of its contract, ask for.
 
-    Each is named `<table>.<kind>.<columns>`; a name that comes again gets a number. `by partition` is by
-    the column `partition`, if the table has one. Raises ModelError with file, line and the grammar for a text that
-    is not understood.
+    Each is named `<table>.<kind>.<columns>`; a name that comes again gets a number. `by partition` is by the
+    column `partition`, if the table has one; `of training` is what `training` says. Raises ModelError with file,
+    line and the grammar for a text that is not understood.
     """
     found: dict[str, Audit] = {}
     for line in lines:
         try:
-            asked = list(parsed(line.kind, _by_column(line, partition)))
+            text = of_training(line.kind, _by_column(line, partition), training)
+            asked = list(parsed(line.kind, text))
         except ValueError as error:
             raise ModelError(f"{file}:{line.line}: {error}." if line.line else f"{file}: {error}.") from None
         for part in asked:

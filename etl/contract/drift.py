@@ -9,6 +9,7 @@ from decimal import Decimal
 from etl.contract.audit import Audit
 from etl.contract.audit_grammar import COLUMN, AuditKind, Make, built_in, names, share
 from etl.contract.drift_sql import compared, psi_over
+from etl.contract.drift_training import GRAMMAR, PATTERN, within
 from etl.engine.quoting import identifier, literal
 
 #: The most earlier profiles that can be compared with.
@@ -18,6 +19,9 @@ _VALUE = r"(?:'(?P<quoted>(?:[^']|'')*)'|(?P<plain>[^'\s]+))"
 
 
 def _drift(match: re.Match[str]) -> Iterator[Make]:
+    if match["within"]:
+        yield from within(match)
+        return
     (column,), past = names(match["column"]), int(match["past"])
     if not 1 <= past <= MOST_PAST:
         raise ValueError(f"the last {past} is outside 1 to {MOST_PAST} earlier profiles")
@@ -112,8 +116,9 @@ _MEASURES: Mapping[str, Callable[[re.Match[str], str, str, int], Audit]] = {
 #: What a header or a contract asks for by `drift: ...`.
 DRIFT = AuditKind(
     grammar="dep_delay by psi 0.2 against the last 28; or by nulls 5%, by distinct 30%, by mean 3 (standard "
-    "deviations of the earlier means), by share of JFK 10%, by correlation with air_time 0.2",
-    pattern=rf"(?P<column>{COLUMN})\s+by\s+(?:psi\s+(?P<psi_limit>{_NUMBER})|nulls\s+{_percent('nulls_limit')}"
+    "deviations of the earlier means), by share of JFK 10%, by correlation with air_time 0.2; or "
+    f"{GRAMMAR}",
+    pattern=rf"{PATTERN}|(?P<column>{COLUMN})\s+by\s+(?:psi\s+(?P<psi_limit>{_NUMBER})|nulls\s+{_percent('nulls_limit')}"
     rf"|distinct\s+{_percent('distinct_limit')}|mean\s+(?P<mean_limit>{_NUMBER})"
     rf"|share\s+of\s+{_VALUE}\s+{_percent('category_limit')}"
     rf"|correlation\s+with\s+(?P<other>{COLUMN})\s+(?P<correlation_limit>{_NUMBER}))"

@@ -18,10 +18,12 @@ class Promised:
 
 @dataclass(frozen=True)
 class Context:
-    """The variables of [etl.vars], and by table what its contract promises."""
+    """The variables of [etl.vars], and by table what its contract promises and how models learn from it."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     promised: Mapping[str, Promised] = field(default_factory=dict)
+    #: Of the tables that models in ml/ learn from: what training is, as an audit of drift has it.
+    training: Mapping[str, str] = field(default_factory=dict)
 
 
 NOTHING = Context()

@@ -82,7 +82,7 @@ def _value(file: str, line: Line) -> Any:
         raise _error(file, line, f"{line.key}: {line.value} {error}") from None
 
 
-def read_audits(table: str, file: str, text: str) -> list[Audit]:
+def read_audits(table: str, file: str, text: str, training: str = "") -> list[Audit]:
     """Return the audits of built-in kinds that a model's header asks for, once or many times each.
 
     Raises ModelError naming file and line for a text that is not of its kind's grammar.
@@ -90,7 +90,7 @@ def read_audits(table: str, file: str, text: str) -> list[Audit]:
     lines = [line for line in header_lines(text) if line.key in AUDIT_KEYS]
     asked = [HeaderAudit(x.key, x.value, "warn" if x.is_warning else "error", x.number) for x in lines]
     partition = next((line.value for line in header_lines(text) if line.key == "partition"), "")
-    return audits_of(table, file, [*asked, *free_audits(text)], partition)
+    return audits_of(table, file, [*asked, *free_audits(text)], partition, training)
 
 
 def free_audits(text: str) -> Iterator[HeaderAudit]:

@@ -115,7 +115,7 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
         audits = {name: _audit(name, query, bound) for name, query in queries.items() if _is_audit(name)}
         headers = {name: (query.file, query.text) for name, query in queries.items() if name in made}
         headers |= {name: (program.file, program.header_text) for name, program in programs.items()}
-        audits |= _built_in(headers, known, bound)
+        audits |= _built_in(headers, known, bound, context.training)
     for name, model in models.items():
         models[name] = model if model.columns else replace(model, columns=columns[name])
     return Models(models, audits, {name: _macro(macro, context) for name, macro in macros.items()})
@@ -286,9 +286,12 @@ def _rolls_back(query: Query) -> bool:
     return found
 
 
-def _built_in(headers: Mapping[str, tuple[str, str]], known: set[str], bound: Bound) -> dict[str, Audit]:
+def _built_in(
+    headers: Mapping[str, tuple[str, str]], known: set[str], bound: Bound, training: Mapping[str, str]
+) -> dict[str, Audit]:
     """Return the audits that the headers of models ask for, by name; `headers` are their files and texts."""
-    found = [audit for name, (file, text) in headers.items() for audit in read_audits(name, file, text)]
+    asked = (read_audits(name, file, text, training.get(name, "")) for name, (file, text) in headers.items())
+    found = [audit for audits in asked for audit in audits]
     check_tables(found, known)
     bound.check_audits(found)
     return {audit.name: audit for audit in found}

@@ -44,7 +44,8 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
         catalog = load_catalog(project.contracts)
         ledger.cache("catalog", contracts_key, catalog.to_json())
     given = raw_tables(catalog)
-    context = Context(project.variables, {name: _promised(contract) for name, contract in catalog.tables.items()})
+    promised = {name: _promised(contract) for name, contract in catalog.tables.items()}
+    context = Context(project.variables, promised, _training(project))
     key = models_key(project.sql, given, context)
     models = _known(Models.from_json, ledger.cached("models", key))
     if models is None:
@@ -70,6 +71,15 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     check_promises(project, catalog, models)
     check_overlaps(catalog, models)
     return catalog, models
+
+
+def _training(project: Project) -> dict[str, str]:
+    """Return by table what training is for the models of ml/ that learn from it."""
+    if not (project.root / "ml").is_dir():
+        return {}
+    from etl.models.trained import training_of
+
+    return training_of(project.root)
 
 
 def _check_storage_version(project: Project, ledger: Ledger) -> None:

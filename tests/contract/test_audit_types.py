@@ -45,6 +45,7 @@ LINES = {
         *("v by psi 0.2 against the last 1", "v by nulls 5% against the last 1", "v by mean 3 against the last 1"),
         *("v by distinct 5% against the last 1", "v by share of one 5% against the last 1"),
         *("v by share of 1 5% against the last 1", "v by correlation with n 0.2 against the last 1"),
+        *("v within 0.2 of training by v held out 3 days", "n within 0.2 of training by v held out 3 days"),
     ],
 }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from etl.contract.drift_training import as_text
 from etl.errors import ModelError, sentence, unknown
 from etl.models.code import Code, parse_code, read_code
 from etl.models.libraries import NAME as LIBRARIES
@@ -22,6 +23,7 @@ JUDGES = ("log_loss", "brier", "auc", "rmse", "mae")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _DAYS = re.compile(r"([1-9]\d{0,3}) days?")
 #: What a proposal changes, and what decides on no training.
+_OF_TRAINING = {"FEATURES", "TIME", "HELD_OUT"}
 _UNTRAINED = ("PARAMS", "SPACE", "SEARCH", "RETRAIN", "GATE", "HELD_OUT")
 
 
@@ -74,6 +76,27 @@ def read_learned(root: Path) -> dict[str, Learned]:
     """
     paths = [path for path in project_files(root / FOLDER, ".py") if not path.name.startswith("_")]
     return {path.stem: _learned(root, path) for path in paths}
+
+
+def training_of(root: Path) -> dict[str, str]:
+    """Return by table what training is for the models that learn from it, as an audit of drift has it.
+
+    A model that is not declared as it should be is left out: it is in nobody's way but its own.
+    """
+    found: dict[str, str] = {}
+    for path in sorted((root / FOLDER).glob("[!_]*.py")) if (root / FOLDER).is_dir() else ():
+        try:
+            nodes = _declared(parse_code(path, path.name))
+            values = {
+                name: ast.literal_eval(nodes[name].value or ast.Constant(None))
+                for name in _OF_TRAINING & nodes.keys()
+            }
+            held_out = _DAYS.fullmatch(values.get("HELD_OUT", "30 days"))
+            if held_out and _is_table(values["FEATURES"]) and _is_text(values["TIME"]):
+                found.setdefault(values["FEATURES"], as_text(values["TIME"], int(held_out[1])))
+        except (ModelError, KeyError, TypeError, ValueError):
+            continue
+    return found
 
 
 def _learned(root: Path, path: Path) -> Learned:

@@ -1,0 +1,124 @@
+"""Drift against training: the index is that of a plain loop, and a model's file says what it has learned from."""
+
+import math
+from bisect import bisect_left
+from collections import Counter
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.contract.audit import HeaderAudit
+from etl.contract.audit_kinds import audits_of
+from etl.contract.drift_training import psi_of_training
+from etl.errors import ModelError
+from etl.models.trained import training_of
+from tests.support import tiny
+
+NEWEST = date(2024, 3, 20)
+CUT_OFF = date(2024, 3, 1)
+KINDS = {
+    "double": st.floats(-100, 100).map(lambda x: round(x, 1)),
+    "bigint": st.integers(-5, 5),
+    "varchar": st.sampled_from(["a", "b", "null", "1"]),
+    "boolean": st.booleans(),
+}
+days = st.integers(0, 120).map(lambda n: NEWEST - timedelta(n))
+columns = st.sampled_from([*KINDS]).flatmap(
+    lambda kind: st.tuples(
+        st.just(kind), st.lists(st.tuples(days, st.none() | KINDS[kind]), min_size=1, max_size=60)
+    )
+)
+
+
+def expected(rows: list[tuple[date, Any]], held_out: int) -> float | None:
+    until = CUT_OFF - timedelta(held_out)
+    seen = [value for day, value in rows if day < until]
+    new = [value for day, value in rows if day >= until]
+    if not seen or not new:
+        return None
+    known = sorted(value for value in seen if value is not None)
+    is_number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in known) and known
+    is_number = is_number or (known and all(value == "1" for value in known))
+    edges = sorted(
+        {float(known[max(0, math.ceil(tenth * len(known) / 10) - 1)]) for tenth in range(1, 10)}
+        if is_number
+        else ()
+    )
+    frequent = {value for value, many in Counter(known).items() if many >= 0.05 * len(known)}
+
+    def bin_of(value: Any) -> Any:
+        if value is None:
+            return "null", None
+        if is_number:
+            try:
+                return "bin", bisect_left(edges, float(value))
+            except ValueError:
+                return "bin", None
+        return ("value", value) if value in frequent else ("rest", None)
+
+    shares = [Counter(map(bin_of, side)) for side in (seen, new)]
+    least, psi = max(1e-4, 0.5 / len(new)), 0.0
+    for name in shares[0].keys() | shares[1].keys():
+        before, own = (
+            max(share[name] / len(side), least) for share, side in zip(shares, (seen, new), strict=True)
+        )
+        psi += (own - before) * math.log(own / before)
+    return psi
+
+
+@given(column=columns, held_out=st.integers(0, 40))
+def test_the_index_is_that_of_a_plain_loop(column: tuple[str, list[tuple[date, Any]]], held_out: int) -> None:
+    kind, rows = column
+    rows = [(NEWEST, None), *rows]
+    with duckdb.connect(config={"threads": 1}) as con:
+        con.execute(f"create schema ml; create table ml.t (day date, v {kind})")
+        con.executemany("insert into ml.t values (?, ?)", rows)
+        ((name, psi),) = con.execute(psi_of_training("ml.t", "v", "day", held_out, "true")).fetchall()
+    wanted = expected(rows, held_out)
+    assert name == "v" and (psi is None) == (wanted is None)
+    assert wanted is None or psi == pytest.approx(wanted, abs=1e-9)
+
+
+def test_what_training_is_stands_in_the_file_of_the_model_that_learns_from_the_table(tmp_path: Path) -> None:
+    (tmp_path / "ml").mkdir()
+    (tmp_path / "ml/delay.py").write_text('FEATURES, OTHER = "a.b", 1\nFEATURES = "ml.t"\nTIME = "day"\n')
+    (tmp_path / "ml/other.py").write_text('FEATURES = "ml.u"\nTIME = "at"\nHELD_OUT = "7 days"\n')
+    (tmp_path / "ml/wrong.py").write_text('FEATURES = 3\nTIME = "at"\n')
+    (tmp_path / "ml/_help.py").write_text("not Python")
+    assert training_of(tmp_path) == {"ml.t": 'by "day" held out 30 days', "ml.u": 'by "at" held out 7 days'}
+
+    (audit,) = audits_of(
+        "ml.t", "t.sql", [HeaderAudit("drift", "v within 0.2 of training")], "", 'by "day" held out 7 days'
+    )
+    assert audit.name == "ml.t.drift.v,training" and audit.why == "drift: v within 0.2 of training"
+    assert "- 7 as day" in audit.sql and "psi > 0.2" in audit.sql
+    with pytest.raises(
+        ModelError, match=r"t\.sql: drift: no model in ml/ learns from this table\. Say what training is"
+    ):
+        audits_of("ml.t", "t.sql", [HeaderAudit("drift", "v within 0.2 of training")])
+
+
+def test_a_night_warns_of_what_a_model_has_not_learned_from(tmp_path: Path) -> None:
+    sql = {
+        "ml/training.sql": "-- warn drift: id within 0.2 of training\n"
+        "-- drift: item within 0.2 of training\nselect delivery_date, id, item from raw.sales"
+    }
+    first = date(2024, 1, 1)
+    raw = {
+        f"sales/{day}.csv": "id,item\n" + "".join(f"{n + (900 if number > 60 else 0)},x\n" for n in range(9))
+        for number in range(70)
+        for day in [first + timedelta(number)]
+    }
+    project = tiny.project(tmp_path, sql=sql, raw=raw)
+    (tmp_path / "ml").mkdir()
+    (tmp_path / "ml/guess.py").write_text(
+        'FEATURES = "ml.training"\nTIME = "delivery_date"\nHELD_OUT = "5 days"\n'
+    )
+    tiny.night(project)
+    checks = dict(tiny.published(project, "select name, failing from etl.checks where name like '%drift%'"))
+    assert checks == {"ml.training.drift.id,training": 1, "ml.training.drift.item,training": 0}
