@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, astuple, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -324,8 +325,16 @@ class Ledger:
 
 
 def _record(kind: type[Run] | type[Check], row: Sequence[Any], *texts: str) -> dict[str, Any]:
-    values = dict(zip((column.name for column in fields(kind)), row, strict=True))
-    return values | {name: json.loads(values[name]) for name in texts}
+    values = dict(zip(_names(kind), row, strict=True))
+    for name in texts:
+        values[name] = json.loads(values[name])
+    return values
+
+
+@cache
+def _names(kind: type[Run] | type[Check]) -> tuple[str, ...]:
+    """Return the names of a record's columns; to ask a class for its fields costs more than the rest of it."""
+    return tuple(column.name for column in fields(kind))
 
 
 def _run(row: tuple[Any, ...]) -> Run:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 
 from etl.errors import ModelError
 
@@ -16,35 +14,40 @@ def versions(names: Iterable[str], place: str) -> dict[str, str]:
 
     Raises ModelError that begins with `place` for one that is not installed.
     """
-    found = {}
-    for name in sorted(names):
-        try:
-            found[name] = version(name)
-        except (PackageNotFoundError, ValueError):
+    found = {name: _version(name) for name in sorted(names)}
+    for name, number in found.items():
+        if not number:
             raise ModelError(
                 f"{place}: the library {name} is not installed. Install it by the name that pip calls it: "
                 f"pip install {_called(name)}"
-            ) from None
+            )
     return found
 
 
 def stated(code: bytes) -> Mapping[str, str]:
     """Return the libraries that a Python file says it uses, with the versions of those that are installed."""
-    found: dict[str, str] = {}
     if NAME.encode() not in code:
-        return found
+        return {}
+    import ast
+
     try:
         body = ast.parse(code).body
     except SyntaxError:
-        return found
+        return {}
     values = [node.value for node in body if isinstance(node, ast.Assign | ast.AnnAssign)]
     texts = {node.value for value in values if value for node in ast.walk(value) if isinstance(node, ast.Constant)}
-    for name in sorted(text for text in texts if isinstance(text, str) and text):
-        try:
-            found[name] = version(name)
-        except (PackageNotFoundError, ValueError):
-            found[name] = ""
-    return found
+    return {name: _version(name) for name in sorted(text for text in texts if isinstance(text, str) and text)}
+
+
+def _version(name: str) -> str:
+    """Return the version of a library that is installed; empty if it is not."""
+    # a night whose models say nothing of libraries is spared its 10 ms
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except (PackageNotFoundError, ValueError):
+        return ""
 
 
 def _called(name: str) -> str:

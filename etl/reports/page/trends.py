@@ -117,13 +117,11 @@ def rules(receipts: Mapping[Key, Receipt]) -> list[dict[str, Any]]:
         for rule, number in why["rules"].items() if why else ():
             found[key.name, rule].append((_days(key.partition), number))
     totals = sorted(found.items(), key=lambda item: -sum(number for _, number in item[1]))
-    return [
-        {
-            **{"source": source, "rule": rule, "i": _distances([day for day, _ in sorted(rows)])},
-            "n": [number for _, number in sorted(rows)],
-        }
-        for (source, rule), rows in totals
-    ]
+    said = []
+    for (source, rule), rows in totals:
+        days, numbers = zip(*sorted(rows), strict=True)
+        said.append({"source": source, "rule": rule, "i": _distances(days), "n": numbers})
+    return said
 
 
 def _seconds(run: Run) -> float | None:
