@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, astuple, fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -325,16 +324,14 @@ class Ledger:
 
 
 def _record(kind: type[Run] | type[Check], row: Sequence[Any], *texts: str) -> dict[str, Any]:
-    values = dict(zip(_names(kind), row, strict=True))
+    values = dict(zip(_NAMES[kind], row, strict=True))
     for name in texts:
         values[name] = json.loads(values[name])
     return values
 
 
-@cache
-def _names(kind: type[Run] | type[Check]) -> tuple[str, ...]:
-    """Return the names of a record's columns; to ask a class for its fields costs more than the rest of it."""
-    return tuple(column.name for column in fields(kind))
+#: The names of a record's columns: to ask a class for its fields costs more than the rest of a record.
+_NAMES = {kind: tuple(column.name for column in fields(kind)) for kind in (Run, Check)}
 
 
 def _run(row: tuple[Any, ...]) -> Run:
