@@ -31,16 +31,20 @@ def check_leaks(names: tuple[str, ...], at: datetime | None, as_json: bool) -> N
 
     What is published is cut at a moment, features are built of what was known by then, and what they say of the
     time before must be what they say now. The day of a delivery is known when it is over; a model whose rows are
-    known earlier says so with `-- known: ...`. The name of a feature set stands for its features. The exit code is
-    30 if a feature leaks.
+    known earlier says so with `-- known: ...`. The name of a feature set stands for its features. Whoever is told
+    of nights is told of a leak once, in a line on each later day, and when it is over: made for a line of cron,
+    such as 0 8 * * 1. The exit code is 30 if a feature leaks.
     """
     from zoneinfo import ZoneInfo
 
-    from etl.operations.leaks import check_leaks, leaks_of
+    from etl.operations.leaks import check_leaks, leaks_of, tell_leaks
+    from etl.project.secret import use_environment
 
-    project, ledger = opened()
+    project, ledger = opened(is_reading=False)
+    use_environment(project.root)
     moment = at.replace(tzinfo=ZoneInfo(project.settings.timezone)) if at else None
     found = check_leaks(project, ledger, names, moment)
+    tell_leaks(project, ledger, found)
     if as_json:
         print_json([asdict(one) for one in found])
     else:

@@ -8,6 +8,7 @@ from shutil import copytree, ignore_patterns
 import pytest
 
 from etl import engine
+from etl.errors import AuditError
 from etl.ledger import Ledger
 from etl.models.trained import read_learned
 from etl.operations import sample_flights
@@ -105,3 +106,12 @@ def test_the_model_learns_the_same_twice_from_what_was_known(project: Project) -
         told = trainer.module.predict(one, rows.drop(columns=[learned.label]))
     assert one.model_to_string() == other.model_to_string()
     assert curve[0] > min(curve) and len(told) == len(rows) and 0 <= min(told) <= max(told) <= 1
+
+
+def test_a_feature_that_breaks_its_contract_is_not_published(project: Project, tmp_path: Path) -> None:
+    copytree(project.root, tmp_path / "copy", symlinks=True)
+    copy = load_project(tmp_path / "copy")
+    path = copy.sql / "features/route_four_weeks.sql"
+    path.write_text(path.read_text().replace("as route_late_ratio", "+ 1 as route_late_ratio"))
+    with pytest.raises(AuditError, match=r"features\.route_four_weeks\.route_late_ratio"):
+        tiny.night(copy, UNTIL)

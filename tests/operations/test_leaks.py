@@ -11,11 +11,12 @@ from click.testing import CliRunner
 from etl.cli.main import cli
 from etl.errors import AuditError, ConfigError, PublishError
 from etl.ledger import Ledger
-from etl.operations.leaks import Judged, check_leaks
+from etl.operations.leaks import Judged, check_leaks, tell_leaks
 from etl.operations.leaks import check as leaks
 from etl.operations.leaks.world import World
 from etl.project import Project, load_project
 from tests.support import tiny
+from tests.support.told import telling_to
 
 CONTRACTS = """
 from datetime import date
@@ -31,11 +32,20 @@ class Trips(pa.DataFrameModel):
     delay: int = pa.Field(nullable=True, coerce=True)
     riders: int
 
+class Prices(pa.DataFrameModel):
+    price: int
+
+class Crews(pa.DataFrameModel):
+    bus: str
+    crew: int
+
 class Buses(pa.DataFrameModel):
     bus: str
     seats: int
 
 trips = Source(contract=Trips, files="trips/{date}.csv", partition="trip_date")
+prices = Source(contract=Prices, files="prices/{date}.csv", partition="price_date")
+crews = Source(contract=Crews, files="crews.csv", partition="seen_date", history=True)
 buses = Source(contract=Buses, files="buses.csv")
 """
 CODED = """
@@ -62,6 +72,11 @@ BASE = {
     "staging/coded.py": 'READS = ["raw.trips"]\n\n\ndef model(inputs, ctx):\n    """The riders of a line."""\n'
     '    return inputs["raw.trips"].aggregate("trip_date, line, sum(riders)::bigint as v")\n',
     "staging/due.sql": "-- materialized: view\n-- known: due_at\nfrom raw.trips",
+    "macros/late_share.sql": "create macro late_share(minutes) as "
+    "avg((minutes >= cast(getvariable('late') as int))::int)",
+    "staging/rolling.sql": "-- materialized: incremental\n-- partition: trip_date\n-- lookback: 2 days\n"
+    "select trip_date, line, sum(trips) over (partition by line order by trip_date rows 2 preceding) as v "
+    "from staging.daily",
     "staging/buses.sql": "-- materialized: view\nselect * from raw.buses",
 }
 #: So long after the beginning of a day the mean of the day is used.
@@ -72,6 +87,8 @@ BY_DAY = "-- materialized: incremental\n-- partition: trip_date\n"
 WINDOW = "over (partition by line order by trip_date"
 DELIVERED = "from raw.trips where left_at is not null group by all"
 
+PRICES = "from raw.trips join raw.prices on price_date = trip_date"
+SEEN = "max(crew) as v from raw.crews group by all"
 SEATS = "from raw.trips join staging.buses using (bus) group by all"
 
 
@@ -194,6 +211,22 @@ FEATURES = {
         feature("line", "at_time", f"{OVER}, v from staging.coded"),
         feature("line", "at_time", f"{BEGUN}, v from staging.coded"),
     ),
+    "by a macro and a variable": (
+        feature("line", "at_time", f"{OVER}, late_share(delay) as v from raw.trips group by all"),
+        feature("line", "at_time", f"{BEGUN}, late_share(delay) as v from raw.trips group by all"),
+    ),
+    "with a lookback": (
+        feature("line", "at_time", f"trip_date, {OVER}, v from staging.rolling", BY_DAY),
+        feature("line", "at_time", f"trip_date, {BEGUN}, v from staging.rolling", BY_DAY),
+    ),
+    "of two sources": (
+        feature("line", "at_time", f"{OVER}, max(price) as v {PRICES} group by all"),
+        feature("line", "at_time", f"{OVER}, max(price) as v {PRICES} + 1 group by all"),
+    ),
+    "of a snapshot and its history": (
+        feature("bus", "at_time", f"cast(seen_date + 1 as timestamp) as at_time, {SEEN}"),
+        feature("bus", "at_time", f"cast(seen_date as timestamp) as at_time, {SEEN}"),
+    ),
     "of a feature": (
         feature(
             "line",
@@ -230,8 +263,12 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "-- features: leak_0, right_3\n-- at: due_at\nselect bus, line, due_at, delay as v_label from raw.trips"
     )
     raw = {f"trips/{day}.csv": trips(day) for day in DAYS} | {"buses.csv": "bus,seats\nb0,40\nb1,50\nb2,60\n"}
-    project = tiny.project(tmp_path_factory.mktemp("leaks"), CONTRACTS + CODED, sql, raw)
-    tiny.night(project)
+    raw |= {f"prices/{day}.csv": f"price\n{day.day * 7 % 5}\n" for day in DAYS}
+    settings = "threads = 1\n[etl.vars]\nlate = 5\n"
+    project = tiny.project(tmp_path_factory.mktemp("leaks"), CONTRACTS + CODED, sql, raw, settings)
+    for number, day in enumerate((DAYS[3], DAYS[-1])):
+        tiny.deliver(project, {"crews.csv": f"bus,crew\nb0,{number}\nb1,{number + 1}\n"})
+        tiny.night(project, day)
     return project
 
 
@@ -338,3 +375,50 @@ def test_the_command_ends_in_30_and_says_what_to_do(published: Project, monkeypa
     )
     shown = CliRunner().invoke(cli, ["check-leaks", "features.right_0", "--json"])
     assert json.loads(shown.output)[0]["differing"] == 0
+
+
+@pytest.mark.parametrize(("timezone", "leaks_at_midnight_utc"), [("UTC", False), ("America/New_York", True)])
+def test_a_day_is_over_in_the_time_zone_of_the_project(
+    tmp_path: Path, timezone: str, leaks_at_midnight_utc: bool
+) -> None:
+    own = "select line, {} as at_time, avg(delay) as v from raw.trips group by all"
+    times = {
+        "local": "cast(trip_date + 1 as timestamp)",
+        "early": "cast(trip_date + 1 as timestamp) - interval 1 minute",
+        "midnight_utc": "cast(trip_date + 1 as timestamp) at time zone 'UTC'",
+        "midnight_here": f"cast(trip_date + 1 as timestamp) at time zone '{timezone}'",
+    }
+    sql = {
+        f"features/{name}.sql": f"-- entity: line\n-- event_time: at_time\n{own.format(time)}"
+        for name, time in times.items()
+    }
+    raw = {f"trips/{day}.csv": trips(day) for day in DAYS}
+    project = tiny.project(tmp_path, CONTRACTS, sql, raw, f"threads = 1\ntimezone = {timezone}\n")
+    tiny.night(project)
+    found = {one.feature.removeprefix("features."): bool(one.differing) for one in _judge(project)}
+    expected = {"local": False, "early": True, "midnight_utc": leaks_at_midnight_utc, "midnight_here": False}
+    assert found == expected
+
+
+def _judge(project: Project) -> list[Judged]:
+    return check_leaks(project, Ledger(project.ledger))
+
+
+def test_a_leak_is_told_once_and_so_is_its_end(published: Project, tmp_path: Path, monkeypatch) -> None:
+    copytree(published.root, tmp_path / "copy", symlinks=True)
+    project = load_project(tmp_path / "copy")
+    ledger = Ledger(project.ledger)
+    names = ["features.leak_7", "features.right_7"]
+    with telling_to(monkeypatch) as told:
+        for _ in range(2):
+            tell_leaks(project, ledger, check_leaks(project, ledger, names))
+        (message,) = told.messages()
+        assert "A feature leaks: features.leak_7" in message and "right_7" not in message
+
+        leak, right = (project.sql / f"features/{name}.sql" for name in ("leak_7", "right_7"))
+        leak.write_text(right.read_text())
+        tell_leaks(project, ledger, check_leaks(project, ledger, ["features.right_8"]))
+        assert told.messages() == []
+        tell_leaks(project, ledger, check_leaks(project, ledger, names))
+        (message,) = told.messages()
+        assert "features.leak_7" in message

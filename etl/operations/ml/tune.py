@@ -49,7 +49,7 @@ def tune(
     record = published.read_record(file.parent)
     held = record.tables.get(learned.features) if record else None
     with engine.reading(project, file) as con, Trainer.of(learned) as trainer:
-        rows = Rows(con, learned)
+        rows = Rows(con, learned, generation=file.parent.name)
         newest = rows.newest()
         if newest is None:
             raise StepError(f"{learned.file}: {learned.features} has no row with a {learned.label} to learn from.")

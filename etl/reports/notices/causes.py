@@ -14,8 +14,10 @@ from etl.ledger import Check, fingerprint
 FAILURE, OVERDUE = "failure", "overdue"
 #: What an audit of what is published found: an error, one after which it was rolled back, and a warning.
 AUDITED, ROLLED_BACK, DOUBTED = "audited", "rolled back", "doubted"
+#: What a leak check found.
+LEAKING = "leaking"
 #: The kinds that are told every night, and whose end is told.
-FAILURES = (FAILURE, OVERDUE, AUDITED, ROLLED_BACK)
+FAILURES = (FAILURE, OVERDUE, AUDITED, ROLLED_BACK, LEAKING)
 LATE, CHECK, NOTE, REFUSED, REJECTED, OPTIONAL, DISK, SLOW = (
     *("late", "check", "note", "refused"),
     *("rejected", "optional", "disk", "slow"),

@@ -63,6 +63,8 @@ class Rows:
     con: duckdb.DuckDBPyConnection
     learned: Learned
     _: KW_ONLY
+    #: The generation that they are of, which the DataFrames name too.
+    generation: str = ""
     _frames: dict[tuple[object, ...], Any] = field(default_factory=dict)
 
     def newest(self) -> date | None:
@@ -102,7 +104,9 @@ class Rows:
             order = ", ".join(map(identifier, self.learned.key))
             query = f"select * from {self._table} where {self._labelled} and {where} order by {order}"
             self._frames[where,] = self.con.execute(query).df()
-        return self._frames[where,].copy(deep=False)
+        frame = self._frames[where,].copy(deep=False)
+        frame.attrs = {"generation": self.generation, "table": self.learned.features}
+        return frame
 
     @property
     def _table(self) -> str:

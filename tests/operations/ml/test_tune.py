@@ -1,6 +1,8 @@
 """Tuning: trials are kept, a search that was killed goes on the same, and what is found is a proposal."""
 
+from contextlib import redirect_stdout
 from datetime import date, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from etl.operations.ml.search.found import beats
 from etl.operations.ml.search.trials import Tried
 from etl.operations.ml.tune import Asked, tune
 from etl.project import Project
+from etl.stages import published
 from etl.tasks import Tuned
 from tests.support import tiny
 
@@ -296,3 +299,14 @@ def test_the_task_is_complete_when_all_was_tried(project: Project, monkeypatch: 
     assert task.complete() and task.output().exists()
     assert abs(task.output().params["share"] - 0.3) < 0.2 and "+PARAMS" in task.output().change
     assert not Tuned(name="guess", trials=6).complete()
+
+
+def test_rows_are_in_the_order_of_their_key_and_name_their_generation(project: Project) -> None:
+    text = MODEL.replace(
+        "    for step", "    print(rows.attrs, list(rows.id) == sorted(rows.id))\n    for step", 1
+    )
+    write_model(project, text)
+    with redirect_stdout(StringIO()) as out:
+        tuned(project, trials=1, strategy="random")
+    generation = published.find(project, published.CURRENT).parent.name
+    assert f"{{'generation': '{generation}', 'table': 'ml.training'}} True" in out.getvalue()
