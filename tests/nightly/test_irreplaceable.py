@@ -99,6 +99,7 @@ TASKS: dict[str, Sequence[Sequence[str]]] = {
     "Retried": [["--date", "2024-03-09", "--sources-only", "sales"]],
     "DeliveredSample": [["--until", "2013-01-01"]],
     "Promoted": [["--source-env", "dev", "--target-env", "prod", "--by", "ann"]],
+    "Tuned": [["--name", "none"]],
 }
 CALLS = [("etl", *name.split(), *call) for name, calls in COMMANDS.items() for call in calls]
 CALLS += [("luigi", name, *call) for name, calls in TASKS.items() for call in calls]
