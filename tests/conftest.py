@@ -59,8 +59,10 @@ def _no_project_around(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ETL_ENV", raising=False)
 
 
-#: How the garbage of a process is collected, and how many open files tell that it was not for a while.
-COLLECTING, MANY_FILES = gc.get_threshold(), 200
+#: How the garbage of a process is collected, and how many more open files tell that it was not for a while.
+COLLECTING, MORE_FILES = gc.get_threshold(), 200
+#: How many files were open when it was collected here last.
+_open = [0]
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +71,11 @@ def _no_files_left_open() -> Iterator[None]:
     yield
     if gc.get_threshold() != COLLECTING:
         gc.set_threshold(*COLLECTING)
-    if os.path.isdir("/proc/self/fd") and len(os.listdir("/proc/self/fd")) > MANY_FILES:
+    if _files() > _open[0] + MORE_FILES:
         gc.unfreeze()
         gc.collect()
+        _open[0] = _files()
+
+
+def _files() -> int:
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0

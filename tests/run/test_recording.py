@@ -20,10 +20,12 @@ from etl.plan import Scope
 from etl.project import Project
 from etl.run import active, steps
 from etl.run.active import ActiveRun, active_run, finish_runs, new_run_id
+from etl.sources.formats import FORMATS
 from tests.operations.test_kinds import CONTRACTS, FEED
 from tests.support import tiny
 from tests.support.everything import written
 from tests.support.kinds import SAMPLES, TRIED
+from tests.support.roads import ROADS
 from tests.support.thorough import examples
 
 LAST = date(2024, 3, 20)
@@ -162,6 +164,44 @@ def test_a_good_night_is_told_step_by_step(project: Project) -> None:
     assert table.rows_out == 4 and table.why == "never built"
     assert all(row.cpu_seconds is not None and row.peak_memory_bytes for row in found.values())
     assert found[StepId("audit")].did.endswith("checks")
+
+
+LINES = """
+import pandera.pandas as pa
+from etl import Csv, Excel, FixedWidth, Json, JsonLines, Parquet, Source, Xml
+
+class Sales(pa.DataFrameModel):
+    id: int
+    item: str
+
+sales = Source(contract=Sales, files="sales/{date}", max_reject_ratio=1.0, format=FORMAT)
+"""
+
+
+@pytest.mark.parametrize("road", ROADS)
+@settings(max_examples=examples(3))
+@given(days=st.lists(st.lists(st.booleans(), min_size=1, max_size=20), min_size=1, max_size=3))
+def test_what_came_of_the_records_of_each_format_is_told(tmp_path_factory, road, days) -> None:
+    tables = [
+        {"id": [str(n) if sound else "x" for n, sound in enumerate(day)], "item": ["pen" for _ in day]}
+        for day in days
+    ]
+    form, write = ROADS[road]
+    files = {f"sales/2024-03-{number:02}": write(table) for number, table in enumerate(tables, 1)}
+    contracts = LINES.replace("FORMAT", repr(form(tables[0])()))
+    project = tiny.project(tmp_path_factory.mktemp("told"), contracts, {}, files, "threads = 1\n")
+
+    found = rows(project, night(project))
+
+    extract, load = found[StepId("extract", "sales")], found[StepId("load", "sales")]
+    came, sound = sum(map(len, days)), sum(map(sum, days))
+    assert (extract.rows_in, extract.rows_out, extract.rejected) == (came, sound, came - sound)
+    assert (extract.parts, extract.attempts) == (len(days), 1)
+    assert load.rows_out == sound
+
+
+def test_every_format_is_told() -> None:
+    assert ROADS.keys() == FORMATS.keys()
 
 
 def test_a_night_with_nothing_new_records_itself_and_no_steps(project: Project, monkeypatch) -> None:
