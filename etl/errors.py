@@ -53,6 +53,8 @@ _WRAPPING = re.compile(r"(?:\b(?:\w+ )*Error: )?[^:{\n]*:? ?(?=\{\"exception_typ
 _NOT_SPILLED = re.compile(
     r"(?:Out of Memory Error: )?failed to offload data block[^(\n]*(\([^)\n]*\))?.*", re.DOTALL
 )
+#: Its advice where memory is short, in words of its own settings.
+_ADVICE = re.compile(r"\s*Possible solutions:\n(?:\* [^\n]*\n?)+(?:\s*See also https:\S+)?")
 
 
 def few(texts: Iterable[object], limit: int = 5, separator: str = ", ") -> str:
@@ -84,7 +86,7 @@ def plain(text: str) -> str:
         except (ValueError, KeyError):
             pass
     text = text.replace("IO Error: Could not write", "Could not write")
-    return _NOT_SPILLED.sub(rf"{FULL} for what does not fit in memory \1", text)
+    return _ADVICE.sub("", _NOT_SPILLED.sub(rf"{FULL} for what does not fit in memory \1", text))
 
 
 def is_full_disk(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ import sys
 
 from etl.cli.registry import all_commands, front
 from etl.cli.screen import echo
+from etl.engine.memory import MORE_MEMORY, is_out_of_memory
 from etl.errors import EtlError, StepError, indented, is_full_disk, sentence
 from etl.reports.output import lasting_output
 from etl.reports.stderr import log_to_stderr
@@ -21,7 +22,7 @@ def __getattr__(name: str) -> object:
 
 
 def main() -> None:
-    """Run the command; an EtlError becomes its message and its exit code, and so does a full disk."""
+    """Run the command; an EtlError becomes its message and its exit code, as do a full disk and short memory."""
     # a process that ends has no use for a last look for garbage
     atexit.register(gc.freeze)
     with lasting_output():
@@ -32,7 +33,8 @@ def main() -> None:
             echo(indented(f"Error: {error}"), err=True)
             sys.exit(error.exit_code)
         except Exception as error:
-            if not is_full_disk(error):
+            if not is_full_disk(error) and not is_out_of_memory(error):
                 raise
-            echo(indented(f"Error: {sentence(str(error))} Make room, and repeat the command."), err=True)
+            remedy = "Make room, and repeat" if is_full_disk(error) else f"{MORE_MEMORY} Then repeat"
+            echo(indented(f"Error: {sentence(str(error))} {remedy} the command."), err=True)
             sys.exit(StepError.exit_code)

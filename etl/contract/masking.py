@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from etl.engine.memory import is_out_of_memory
 from etl.engine.quoting import literal
 from etl.errors import ConfigError, EtlError, is_full_disk, plain
 
@@ -145,7 +146,7 @@ def disguised(sha256: str, contract: Contract, environment: Mapping[str, str] = 
 
 def withheld(contract: Contract, error: BaseException) -> str:
     """Return what may be said of an error of DuckDB's: without its text, which can quote a masked value."""
-    is_known = isinstance(error, EtlError | OSError) or is_full_disk(error)
+    is_known = isinstance(error, EtlError | OSError) or is_full_disk(error) or is_out_of_memory(error)
     if is_known or not any(column.pii for column in contract.columns):
         return plain(str(error))
     columns = ", ".join(repr(column.name) for column in contract.columns if column.pii)

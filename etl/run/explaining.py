@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from etl.engine import REBUILT, discard_build, is_damage
+from etl.engine.memory import MORE_MEMORY, OUT_OF_MEMORY, is_out_of_memory
 from etl.errors import FULL, EtlError, StepError, is_full_disk, sentence
 from etl.project import Project
 from etl.stages import warehouse
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def explained(error: Exception, run: ActiveRun) -> EtlError | None:
-    """Return what a user can cause, such as a full disk, as an error that says so; None for a fault of etl.
+    """Return what a user can cause, such as a full disk or too little memory, as an error that says so; else None.
 
     A build.duckdb that turns out to be damaged is discarded, so that the next run rebuilds it.
     """
@@ -25,15 +26,18 @@ def explained(error: Exception, run: ActiveRun) -> EtlError | None:
         return StepError(f"{run.project.build} is damaged. {REBUILT}\n{sentence(str(error))}")
     is_duckdb = type(error).__module__.split(".")[0] in ("duckdb", "_duckdb")
     is_full = is_full_disk(error) or FULL in str(error)
+    is_short = not is_full and (is_out_of_memory(error) or OUT_OF_MEMORY in str(error))
+    what = "Fix the cause, and run again. The next run continues from here."
+    if is_full:
+        what = _make_room(run.project)
+    if is_short:
+        what = f"{MORE_MEMORY} The next run continues from here: etl run"
     if isinstance(error, EtlError):
-        if is_full:
-            error.args = (f"{error}\n{_make_room(run.project)}",)
+        if is_full or is_short:
+            error.args = (f"{error}\n{what}",)
         return error
     if not isinstance(error, OSError) and not is_duckdb and not is_full:
         return None
-    what = (
-        _make_room(run.project) if is_full else "Fix the cause, and run again. The next run continues from here."
-    )
     return StepError(f"{sentence(str(error))}\n{what}")
 
 

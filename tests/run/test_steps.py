@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 
+from etl.cli import main
 from etl.contract import Column, Contract
 from etl.contract.masking import withheld
-from etl.errors import DeliveryError, EtlError, is_full_disk, sentence
+from etl.errors import DeliveryError, EtlError, StepError, is_full_disk, plain, sentence
 from etl.ledger import Key, Receipt
 from etl.run.explaining import explained
 from etl.run.steps import built
@@ -87,6 +88,55 @@ def test_a_full_disk_that_a_step_explained_is_followed_by_what_to_do(full: Excep
     assert explained(DeliveryError("another"), run).args == ("another",)  # type: ignore[arg-type, union-attr]
 
 
+COLLECT = ["list(md5(i::varchar))", "string_agg(md5(i::varchar))", "median(i)", "quantile_cont(i, 0.2)"]
+
+
+@pytest.fixture(params=COLLECT)
+def starved(request: pytest.FixtureRequest, tmp_path: Path) -> Exception:
+    """An error of DuckDB for a function whose group does not fit in memory, with room on the disk."""
+    limits = {"memory_limit": "20MB", "threads": 1, "temp_directory": str(tmp_path)}
+    with duckdb.connect(config=limits) as con, pytest.raises(duckdb.OutOfMemoryException) as caught:
+        con.execute(f"create table t as select {request.param} as x from range(5000000) as r(i)")
+    return caught.value
+
+
+def test_too_little_memory_is_said_in_a_sentence_with_what_to_do(starved: Exception, tmp_path: Path) -> None:
+    run = SimpleNamespace(project=tiny.project(tmp_path))
+    said, advice = str(explained(starved, run)).split("\n")  # type: ignore[arg-type]
+    assert said.startswith("Out of Memory Error: ") and said.endswith("used).")
+    assert advice.startswith("DuckDB moves sorts") and "memory_limit in luigi.cfg" in advice
+    assert advice.endswith("etl run")
+
+    # as a model, a source and an audit put it
+    for cause in (plain(str(starved)), sentence(str(starved)), withheld(PERSONAL, starved)):
+        told = explained(StepError(f"marts.items could not be built: {cause}"), run)  # type: ignore[arg-type]
+        assert str(told).startswith("marts.items could not be built: Out of Memory Error: ")
+        assert str(told).endswith(advice) and "SET " not in str(told)
+
+
+def test_a_command_that_has_too_little_memory_says_what_to_do(
+    starved: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def front() -> None:
+        raise starved
+
+    monkeypatch.setattr("etl.cli.main.front", front)
+    monkeypatch.setattr("etl.cli.main.log_to_stderr", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == StepError.exit_code
+    assert said.startswith("Error: Out of Memory Error: ") and "SET " not in said
+    assert said.endswith("luigi.cfg. Then repeat the command.\n")
+
+
+def test_what_follows_the_advice_of_duckdb_stays() -> None:
+    advice = "\n\nPossible solutions:\n* one\n* two\n\nSee also https://duckdb.org/x"
+    assert plain(f"Out of Memory Error: no{advice}\nLook at LINE 3") == "Out of Memory Error: no\nLook at LINE 3"
+
+
+PERSONAL = Contract("People", columns=(Column("name", "VARCHAR", False, pii="hash"),))
+
+
 def test_a_full_disk_quotes_no_value_and_is_not_withheld(full: Exception) -> None:
-    personal = Contract("People", columns=(Column("name", "VARCHAR", False, pii="hash"),))
-    assert sentence(withheld(personal, full)) == sentence(str(full))
+    assert sentence(withheld(PERSONAL, full)) == sentence(str(full))
