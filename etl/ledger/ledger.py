@@ -325,12 +325,9 @@ class Ledger:
 
 def _record(kind: type[Run] | type[Check], row: Sequence[Any], *texts: str) -> dict[str, Any]:
     values = dict(zip(_NAMES[kind], row, strict=True))
-    for name in texts:
-        values[name] = json.loads(values[name])
-    return values
+    return values | {name: json.loads(values[name]) for name in texts}
 
 
-#: The names of a record's columns: to ask a class for its fields costs more than the rest of a record.
 _NAMES = {kind: tuple(column.name for column in fields(kind)) for kind in (Run, Check)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,9 @@ from etl.errors import ConfigError, EtlError, unknown
 from etl.ledger import Ledger, Receipt, Run, failed_note
 from etl.ledger.fetches import fetches
 from etl.ledger.lock import holder
+from etl.ledger.parking import FailedNights, failed_nights
 from etl.plan.definitions import definitions
+from etl.plan.parked import is_parked
 from etl.plan.rhythm import Holes, find_holes
 from etl.project import Project, load_project
 from etl.reports.fetches import fetch_status
@@ -42,7 +44,7 @@ def status_of(
     for key, receipt in receipts.items():
         if key.step == "extract" and (key.name in taken or wrong):
             taken.setdefault(key.name, []).append(receipt)
-    runs, fetched = ledger.runs(), fetches(ledger)
+    runs, fetched, failed = ledger.runs(), fetches(ledger), failed_nights(ledger)
     notes: dict[str, list[str]] = next((run.summary["notes"] for run in runs if "notes" in run.summary), {})
     return {
         "project": project.place,
@@ -62,6 +64,7 @@ def status_of(
                 "source": name,
                 **_source(project, sources.get(name), known, _newest(project, runs)),
                 **fetch_status(project, sources.get(name), fetched.get(name)),
+                "parked": _parked(project, sources.get(name), failed.values()),
                 "notes": notes.get(name, []),
             }
             for name, known in taken.items()
@@ -169,6 +172,12 @@ def _source(
         "late_since": str(holes.late_since) if holes.late_since else None,
         "lost": sorted(receipt.key.partition for receipt in lost),
     }
+
+
+def _parked(project: Project, source: Source | None, failed: Iterable[FailedNights]) -> list[str]:
+    """Return the dates of a source that are not tried until they change; of a snapshot, when it failed."""
+    mine = [one for one in failed if source and one.source == source.name and is_parked(project, source, one)]
+    return sorted(one.partition or one.last_date for one in mine)
 
 
 def _partitions(receipts: Sequence[Receipt], outcome: str) -> list[str]:

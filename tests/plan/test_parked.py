@@ -12,6 +12,7 @@ from etl.ledger.parking import FailedNights, failed_nights, forget_failed_nights
 from etl.operations.retry import parked_sources, what_failed
 from etl.plan import Scope
 from etl.project import Project, load_project
+from etl.reports.page.data import report_data
 from etl.run import steps
 from etl.run.active import active_run, finish_runs, new_run_id
 from tests.run.test_recording import steps_of
@@ -56,6 +57,18 @@ def test_it_fails_as_often_as_it_is_tried_and_is_parked_then(tmp_path: Path) -> 
         "2024-03-02 is parked, since it failed on 3 nights, the last time on 2024-03-05. A changed file, contract "
         "or source is tried at once. To try it as it is, and see why it fails: etl retry"
     )
+
+
+def test_what_is_parked_stays_on_the_first_page(tmp_path: Path) -> None:
+    made = project(tmp_path)
+    for day in (3, 4, 5, 6, 7):
+        night(made, day)
+        found = report_data(made, Ledger(made.ledger))["night"]
+
+        is_parked = day > 4
+        assert [source["parked"] for source in found["sources"]] == [["2024-03-02"] if is_parked else []]
+        said = "Parked, since it failed night after night: sales 2024-03-02."
+        assert (said in found["points"], found["level"] == "green") == (is_parked, False)
 
 
 def test_a_changed_delivery_is_tried_at_once(tmp_path: Path) -> None:

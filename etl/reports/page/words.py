@@ -80,6 +80,8 @@ def _points(night: Mapping[str, Any]) -> Iterator[str]:
     late = [f"{s['source']} since {s['late_since']}" for s in night["sources"] if s["late_since"]]
     if late:
         yield f"Late: {few(late)}."
+    if parked := [f"{source['source']} {day}" for source in night["sources"] for day in source["parked"]]:
+        yield f"Parked, since it failed night after night: {few(parked)}."
     refused = [f"{a['source']} {a['date']}" for a in night["arrived"] if a["outcome"] in ("refused", "kept")]
     if refused:
         yield f"Refused: {few(refused)}."
