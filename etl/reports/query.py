@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl import engine
+from etl.engine.memory import MORE_MEMORY, is_out_of_memory
 from etl.engine.quoting import identifier, literal
-from etl.errors import EtlError, QueryError
+from etl.errors import EtlError, QueryError, sentence
 from etl.project import load_project
 from etl.stages import published
 
@@ -60,6 +61,8 @@ def ask(query: str, file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
                 # Python's dates begin in the year 1 and end in 9999, and have no infinity
                 return _answer(con.sql(query), _FAR)
         except duckdb.Error as error:
+            if is_out_of_memory(error):
+                raise EtlError(f"{sentence(str(error))} {MORE_MEMORY} Then ask again.") from error
             is_wrong = isinstance(error, duckdb.ProgrammingError | duckdb.DataError)
             raise (QueryError if is_wrong else EtlError)(str(error)) from error
 

@@ -13,8 +13,10 @@ from etl.contract import Column, Contract
 from etl.contract.masking import withheld
 from etl.errors import DeliveryError, EtlError, StepError, is_full_disk, plain, sentence
 from etl.ledger import Key, Receipt
+from etl.reports import query
 from etl.run.explaining import explained
 from etl.run.steps import built
+from etl.stages.audited.personal import Personal
 from tests.support import tiny
 
 
@@ -108,7 +110,9 @@ def test_too_little_memory_is_said_in_a_sentence_with_what_to_do(starved: Except
     assert advice.endswith("etl run")
 
     # as a model, a source and an audit put it
-    for cause in (plain(str(starved)), sentence(str(starved)), withheld(PERSONAL, starved)):
+    candidate = SimpleNamespace(contract_of=lambda table: PERSONAL)
+    audited = Personal(candidate).said(starved, ["raw.people"])  # type: ignore[arg-type]
+    for cause in (plain(str(starved)), sentence(str(starved)), withheld(PERSONAL, starved), audited):
         told = explained(StepError(f"marts.items could not be built: {cause}"), run)  # type: ignore[arg-type]
         assert str(told).startswith("marts.items could not be built: Out of Memory Error: ")
         assert str(told).endswith(advice) and "SET " not in str(told)
@@ -128,6 +132,16 @@ def test_a_command_that_has_too_little_memory_says_what_to_do(
     assert ended.value.code == StepError.exit_code
     assert said.startswith("Error: Out of Memory Error: ") and "SET " not in said
     assert said.endswith("luigi.cfg. Then repeat the command.\n")
+
+
+def test_a_question_that_has_too_little_memory_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query, "load_project", lambda: tiny.project(tmp_path, settings="memory_limit = 20MB\n"))
+    file = tmp_path / "warehouse.duckdb"
+    duckdb.connect(str(file)).close()
+    with pytest.raises(EtlError, match=r"^Out of Memory Error: [^\n]*\. DuckDB moves .* Then ask again\.$"):
+        query.ask("select median(i) from range(5000000) as r(i)", file)
 
 
 def test_what_follows_the_advice_of_duckdb_stays() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from etl.contract import Column, Contract
-from etl.errors import StepError
+from etl.engine.memory import is_out_of_memory
+from etl.errors import StepError, plain
 from etl.stages.audited.candidate import Candidate
 
 #: What stands in place of a value.
@@ -37,8 +38,8 @@ class Personal:
     def said(self, error: Exception, tables: Iterable[str]) -> str:
         """Return an error's text; of DuckDB's, which can quote a value, only its kind if there is a tagged one."""
         columns = sorted({column.name for column in self._tagged(tables)})
-        if not columns or isinstance(error, StepError):
-            return str(error)
+        if not columns or isinstance(error, StepError) or is_out_of_memory(error):
+            return plain(str(error))
         return f"{type(error).__name__}. Its text is withheld, since it may quote {', '.join(columns)}"
 
     def _tagged(self, tables: Iterable[str]) -> Iterator[Column]:
