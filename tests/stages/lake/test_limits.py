@@ -1,6 +1,7 @@
 """A source whose step takes longer than it allows: it is ended, and what is done is kept."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 from etl.errors import ContractError, TimedOut
 from etl.ledger import Ledger
 from etl.run import active
+from etl.sources.formats import FORMATS
 from etl.stages import lake, warehouse
 from etl.stages.lake import extraction
 from tests.run import test_recording
 from tests.support import tiny
 from tests.support.hangs import HANGS
+from tests.support.roads import ROADS
 
 
 @pytest.mark.parametrize("how", ("relation", "stubborn"))
@@ -42,6 +45,28 @@ def test_what_is_taken_is_kept_and_the_rest_is_named(
     assert re.search(r"Taken and kept: [01] of 2 partitions; left: (2024-03-01, )?2024-03-02\.", said)
     monkeypatch.undo()
     assert len(tiny.take(project, tiny.sales(timeout_minutes=0.01))) == 2
+
+
+@pytest.mark.parametrize("road", FORMATS)
+@pytest.mark.parametrize("how", ("loop", "sleep", "statement"))
+def test_a_file_of_any_format_that_is_not_read_in_time_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, road: str, how: str
+) -> None:
+    cells = {"id": ["1"], "item": ["pen"], "price": ["1.5"]}
+    form, write = ROADS[road]
+    source = tiny.sales(format=form(cells)())
+    project = tiny.project(tmp_path, raw={"sales/2024-03-01.csv": write(cells)})
+    # a small file may be read another way, which leaves what it does not know to this one
+    monkeypatch.setattr("etl.stages.lake.extraction._Extractor._small", lambda *_: None)
+    monkeypatch.setattr(type(source.format), "open", lambda *_: HANGS[how]())
+
+    with pytest.raises(
+        TimedOut, match=r"^raw\.sales: taking its deliveries takes longer than its timeout_minutes"
+    ):
+        tiny.take(project, replace(source, timeout_minutes=0.005))
+
+    monkeypatch.undo()
+    assert len(tiny.take(project, source)) == 1
 
 
 def test_a_table_that_is_not_loaded_in_time_stops_no_other(
