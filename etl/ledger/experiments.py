@@ -73,6 +73,17 @@ def of_model(ledger: Ledger, name: str) -> tuple[Experiment, ...]:
     return tuple(_experiment(row) for row in ledger.ask(select, (name,)))
 
 
+def everything(ledger: Ledger) -> tuple[Experiment, ...]:
+    """Return the experiments of all models, the oldest first."""
+    select = f"select {', '.join(_NAMES)} from experiments order by started_at, rowid"
+    return tuple(_experiment(row) for row in ledger.ask(select))
+
+
+def models_of(ledger: Ledger) -> tuple[str, ...]:
+    """Return the names of the models that have experiments."""
+    return tuple(name for (name,) in ledger.ask("select distinct model from experiments order by model"))
+
+
 def curves_of(ledger: Ledger, experiment_id: str) -> dict[str, list[tuple[int, float]]]:
     """Return the curves of an experiment by name, as steps and values in order."""
     found: dict[str, list[tuple[int, float]]] = {}
