@@ -96,11 +96,13 @@ def show_table(
     *,
     is_data: bool = False,
     may_go: Sequence[str] = (),
+    prose: str = "",
 ) -> None:
     """Print rows below their names, each on one line: in columns on a terminal, elsewhere with tabs between cells.
 
     What is `is_data` is somebody's own, in which no word is red or amber. The columns that `may_go` do so, the
-    first one first, where a terminal is so narrow that words would be broken.
+    first one first, where a terminal is so narrow that words would be broken. A terminal that has no room for the
+    sentences of the column `prose` beside the others shows each one below its row.
     """
     if not sys.stdout.isatty():
         # what is padded, cut or folded cannot be searched
@@ -109,19 +111,48 @@ def show_table(
     if not rows:
         return echo("nothing to show")
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     is_coloured = has_colours(sys.stdout)
     console = Console(color_system="auto" if is_coloured else None)
-    widths = _widths(names, rows, may_go, console.width)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, width in widths.items():
-        table.add_column(Text(printable(name)), overflow="fold", width=width or None)
-    for row in rows:
-        cells = [(name, cell) for name, cell in zip(names, row, strict=True) if name in widths]
-        table.add_row(*(Text(printable(cut(cell)), "" if is_data else _style(name, cell)) for name, cell in cells))
-    console.print(table)
+
+    def grid(widths: Mapping[str, int], *, has_names: bool = True) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bold", show_header=has_names)
+        for name, width in widths.items():
+            table.add_column(Text(printable(name)), overflow="fold", width=width or None)
+        return table
+
+    def cells(row: Sequence[str], widths: Mapping[str, int]) -> list[Text]:
+        shown = [(name, cell) for name, cell in zip(names, row, strict=True) if name in widths]
+        return [Text(printable(cut(cell)), "" if is_data else _style(name, cell)) for name, cell in shown]
+
+    if not prose or _has_room(names, rows, prose, console.width):
+        widths = _widths(names, rows, may_go, console.width)
+        table = grid(widths)
+        for row in rows:
+            table.add_row(*cells(row, widths))
+        return console.print(table)
+    at = names.index(prose)
+    others = [*names[:at], *names[at + 1 :]]
+    widths = _widths(others, [[*row[:at], *row[at + 1 :]] for row in rows], may_go, console.width)
+    for number, row in enumerate(rows):
+        # each row has a table of its own, of the same widths, so that a sentence may have the whole line
+        table = grid(widths, has_names=not number)
+        table.add_row(*cells(row, widths))
+        console.print(table)
+        if row[at].strip():
+            console.print(Padding(Text(printable(cut(row[at]))), (0, 0, 0, 2)))
+
+
+def _has_room(names: Sequence[str], rows: Sequence[Sequence[str]], prose: str, width: int) -> bool:
+    """Return whether the sentences of a column have a line, or half of the screen, beside the other columns."""
+    from rich.cells import cell_len
+
+    columns = {name: [name, *map(printable, cells)] for name, *cells in zip(names, *rows, strict=True)}
+    longest = {name: max(map(cell_len, cells)) for name, cells in columns.items()}
+    return _table_width({**longest, prose: min(longest[prose], width // 2)}) <= width
 
 
 def _widths(

@@ -32,7 +32,8 @@ def tables(table: str, as_json: bool) -> None:
 
 def _show_all(found: list[dict[str, Any]]) -> None:
     names = ("table", "kind", "rows", "up_to", "built_at", "description")
-    show_table(names, [[_cell(name, item[name]) for name in names] for item in found])
+    rows = [[_cell(name, item[name]) for name in names] for item in found]
+    show_table(names, rows, may_go=("built_at", "kind", "up_to", "rows"), prose="description")
 
 
 def _show_one(found: list[dict[str, Any]]) -> None:
@@ -47,7 +48,8 @@ def _show_one(found: list[dict[str, Any]]) -> None:
     names += ["pii"] if any(one["pii"] for one in item["columns"]) else []
     names.append("description")
     echo()
-    show_table(names, [[one[name] for name in names] for one in item["columns"]], is_data=True)
+    cells = [[one[name] for name in names] for one in item["columns"]]
+    show_table(names, cells, is_data=True, may_go=("type", "pii", "unit"), prose="description")
     if item["checks"]:
         failing = [check for check in item["checks"] if not check["passed"]]
         passed = len(item["checks"]) - len(failing)

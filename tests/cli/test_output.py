@@ -185,6 +185,26 @@ def test_a_narrow_terminal_breaks_no_word_and_shows_what_counts(width, other):
     assert len(names) > 1 or width < 25 + 2 + 25
 
 
+TABLES = ["table", "kind", "rows", "description"]
+MEANING = "How many pieces of each item were sold on each day, in all shops that were open then, without returns."
+
+
+@given(st.integers(40, 200), st.lists(st.sampled_from([MEANING, "Short.", ""]), min_size=1, max_size=4))
+def test_a_narrow_terminal_squeezes_no_sentence(width, meanings):
+    rows = [[f"marts.items_by_day_{at}", "table", "1,204", text] for at, text in enumerate(meanings)]
+    with terminal(NO_COLOR="1", COLUMNS=str(width)) as told:
+        show_table(TABLES, rows, may_go=("kind",), prose="description")
+    lines = told.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[0].split()[0] == "table" and sum("marts.items_by_day" in line for line in lines) == len(rows)
+    assert [line.split()[0] for line in lines if "marts" in line] == [row[0] for row in rows]
+    if MEANING in meanings and width <= 70:
+        # beside the others it would have less than half of the screen
+        assert "description" not in lines[0] and all(
+            text in " ".join(told.getvalue().split()) for text in meanings
+        )
+
+
 def test_data_has_no_colours_of_ours():
     with terminal() as told:
         show_table(NAMES, ROWS, is_data=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import ModelError
-from etl.models import Context, Given, Promised, models_key, read_models
+from etl.models import Context, Given, Promised, libraries, models_key, read_models
 
 CONTEXT = Context({}, {"marts.x": Promised((("price", "BIGINT"),))})
 CODE = (
@@ -56,3 +56,16 @@ def test_a_model_without_libraries_is_what_it_was(sql: Path) -> None:
     normal = read_models(sql, RAW, CONTEXT).models["marts.x"].normal
 
     assert normal.endswith(" {}")
+
+
+def test_no_version_is_looked_for_where_no_model_names_a_library(
+    sql: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(libraries, "_version", lambda name: asked.append(name) or "1.0")
+    (sql / "marts/x.py").write_text(CODE.replace("LIBRARIES = ['smoothing']\n", ""))
+    models_key(sql, RAW, CONTEXT)
+    assert not asked
+    (sql / "marts/x.py").write_text(CODE)
+    models_key(sql, RAW, CONTEXT)
+    assert "smoothing" in asked
