@@ -79,7 +79,10 @@ def _show_notes(source: dict[str, Any]) -> None:
     if text := told(source):
         echo(f"{name}: {text}")
     if source["place"] and not source["partitions"]:
-        echo(f"{name}: no delivery yet: {source['place']}")
+        if source.get("fetched") == "landed":
+            echo(f"{name}: what was fetched waits for the next run: etl run")
+        else:
+            echo(f"{name}: no delivery yet: {source['place']}")
     if source["late_since"]:
         echo(f"{name}: late since {source['late_since']} ({source['rhythm']})")
     if source["lost"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from etl.errors import FetchError
+from etl.errors import FetchError, sentence
 from etl.sources.fetches.paging import ApiKey, Basic, Bearer, Jwt, OAuth2
 from etl.sources.fetches.rest import plain_address
 
@@ -87,9 +88,8 @@ class Web:
                 response = self._sent(url, parameters or {}, headers or {}, body, may_lead_elsewhere)
             except self._httpx.TransportError as error:
                 if number == _TRIES:
-                    raise passing(
-                        f"{plain_address(url)} does not answer: {type(error).__name__} {error}."
-                    ) from error
+                    said = sentence(f"{plain_address(url)} does not answer: {type(error).__name__} {error}")
+                    raise passing(said) from error
                 wait = self._slept(wait, None)
                 continue
             if response.status_code in _PASSING and number < _TRIES:
@@ -130,9 +130,8 @@ class Web:
                     )
                 parts.append(part)
         except self._httpx.TransportError as error:
-            raise passing(
-                f"{plain_address(str(response.url))} broke off after {size:,} bytes: {error}."
-            ) from error
+            said = sentence(f"{plain_address(str(response.url))} broke off after {size:,} bytes: {error}")
+            raise passing(said) from error
         except self._httpx.DecodingError as error:
             raise FetchError(
                 f"The answer of {plain_address(str(response.url))} cannot be unpacked: {error}."
@@ -288,7 +287,8 @@ def _seconds(after: str | None) -> float | None:
     if not after:
         return None
     try:
-        return max(float(after), 0.0)
+        seconds = float(after)
+        return max(seconds, 0.0) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:

@@ -6,7 +6,9 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from etl.cli.main import cli
 from etl.errors import WithdrawnError
 from etl.ledger import Ledger
 from etl.operations.reproduce import reproduce
@@ -132,3 +134,18 @@ def test_what_is_half_fetched_is_no_stranger_in_the_data(project: Project) -> No
     (project.fetching_aside / "new").mkdir(parents=True, exist_ok=True)
     (project.fetching_aside / "new/lines.jsonl.zst").write_text("x")
     assert foreign(project) == []
+
+
+def test_what_was_fetched_before_the_first_night_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tiny.project(tmp_path, CONTRACTS.format(shop=str(tmp_path / "shop.txt")), {}, {})
+    sold(project, [1])
+    monkeypatch.setenv("ETL_PROJECT", str(project.root))
+    assert "now: no delivery yet" in CliRunner().invoke(cli, ["status"]).stdout
+
+    assert CliRunner().invoke(cli, ["fetch", "now"]).exit_code == 0
+
+    said = CliRunner().invoke(cli, ["status"]).stdout
+    assert "now: what was fetched waits for the next run: etl run" in said
+    assert "now: no delivery yet" not in said and "new: no delivery yet" in said

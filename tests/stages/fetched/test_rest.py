@@ -147,6 +147,16 @@ def test_a_record_without_a_cursor_is_told_of_without_its_values(shop: Api, ask:
     assert "Ann" not in str(raised.value)
 
 
+@pytest.mark.parametrize("after", ["nan", "-inf", "1e999", "soon", "²", ""])
+def test_a_wait_that_is_no_time_is_as_long_as_if_none_was_named(
+    shop: Api, ask: Callable[..., Any], after: str, no_waits: list[float]
+) -> None:
+    shop.faults = [(429, {"Retry-After": after})]
+
+    assert ask(*WAYS["OnePage"]) == list(range(5))
+    assert no_waits == [1.0]
+
+
 def test_a_wait_that_is_too_long_is_not_waited_for(shop: Api, ask: Callable[..., Any]) -> None:
     shop.faults = [(429, {"Retry-After": "7200"})]
 
