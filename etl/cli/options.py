@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
@@ -26,6 +27,27 @@ class Day(click.ParamType):  # type: ignore[type-arg]
             return datetime.strptime(value, "%Y-%m-%d").date()
         except ValueError:
             self.fail(f"{value!r} is not a date such as 2024-03-31.", param, ctx)
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """A length of time in seconds, written such as 90s, 5min, 4h or 1d; at most a year."""
+
+    name = "TIME"
+    _SECONDS: ClassVar = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
+    _MOST = 366 * 86_400
+
+    def __init__(self, least: float = 0) -> None:
+        self._least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds that were typed."""
+        found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(s|min|h|d)", str(value))
+        if not found:
+            self.fail(f"{value!r} is not a length of time such as 90s, 5min, 4h or 1d.", param, ctx)
+        seconds = float(found[1]) * self._SECONDS[found[2]]
+        if not self._least <= seconds <= self._MOST:
+            self.fail(f"{value!r} is not between {self._least:g}s and 366d.", param, ctx)
+        return seconds
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, whole and exact.")

@@ -69,12 +69,15 @@ def _look(project: Project, ledger: Ledger, source: Source, moment: datetime) ->
         source=source.name,
         expected_by=source.expected_by,
         day=str(wanted or ""),
-        why=_why(project, ledger, source, wanted, day) if wanted and day else "",
+        why=why_not_there(project, ledger, source, wanted, day) if wanted and day else "",
     )
 
 
-def _why(project: Project, ledger: Ledger, source: Source, wanted: date, day: date) -> str:
-    """Return why the delivery of a day is not there; empty if it is, or was taken before it went away."""
+def why_not_there(project: Project, ledger: Ledger, source: Source, wanted: date, day: date) -> str:
+    """Return why the delivery `wanted` is not there; empty if it is, or was taken before it went away.
+
+    A snapshot, or what is asked each night, has to be of `day` or later.
+    """
     if source.is_asked_each_night:
         return _why_unasked(project, ledger, source, day)
     found = raw.look(source, source.root(project), wanted, time.time_ns())

@@ -88,6 +88,7 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "sql": [["copy (select 1) to 'out.csv'"], ["drop table raw.sales"]],
     "status": [[]],
     "tables": [["marts.items"]],
+    "wait": [["sales", "2024-03-01", "--within", "0s"]],
 }
 TASKS: dict[str, Sequence[Sequence[str]]] = {
     "Fetched": [["--source", "sales"], ["--source", "customers,linked"]],

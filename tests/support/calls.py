@@ -72,6 +72,13 @@ CALLS = {
     "check": [[], ["--json"]],
     "audit": [["--published"], []],
     "check-late": [[], ["--json"]],
+    "wait": [
+        ["sales", "2024-03-02", "--within", "0s"],
+        ["other", "2024-03-09", "--within", "0s", "--json"],
+        [WORD, "2024-03-01", "--within", "0s"],
+        ["sales", WORD],
+        ["sales", "2024-03-01", "--poll", WORD],
+    ],
     "tune": [[WORD], [WORD, "--show"]],
     "ml runs": [[WORD], [NAME, "--sort", WORD]],
     "ml compare": [[WORD, NAME]],
