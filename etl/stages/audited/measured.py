@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -31,8 +31,6 @@ log = logging.getLogger("etl")
 _TOGETHER = 100
 #: The least and the greatest size of a sample of many rows, and the share of them that it is in between.
 _LEAST, _MOST, _SHARE = 256, 2_500, 4
-#: Of so few values, to plan one aggregate for each column takes longer than to have the columns of a type stacked.
-_FEW = 50_000
 #: So many top values are kept; of numbers only if there are not more different ones.
 _TOP = 20
 _STEPS = 20
@@ -82,12 +80,12 @@ def _measured(con: duckdb.DuckDBPyConnection, asked: Asked) -> dict[Day, dict[st
     import duckdb
 
     try:
-        sampled = _sampled(con, asked, _wanted(asked))
-        return _with(sampled, _counted(con, asked))
+        return _with(sampled(con, asked), _counted(con, asked, _wanted(asked)))
     except duckdb.Error as error:
         log.warning("warning: of %s only counts are profiled: %s", asked.table, type(error).__name__)
         every = frozenset(name.lower() for name, _ in asked.columns)
-        return _counted(con, replace(asked, measures={}, personal=every))
+        asked = replace(asked, measures={}, personal=every)
+        return _counted(con, asked, _wanted(asked))
 
 
 def _wanted(asked: Asked) -> dict[str, Aggregates]:
@@ -96,9 +94,9 @@ def _wanted(asked: Asked) -> dict[str, Aggregates]:
 
 
 def _with(
-    sampled: Mapping[tuple[Day, str], dict[str, Any]], found: dict[Day, dict[str, dict[str, Any]]]
+    known: Mapping[tuple[Day, str], dict[str, Any]], found: dict[Day, dict[str, dict[str, Any]]]
 ) -> dict[Day, dict[str, dict[str, Any]]]:
-    for (day, name), facts in sampled.items():
+    for (day, name), facts in known.items():
         if day in found:
             found[day][name] |= facts
     return found
@@ -115,35 +113,10 @@ def sampling(rows: int) -> int:
     return 1 << max(0, -(-rows // size) - 1).bit_length()
 
 
-def _counted(con: duckdb.DuckDBPyConnection, asked: Asked) -> dict[Day, dict[str, dict[str, Any]]]:
-    """Return for each part its rows and measures, and what is said of all values of each column."""
-    if not 0 < sum(asked.parts.values()) * len(asked.columns) <= _FEW:
-        return _counted_at_once(con, asked, _wanted(asked))
-    found = _counted_at_once(con, asked, {})
-    alike: dict[tuple[str, bool], list[str]] = defaultdict(list)
-    for name, type in asked.columns:
-        alike[type, asked.hides(name)].append(name)
-    for (type, is_personal), names in alike.items():
-        facts = aggregates("v", type, is_personal=is_personal).facts
-        for day, place, *values in con.execute(_stacked(asked, names, facts.values())).fetchall():
-            rows = found[day][""]["rows"]
-            found[day][names[place]] = facts_of(rows, dict(zip(facts, values, strict=True)))
-    return found
-
-
-def _stacked(asked: Asked, names: Sequence[str], facts: Iterable[str]) -> str:
-    """Return the query for facts of the columns of one type, stacked as `v`, by day and place of the name."""
-    columns = ", ".join(map(identifier, names))
-    stacked = (
-        f"select {of_day(asked)} as d, unnest(range({len(names)})) as n, unnest([{columns}]) as v "
-        f"from {qualified(asked.table)} where {in_parts(asked, list(asked.parts))}"
-    )
-    return f"select d, n, {', '.join(facts)} from ({stacked}) group by all"
-
-
-def _counted_at_once(
+def _counted(
     con: duckdb.DuckDBPyConnection, asked: Asked, wanted: Mapping[str, Aggregates]
 ) -> dict[Day, dict[str, dict[str, Any]]]:
+    """Return for each part its rows and measures, and what is said of all values of each column."""
     selected = [sql for found in wanted.values() for sql in found.facts.values()]
     where = in_parts(asked, list(asked.parts))
     items = ", ".join([of_day(asked), "count(*)", *asked.measures.values(), *selected])
@@ -189,11 +162,9 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.9g}") if isfinite(value) else None
 
 
-def _sampled(
-    con: duckdb.DuckDBPyConnection, asked: Asked, wanted: Mapping[str, Aggregates]
-) -> dict[tuple[Day, str], dict[str, Any]]:
+def sampled(con: duckdb.DuckDBPyConnection, asked: Asked) -> dict[tuple[Day, str], dict[str, Any]]:
     """Return what is said of the sampled values of each column, by part and column."""
-    columns = {name: found for name, found in wanted.items() if found.sampled}
+    columns = {name: found for name, found in _wanted(asked).items() if found.sampled}
     by_step: dict[int, list[Day]] = defaultdict(list)
     for day, rows in asked.parts.items():
         by_step[sampling(rows)].append(day)

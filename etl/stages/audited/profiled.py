@@ -19,7 +19,7 @@ from etl.engine.exact import counted
 from etl.engine.quoting import qualified
 from etl.errors import few
 from etl.ledger import Ledger
-from etl.ledger.profiles import Part, Profiles, Row
+from etl.ledger.profiles import Noted, Part, Profiles, Row
 from etl.models import Columns
 from etl.stages.audited import profile_table
 from etl.stages.audited.candidate import Candidate
@@ -58,14 +58,13 @@ class NightProfiles:
             if self._hides(table, name)
         ]
         store.hide(hidden)
-        profile_table.clean(self.con, store.noted(), hidden)
+        profile_table.clean(self.con, self._noted, hidden)
 
     def take(self) -> None:
         """Profile what is new, and make etl.profiles hold that and all that was known before."""
         if not self.limit:
             return profile_table.drop(self.con)
-        store = Profiles(self.ledger)
-        noted = store.noted()
+        store, noted = Profiles(self.ledger), self._noted
         known = {part[:2] for part in noted}
         wanted = {table: self._wanted(table, known) for table in self._tables}
         fresh = list(changed_parts((item for parts in wanted.values() for item in parts), noted))
@@ -104,6 +103,11 @@ class NightProfiles:
             return ""
         missing = audit.past - there
         return f"nothing to compare with yet: {there} of {audit.past} earlier profiles, {missing} are missing"
+
+    @cached_property
+    def _noted(self) -> dict[Part, Noted]:
+        """What the ledger has profiles of."""
+        return Profiles(self.ledger).noted()
 
     @cached_property
     def _tables(self) -> dict[str, list[Held]]:

@@ -115,30 +115,6 @@ def test_each_type_has_facts_that_are_json(type: str, data: st.DataObject) -> No
     assert again == found
 
 
-@settings(max_examples=examples(15), deadline=None)
-@given(st.data())
-def test_few_values_have_the_facts_that_many_have(data: st.DataObject) -> None:
-    types = data.draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=8))
-    columns = {f"c{n}": type for n, type in enumerate(types)}
-    kinds = [st.sampled_from([*(f"({value})::{type}" for value in VALUES[type]), "null"]) for type in types]
-    rows = data.draw(st.lists(st.tuples(*kinds).map(list), max_size=10))
-    asked = {"personal": frozenset(data.draw(st.sets(st.sampled_from(sorted(columns)))))}
-    few = facts(columns, rows, **asked)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("etl.stages.audited.measured._FEW", -1)
-        many = facts(columns, rows, **asked)
-
-    assert few.keys() == many.keys()
-    for name, found in few.items():
-        # sums of DOUBLEs depend on the order of the rows, by the last digits of the greatest
-        own, other = ([known.pop(fact, None) for fact in ("mean", "std")] for known in (found, many[name]))
-        for one, two in zip(own, other, strict=True):
-            assert one == two or one == pytest.approx(
-                two, rel=1e-6, abs=_LAST_DIGITS.get(columns.get(name, ""), 0)
-            )
-        assert found == many[name]
-
-
 @pytest.mark.parametrize("type", [type for type in VALUES if not type.startswith(("FLOAT", "DOUBLE"))])
 def test_extremes_are_what_duckdb_prints(type: str) -> None:
     values = [f"({value})::{type}" for value in VALUES[type]]

@@ -1,4 +1,4 @@
-"""Small tables that are looked at together have the facts that each has by itself, in a few statements for all."""
+"""Tables of few values that are looked at together have the facts that each has by itself, in a few statements."""
 
 from dataclasses import replace
 from datetime import date
@@ -12,12 +12,9 @@ from hypothesis import strategies as st
 from etl.engine.quoting import identifier
 from etl.stages.audited import measured_together as together
 from etl.stages.audited.measured import Asked, measured
-from etl.stages.audited.measured_together import is_small, measured_together
-from tests.stages.audited.test_measured import CONNECTION, NAMES, VALUES
+from etl.stages.audited.measured_together import has_few, is_whole, measured_together
+from tests.stages.audited.test_measured import _LAST_DIGITS, CONNECTION, NAMES, VALUES
 from tests.support.thorough import examples
-
-#: Sums of these depend on the order of the rows, by their last digits.
-ROUGH = "DECIMAL(38,0)"
 
 
 class Counting:
@@ -34,15 +31,15 @@ class Counting:
         return CONNECTION.execute(sql)
 
 
-def table(number: int, columns: dict[str, str], rows: list[list[str]], **asked: Any) -> Asked:
-    """Make a table of these columns and rows, which are SQL, and ask for its facts."""
+def table(number: int, columns: dict[str, str], rows: list[list[str]], times: int = 1, **asked: Any) -> Asked:
+    """Make a table of these columns and rows, which are SQL, each so many times, and ask for its facts."""
     name = f"marts.t{number}"
     items = ", ".join(f"{identifier(column)} {type}" for column, type in columns.items())
     CONNECTION.execute(f"create or replace table {name} ({items})")
     for row in rows:
-        CONNECTION.execute(f"insert into {name} values ({', '.join(row)})")
+        CONNECTION.execute(f"insert into {name} select {', '.join(row)} from range({times})")
     types = CONNECTION.execute(f"select column_name, column_type from (describe {name})").fetchall()
-    wanted = {"columns": tuple(types), "partition": "", "parts": {None: len(rows)}, **asked}
+    wanted = {"columns": tuple(types), "partition": "", "parts": {None: len(rows) * times}, **asked}
     return Asked(table=name, **wanted)
 
 
@@ -65,7 +62,10 @@ def test_tables_together_have_the_facts_that_each_has_by_itself(data: st.DataObj
         }
         rows = data.draw(st.lists(st.fixed_dictionaries(values), max_size=6))
         personal = frozenset(name.lower() for name in names if data.draw(st.booleans()))
-        tables.append(table(number, columns, [[row[name] for name in columns] for row in rows], personal=personal))
+        cells = [[row[name] for name in columns] for row in rows]
+        # of many rows a sample is taken
+        times = data.draw(st.sampled_from([1, 1, 50, 300]))
+        tables.append(table(number, columns, cells, times, personal=personal))
 
     found = measured_together(CONNECTION, tables)
 
@@ -75,9 +75,12 @@ def test_tables_together_have_the_facts_that_each_has_by_itself(data: st.DataObj
         assert list(facts) == list(alone)
         for name, wanted in alone[None].items():
             mine = dict(facts[None][name])
-            if "mean" in wanted:
-                assert mine.pop("mean") == pytest.approx(wanted["mean"], rel=1e-8)
-            assert mine == {key: value for key, value in wanted.items() if key != "mean"}, name
+            own, other = ([known.pop(fact, None) for fact in ("mean", "std")] for known in (mine, dict(wanted)))
+            for one, two in zip(own, other, strict=True):
+                # sums of DOUBLEs depend on the order of the rows, by the last digits of the greatest
+                least = _LAST_DIGITS.get(dict(asked.columns).get(name, ""), 0)
+                assert one == two or one == pytest.approx(two, rel=1e-6, abs=least)
+            assert mine == {key: value for key, value in wanted.items() if key not in ("mean", "std")}, name
 
 
 def test_partitions_are_told_apart_those_without_a_date_too() -> None:
@@ -100,13 +103,21 @@ def test_many_tables_take_few_statements() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "measures"), [({None: 257}, {}), ({None: 0}, {}), ({None: 5}, {"share": "count(*) / 2"})]
+    ("parts", "measures"), [({None: 30_000}, {}), ({None: 0}, {}), ({None: 5}, {"share": "count(*) / 2"})]
 )
-def test_what_is_sampled_empty_or_asked_of_rows_is_looked_at_alone(
+def test_what_is_large_empty_or_asked_of_rows_is_looked_at_alone(
     parts: dict[None, int], measures: dict[str, str]
 ) -> None:
-    asked = Asked(table="marts.t", columns=(), partition="", parts=parts, measures=measures)
-    assert not is_small(asked)
+    columns = (("a", "INTEGER"), ("b", "INTEGER"))
+    assert not has_few(Asked(table="marts.t", columns=columns, partition="", parts=parts, measures=measures))
+
+
+def test_the_sample_of_a_table_with_more_rows_is_a_statement_of_its_own() -> None:
+    tables = [table(n, {"id": "INTEGER"}, [["1"], ["2"]], times=n * 200 + 1) for n in range(2)]
+    counting = Counting()
+    assert [is_whole(asked) for asked in tables] == [True, False]
+    assert measured_together(counting, tables) == [measured(CONNECTION, asked) for asked in tables]  # type: ignore[arg-type]
+    assert len(counting.statements) == 3
 
 
 def test_what_cannot_be_had_together_is_had_one_by_one() -> None:
