@@ -54,6 +54,7 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "completion": [["bash"]],
     "debug": [["last"], ["data/raw/other"]],
     "deployed": [[]],
+    "describe": [["sales"], ["marts.items"], ["../raw/other"]],
     "diff": [["previous", "current", "marts.items", "--out", "out.csv"], ["dev", "current", "marts.items"]],
     "env create": [["new"], ["dev"], ["linked"], ["oops"]],
     "fetch": [[], ["sales"], ["--full"]],

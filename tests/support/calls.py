@@ -72,6 +72,14 @@ CALLS = {
     "check": [[], ["--json"]],
     "audit": [["--published"], []],
     "check-late": [[], ["--json"]],
+    "describe": [
+        ["sales"],
+        ["raw.other", "--json"],
+        ["marts.items"],
+        ["audits.none"],
+        [WORD],
+        ["other", "--date", WORD],
+    ],
     "wait": [
         ["sales", "2024-03-02", "--within", "0s"],
         ["other", "2024-03-09", "--within", "0s", "--json"],
