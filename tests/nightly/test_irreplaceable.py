@@ -42,6 +42,7 @@ FOREIGN = (
 COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "approve": [["{current}", "--by", "ann", "--reason", "x"]],
     "audits": [[]],
+    "backfill": [["--start", "2024-03-01", "--stop", "2024-03-05", "--force"]],
     "check": [[]],
     "audit": [["--published"]],
     "check-late": [[]],

@@ -72,6 +72,12 @@ CALLS = {
     "check": [[], ["--json"]],
     "audit": [["--published"], []],
     "check-late": [[], ["--json"]],
+    "backfill": [
+        ["--start", "2024-03-01", "--stop", "2024-03-03", "--dry-run"],
+        ["--start", "2024-03-01", "--stop", "2024-03-03", "--source", WORD, "--dry-run"],
+        ["--start", "2024-03-01", "--stop", "2024-03-03", "--force", "--resume", WORD],
+        ["--start", WORD, "--stop", "2024-03-03"],
+    ],
     "describe": [
         ["sales"],
         ["raw.other", "--json"],
