@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     is_flag=False,
     flag_value="last",
     shell_complete=named("run"),
-    help="With --force: leave out what was taken since RUN began, which was ended. Alone: the last run.",
+    help="With --force: leave what was extracted since RUN began, which was ended. Alone: the last run.",
 )
 @workers_option()
 @json_option
@@ -51,32 +51,30 @@ def backfill(
     on; with --force it begins again, unless --resume is given. --json is for --dry-run. The exit codes are those
     of a run.
     """
-    from etl.operations.backfill import go_on, partitions
+    from etl.operations.backfill import begun_by, partitions
     from etl.plan import Scope
     from etl.reports.history import find_run
 
     if as_json and not is_dry:
         raise click.UsageError("--json is for --dry-run. Add --dry-run, or leave --json out.")
     project, ledger = opened()
-    found = partitions(project, ledger, Scope(stop, start, source, force=force))
-    if resume and force:
-        first = go_on(found, find_run(project, ledger, resume))
-        found = [one for one in found if first and one.date >= first]
-        start = first or start
+    since = begun_by(find_run(project, ledger, resume)) if resume and force else ""
+    found = partitions(project, ledger, Scope(stop, start, source, force=force, since=since))
     if is_dry:
         return print_json([_plain(one) for one in found]) if as_json else _show(found)
     echo(_headline(found))
     ledger.close()
-    _run(start, stop, source, force=force, workers=workers)
-
-
-def _run(start: date, stop: date, source: str, *, force: bool, workers: int) -> None:
-    from etl.run.display import asked_for
-    from etl.tasks import run_luigi
-
     arguments = ["Backfill", "--start", str(start), "--stop", str(stop), "--workers", str(workers)]
     arguments += ["--source", source] if source else []
     arguments += ["--force"] if force else []
+    arguments += ["--since", since] if since else []
+    _run(arguments)
+
+
+def _run(arguments: list[str]) -> None:
+    from etl.run.display import asked_for
+    from etl.tasks import run_luigi
+
     with asked_for():
         run_luigi(arguments)
 

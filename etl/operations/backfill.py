@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from etl.errors import ConfigError
-from etl.ledger import Ledger, Run
+from etl.ledger import Key, Ledger, Run
 from etl.ledger.keys import extract_key
 from etl.plan import Plan, Scope, make_plan
 from etl.plan.reasons import about_delivery
@@ -19,13 +18,12 @@ _WELL = ("published", "unchanged")
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
-    """A delivery in the range of a backfill: if it is taken, and why; `run_id` is the run that took it last."""
+    """A delivery in the range of a backfill: whether it is taken, and why."""
 
     source: str
     date: date
     is_taken: bool
     why: str
-    run_id: str
 
 
 def partitions(project: Project, ledger: Ledger, scope: Scope) -> list[Partition]:
@@ -38,34 +36,30 @@ def partitions(project: Project, ledger: Ledger, scope: Scope) -> list[Partition
         _partition(plan, name, day) for name, held in plan.held.items() for day in held if scope.takes(name, day)
     ]
     awaited = [
-        Partition(source=name, date=day, is_taken=True, why="the run first has it fetched or made", run_id="")
+        Partition(source=name, date=day, is_taken=True, why="the run first has it fetched or made")
         for name, days in plan.awaited.items()
         for day in days
     ]
     return sorted([*found, *awaited], key=lambda one: (one.source, one.date))
 
 
-def go_on(found: Sequence[Partition], run: Run) -> date | None:
-    """Return the date with which a forced backfill goes on that `run` began; None if there is nothing to take.
-
-    What was taken since that run began need not be taken again; but for the last date, if all of them were: what
-    is built of them has to be built again too. Raises ConfigError if that run ended well.
-    """
+def begun_by(run: Run) -> str:
+    """Return the id of the run with which a forced backfill goes on. Raises ConfigError if that run ended well."""
     if run.outcome in _WELL:
         raise ConfigError(f"Run {run.run_id} ended well ({run.outcome}). Leave --resume out to begin again.")
-    # run ids sort by time
-    left = [one.date for one in found if one.run_id < run.run_id]
-    return min(left) if left else max((one.date for one in found), default=None)
+    return run.run_id
 
 
 def _partition(plan: Plan, name: str, day: date) -> Partition:
     key = extract_key(name, day)
     why = plan.stale.get(key, "")
-    receipt = plan.receipts.get(key)
     return Partition(
         source=name,
         date=day,
         is_taken=bool(why),
-        why=("forced" if key in plan.forced else about_delivery(plan, name, day)) if why else "unchanged",
-        run_id=receipt.run_id if receipt else "",
+        why=("forced" if key in plan.forced else about_delivery(plan, name, day)) if why else _kept(plan, key),
     )
+
+
+def _kept(plan: Plan, key: Key) -> str:
+    return f"extracted since run {plan.scope.since}" if key in plan.forced else "unchanged"

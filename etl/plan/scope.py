@@ -12,6 +12,8 @@ class Scope:
 
     `sources` names the only ones of which it takes any, with commas; None: all.
 
+    `since` is the run that began to do so: what was extracted since then is not extracted again by `force`.
+
     `force` does their steps, and those that depend on them, even if nothing changed. `allow_withdrawn` names
     the sources (with commas) of which any number of partitions may vanish. `publish_held` publishes even if a
     rollback holds it.
@@ -25,6 +27,7 @@ class Scope:
     allow_withdrawn: str = ""
     publish_held: bool = False
     sources: str | None = None
+    since: str = ""
 
     def takes(self, source: str, day: date) -> bool:
         """Return whether a delivery is in the scope."""

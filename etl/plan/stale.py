@@ -154,7 +154,8 @@ class Staleness:
             reason = self._reason(key, intact)
             if not reason and self._is_forced(key, forced):
                 forced.add(key)
-                reason = "forced"
+                # what was extracted since is loaded all the same: nobody knows whether it was
+                reason = "" if self._is_extracted_since(key) else "forced"
             if reason:
                 stale[key] = reason
         return stale, frozenset(forced)
@@ -225,6 +226,11 @@ class Staleness:
         if receipt is None or receipt.details.get("layout") != LAYOUT:
             return False
         return there != [] and receipt.details["stamp"] == there and not wal.exists()
+
+    def _is_extracted_since(self, key: Key) -> bool:
+        # run ids sort by time
+        is_resumed = self.scope.since != "" and key.step == "extract"
+        return is_resumed and self.receipts[key].run_id >= self.scope.since
 
     def _is_forced(self, key: Key, forced: set[Key]) -> bool:
         if not self.scope.force:

@@ -291,10 +291,15 @@ class Backfill(Batch):
     stop = luigi_options.DateParameter(positional=False, description="the last date")
     source = luigi.Parameter(default="", positional=False, description="one source; default: all")
     force = luigi.BoolParameter(positional=False, description="also what is done and unchanged")
+    since = luigi.Parameter(
+        default="", positional=False, description="with force: the run since which what was extracted is left out"
+    )
 
     @classmethod
     def scope_of(cls, values: Mapping[str, Any]) -> Scope:
-        return Scope(values["stop"], values["start"], values["source"], force=values["force"])
+        return Scope(
+            values["stop"], values["start"], values["source"], force=values["force"], since=values["since"]
+        )
 
 
 class Retried(Batch):

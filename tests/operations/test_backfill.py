@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -9,8 +10,9 @@ from click.testing import CliRunner
 from etl.cli.main import cli
 from etl.errors import ConfigError
 from etl.ledger import Ledger
-from etl.operations.backfill import Partition, go_on, partitions
-from etl.plan import Scope
+from etl.ledger.keys import extract_key, load_key, transform_key
+from etl.operations.backfill import partitions
+from etl.plan import Scope, make_plan
 from tests.support import tiny
 
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 3)
@@ -87,51 +89,35 @@ def test_it_is_a_run_of_the_task(shop, monkeypatch, options, asked):
     assert (said.exit_code, called) == (0, [["Backfill", *asked]])
 
 
-def run(outcome):
-    values = {"run_id": "r5", "outcome": outcome}
-    return type("Ended", (), values)()
-
-
-def taken(*runs):
-    return [
-        Partition(source="sales", date=date(2024, 3, n), is_taken=True, why="forced", run_id=run_id)
-        for n, run_id in enumerate(runs, 1)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("runs", "day"),
-    [
-        (("r1", "r1", "r1"), 1),
-        (("r5", "r1", "r1"), 2),
-        # another worker was faster: nothing is left out that was not taken
-        (("r5", "r1", "r5"), 2),
-        (("r5", "r6", ""), 3),
-        # all were taken, but what is built of them may not be
-        (("r5", "r5", "r6"), 3),
-    ],
-)
-def test_it_goes_on_with_the_first_date_that_was_not_taken(runs, day):
-    assert go_on(taken(*runs), run("killed")) == date(2024, 3, day)
-
-
-def test_what_a_run_took_is_left_out_by_its_receipts(shop):
+def test_what_was_extracted_since_is_loaded_and_built_again_but_not_extracted(shop):
     ledger = Ledger(shop.ledger, is_reading=True)
-    found = partitions(shop, ledger, Scope(LAST, FIRST, force=True))
-    ended = type("Ended", (), {"run_id": found[0].run_id, "outcome": "killed"})()
+    begun = ledger.receipt(extract_key("sales", FIRST)).run_id
 
-    assert found[0].run_id
-    assert go_on(found, ended) == date(2024, 3, 3)
+    plan = make_plan(shop, ledger, Scope(LAST, FIRST, force=True, since=begun))
+
+    assert [str(delivery.date) for delivery in plan.stale_partitions("sales")] == ["2024-03-03"]
+    # the run may have ended before it loaded them
+    assert {load_key("sales"), transform_key("marts.items")} <= plan.stale.keys()
+    assert extract_key("sales", FIRST) in plan.forced
+    assert listed(shop, plan.scope)[0] == ("2024-03-01", False, f"extracted since run {begun}")
 
 
-def test_without_deliveries_there_is_nothing_to_go_on_with():
-    assert go_on([], run("killed")) is None
+def test_what_was_extracted_before_is_extracted_again(shop):
+    assert listed(shop, Scope(LAST, FIRST, force=True, since="z"))[0] == ("2024-03-01", True, "forced")
 
 
-@pytest.mark.parametrize("outcome", ["published", "unchanged"])
-def test_what_ended_well_is_not_gone_on_with(outcome):
-    with pytest.raises(ConfigError, match="ended well"):
-        go_on(taken("r1"), run(outcome))
+@pytest.mark.parametrize(("outcome", "code"), [("failed", 0), ("published", 35), ("unchanged", 35)])
+def test_what_ended_well_is_not_gone_on_with(shop, monkeypatch, outcome, code):
+    ended, called = SimpleNamespace(run_id="r5", outcome=outcome), []
+    monkeypatch.setattr("etl.reports.history.find_run", lambda *_: ended)
+    monkeypatch.setattr("etl.tasks.run_luigi", called.append)
+
+    result = CliRunner().invoke(cli, ["backfill", *RANGE, "--force", "--resume"])
+
+    if code:
+        assert isinstance(result.exception, ConfigError) and not called
+    else:
+        assert called[0][-3:] == ["--force", "--since", "r5"]
 
 
 def test_a_range_that_ends_before_it_begins_is_refused(shop):
