@@ -23,6 +23,9 @@ from etl.stages.raw import Delivery
 #: Below this many records a share says nothing, and the reject ratio does not apply.
 _RATIO_FROM_RECORDS = 1000
 
+#: Of more rejects than these, only the first are counted by rule, which the message says.
+_COUNTED = 10_000
+
 
 def extract_carefully(
     extraction: Extraction, delivery: Delivery, inputs: Sequence[Input], in_blocks: bool = False
@@ -189,10 +192,11 @@ def _over_limit(records: int, rejects: Rejects, limit: str) -> str:
 def _examples(rejects: Rejects) -> str:
     """Return which rules are broken how often, and the first records that break them."""
     # a file can be broken all through: what comes first must do as an example
-    sample = [reject for reject in islice(rejects, 10_000) if reject.discarded is None]
+    sample = [reject for reject in islice(rejects, _COUNTED) if reject.discarded is None]
+    first = f"of the first {_COUNTED:,}: " if rejects.count + rejects.discarded > _COUNTED else ""
     counts = ", ".join(f"{rule} {n:,}" for rule, n in Counter(r.rule for r in sample).most_common(5))
     examples = "; ".join(f"line {reject.line}: {reject.text[:80]}" for reject in sample[:3])
-    return f"({counts}), such as {examples}"
+    return f"({first}{counts}), such as {examples}"
 
 
 def _prove(delivery: Delivery, records: int, rows: int, rejects: Rejects) -> None:

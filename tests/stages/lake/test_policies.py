@@ -1,6 +1,7 @@
 """What a source says of columns, duplicates and limits, and what then becomes of its files."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,14 @@ def test_more_rejects_than_allowed_refuse_the_date(tmp_path):
 
     with pytest.raises(DeliveryError, match="2 of 3 records break the contract, more than max_rejects = 1 allows"):
         one(tmp_path / "one", text, max_rejects=1)
+
+
+@pytest.mark.parametrize(
+    ("records", "said"), [(10_000, "(id.dtype 10,000)"), (10_001, "(of the first 10,000: id.")]
+)
+def test_counts_of_many_rejects_say_that_they_are_of_the_first(tmp_path, records, said):
+    with pytest.raises(DeliveryError, match=f"{records:,} of {records:,} records .* allows {re.escape(said)}"):
+        one(tmp_path, "id,item\n" + "x,a\n" * records, max_rejects=1)
 
 
 def test_names_of_columns_and_files_are_data_and_no_sql(tmp_path):
