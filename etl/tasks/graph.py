@@ -291,9 +291,7 @@ class Backfill(Batch):
     stop = luigi_options.DateParameter(positional=False, description="the last date")
     source = luigi.Parameter(default="", positional=False, description="one source; default: all")
     force = luigi.BoolParameter(positional=False, description="also what is done and unchanged")
-    since = luigi.Parameter(
-        default="", positional=False, description="with force: the run since which what was extracted is left out"
-    )
+    since = luigi.Parameter(default="", positional=False, description="with force: but what this run extracted")
 
     @classmethod
     def scope_of(cls, values: Mapping[str, Any]) -> Scope:
