@@ -53,7 +53,7 @@ def check_leaks(names: tuple[str, ...], at: datetime | None, as_json: bool) -> N
         if undated := sorted({table for one in found for table in one.undated}):
             echo(f"Taken as known from the start, since they have no dates: {few(undated, 20)}.")
         if not found:
-            echo("There is no feature to check. A feature is a model with `-- entity: ...`.")
+            echo("Nothing to check: no model is a feature. A feature has the line `-- entity: ...` in its header.")
     if leaks := [leaks_of(one) for one in found if one.differing]:
         advice = (
             "Let event_time, or known, be the time at which the value is known. If what a feature reads is known "

@@ -38,7 +38,7 @@ def tune(
     """Try parameters of a model, and propose the best.
 
     The model is ml/NAME.py, and SPACE in it says what to try. It learns from what is published, and is judged by
-    days that neither training nor the gate sees. Each trial is kept as it ends: a search that was stopped goes on
+    days that training does not see. Each trial is kept as it ends: a search that was stopped goes on
     where it was. What is found is printed as a change of PARAMS, for `git apply`. The file itself stays.
     """
     from etl.operations.ml.proposal import proposal

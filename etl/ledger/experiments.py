@@ -9,10 +9,10 @@ from typing import Any
 
 from etl.ledger.ledger import Ledger
 
-#: Where an experiment comes from: a night, a tuning, or the search of a topology.
-NIGHT, TUNE, SEARCH = "night", "tune", "search"
+#: Where an experiment comes from: a tuning, or the search of a topology.
+TUNE, SEARCH = "tune", "search"
 #: What became of it; of one that nothing was decided about, the verdict is empty.
-CHAMPION, LOST, TRIAL, PRUNED, FAILED = "champion", "challenger lost", "trial", "pruned", "failed"
+TRIAL, PRUNED, FAILED = "trial", "pruned", "failed"
 
 #: Steps of a curve, as (name, step, value).
 Curve = Iterable[tuple[str, int, float]]

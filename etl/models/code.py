@@ -32,6 +32,14 @@ class Code:
         return _place(self.folder, module, line)
 
 
+def assigned(node: ast.stmt) -> str:
+    """Return the one name that a statement gives a value; empty if it is another statement, or has several."""
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return ""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return getattr(targets[0], "id", "") if len(targets) == 1 else ""
+
+
 def read_code(folder: Path, module: str) -> Code:
     """Return the code of a module below the folder of the models.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from etl.errors import ModelError, unknown
 from etl.models.asked import Columns, Header
-from etl.models.code import parse_code, read_code
+from etl.models.code import assigned, parse_code, read_code
 from etl.models.context import Context
 from etl.models.header import as_sql, read_header
 from etl.models.libraries import NAME as LIBRARIES
@@ -108,7 +108,7 @@ def _names(
 ) -> tuple[tuple[str, ...], int]:
     """Return the list of texts that a module gives a name, and its line."""
     for node in tree.body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and _assigned(node) == name:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and assigned(node) == name:
             try:
                 value = ast.literal_eval(node.value) if node.value else None
             except ValueError:
@@ -122,12 +122,6 @@ def _names(
             f'Add a line such as {name} = ["raw.orders", "staging.items"].'
         )
     return tuple(default), 1
-
-
-def _assigned(node: ast.Assign | ast.AnnAssign) -> str:
-    """Return the one name that a statement gives a value."""
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return getattr(targets[0], "id", "") if len(targets) == 1 else ""
 
 
 def _check(kind: str, names: Sequence[str], known: Collection[str], place: str, otherwise: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -25,13 +26,13 @@ def experiments(ledger: Ledger, model: str, sort: str = "", last: int | None = N
     known = models_of(ledger)
     if model not in known:
         raise ConfigError(unknown(f"No training of {model} is known", model, known))
-    found = [*reversed(of_model(ledger, model))]
+    found = [asdict(one) for one in reversed(of_model(ledger, model))]
     if sort:
-        names = {name for one in found for name in (*one.metrics, *one.params)}.union(FACTS)
+        names = {name for one in found for name in (*one["metrics"], *one["params"])}.union(FACTS)
         if sort not in names:
             raise ConfigError(unknown(f"No training of {model} has {sort}", sort, names))
-        found = _sorted(found, sort)
-    return [asdict(one) for one in found[:last]]
+        found.sort(key=lambda one: _place_of(value_of(one, sort), sort))
+    return found[:last]
 
 
 def compared(ledger: Ledger, first: str, second: str) -> dict[str, Any]:
@@ -80,15 +81,12 @@ def _find(ledger: Ledger, name: str) -> Experiment:
     raise ConfigError(f"There is no training {name}. To list them: etl ml runs MODEL")
 
 
-def _sorted(found: Sequence[Experiment], sort: str) -> list[Experiment]:
-    """Return trainings with the best first: numbers before texts, and what is not known last."""
-    values = [(one, value_of(asdict(one), sort)) for one in found]
-    numbers = [(one, value) for one, value in values if isinstance(value, int | float) and value == value]
-    texts = [(one, str(value)) for one, value in values if isinstance(value, str | list | tuple)]
-    rest = [one for one, value in values if not any(one is other for other, _ in (*numbers, *texts))]
-    numbers.sort(key=lambda pair: -pair[1] if sort in _MORE_IS_BETTER else pair[1])
-    texts.sort(key=lambda pair: pair[1])
-    return [*(one for one, _ in numbers), *(one for one, _ in texts), *rest]
+def _place_of(value: Any, sort: str) -> tuple[int, float, str]:
+    """Return what sorts values with the best first: numbers before texts, and what is not known last."""
+    if isinstance(value, int | float) and not math.isnan(value):
+        return 0, -value if sort in _MORE_IS_BETTER else value, ""
+    is_unknown = value is None or isinstance(value, float)
+    return (2, 0, "") if is_unknown else (1, 0, str(value))
 
 
 def _flat(one: Mapping[str, Any]) -> list[tuple[str, Any]]:

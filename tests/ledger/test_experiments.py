@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl.ledger import Ledger
-from etl.ledger.experiments import NIGHT, TRIAL, TUNE, Experiment, curves_of, of_model, write
+from etl.ledger.experiments import SEARCH, TRIAL, TUNE, Experiment, curves_of, of_model, write
 
 texts = st.text("a'\" \u00e9,[]{}:", max_size=6)
 numbers = st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.none()
@@ -17,7 +17,7 @@ experiments = st.builds(
     Experiment,
     experiment_id=st.just("1"),
     model=st.just("delay"),
-    origin=st.sampled_from([NIGHT, TUNE]),
+    origin=st.sampled_from([SEARCH, TUNE]),
     started_at=st.just("2024-03-01T00:00:00+00:00"),
     params=st.dictionaries(texts, numbers | texts | st.lists(st.integers(0, 9)), max_size=3),
     metrics=st.dictionaries(texts, numbers, max_size=3),

@@ -11,7 +11,7 @@ from typing import Any
 
 from etl.contract.drift_training import as_text
 from etl.errors import ModelError, sentence, unknown
-from etl.models.code import Code, parse_code, read_code
+from etl.models.code import Code, assigned, parse_code, read_code
 from etl.models.libraries import NAME as LIBRARIES
 from etl.models.libraries import versions
 from etl.project.files import project_files
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _DAYS = re.compile(r"([1-9]\d{0,3}) days?")
 #: What a proposal changes, and what decides on no training.
 _OF_TRAINING = {"FEATURES", "TIME", "HELD_OUT"}
-_UNTRAINED = ("PARAMS", "SPACE", "SEARCH", "RETRAIN", "GATE", "HELD_OUT")
+_UNTRAINED = ("PARAMS", "SPACE", "SEARCH", "GATE", "HELD_OUT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,6 @@ class Learned:
     search: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     libraries: Mapping[str, str] = field(default_factory=dict)
-    retrain: str = "monthly"
     held_out: int = 30
     gate: str = "log_loss"
     description: str = ""
@@ -59,7 +58,7 @@ class Learned:
         own = list(self.code.texts)[-1]
         others = {name: text for name, text in self.code.texts.items() if name != own}
         tree = ast.parse(self.code.texts[own])
-        tree.body = [node for node in tree.body if _assigned(node) not in _UNTRAINED]
+        tree.body = [node for node in tree.body if assigned(node) not in _UNTRAINED]
         return f"{ast.dump(tree)} {others} {dict(self.libraries)}"
 
     def place(self, name: str) -> str:
@@ -127,7 +126,6 @@ def _learned(root: Path, path: Path) -> Learned:
         search=values.get("SEARCH", _is_named, 'a dict by name, such as {"strategy": "random"}', {}),
         seed=values.get("SEED", _is_whole, "a whole number", 0),
         libraries=versions(libraries, f"{file}:{line}: {LIBRARIES}"),
-        retrain=values.get("RETRAIN", _is_text, "a text in quotes", "monthly"),
         held_out=int(held_out.split()[0]),
         gate=values.get("GATE", JUDGES.__contains__, f"one of {', '.join(JUDGES)}, in quotes", "log_loss"),
         description=(ast.get_docstring(tree) or "").partition("\n\n")[0],
@@ -180,15 +178,7 @@ def _close(name: str) -> str:
 
 
 def _declared(tree: ast.Module) -> dict[str, ast.Assign | ast.AnnAssign]:
-    return {_assigned(node): node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)}
-
-
-def _assigned(node: ast.stmt) -> str:
-    """Return the one name that a statement gives a value."""
-    if not isinstance(node, ast.Assign | ast.AnnAssign):
-        return ""
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return getattr(targets[0], "id", "") if len(targets) == 1 else ""
+    return {assigned(node): node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)}
 
 
 def _is_text(value: Any) -> bool:

@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from etl.models.code import assigned
 from etl.models.trained import Learned
 
 _NAME = "PARAMS"
@@ -34,14 +35,7 @@ def _changed(text: str, params: Mapping[str, Any]) -> str:
     tree = ast.parse(text)
     lines = text.splitlines()
     for node in tree.body:
-        targets = (
-            node.targets
-            if isinstance(node, ast.Assign)
-            else [node.target]
-            if isinstance(node, ast.AnnAssign)
-            else []
-        )
-        if [getattr(target, "id", "") for target in targets] == [_NAME]:
+        if assigned(node) == _NAME:
             return "\n".join([*lines[: node.lineno - 1], made, *lines[node.end_lineno or node.lineno :]])
     first = next(node.lineno for node in tree.body if isinstance(node, ast.FunctionDef)) - 1
     return "\n".join([*lines[:first], made, "", "", *lines[first:]])

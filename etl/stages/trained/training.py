@@ -37,10 +37,10 @@ class Window:
 
 
 def windows(learned: Learned, newest: date) -> Window:
-    """Return the window of a search: judged by days that are before those by which the gate judges.
+    """Return the window of a search: judged by days that are before the held out ones.
 
-    The cut-off is the beginning of the newest row's month: the same all month long. Before it the gate has its
-    days, and before these, the search.
+    The cut-off is the beginning of the newest row's month: the same all month long. The days before
+    it are held out, and those before these judge the search.
     """
     held_out = timedelta(learned.held_out)
     end = newest.replace(day=1) - held_out

@@ -10,7 +10,6 @@ KEY = ["flight_date", "origin", "carrier", "flight"]
 TIME = "flight_date"
 HELD_OUT = "30 days"
 GATE = "log_loss"
-RETRAIN = "monthly"
 LIBRARIES = ["lightgbm"]
 SEED = 7
 PARAMS = {"learning_rate": 0.05, "num_leaves": 31, "min_data_in_leaf": 20, "lambda_l2": 0.01}

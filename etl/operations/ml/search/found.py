@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from etl.operations.ml.search.space import text_of
 from etl.operations.ml.search.trials import Params, Tried, best_of, rank_correlation
 
-#: So many times the days that judge are drawn anew, of which the last part is left out at each end.
+#: So many times the days that judge are drawn again, of which the last part is left out at each end.
 _DRAWS, _TAIL = 1_000, 0.025
 #: Below so much the order of a cheap look says little of the order of full trainings.
 _WORTHLESS = 0.3
@@ -50,7 +50,7 @@ class Found:
             return
         others = len(self.equal) - 1
         if others > 0:
-            full = len({text_of(dict(one.params)) for one in self.trials if one.is_full and one.role != "noise"})
+            full = len({one.named for one in self.trials if one.is_full and one.role != "noise"})
             which = (
                 "None is better than another"
                 if others + 1 == full
@@ -80,7 +80,7 @@ def judge(trials: Sequence[Tried], current: Params | None = None) -> Found:
     pairs = list(_pairs(mine))
     return Found(
         trials=trials,
-        current=next((one for one in full if text_of(dict(one.params)) == today), None),
+        current=next((one for one in full if one.named == today), None),
         best=best,
         chosen=chosen,
         noise=noise,
@@ -112,17 +112,17 @@ def _noise(trials: Iterable[Tried], best: Tried | None) -> float | None:
     """Return how far apart the scores of the best lie, by seeds alone."""
     if best is None:
         return None
-    key = text_of(dict(best.params))
-    same = {one.seed: _score(one) for one in trials if one.is_full and text_of(dict(one.params)) == key}
+    key = best.named
+    same = {one.seed: _score(one) for one in trials if one.is_full and one.named == key}
     return max(same.values()) - min(same.values()) if len(same) > 1 else None
 
 
 def _pairs(trials: Sequence[Tried]) -> Iterator[tuple[float, float]]:
     """Yield two scores of parameters tried cheaply and in full: of the cheapest trial, and of the full one."""
-    full = {text_of(dict(one.params)): _score(one) for one in trials if one.is_full}
+    full = {one.named: _score(one) for one in trials if one.is_full}
     cheap: dict[str, Tried] = {}
     for one in trials:
-        key = text_of(dict(one.params))
+        key = one.named
         if one.share < 1 and one.score is not None and (key not in cheap or one.share < cheap[key].share):
             cheap[key] = one
     for key, one in cheap.items():
@@ -143,7 +143,7 @@ def _once(trials: Iterable[Tried]) -> list[Tried]:
     """Return trials, of several with the same parameters the first."""
     found: dict[str, Tried] = {}
     for one in trials:
-        found.setdefault(text_of(dict(one.params)), one)
+        found.setdefault(one.named, one)
     return list(found.values())
 
 

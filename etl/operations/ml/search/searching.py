@@ -10,11 +10,11 @@ from typing import Any
 
 from etl.errors import StepError
 from etl.ledger import Ledger, fingerprint, now
-from etl.ledger.experiments import SEARCH, TUNE, Experiment, curves_of, of_model, write
+from etl.ledger.experiments import FAILED, PRUNED, SEARCH, TRIAL, TUNE, Experiment, curves_of, of_model, write
 from etl.models.trained import Learned
 from etl.operations.ml.search.found import judge
 from etl.operations.ml.search.space import Dimension, draw, every, text_of
-from etl.operations.ml.search.trials import FAILED, PRUNED, TRIED, Params, Sampler, Tried
+from etl.operations.ml.search.trials import Params, Sampler, Tried
 from etl.stages.trained import Pruned, Rows, Trainer, Window, is_negative
 
 #: Of a halving: the part of the rows, and of the steps, in each round; and the part that goes on to the next one.
@@ -90,7 +90,7 @@ class Search:
                 if _is_over(ends):
                     return
                 tried = self._once(params, float(share), rung=rung)
-                if tried.score is not None and tried.state == TRIED:
+                if tried.score is not None and tried.state == TRIAL:
                     scores[number] = tried.score
             kept = max(_LEAST_KEPT, round(len(pool) * _KEPT))
             pool = [pool[number] for number in sorted(scores, key=lambda number: (scores[number], number))[:kept]]
@@ -101,8 +101,8 @@ class Search:
             self._once(self.current, 1.0, role="current")
         cheap: dict[str, Tried] = {}
         for one in self.tried:
-            if one.share < 1 and one.score is not None and one.state == TRIED:
-                cheap.setdefault(text_of(dict(one.params)), one)
+            if one.share < 1 and one.score is not None and one.state == TRIAL:
+                cheap.setdefault(one.named, one)
         ranked = sorted(cheap.values(), key=lambda one: one.score or 0.0)
         number = min(int(self.options.get("checked", _CHECKED)), len(ranked))
         for place in range(number):
@@ -121,7 +121,7 @@ class Search:
         seed = self.learned.seed if seed is None else seed
         wanted = text_of(dict(params)), share, seed
         for one in self.tried:
-            if (text_of(dict(one.params)), one.share, one.seed) == wanted and one.state != PRUNED:
+            if (one.named, one.share, one.seed) == wanted and one.state != PRUNED:
                 return one
         return self._try(params, share, rung=rung, role=role, seed=seed)
 
@@ -150,7 +150,7 @@ class Search:
             tried |= {"complexity": self.trainer.complexity(params)}
         except Pruned as pruned:
             is_enough = heard.is_enough
-            tried |= {"score": heard.best, "state": TRIED if is_enough else PRUNED, "why": str(pruned)}
+            tried |= {"score": heard.best, "state": TRIAL if is_enough else PRUNED, "why": str(pruned)}
             tried |= {"complexity": self.trainer.complexity(params)}
         except StepError as error:
             if not self.tried:
@@ -270,6 +270,6 @@ def said(one: Tried, number: int, gate: str) -> str:
     score = shown(one.score, gate)
     params = ", ".join(f"{name} = {value}" for name, value in one.params.items())
     share = "" if one.share == 1 else f", {one.share:.0%} of the rows"
-    outcome = {TRIED: "", PRUNED: " (stopped early)", FAILED: f" failed: {one.why}"}[one.state]
+    outcome = {TRIAL: "", PRUNED: " (stopped early)", FAILED: f" failed: {one.why}"}[one.state]
     value = "" if score is None else f" {gate} {score:.5g}"
     return f"trial {number}:{value}{outcome}{share}; {params}; {one.seconds:.1f} s"

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from etl.errors import ConfigError
+from etl.ledger.experiments import FAILED, PRUNED, TRIAL
 from etl.operations.ml.search.space import Dimension, text_of
 from etl.stages.trained import Pruned
 
-#: What became of a trial, as the ledger has it.
-TRIED, PRUNED, FAILED = "trial", "pruned", "failed"
 #: So many trials are drawn at random before the others are weighed, and so many end before one is cut short.
 _STARTUP, _UNPRUNED, _WARMUP = 8, 5, 5
 
@@ -29,7 +28,7 @@ class Tried:
 
     params: Params
     score: float | None = None
-    state: str = TRIED
+    state: str = TRIAL
     curve: tuple[tuple[int, float], ...] = ()
     share: float = 1.0
     rung: int = 0
@@ -45,12 +44,17 @@ class Tried:
     @property
     def is_full(self) -> bool:
         """Whether it has seen all training rows, to the end."""
-        return self.state == TRIED and self.share == 1.0 and self.score is not None
+        return self.state == TRIAL and self.share == 1.0 and self.score is not None
+
+    @property
+    def named(self) -> str:
+        """Its parameters, as a text that tells them from all others."""
+        return text_of(dict(self.params))
 
     @property
     def key(self) -> tuple[str, float, int, int, str]:
         """What tells it from other trials: the same is not tried twice."""
-        return text_of(dict(self.params)), self.share, self.rung, self.seed, self.role
+        return self.named, self.share, self.rung, self.seed, self.role
 
 
 #: Trains with parameters and tells of each step's score; the report may raise Pruned. Returns what became of it.
@@ -101,8 +105,8 @@ class Sampler:
 
     def _frozen(self, tried: Tried) -> Any:
         optuna = imported()
-        states = {TRIED: "COMPLETE", PRUNED: "PRUNED", FAILED: "FAIL"}
-        state = states[tried.state] if tried.score is not None or tried.state != TRIED else "FAIL"
+        states = {TRIAL: "COMPLETE", PRUNED: "PRUNED", FAILED: "FAIL"}
+        state = states[tried.state] if tried.score is not None or tried.state != TRIAL else "FAIL"
         return optuna.trial.create_trial(
             state=optuna.trial.TrialState[state],
             value=tried.score if state == "COMPLETE" else None,

@@ -33,7 +33,11 @@ def fetch(asked: Asked, landing: Landing) -> Told:
 
 def _awaited(notes: Coroutine[Any, Any, list[str]]) -> list[str]:
     """Return what a coroutine returns, also in a thread that runs a loop already, as a notebook's does."""
-    if asyncio._get_running_loop() is None:
+    try:
+        is_within_a_loop = bool(asyncio.get_running_loop())
+    except RuntimeError:
+        is_within_a_loop = False
+    if not is_within_a_loop:
         return asyncio.run(notes)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, notes).result()
