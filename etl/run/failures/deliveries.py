@@ -128,21 +128,29 @@ class Reducing:
         return found
 
     @cached_property
-    def _rejected(self) -> Mapping[str, set[int]]:
-        """The lines that are in quarantine since this run for a rule of their own, by file."""
+    def _rejected(self) -> Mapping[str, set[tuple[int, str]]]:
+        """What is in quarantine since this run for a rule of its own, or would be: line and hash, by file.
+
+        Many records may stand in one line. Of masked ones the hash is left out, since quarantine has other texts.
+        """
         project = self.plan.project
         bases = (refused_base(project), project.quarantine)
         files = [lake.partition_file(base, self.source, self.delivery.date) for base in bases]
-        found: dict[str, set[int]] = {}
+        found: dict[str, set[tuple[int, str]]] = {}
         if there := [str(file) for file in files if file.is_file()]:
             query = (
-                f"select file, line from read_parquet({literal(there)}, hive_partitioning = false) "
-                f"where run_id = {literal(self.plan.run_id)} and rule <> {literal(REFUSED_RULE)}"
+                f"select file, line, text, raw from read_parquet({literal(there)}, hive_partitioning = false) "
+                f"where run_id = {literal(self.plan.run_id)} "
+                f"and (rule <> {literal(REFUSED_RULE)} or fault is not null)"
             )
             with engine.in_memory(project) as con:
-                for name, line in con.execute(query).fetchall():
-                    found.setdefault(name, set()).add(line)
+                for name, line, text, raw in con.execute(query).fetchall():
+                    found.setdefault(name, set()).add(self._told(line, text, raw))
         return found
+
+    def _told(self, line: int, text: str, raw: bytes | None) -> tuple[int, str]:
+        """Return what tells a record of a file from the others there."""
+        return line, "" if self._is_masked else record_hash(text, raw)
 
     @cached_property
     def _corrections(self) -> Corrections:
@@ -161,7 +169,7 @@ class Reducing:
             return True
         if number == 0:
             self._kept[name] = 0
-        if fault.problem or fault.place.line in bad:
+        if fault.problem or (bad and self._told(*fault.place) in bad):
             self._kept[name] += 1
             return self._kept[name] <= max(_BROKEN, (self.source.max_rejects or 0) + 1)
         sound = min(_SOUND, int(min(len(bad), _BROKEN) * (count / len(bad) - 1))) if bad else _SOUND
