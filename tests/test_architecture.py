@@ -58,7 +58,7 @@ LIBRARIES = {
     "plan": {"duckdb"},
     "reports": {"duckdb", "apprise", "prometheus_client", "openlineage", "opentelemetry"},
     "run": {"duckdb", "rich"},
-    "operations": {"duckdb", "pyarrow", "cronsim", "xlsxwriter", "tornado", "optuna"},
+    "operations": {"duckdb", "pyarrow", "cronsim", "xlsxwriter", "tornado", "optuna"} | {"mlflow", "tensorboard"},
     "tasks": {"luigi"},
     "cli": {"click", "rich", "duckdb"},
 }

@@ -75,6 +75,34 @@ def curves(experiment: str, as_json: bool) -> None:
     show(curves_of(ledger, experiment), as_json, _draw)
 
 
+@ml.command()
+@click.argument("model")
+@click.option("--to", type=click.Choice(["mlflow", "tensorboard"]), required=True, help="What is to show them.")
+@click.option(
+    "--out",
+    metavar="PLACE",
+    help="A folder, or the address of MLflow's server or database. Default of that: MLFLOW_TRACKING_URI.",
+)
+@json_option
+def export(model: str, to: str, out: str | None, as_json: bool) -> None:
+    """Write the trainings of a model for MLflow or TensorBoard.
+
+    Parameters, results and curves are written, and where each training comes from. Those that are there already
+    stay: the same twice adds nothing. It needs `pip install 'etl[mlflow]'` or `pip install 'etl[tensorboard]'`.
+    """
+    from etl.operations.ml.exports import export as write
+
+    project, ledger = opened()
+    show(write(project, ledger, model, to, out), as_json, _tell_export)
+
+
+def _tell_export(found: dict[str, Any]) -> None:
+    there = found["trainings"] - found["written"]
+    also = f", and {there:,} were there already" if there else ""
+    echo(f"{counted(found['written'], 'training')} of {found['model']} written{also}.")
+    echo(f"To look at them: {found['look']}")
+
+
 def _list(found: Sequence[dict[str, Any]]) -> None:
     from etl.reports.experiments import value_of
 
