@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from etl.sources.fetches.download import Download
     from etl.sources.fetches.function import Fetch
     from etl.sources.fetches.paging import *  # noqa: F403
+    from etl.sources.fetches.project import Project
     from etl.sources.fetches.rest import Rest
     from etl.sources.fetches.sftp import Sftp
     from etl.sources.known import *  # noqa: F403
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["EtlError", "Files", "Source", "sql_check"]
 __all__ += tasks.__all__
 __all__ += known.__all__
-__all__ += ["Bucket", "Changes", "Download", "Fetch", "Query", "Rest", "Sftp", "Table"]
+__all__ += ["Bucket", "Changes", "Download", "Fetch", "Project", "Query", "Rest", "Sftp", "Table"]
 __all__ += known.PARTS
 
 

@@ -244,7 +244,7 @@ def _project(folder: Path, parser: ConfigParser, base: Settings, name: str) -> P
         raise ConfigError(f"{name!r} is not a name for an environment. Use letters, digits, - and _.")
     if "environment" in items(parser, section):
         raise ConfigError(f"{path}: [{section}] environment: this key belongs in [etl] only. Remove it.")
-    data = _data(parser, base, name)
+    data = data_setting(parser, base, name)
     settings = read_settings(path, parser, ["etl", section])
     # etl never writes there, so that all may read the same deliveries
     raw = settings.raw or base.raw or ("" if data == base.data else str(Path(base.data) / "raw"))
@@ -257,7 +257,7 @@ def _project(folder: Path, parser: ConfigParser, base: Settings, name: str) -> P
     return Project(folder, settings, variables, environment, fetching="" if has_own_raw else base.data)
 
 
-def _data(parser: ConfigParser, base: Settings, name: str) -> str:
+def data_setting(parser: ConfigParser, base: Settings, name: str) -> str:
     """Return the folder of an environment's data, as a setting."""
     usual = base.data if name == base.environment else str(Path(base.data) / ENVIRONMENTS / name)
     return items(parser, f"{_SECTION}{name}").get("data") or usual
@@ -265,10 +265,10 @@ def _data(parser: ConfigParser, base: Settings, name: str) -> str:
 
 def _check_own_data(folder: Path, parser: ConfigParser, base: Settings, name: str) -> None:
     """Raise ConfigError if this environment's data holds another's, or the project, or lies in one of them."""
-    data = _data(parser, base, name)
+    data = data_setting(parser, base, name)
     mine, where = (folder / data).resolve(), f"{folder / CONFIG}: [{_SECTION}{name}] data = {data}"
     others = [other for other in _names(folder, parser, base) if other != name]
-    found = {f"that of {other}": (folder / _data(parser, base, other)).resolve() for other in others}
+    found = {f"that of {other}": (folder / data_setting(parser, base, other)).resolve() for other in others}
     for what, place in {**found, "the project itself": folder}.items():
         if place.is_relative_to(mine):
             raise ConfigError(f"{where}: {what} is in there. Give the environment a folder of its own.")

@@ -31,6 +31,7 @@ FETCHES = {
     "Changes": "changes",
     "Download": "download",
     "Fetch": "function",
+    "Project": "project",
     "Query": "database",
     "Rest": "rest",
     "Sftp": "sftp",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import databases, servers, stores
+from tests.support import databases, publishers, servers, stores
 from tests.support.api import TOKEN, Api, api, basic
 
 #: An order: its id, what was bought, and when it was changed, as `2024-03-01 12:00:00`.
@@ -276,11 +276,39 @@ def _changes(folder: Path) -> Iterator[Sender]:
         databases.drop_slots(server)
 
 
+def _project(kind: str) -> Callable[[Path], AbstractContextManager[Sender]]:
+    """Another project, whose table or view is published anew; it is away when its link is."""
+
+    def made(folder: Path) -> Iterator[Sender]:
+        held = publishers.project(folder / "shop")
+
+        def hold(rows: Sequence[Row]) -> None:
+            made = "select id, item, updated_at from staging.orders"
+            publishers.publish(
+                held,
+                {
+                    "staging.orders": ("id bigint, item varchar, updated_at varchar", rows),
+                    "marts.orders": f"create {kind} marts.orders as {made}",
+                },
+            )
+
+        away = held.current.with_name("away")
+        yield Sender(
+            fetch=f"Project({str(held.root)!r}, 'marts.orders')",
+            hold=hold,
+            go_away=lambda: held.current.rename(away),
+            come_back=lambda: away.rename(held.current),
+        )
+
+    return contextmanager(made)
+
+
 #: The makers of each kind, by the name of its class.
 MAKERS: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = {
     "Bucket": (_bucket,),
     "Download": (lambda folder: _download(folder, True), lambda folder: _download(folder, False)),
     "Changes": (_changes,),
+    "Project": (_project("table"), _project("view")),
     "Fetch": (_records, _tables, _incremental, _own_cursor),
     "Query": (_sqlite(_QUERY),),
     "Table": (_sqlite(_CURSOR), _postgresql, _mariadb),

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from etl.ledger import stamp
+from etl.project.others import RECORD
 
-_FILE = "generation.json"
 #: Where a record says when its generation was published: on a line of its own, near the beginning.
 _PUBLISHED_AT = re.compile(r'^ "published_at": "([^"\\]*)",$', re.MULTILINE)
 _HEAD_CHARACTERS = 2_000
@@ -81,7 +81,7 @@ class Generation:
 
 def record_file(folder: Path) -> Path:
     """Return where the record of the generation in a folder is."""
-    return folder / _FILE
+    return folder / RECORD
 
 
 def published_at(folder: Path) -> str:

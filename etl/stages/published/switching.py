@@ -14,10 +14,9 @@ from pathlib import Path
 from etl.errors import PublishError
 from etl.project import Project
 from etl.project.files import flush
+from etl.project.others import FILE as FILE
 from etl.stages.published.manifest import read_manifest
 
-#: Every generation's file has this name: DuckDB follows the links and names the catalog after the file.
-FILE = "warehouse.duckdb"
 #: The folder of the exports within a generation.
 LAKE = "lake"
 #: The report of a generation, beside its file.

@@ -1,0 +1,55 @@
+"""Project: what another project has published, of which neither knows the code of the other."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import KW_ONLY, dataclass
+
+from etl.errors import ContractError
+from etl.sources.fetches.fetch import Fetching
+
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Project(Fetching):
+    """A table or view that another project has published.
+
+        Project("../shop", "marts.customers")                               what is published now
+        Project("/srv/shop", "marts.customers", environment="staging")      that of another environment
+
+    What is published there is a delivery here, and so is what a rollback brings back. If it holds what it held,
+    there is no delivery. The other project is never waited for, and none of its code is run.
+    """
+
+    # The folder of the other project, absolute or relative to this one.
+    place: str
+    # The table or view, such as `marts.customers`.
+    table: str
+    _: KW_ONLY
+    # The environment of the other project. Empty: the one that its `[etl]` describes.
+    environment: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.place, str) or not self.place.strip() or "\0" in self.place:
+            raise ContractError(f"{self.named}: the first argument is the folder of a project, such as '../shop'.")
+        if not isinstance(self.table, str) or not re.fullmatch(r"[^.\0]+\.[^.\0]+", self.table):
+            raise ContractError(f"{self.named}: the second argument is a table such as 'marts.customers'.")
+        if not isinstance(self.environment, str) or not _ENVIRONMENT.fullmatch(self.environment):
+            raise ContractError(f"{self.named}: environment={self.environment!r} cannot be the name of one.")
+
+    @property
+    def named(self) -> str:
+        """What messages call it."""
+        return f"fetch=Project({self.place!r}, {self.table!r})"
+
+    @property
+    def mode(self) -> str:
+        """How deliveries come."""
+        return "full"
+
+    @property
+    def together(self) -> str:
+        """All tables of one project are those of one generation."""
+        return f"project {self.place} {self.environment}"
