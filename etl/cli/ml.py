@@ -14,8 +14,6 @@ from etl.errors import counted, cut
 
 #: So many trainings are listed if nobody says how many.
 _LAST = 20
-#: The signs of a curve, from its least value to its greatest, and how many of them it has at the most.
-_BARS, _WIDTH = "▁▂▃▄▅▆▇█", 60
 #: How many signs of an id are shown; as many name it.
 _ID = 12
 
@@ -77,6 +75,22 @@ def curves(experiment: str, as_json: bool) -> None:
 
 @ml.command()
 @click.argument("model")
+@json_option
+def card(model: str, as_json: bool) -> None:
+    """Print the card of a model that learns, as Markdown.
+
+    It says what the model is, which columns it learns from and which raw files these come from, how the training
+    that counts was done and how well, what the nights decided, and how to do it again.
+    """
+    from etl.reports.cards import card as card_of
+    from etl.reports.cards import markdown
+
+    project, ledger = opened()
+    show(card_of(project, ledger, model), as_json, lambda found: echo(markdown(found), nl=False))
+
+
+@ml.command()
+@click.argument("model")
 @click.option("--to", type=click.Choice(["mlflow", "tensorboard"]), required=True, help="What is to show them.")
 @click.option(
     "--out",
@@ -128,22 +142,15 @@ def _compare(found: dict[str, Any]) -> None:
 
 
 def _draw(found: dict[str, Any]) -> None:
+    from etl.reports.experiments import drawn
+
     for name, steps in found["curves"].items():
         values = [value for _, value in steps]
         ends = f"{values[0]:.5g} to {values[-1]:.5g}, least {min(values):.5g}, greatest {max(values):.5g}"
         echo(f"{name}: {counted(len(values), 'step')}, {ends}")
-        echo(f"  {_curve(values)}")
+        echo(f"  {drawn(values)}")
     if not found["curves"]:
         echo("It reported no curve.")
-
-
-def _curve(values: Sequence[float]) -> str:
-    """Return a line of bars: each is the last value of its share of the steps."""
-    width = min(_WIDTH, len(values))
-    chosen = [values[(place + 1) * len(values) // width - 1] for place in range(width)]
-    least, most = min(chosen), max(chosen)
-    scale = (len(_BARS) - 1) / (most - least) if most > least else 0.0
-    return "".join(_BARS[round((value - least) * scale)] for value in chosen)
 
 
 def _is_number(value: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,8 @@ from etl.errors import ConfigError, unknown
 from etl.ledger import Ledger
 from etl.ledger.experiments import Experiment, curves_of, everything, models_of, of_model
 
+#: The signs of a curve, from its least value to its greatest, and how many of them it has at the most.
+_BARS, _WIDTH = "▁▂▃▄▅▆▇█", 60
 #: The columns of a list that are facts of a training; any other is a metric, or else a parameter.
 FACTS = ("started_at", "rows", "seconds", "cpu_seconds", "cut_off", "origin", "verdict")
 #: Of these more is better, so that the best of them comes first where somebody sorts by one.
@@ -67,6 +69,16 @@ def value_of(row: Mapping[str, Any], name: str) -> Any:
     if name in FACTS:
         return row[name]
     return row["metrics"].get(name, row["params"].get(name))
+
+
+def drawn(values: Sequence[float]) -> str:
+    """Return a curve as a line of bars: each is the last value of its share of the steps."""
+    width = min(_WIDTH, len(values))
+    chosen = [values[(place + 1) * len(values) // width - 1] for place in range(width)]
+    known = [value for value in chosen if math.isfinite(value)] or [0.0]
+    least, most = min(known), max(known)
+    scale = (len(_BARS) - 1) / (most - least) if most > least else 0.0
+    return "".join(_BARS[round((value - least) * scale)] if math.isfinite(value) else "?" for value in chosen)
 
 
 def _find(ledger: Ledger, name: str) -> Experiment:

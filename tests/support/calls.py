@@ -97,6 +97,7 @@ CALLS = {
     "ml runs": [[WORD], [NAME, "--sort", WORD]],
     "ml compare": [[WORD, NAME]],
     "ml curves": [[WORD]],
+    "ml card": [[WORD], [NAME, "--json"]],
     "ml export": [[WORD, "--to", "tensorboard", "--out", "boards"], [NAME, "--to", "mlflow", "--out", WORD]],
     "check-leaks": [[], [WORD], ["--at", WORD]],
     "notify": [[], ["--json"], ["--test"]],

@@ -14,6 +14,7 @@ from etl.operations.ml.search.found import Found, judge
 from etl.operations.ml.search.searching import RUNGS, SHARE, Search, Untried
 from etl.operations.ml.search.space import read_space, text_of
 from etl.project import Project
+from etl.project.git import commit_of, is_committed
 from etl.stages import published
 from etl.stages.trained import Rows, Trainer, windows
 
@@ -64,7 +65,7 @@ def tune(
         )
         search = Search(
             ledger=ledger, learned=learned, space=space, trainer=trainer, rows=rows, window=window, key=key,
-            options=options, say=say,
+            options=options, say=say, commit=commit_of(project) if is_committed(project) else "",
         )  # fmt: skip
         search.is_asking = asked.is_asking
         if asked.is_asking or not asked.is_looking:

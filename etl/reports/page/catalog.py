@@ -29,7 +29,7 @@ def tables(
     catalog: Catalog, models: Models, ledger: Ledger, last: Run | None, profiles: Mapping[str, Mapping[str, Any]]
 ) -> list[Table]:
     """Return the raw tables and the models, each after what it reads; `profiles` are by table and column."""
-    receipts, notes = ledger.receipts(), _notes(catalog, models)
+    receipts, notes = ledger.receipts(), all_notes(catalog, models)
     failing = _failing(ledger, models, last)
     found = []
     for source in catalog.sources.values():
@@ -62,7 +62,8 @@ def table_of(row: StepRow) -> str:
     return f"raw.{row.name}" if row.step in ("extract", "load") else row.name
 
 
-def _notes(catalog: Catalog, models: Models) -> dict[str, Notes]:
+def all_notes(catalog: Catalog, models: Models) -> dict[str, Notes]:
+    """Return what is said of each table and column."""
     columns = {source.table: list(source.columns) for source in catalog.sources.values()}
     columns |= {model.name: [name for name, _ in model.stored] for model in models.models.values()}
     return notes_on(columns, list(catalog.sources.values()), list(models.models.values()), catalog.tables)

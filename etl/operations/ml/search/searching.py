@@ -44,6 +44,8 @@ class Search:
     key: str
     options: Mapping[str, Any]
     say: Callable[[str], object]
+    #: The commit that the model's code is at; empty if not all of it is committed.
+    commit: str = ""
     tried: list[Tried] = field(default_factory=list)
     is_asking: bool = False
 
@@ -171,6 +173,9 @@ class Search:
         }
         experiment = Experiment(
             experiment_id=fingerprint(self.key, len(self.tried), one.key),
+            # the generation whose rows it learned from has the name of its run
+            run_id=self.rows.generation,
+            commit_id=self.commit,
             model=self.learned.name,
             origin=self.origin,
             started_at=begun,

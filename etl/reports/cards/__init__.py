@@ -1,0 +1,6 @@
+"""What is known of a model that learns: what it is, what it learns from, how well, and how to do it again."""
+
+from etl.reports.cards.card import card
+from etl.reports.cards.markdown import markdown
+
+__all__ = ["card", "markdown"]
