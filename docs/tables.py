@@ -9,7 +9,7 @@ import click
 
 from etl import errors
 from etl.cli.main import cli
-from etl.cli.registry import PURPOSES, summary
+from etl.cli.registry import DEVELOP, ENVIRONMENTS, LOOK, PURPOSES, REPAIR, RUN
 from etl.project.settings import Settings
 from etl.sources import Source
 from etl.sources.connectors import connector_class
@@ -36,12 +36,22 @@ SEE = {
 }
 
 
+#: What the commands of a purpose are for.
+_FOR = {
+    RUN: "run the night, or a part of it",
+    LOOK: "look at what happened, and at what there is",
+    REPAIR: "go back, correct, delete, make again",
+    DEVELOP: "write contracts, SQL and models",
+    ENVIRONMENTS: "work apart from what is published",
+}
+
+
 def front() -> str:
-    """Return the commands of `etl`, one line each, by what they are for."""
+    """Return the commands of `etl`, a line for each purpose."""
     rows = [
-        (f"`etl {name}`", summary(cli.commands[name])) for purpose in PURPOSES for name in sorted(cli.of(purpose))
+        (", ".join(f"`etl {name}`" for name in sorted(cli.of(purpose))), _FOR[purpose]) for purpose in PURPOSES
     ]
-    return _table(("command", "what it does"), rows)
+    return _table(("commands", "to"), rows)
 
 
 def commands() -> str:

@@ -55,6 +55,7 @@ def rollback(generation: str, by: str, reason: str) -> None:
     from etl.ledger.lock import locked
     from etl.run.reporting import refresh_report
     from etl.stages import published
+    from etl.stages.mirrored import keep_up
 
     project, ledger = opened(is_reading=False)
     with locked(project, "rollback"):
@@ -63,6 +64,7 @@ def rollback(generation: str, by: str, reason: str) -> None:
     echo(f"{now} is the current generation.")
     if hold := published.read_hold(project):
         echo(f"Publishing is on hold until one of these changes: {hold.came_with}. They came with {hold.held}.")
+    keep_up(project, ledger)
 
 
 def _show_first(rebuilt: Reproduced) -> None:

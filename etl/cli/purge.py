@@ -52,10 +52,15 @@ def purge(source: str, date: date | None, yes: bool) -> None:
 
 
 def _delete_generations(project: Project, source: str, date: date | None, what: str) -> None:
+    from etl.ledger import Ledger
     from etl.operations.purge import purge_generations
+    from etl.stages.mirrored import keep_up, known
 
     deleted = purge_generations(project, source, date)
     echo(f"Deleted {counted(len(deleted), 'generation')} that held {what}.")
+    keep_up(project, ledger := Ledger(project.ledger))
+    if project.settings.mirror and known(project, ledger).problem:
+        echo(f"{project.settings.mirror} still holds {what}. Fix the cause, and run: etl mirror")
 
 
 def _tell_remains(source: str, purged: Purged) -> None:

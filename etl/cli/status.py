@@ -45,6 +45,8 @@ def _show(found: dict[str, Any]) -> None:
     echo(f"generation  {found['generation'] or 'nothing is published yet'}")
     for text in filter(None, [found["held"], found["candidate"], found["wrong"]]):
         echo(f"            {text}")
+    if found["mirror"]:
+        echo(f"mirror      {found['mirror']}")
     echo(f"last run    {_when(last) if last else 'never'}")
     for line in _problems(last) if last else ():
         echo(f"            {line}")

@@ -249,9 +249,12 @@ def _project(folder: Path, parser: ConfigParser, base: Settings, name: str) -> P
     # etl never writes there, so that all may read the same deliveries
     raw = settings.raw or base.raw or ("" if data == base.data else str(Path(base.data) / "raw"))
     has_own_raw = data == base.data or raw not in (base.raw, str(Path(base.data) / "raw"))
-    settings = replace(settings, data=data, raw=raw)
+    # two that send to one place would each take it from the other
+    mirror = settings.mirror if name == base.environment else items(parser, section).get("mirror", "")
+    settings = replace(settings, data=data, raw=raw, mirror=mirror)
     if name != base.environment:
         _check_own_data(folder, parser, base, name)
+    _check_mirror(path, mirror, (folder / data).resolve())
     variables = read_variables(path, parser, [VARIABLES, f"{section}.vars"])
     environment = "" if name == base.environment else name
     return Project(folder, settings, variables, environment, fetching="" if has_own_raw else base.data)
@@ -261,6 +264,14 @@ def data_setting(parser: ConfigParser, base: Settings, name: str) -> str:
     """Return the folder of an environment's data, as a setting."""
     usual = base.data if name == base.environment else str(Path(base.data) / ENVIRONMENTS / name)
     return items(parser, f"{_SECTION}{name}").get("data") or usual
+
+
+def _check_mirror(path: Path, mirror: str, data: Path) -> None:
+    place = Path(mirror.removeprefix("file://")).resolve()
+    if mirror.startswith("file:") and place.is_relative_to(data):
+        raise ConfigError(
+            f"{path}: [etl] mirror = {mirror} is inside the folder of the data. Give it a place elsewhere."
+        )
 
 
 def _check_own_data(folder: Path, parser: ConfigParser, base: Settings, name: str) -> None:

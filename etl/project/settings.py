@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from etl.errors import ConfigError, unknown
+from etl.project.addresses import check_url
 
 #: The section of variables for SQL.
 VARIABLES = "etl.vars"
@@ -91,6 +92,11 @@ class Settings:
     # `yes`: every run that did something ends by writing its events of OpenLineage, `lineage/<run>.jsonl` in the
     # folder of the data; with the variable `ETL_LINEAGE_URL` it posts them.
     lineage: str = "no"
+    # Bucket or folder elsewhere that every run sends what is published to, such as `s3://shop/warehouse`,
+    # `gs://…`, `az://…` or `file:///mnt/share/shop`. Another environment has none but its own. Empty: none.
+    mirror: str = ""
+    # `yes`: the partitions of the lake that the published file was made of are sent there too.
+    mirror_lake: str = "no"
 
     @property
     def writes_report(self) -> bool:
@@ -195,9 +201,11 @@ def _check(path: Path, settings: Settings) -> None:
         )
     if not re.fullmatch("0?[0-7]{3}", settings.umask) or settings.mask & 0o700:
         raise ConfigError(f"{path}: [etl] umask = {settings.umask} is not a mask such as 022 or 027.")
-    for key in ("report", "lineage"):
+    for key in ("report", "lineage", "mirror_lake"):
         if (said := getattr(settings, key)) not in ("yes", "no"):
             raise ConfigError(f"{path}: [etl] {key} = {said} is neither yes nor no.")
+    if settings.mirror:
+        check_url(settings.mirror, f"{path}: [etl] mirror")
     if settings.deadline and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", settings.deadline):
         raise ConfigError(f"{path}: [etl] deadline = {settings.deadline} is not a time of day such as 06:00.")
     try:

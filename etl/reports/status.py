@@ -21,7 +21,7 @@ from etl.reports.fetches import fetch_status
 from etl.reports.summary import failed_models
 from etl.sources import Source
 from etl.sources.connectors.unclaimed import unclaimed
-from etl.stages import published
+from etl.stages import mirrored, published
 from etl.stages.lake.layout import partition_file
 
 
@@ -50,6 +50,7 @@ def status_of(
         "project": project.place,
         "generation": published.current(project),
         **_publishing(project),
+        "mirror": mirrored.told(project, ledger),
         "last_run": _last_run(project, ledger, runs[0]) if runs else None,
         "wrong": wrong,
         "optional": [_failed(receipt) for receipt in failed_models(receipts, models)],

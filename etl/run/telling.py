@@ -63,6 +63,10 @@ def begun(run: Telling) -> None:
     if run.project.settings.lineage == "yes":
         # while an interpreter ends, not everything can be imported
         import etl.reports.openlineage
+    if run.project.settings.mirror:
+        from etl.stages.mirrored import prepare
+
+        prepare(run.project)
     if otlp_is_on():
         with _harmless():
             # while an interpreter ends, not everything can be imported
@@ -144,9 +148,13 @@ def _write_metrics(run: Telling) -> None:
 def send(run: Telling) -> None:
     """Send what waits, when the lock is released; and tell the server that watches nights how this one ended.
 
-    Then the events of its lineage are written, if the project asks for them.
+    Then the mirror is brought up to date, and the events of its lineage are written, if the project asks for them.
     """
     _send(run)
+    if run.project.settings.mirror:
+        from etl.stages.mirrored import keep_up
+
+        keep_up(run.project, run.ledger)
     if run.project.settings.lineage == "yes":
         from etl.reports.openlineage import write_lineage
 

@@ -65,6 +65,7 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "init": [["."], ["data"], ["outside"], ["data", "--empty"], ["outside", "--empty"]],
     "lineage": [["marts.items.item"]],
     "logs": [[], ["last", "load"]],
+    "mirror": [[], ["--check"], ["--take-over"]],
     "notify": [[], ["--test"]],
     "plan": [["--date", "2024-03-31"]],
     "profile": [["marts.items"]],

@@ -101,6 +101,7 @@ CALLS = {
     "ml export": [[WORD, "--to", "tensorboard", "--out", "boards"], [NAME, "--to", "mlflow", "--out", WORD]],
     "check-leaks": [[], [WORD], ["--at", WORD]],
     "notify": [[], ["--json"], ["--test"]],
+    "mirror": [[], ["--check"], ["--take-over"]],
     "schedule install": [["--at", WORD, "--into", "units"], ["--days", WORD, "--into", "units"]],
     "schedule show": [["--into", "units"], ["--into", "units", "--json"]],
     "schedule remove": [["--into", "units"]],

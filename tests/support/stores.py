@@ -44,6 +44,12 @@ class S3:
         """The variables that it is asked with."""
         return {"IN_KEY": "AKIALYNX0001", "IN_SECRET": SECRET}
 
+    @property
+    def for_writers(self) -> Mapping[str, str]:
+        """The variables of who asks with what the machine has of its own."""
+        who = {"AWS_ACCESS_KEY_ID": "AKIALYNX0001", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1"}
+        return {**who, "AWS_ENDPOINT_URL": self.endpoint}
+
     def declared(self, options: str = "", folder: str = "in/") -> str:
         """Return what a contract file writes after `fetch=`, with more options."""
         said = f"'s3://{self.name}/{folder}', user='IN_KEY', secret='IN_SECRET', endpoint='{self.endpoint}'"
