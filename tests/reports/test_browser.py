@@ -8,11 +8,11 @@ import pytest
 
 from etl.ledger import Ledger
 from etl.reports.page import write_report
-from tests.reports.test_report import hostile
+from tests.reports.test_report import HOSTILE, hostile
 from tests.support import reports, tiny
 
-PAGES = ["night", "history", "tables", "graph", "quality", "changes"]
-PLACES = [*PAGES, "marts.items", "marts.items.turnover", "no.such"]
+PAGES = ["night", "history", "tables", "graph", "quality", "changes", "learned"]
+PLACES = [*PAGES, "marts.items", "marts.items.turnover", "learned.guess", "no.such"]
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 Open = Callable[..., Any]
@@ -20,8 +20,9 @@ Open = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report after a bad night."""
+    """The report after a bad night, with trainings of a model."""
     project = tiny.once(tmp_path_factory.mktemp("bad"), reports.bad)
+    reports.train(project)
     return write_report(project, Ledger(project.ledger)).resolve()
 
 
@@ -117,6 +118,19 @@ def test_a_deep_link_opens_its_column_with_what_it_is_made_of(opened: Open) -> N
     assert "Which rows there are is decided by" in page.inner_text("main")
 
 
+def test_trainings_are_sorted_by_a_heading_the_best_first_and_those_without_a_value_last(opened: Open) -> None:
+    page = opened("learned")
+    rows = "[...document.querySelectorAll('[aria-label=Trainings] tbody th')].map((one) => one.innerText[7])"
+    assert page.evaluate(rows) == ["2", "1", "0"]
+
+    for heading, orders in (("log_loss", ["201", "021"]), ("auc", ["021", "201"])):
+        for expected in orders:
+            page.click(f"[aria-label=Trainings] thead th:has-text('{heading}') >> nth=0 >> button")
+            assert page.evaluate(rows) == [*expected], heading
+    assert page.get_attribute("[aria-label=Trainings] thead th[aria-sort]", "aria-sort") == "ascending"
+    assert page.locator("svg.curves polyline").count() == 6
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_axe_finds_no_serious_issue_on_any_page(opened: Open, axe: str, scheme: str, size: dict[str, int]) -> None:
@@ -144,7 +158,7 @@ def test_no_page_is_wider_than_the_screen(opened: Open, size: dict[str, int]) ->
 
 def test_the_keyboard_reaches_everything_that_can_be_clicked(opened: Open) -> None:
     page = opened("night")
-    for place in ("night", "tables", "graph", "quality", "marts.items"):
+    for place in ("night", "tables", "graph", "quality", "marts.items", "learned"):
         page.evaluate(f"location.hash = '{place}'")
         page.wait_for_timeout(150)
         page.evaluate("document.activeElement.blur()")
@@ -184,12 +198,17 @@ def test_without_scripts_the_first_page_is_whole(browser: Any, bad: Path) -> Non
 
 def test_nothing_hostile_runs(opened: Open, tmp_path: Path) -> None:
     project = tiny.once(tmp_path, hostile)
+    reports.train(project, HOSTILE)
     file = write_report(project, Ledger(project.ledger)).resolve()
     page = opened("night", file)
     for place in [*PAGES, "graph/all", "marts.hostile", "raw.sales.id"]:
         page.evaluate(f"location.hash = '{place}'")
         page.wait_for_timeout(100)
         assert page.evaluate("window.hacked") is None
+    page.evaluate("location.hash = 'learned'")
+    for number in range(page.locator("button.sorts").count()):
+        page.locator("button.sorts").nth(number).click()
+    assert page.evaluate("window.hacked") is None
     page.fill("#query", "<script>window.hacked = 1</script>")
     page.evaluate("location.hash = '<img src=x onerror=window.hacked=1>'")
     page.wait_for_timeout(100)

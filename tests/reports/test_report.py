@@ -137,6 +137,28 @@ def test_it_may_load_nothing_and_names_no_address(bad: Project) -> None:
     }
 
 
+def test_a_project_without_trainings_has_no_word_of_them(good: Project) -> None:
+    assert "Learning" not in reports.text_of(reports.page(good))
+    reports.train(good)
+    assert "Learning" in reports.text_of(reports.page(good))
+
+
+def test_of_many_long_trainings_the_newest_are_shown_with_as_much_of_their_curves_as_a_chart_shows(
+    good: Project,
+) -> None:
+    before = len(reports.page(good))
+    reports.train(good, trainings=120, steps=300)
+    html = reports.page(good)
+    (found,) = data_of(html)["learned"].values()
+
+    # the champion is older than the newest hundred
+    assert (found["all"], len(found["runs"])) == (120, 101)
+    assert found["card"]["training"]["experiment_id"] == found["runs"][-1]["id"] == "0" * 16
+    assert all(len(values) == 40 for run in found["runs"] for curve in run["c"].values() for values in curve)
+    assert found["card"]["features"]["files"] == {"raw.sales": "sales/{date}.csv"}
+    assert len(html) < before + 60_000
+
+
 HOSTILE = [
     "<script>window.hacked = 1</script>",
     "</script><script>window.hacked = 1</script>",

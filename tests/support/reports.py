@@ -1,12 +1,14 @@
 """Projects whose report is looked at: a good night, a bad one, and one of hostile names and values."""
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
 from etl.errors import EtlError
 from etl.ledger import Ledger, Run, now
+from etl.ledger.experiments import Experiment, write
 from etl.project import Project
 from etl.reports.page.data import report_data
 from etl.reports.page.document import document
@@ -65,6 +67,37 @@ def bad(root: Path) -> Project:
     tiny.deliver(project, {"stock/2024-03-05.csv": b"item,amount\nbook,3\n\xff\xfe\x00broken"})
     night(project, date(2024, 3, 6))
     return project
+
+
+def train(
+    project: Project, names: Sequence[str] = ("log_loss", "auc"), trainings: int = 3, steps: int = 50
+) -> None:
+    """Keep trainings of a model `guess` whose parameters, metrics, curves and verdicts have these names."""
+    (project.root / "ml").mkdir(exist_ok=True)
+    said = "\n\n".join(names).replace("\\", "").replace('"', "'")
+    declared = 'FEATURES = "marts.items"\nLABEL = "sales"\nKEY = ["item"]\nTIME = "item"\n'
+    code = "def train(rows, params, report): ...\n\ndef predict(model, rows): ...\n"
+    (project.root / "ml/guess.py").write_text(f'"""{said}"""\n\n{declared}\n\n{code}')
+    ledger = Ledger(project.ledger)
+    for number in range(trainings):
+        one = Experiment(
+            experiment_id=f"{number:08x}00000000",
+            model="guess",
+            origin="night",
+            started_at=f"2024-03-{number % 28 + 1:02}T04:00:00+00:00",
+            run_id="2024",
+            commit_id="abcdef",
+            cut_off="2024-03-01",
+            params={name: name if number else number / 7 for name in names},
+            metrics={name: 1 / (number + at + 1) for at, name in enumerate(names)} if number != 1 else {},
+            rows=1_000 + number,
+            seconds=1.5,
+            libraries={name: name for name in names},
+            fingerprint="f00",
+            verdict="champion" if number == 0 else names[0],
+        )
+        write(ledger, one, [(name, step, 1 / (step + number + 1)) for name in names for step in range(steps)])
+    ledger.close()
 
 
 def night(project: Project, day: date) -> None:

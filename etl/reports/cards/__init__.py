@@ -2,5 +2,6 @@
 
 from etl.reports.cards.card import card
 from etl.reports.cards.markdown import markdown
+from etl.reports.cards.pages import learned
 
-__all__ = ["card", "markdown"]
+__all__ = ["card", "learned", "markdown"]

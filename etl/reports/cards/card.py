@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from etl.errors import ConfigError, unknown
+from etl.errors import ConfigError, EtlError, unknown
 from etl.ledger import Ledger
 from etl.ledger.experiments import Experiment, curves_of, models_of, of_model
 from etl.models import Models
@@ -36,6 +36,21 @@ def card(project: Project, ledger: Ledger, name: str) -> dict[str, Any]:
         instead = "A model that learns is a file ml/<name>.py"
         raise ConfigError(unknown(f"There is no model {name} in ml/", name, known, instead))
     return _card(*definitions(project, ledger), ledger, name, declared.get(name))
+
+
+def known_cards(project: Project, catalog: Catalog, models: Models, ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """Return the cards of all models that were ever trained, by name; one whose file is wrong says so."""
+    names, wrong = models_of(ledger), ""
+    declared: dict[str, Learned] = {}
+    if names:
+        try:
+            declared = read_learned(project.root)
+        except EtlError as error:
+            wrong = str(error)
+    found = {name: _card(catalog, models, ledger, name, declared.get(name)) for name in names}
+    for one in found.values():
+        one["gaps"] = [wrong] if wrong else one["gaps"]
+    return found
 
 
 def _card(catalog: Catalog, models: Models, ledger: Ledger, name: str, learned: Learned | None) -> dict[str, Any]:

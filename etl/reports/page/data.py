@@ -9,6 +9,7 @@ from etl.ledger import Ledger, Run, now
 from etl.models import Models
 from etl.plan.definitions import definitions
 from etl.project import Project
+from etl.reports.cards import learned
 from etl.reports.page import catalog, trends
 from etl.reports.page.changes import changes, rows, sizes
 from etl.reports.page.edges import edges
@@ -44,6 +45,7 @@ def report_data(project: Project, ledger: Ledger) -> dict[str, Any]:
         "rules": trends.rules(receipts),
         "changes": changes(project, ledger),
         "rows": rows(project),
+        "learned": learned(project, sources, models, ledger),
         **_tables(sources, models, ledger, shown, last),
     }
 

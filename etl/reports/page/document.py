@@ -19,7 +19,7 @@ from etl.reports.page.markup import Markup, element, hash_source, raw
 #: Our scripts, in the order in which they stand in the page.
 SCRIPTS = (
     *("dom", "values", "chart", "sql", "data", "search", "history", "tables", "table"),
-    *("layout", "graph", "quality", "changes", "router"),
+    *("layout", "graph", "quality", "changes", "learned", "router"),
 )
 #: The pages that a script makes, by their place behind `#`.
 PAGES = {
@@ -29,6 +29,7 @@ PAGES = {
     "graph": "Graph",
     "quality": "Quality",
     "changes": "Changes",
+    "learned": "Learning",
 }
 #: What a report says of what made it, near its beginning.
 GENERATOR = "etl report"
@@ -106,7 +107,9 @@ def _as_code(char: str) -> str:
 
 def _header(data: Mapping[str, Any], beside: Mapping[str, str]) -> Markup:
     project, night = data["project"], data["night"]
-    links = [element("a", text, href=f"#{name}") for name, text in PAGES.items()]
+    # a project without models that learn has no word of them
+    pages = {name: text for name, text in PAGES.items() if name != "learned" or data["learned"]}
+    links = [element("a", text, href=f"#{name}") for name, text in pages.items()]
     others = [element("a", text, href=address) for address, text in beside.items()]
     dot = element("span", class_=f"dot {night['level']}", aria_hidden="true")
     brand = element(

@@ -1,5 +1,5 @@
 // The page behind `#`: a page's name, a table, or a column of one. Links to tables outlive the report.
-const PAGES = { history: historyPage, tables: tablesPage, graph: graphPage, quality: qualityPage, changes: changesPage };
+const PAGES = { history: historyPage, tables: tablesPage, graph: graphPage, quality: qualityPage, changes: changesPage, learned: learnedPage };
 
 function wantedPlace() {
   const text = location.hash.slice(1);
@@ -8,6 +8,8 @@ function wantedPlace() {
   // `graph.around/…` is written by place() for any name
   const [name, how] = head.split(".");
   if (name === "graph" && !report.byName.has(head)) return { page: "graph", rest: how ? [how, ...rest] : rest };
+  // so is `learned.NAME`, of one model
+  if (name === "learned" && how && !report.byName.has(head)) return { page: "learned", rest: decodeSafe(text).slice(name.length + 1) };
   if (PAGES[head]) return { page: head };
   const key = decodeSafe(text);
   if (report.byName.has(key)) return { page: "tables", table: report.byName.get(key) };
