@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from etl.cli.main import cli
+from tests.support.pages import parse
 
 PAGE = Path(__file__).parents[2] / "docs/from-luigi.md"
 SECTION = PAGE.read_text("utf-8").partition("## What a scheduler such as Airflow has")[2].partition("\n## ")[0]
@@ -20,18 +20,6 @@ def test_a_command_of_the_table_can_be_typed(row):
     assert commands, "nothing to try"
     for text in commands:
         parse(shlex.split(text)[1:])
-
-
-def parse(arguments: list[str]) -> None:
-    """Read a command with its options as click does, and do nothing."""
-    command: click.Command = cli
-    context = click.Context(cli, info_name="etl")
-    while isinstance(command, click.Group):
-        name, *arguments = arguments
-        found = command.get_command(context, name)
-        assert found, f"etl has no command {name}"
-        command = found
-    command.make_context(command.name, arguments)
 
 
 def test_a_command_that_is_not_there_or_has_no_such_option_is_seen():

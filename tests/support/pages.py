@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import click
+
 import etl
+from etl.cli.main import cli
 
 ROOT = Path(etl.__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -66,3 +69,15 @@ def rows(text: str, column: int = 0) -> set[str]:
 def section(text: str, heading: str) -> str:
     """Return the part of a page below a heading."""
     return re.split(r"^## ", text.split(f"\n## {heading}\n")[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def parse(arguments: list[str]) -> None:
+    """Read a command of `etl` with its options as click does, and do nothing."""
+    command: click.Command = cli
+    context = click.Context(cli, info_name="etl")
+    while isinstance(command, click.Group):
+        name, *arguments = arguments
+        found = command.get_command(context, name)
+        assert found, f"etl has no command {name}"
+        command = found
+    command.make_context(command.name, arguments)

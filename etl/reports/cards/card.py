@@ -21,7 +21,13 @@ from etl.sources import Catalog
 #: So many decisions of nights are told, the newest first.
 _DECISIONS = 12
 #: What the name of a model's own tables has behind it, and what each of them is.
-_TABLES = {"": "the model", "_predictions": "its predictions", "_decisions": "what the gate decided"}
+_TABLES = {
+    "": "the model that is used",
+    "_predictions": "what it says of each row",
+    "_decisions": "why it is used",
+    "_trained": "what was learned last",
+    "_window": "which rows that was learned from",
+}
 
 
 def card(project: Project, ledger: Ledger, name: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 from etl.ledger import Ledger
 from etl.models import Models
 from etl.models.trained import Learned
-from etl.reports.page.catalog import all_notes
-from etl.reports.page.edges import edges
+from etl.reports.edges import edges
 from etl.sources import Catalog
+from etl.stages.published.notes import declared_notes
 
 Column = tuple[str, str]
 
@@ -26,7 +26,7 @@ def columns_of(catalog: Catalog, models: Models, ledger: Ledger, learned: Learne
     if table is None and source is None:
         return {}
     stored = table.stored if table else list(source.columns.items()) if source else []
-    notes = all_notes(catalog, models)[learned.features].columns
+    notes = declared_notes(catalog, models)[learned.features].columns
     values = edges(catalog, models, ledger).get("v", {})
     places = {source.table: str(source.connector.place) for source in catalog.sources.values()}
     found = [

@@ -17,7 +17,7 @@ from etl.ledger.history import History, StepRow
 from etl.ledger.keys import load_key, transform_key
 from etl.models import Model, Models
 from etl.sources import Catalog, Source
-from etl.stages.published.notes import Notes, notes_on
+from etl.stages.published.notes import Notes, declared_notes
 
 #: What a table is to be marked as: the last run rebuilt it, it waits to be built, or building it failed.
 CHANGED, STALE, BROKEN = "changed", "stale", "failed"
@@ -29,7 +29,7 @@ def tables(
     catalog: Catalog, models: Models, ledger: Ledger, last: Run | None, profiles: Mapping[str, Mapping[str, Any]]
 ) -> list[Table]:
     """Return the raw tables and the models, each after what it reads; `profiles` are by table and column."""
-    receipts, notes = ledger.receipts(), all_notes(catalog, models)
+    receipts, notes = ledger.receipts(), declared_notes(catalog, models)
     failing = _failing(ledger, models, last)
     found = []
     for source in catalog.sources.values():
@@ -60,13 +60,6 @@ def _failing(ledger: Ledger, models: Models, last: Run | None) -> set[str]:
 def table_of(row: StepRow) -> str:
     """Return the table that a step was done to; nothing for one that is done to all."""
     return f"raw.{row.name}" if row.step in ("extract", "load") else row.name
-
-
-def all_notes(catalog: Catalog, models: Models) -> dict[str, Notes]:
-    """Return what is said of each table and column."""
-    columns = {source.table: list(source.columns) for source in catalog.sources.values()}
-    columns |= {model.name: [name for name, _ in model.stored] for model in models.models.values()}
-    return notes_on(columns, list(catalog.sources.values()), list(models.models.values()), catalog.tables)
 
 
 def _raw(source: Source, notes: Notes, columns: list[list[Any]], state: dict[str, Any]) -> Table:

@@ -10,9 +10,9 @@ from etl.models import Models
 from etl.plan.definitions import definitions
 from etl.project import Project
 from etl.reports.cards import learned
+from etl.reports.edges import edges
 from etl.reports.page import catalog, trends
 from etl.reports.page.changes import changes, rows, sizes
-from etl.reports.page.edges import edges
 from etl.reports.page.night import night
 from etl.reports.page.shapes import shapes
 from etl.reports.status import status_of

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from etl.contract import Contract
 from etl.contract.contract import comment_of
 from etl.contract.expand import expanded
-from etl.models import Model
-from etl.sources import Source
+from etl.models import Model, Models
+from etl.sources import Catalog, Source
 from etl.stages.published.own import OWN
 
 if TYPE_CHECKING:
@@ -77,6 +77,13 @@ def notes_on(
     for model in models:
         found[model.name] = _model(model, contracts.get(model.name), columns[model.name], found)
     return found
+
+
+def declared_notes(catalog: Catalog, models: Models) -> dict[str, Notes]:
+    """Return the notes of every table that a project declares."""
+    columns = {source.table: list(source.columns) for source in catalog.sources.values()}
+    columns |= {model.name: [name for name, _ in model.stored] for model in models.models.values()}
+    return notes_on(columns, list(catalog.sources.values()), list(models.models.values()), catalog.tables)
 
 
 def comment(con: duckdb.DuckDBPyConnection, notes: Mapping[str, Notes]) -> None:

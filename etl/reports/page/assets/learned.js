@@ -69,7 +69,7 @@ function curveLines(name, lines, width = 420, height = 150) {
   const all = lines.flatMap((line) => line.y).filter(Number.isFinite), steps = lines.flatMap((line) => line.x);
   if (!all.length) return null;
   const [low, high, first, last] = [Math.min(...all), Math.max(...all), Math.min(...steps), Math.max(...steps)];
-  const left = 52, foot = 18;
+  const left = 66, foot = 18;
   const x = (step) => left + ((step - first) / (last - first || 1)) * (width - left - 4);
   const y = (value) => 8 + (1 - (value - low) / (high - low || 1)) * (height - foot - 16);
   const points = (line) => line.x.map((step, at) => [step, line.y[at]]).filter(([, value]) => Number.isFinite(value)).map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`);
