@@ -16,7 +16,12 @@ import duckdb
 import pandas as pd
 import pytest
 
+from etl import engine
+from etl.ledger import Ledger
+from etl.models.trained import read_learned
+from etl.operations.leaks import check_leaks
 from etl.project import Project, load_project
+from etl.stages.trained import Rows, Trainer
 from tests.support import databases as db
 from tests.support import tiny
 from tests.support.servers import Server, postgresql
@@ -99,6 +104,62 @@ def test_a_full_load_and_two_months_are_each_what_the_database_holds(
         for held, entered in EQUAL.items():
             assert tiny.published(project, held) == sender.ask(entered)
     assert tiny.published(project, "select count(distinct file_name) from staging.ratings") == [(len(MONTHS),)]
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the example, with all made-up ratings published."""
+    root = tmp_path_factory.mktemp("rated") / "movies"
+    copytree(EXAMPLE, root, ignore=ignore_patterns("data", "movies.db*", "etl.env"))
+    project, last = load_project(root), date(2016, 12, 31)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOVIES_DSN", f"sqlite:///{root}/movies.db")
+        Sender(script(), f"sqlite:///{root}/movies.db").fill(last)
+        db.fetched(project, last)
+        tiny.night(project, last)
+    return project
+
+
+def test_no_feature_of_the_ratings_holds_what_nobody_could_have_known(rated: Project) -> None:
+    found = check_leaks(rated, Ledger(rated.ledger))
+    assert {one.feature: (bool(one.rows), one.differing, one.why) for one in found} == {
+        f"features.{name}": (True, 0, "") for name in ("movie_so_far", "user_genre_so_far", "user_so_far")
+    }
+
+
+@pytest.mark.parametrize("name", ["movie_so_far", "user_genre_so_far", "user_so_far"])
+def test_a_feature_that_knows_later_ratings_is_found(rated: Project, tmp_path: Path, name: str) -> None:
+    copytree(rated.root, tmp_path / "copy", symlinks=True)
+    copy = load_project(tmp_path / "copy")
+    path = copy.sql / f"features/{name}.sql"
+    path.write_text(path.read_text().replace("and current row", "and unbounded following"))
+
+    (found,) = check_leaks(copy, Ledger(copy.ledger), [f"features.{name}"])
+    assert found.differing
+
+
+def test_each_rating_gets_what_its_user_had_given_before(rated: Project) -> None:
+    given = tiny.published(rated, "select user_id, rated_at, rating_stars::double from staging.ratings")
+    asked = "select user_id, rated_at, user_ratings, user_avg_stars, stars from ml.rating_training"
+    rows = tiny.published(rated, asked)
+
+    assert len(rows) == len(given) == 3_000
+    for user, at, number, mean, stars in rows[::10]:
+        before = [one for other, then, one in given if other == user and then < at]
+        assert (number or 0) == len(before) and (mean is None or mean == pytest.approx(sum(before) / len(before)))
+        assert 0.5 <= stars <= 5
+
+
+def test_the_model_of_the_ratings_learns_the_same_twice_and_tells_every_rating(rated: Project) -> None:
+    learned = read_learned(rated.root)["ratings"]
+    with engine.reading(rated, rated.warehouse) as con, Trainer.of(learned) as trainer:
+        rows = Rows(con, learned).before(date(2016, 7, 1))
+        later = Rows(con, learned).between(date(2016, 7, 1), date(2017, 1, 1))
+        one, other = (trainer.module.train(rows, learned.params, lambda *_: None) for _ in range(2))
+        told = trainer.module.predict(one, later.drop(columns=[learned.label]))
+
+    assert one == other and len(told) == len(later) > 100
+    assert 0.5 <= min(told) <= max(told) <= 5
 
 
 def test_nothing_new_is_no_delivery(sqlite: Sender, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
