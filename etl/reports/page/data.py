@@ -6,10 +6,10 @@ from typing import Any
 
 from etl.errors import EtlError
 from etl.ledger import Ledger, Run, now
+from etl.ledger.experiments import models_of
 from etl.models import Models
 from etl.plan.definitions import definitions
 from etl.project import Project
-from etl.reports.cards import learned
 from etl.reports.edges import edges
 from etl.reports.page import catalog, trends
 from etl.reports.page.changes import changes, rows, sizes
@@ -45,7 +45,7 @@ def report_data(project: Project, ledger: Ledger) -> dict[str, Any]:
         "rules": trends.rules(receipts),
         "changes": changes(project, ledger),
         "rows": rows(project),
-        "learned": learned(project, sources, models, ledger),
+        "learned": _learned(project, sources, models, ledger),
         **_tables(sources, models, ledger, shown, last),
     }
 
@@ -58,6 +58,14 @@ def _project(project: Project, status: dict[str, Any]) -> dict[str, Any]:
         "generation": status["generation"],
         "warehouse": str(project.warehouse),
     }
+
+
+def _learned(project: Project, sources: Catalog, models: Models, ledger: Ledger) -> dict[str, Any]:
+    if not models_of(ledger):
+        return {}
+    from etl.reports.cards import learned
+
+    return learned(project, sources, models, ledger)
 
 
 def _tables(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from contextlib import closing
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -186,6 +187,98 @@ def test_without_their_libraries_the_command_says_how_to_install_them(project, t
             closing(Ledger(project.ledger)) as own,
         ):
             export(project, own, "delay", to, str(tmp_path / "out"))
+
+
+class Killed(BaseException):
+    """What ends an export at once."""
+
+
+class Store:
+    """A store of runs that does as MLflow's client does, talks, and is killed in the call of some number."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, SimpleNamespace] = {}
+        self.calls, self.killed_in = 0, 0
+
+    def __getattr__(self, name: str):
+        def call(*arguments, **options):
+            self.calls += 1
+            if self.calls == self.killed_in:
+                raise Killed
+            print(f"calling {name}")
+            return getattr(self, f"do_{name}")(*arguments, **options)
+
+        return call
+
+    def do_get_experiment_by_name(self, name):
+        return SimpleNamespace(experiment_id="1", lifecycle_stage="active")
+
+    def do_search_runs(self, experiments, max_results, page_token):
+        return Page(self.runs.values())
+
+    def do_create_run(self, experiment, start_time, tags, run_name):
+        run = SimpleNamespace(
+            info=SimpleNamespace(run_id=f"{self.calls}", status="RUNNING"),
+            data=SimpleNamespace(tags=dict(tags), params={}, metrics={}),
+        )
+        self.runs[run.info.run_id] = run
+        return run
+
+    def do_log_batch(self, run, params=(), tags=(), metrics=()):
+        data = self.runs[run].data
+        data.params |= dict(params)
+        data.tags |= dict(tags)
+        data.metrics |= {(name, step): value for name, value, _, step in metrics}
+
+    def do_set_terminated(self, run, status, end_time):
+        self.runs[run].info.status = status
+
+    def do_set_tag(self, run, name, value):
+        self.runs[run].data.tags[name] = value
+
+    def do_delete_run(self, run):
+        del self.runs[run]
+
+    def all(self):
+        return sorted((run.info.status, run.data) for run in self.runs.values())
+
+
+class Page(list):
+    token = None
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """A store in the place of MLflow's."""
+    found = Store()
+    client = SimpleNamespace(MlflowClient=lambda address: found)
+    pairs = {name: lambda *values: values for name in ("Metric", "Param", "RunTag")}
+    for name, module in (
+        ("mlflow", None),
+        ("mlflow.tracking", client),
+        ("mlflow.entities", SimpleNamespace(**pairs)),
+    ):
+        monkeypatch.setitem(sys.modules, name, module or SimpleNamespace())
+    return found
+
+
+def test_an_export_that_was_killed_anywhere_ends_as_one_that_was_not(project, store, tmp_path, capsys):
+    def done():
+        with closing(Ledger(project.ledger)) as own:
+            return export(project, own, "delay", "mlflow", str(tmp_path / "out"))["written"]
+
+    assert done() == 3
+    whole, calls = store.all(), store.calls
+    for number in range(1, calls + 1):
+        store.runs, store.calls, store.killed_in = {}, 0, number
+        with pytest.raises(Killed):
+            done()
+        store.killed_in = 0
+        done()
+        assert store.all() == whole, number
+        assert done() == 0
+    # what the store says is not what the command says
+    assert "calling" in (said := capsys.readouterr()).err and said.out == ""
 
 
 @pytest.mark.parametrize("out", [None, "", "luigi.cfg/boards"])

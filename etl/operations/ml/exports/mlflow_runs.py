@@ -6,8 +6,9 @@ import json
 import os
 import posixpath
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -28,6 +29,7 @@ _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 #: The variable by which MLflow itself is told where its store is.
 ADDRESS = "MLFLOW_TRACKING_URI"
@@ -40,7 +42,8 @@ def to_mlflow(found: Sequence[Training], name: str, out: str) -> tuple[int, str]
     without the library, and if the store takes nothing.
     """
     address, look = _store(out)
-    with _set(_QUIET):
+    # it tells the address of each run there, and standard output is the command's own
+    with _set(_QUIET), redirect_stdout(sys.stderr):
         try:
             from mlflow.tracking import MlflowClient
         except ImportError:
