@@ -75,7 +75,7 @@ def train(
     """Keep trainings of a model `guess` whose parameters, metrics, curves and verdicts have these names."""
     (project.root / "ml").mkdir(exist_ok=True)
     said = "\n\n".join(names).replace("\\", "").replace('"', "'")
-    declared = 'FEATURES = "marts.items"\nLABEL = "sales"\nKEY = ["item"]\nTIME = "item"\n'
+    declared = 'FEATURES = "staging.sales"\nLABEL = "price"\nKEY = ["id"]\nTIME = "delivery_date"\n'
     code = "def train(rows, params, report): ...\n\ndef predict(model, rows): ...\n"
     (project.root / "ml/guess.py").write_text(f'"""{said}"""\n\n{declared}\n\n{code}')
     ledger = Ledger(project.ledger)
