@@ -19,6 +19,7 @@ from etl.ledger.experiments import Experiment, write
 from etl.project import Project
 from etl.reports.cards import card, markdown
 from etl.reports.cards.counts import counting, thinned
+from etl.reports.cards.gate import decisions_of
 from tests.support import tiny
 
 CONTRACTS = """
@@ -34,6 +35,12 @@ visits = Source(contract=Visits, files="visits/{date}.csv", partition="visit_dat
 """
 SQL = {
     "staging/visits.sql": "select id, visit_date, age, bought, id % 7 as till from raw.visits where age > 0",
+    "ml/other_decisions.sql": """
+        select 2 as number, date '2024-03-01' as decided_for, 'challenger lost' as verdict, 'abc' as challenger,
+            0.0004::double as gain, -0.0024::double as gain_low, 0.0035::double as gain_high,
+            'not clearly better' as why, 'left out'::blob as artefact
+        union all by name select 1 as number, 'champion' as verdict
+    """,
     "ml/training.sql": "select id, visit_date, age, age * till as mixed, bought from staging.visits",
 }
 MODEL = '''
@@ -158,6 +165,28 @@ def test_a_model_that_nobody_trained_or_whose_file_is_gone_has_a_card(project: P
     assert known(project)["training"]["rows"] == 1_234
     with pytest.raises(ConfigError, match="Did you mean guess"):
         known(project, "gues")
+
+
+DECIDED = {
+    "number": 2,
+    "decided_for": "2024-03-01",
+    "verdict": "challenger lost",
+    "challenger": "abc",
+    "gain": 0.0004,
+    "gain_low": -0.0024,
+    "gain_high": 0.0035,
+    "why": "not clearly better",
+}
+
+
+def test_what_the_gate_has_published_is_told_the_newest_first(project: Project) -> None:
+    found = decisions_of(project, "ml.other_decisions")
+
+    assert found == [DECIDED, dict.fromkeys(DECIDED) | {"number": 1, "verdict": "champion"}]
+    assert decisions_of(project, "ml.training") == decisions_of(project, "ml.nothing") == []
+    told = markdown(known(project) | {"gate": found})
+    row = "| 2024-03-01 | challenger lost | `abc` | 0.0004 | -0.0024 to 0.0035 |  | not clearly better |"
+    assert row in told.splitlines()
 
 
 def trial(number: int, **facts) -> Experiment:

@@ -15,6 +15,7 @@ from etl.models.trained import FOLDER, Learned, read_learned
 from etl.plan.definitions import definitions
 from etl.project import Project
 from etl.reports.cards.counts import counting, is_trial, results
+from etl.reports.cards.gate import decisions_of
 from etl.reports.cards.origins import columns_of
 from etl.sources import Catalog
 
@@ -41,7 +42,10 @@ def card(project: Project, ledger: Ledger, name: str) -> dict[str, Any]:
     if name not in known:
         instead = "A model that learns is a file ml/<name>.py"
         raise ConfigError(unknown(f"There is no model {name} in ml/", name, known, instead))
-    return _card(*definitions(project, ledger), ledger, name, declared.get(name))
+    catalog, models = definitions(project, ledger)
+    found = _card(catalog, models, ledger, name, declared.get(name))
+    table = f"{FOLDER}.{name}_decisions"
+    return found | {"gate": decisions_of(project, table) if table in found["tables"] else []}
 
 
 def known_cards(project: Project, catalog: Catalog, models: Models, ledger: Ledger) -> dict[str, dict[str, Any]]:

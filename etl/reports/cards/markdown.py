@@ -30,21 +30,7 @@ def _parts(card: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     yield _table(("", ""), _about(card))
     yield from _training(card)
     yield from _columns(card["features"])
-    if card["decisions"]:
-        yield ["## Decisions"]
-        names = list(dict.fromkeys(name for one in card["decisions"] for name in one["metrics"]))
-        yield _table(
-            ("began", "cut-off", "verdict", *names),
-            [
-                (
-                    _text(one["started_at"][:16]),
-                    _text(one["cut_off"]),
-                    _text(one["verdict"]),
-                    *(one["metrics"].get(n) for n in names),
-                )
-                for one in card["decisions"]
-            ],
-        )
+    yield from _decisions(card)
     if card["gaps"]:
         yield ["## Known gaps"]
         yield [f"- {_text(gap)}" for gap in card["gaps"]]
@@ -127,6 +113,32 @@ def _columns(features: Mapping[str, Any]) -> Iterator[Sequence[str]]:
         ],
     )
     yield [f"- {_code(table)} comes from {_code(file)}" for table, file in features["files"].items()]
+
+
+def _decisions(card: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """Yield what the gate has published; or else what the ledger knows of the trainings of nights."""
+    if gate := card.get("gate"):
+        yield ["## Decisions"]
+        names = ("for", "verdict", "challenger", "gain", "95% interval", "days", "why")
+        yield _table(names, map(_decided, gate))
+    elif card["decisions"]:
+        yield ["## Decisions"]
+        metrics = list(dict.fromkeys(name for one in card["decisions"] for name in one["metrics"]))
+        facts = ("started_at", "cut_off", "verdict")
+        rows = [
+            (*(_text(one[fact][:16]) for fact in facts), *(one["metrics"].get(name) for name in metrics))
+            for one in card["decisions"]
+        ]
+        yield _table(("began", "cut-off", "verdict", *metrics), rows)
+
+
+def _decided(one: Mapping[str, Any]) -> Sequence[Any]:
+    low, high = one.get("gain_low"), one.get("gain_high")
+    interval = "" if low is None or high is None else f"{_number(low)} to {_number(high)}"
+    return (
+        *(_text(one.get(name) or "") for name in ("decided_for", "verdict")), _code(one.get("challenger") or ""),
+        one.get("gain"), interval, one.get("judged_days"), _text(one.get("why") or ""),
+    )  # fmt: skip
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Sequence[str]:
