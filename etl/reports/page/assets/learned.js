@@ -23,7 +23,7 @@ function modelPage({ card, all, runs }, names) {
     card.description ? card.description.split("\n\n").map((text, at) => el("p", { class: at ? null : "lead" }, text)) : el("p", { class: "lead" }, "Nobody has described it yet."),
     modelFacts(card),
     card.gaps.length ? section("Known gaps", el("ul", null, card.gaps.map((text) => el("li", null, text)))) : null,
-    one.experiment_id ? [section(`Curves of ${card.counts_as}`, curvesOf(card, runs)), section(`Results and parameters of ${card.counts_as}`, el("div", { class: "cards" }, values("Result", one.metrics), values("Parameter", one.params)))] : null,
+    one.experiment_id ? [section(`Curves of ${card.counts_as}`, curvesOf(card, runs)), section(`Results and parameters of ${card.counts_as}`, el("div", { class: "cards" }, valuesGrid("Result", one.metrics), valuesGrid("Parameter", one.params)))] : null,
     section("Trainings", all > runs.length ? el("p", { class: "small" }, `The newest ${count(runs.length)} of ${count(all)}: `, el("code", null, `etl ml runs ${card.model}`), " lists all.") : null, runsGrid(card, runs)),
     card.features.columns ? section("What it may learn from", featuresGrid(card)) : null,
     section("To do it again", el("pre", { class: "sql", tabindex: "0" }, card.again.join("\n"))),
@@ -39,12 +39,13 @@ function modelFacts(card) {
     fact("Rows", count(one.rows)), fact("Took", lasting(one.seconds)), fact("Learns from", said.table && table(said.table)), fact("Tells", said.label),
     fact("Judged by", said.judged_by && `${said.judged_by}, on ${counted(said.held_out_days, "day")}`),
     fact("Libraries", Object.entries(one.libraries || {}).map(([name, version]) => `${name} ${version}`).join(", ")),
-    fact("Seed", count(one.seed)), fact("Commit", el1(one.commit_id)), fact("Generation", el1(one.run_id)), fact("Data and code", el1(one.fingerprint)),
+    fact("Seed", count(one.seed)), fact("Commit", named(one.commit_id)), fact("Generation", named(one.run_id)), fact("Data and code", named(one.fingerprint)),
     fact("Tables", Object.keys(card.tables).flatMap((name, at) => [at ? ", " : "", table(name)])));
 }
-const el1 = (text) => (text ? el("span", { class: "mono" }, text) : "");
+// A long name by its beginning; all of it is in the title.
+const named = (text) => (text ? el("span", { class: "mono", title: text }, text.length > 25 ? `${text.slice(0, 16)}…` : text) : "");
 const figure5 = (value) => (typeof value === "number" ? (Number.isInteger(value) ? count(value) : +value.toPrecision(5)) : value === null || value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
-const values = (name, found) => grid(`${name}s`, [name.toLowerCase(), "#value"], Object.entries(found || {}).map(([key, value]) => [key, String(figure5(value))]));
+const valuesGrid = (name, found) => grid(`${name}s`, [name.toLowerCase(), "#value"], Object.entries(found || {}).map(([key, value]) => [key, String(figure5(value))]));
 
 // The curves of one name in one chart: of the training that counts, and of the newest others.
 function curvesOf(card, runs) {
