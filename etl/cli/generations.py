@@ -53,6 +53,7 @@ def rollback(generation: str, by: str, reason: str) -> None:
     what the generation that was rolled back brought: a delivery, a contract, or SQL.
     """
     from etl.ledger.lock import locked
+    from etl.reports import events
     from etl.run.reporting import refresh_report
     from etl.stages import published
     from etl.stages.mirrored import keep_up
@@ -65,6 +66,7 @@ def rollback(generation: str, by: str, reason: str) -> None:
     if hold := published.read_hold(project):
         echo(f"Publishing is on hold until one of these changes: {hold.came_with}. They came with {hold.held}.")
     keep_up(project, ledger)
+    events.keep_up(project, ledger)
 
 
 def _show_first(rebuilt: Reproduced) -> None:

@@ -47,6 +47,8 @@ def _show(found: dict[str, Any]) -> None:
         echo(f"            {text}")
     if found["mirror"]:
         echo(f"mirror      {found['mirror']}")
+    for text in found["events"]:
+        echo(f"events      {text}")
     echo(f"last run    {_when(last) if last else 'never'}")
     for line in _problems(last) if last else ():
         echo(f"            {line}")

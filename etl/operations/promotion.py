@@ -14,6 +14,7 @@ from etl.ledger import Approval, Ledger, now
 from etl.ledger.lock import take_lock
 from etl.operations.losses import losses
 from etl.project import Project, load_project
+from etl.reports import events
 from etl.stages import published
 from etl.stages.mirrored import keep_up
 from etl.stages.published import Generation
@@ -64,6 +65,7 @@ class Promotion:
                 os.close(self.lock)
             self.lock = -1
         keep_up(self.target, Ledger(self.target.ledger))
+        events.keep_up(self.target, Ledger(self.target.ledger))
 
     def _candidate(self) -> str:
         """Return the generation to promote. Raises PromotionRefused if there is none, or it is rolled back to."""

@@ -14,6 +14,7 @@ from etl.plan.definitions import definitions
 from etl.plan.personal import personal_columns
 from etl.project import Project
 from etl.project.channels import is_told
+from etl.reports import events
 from etl.reports.notices import night, sending, telling
 from etl.reports.notices.causes import AUDITED, DOUBTED, ROLLED_BACK, Cause
 from etl.run.origin import new_run_id
@@ -21,6 +22,7 @@ from etl.run.reporting import refresh_report
 from etl.sources import Catalog
 from etl.stages import audited, published
 from etl.stages.audited import Candidate, Verdict
+from etl.stages.mirrored import keep_up
 
 #: Who rolls back, as the hold and the ledger have it.
 BY = "etl audit --published"
@@ -71,6 +73,9 @@ def audit_published(project: Project, ledger: Ledger) -> Audited:
             auditing.note(causes)
     if is_told():
         sending.send_waiting(ledger)
+    if found.rolled_back:
+        keep_up(project, ledger)
+        events.keep_up(project, ledger)
     return found
 
 

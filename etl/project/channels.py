@@ -14,6 +14,8 @@ NOTIFY = "ETL_NOTIFY"
 PING = "ETL_PING_URL"
 #: The collector of OpenTelemetry that figures and spans are sent to, and the headers that it wants.
 OTLP, OTLP_HEADERS = "ETL_OTLP_URL", "ETL_OTLP_HEADERS"
+#: Where events of what is published are posted to, and the secrets that sign them.
+EVENTS, EVENTS_SECRET = "ETL_EVENTS_URL", "ETL_EVENTS_SECRET"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}(?=://)")
 
 

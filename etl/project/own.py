@@ -19,7 +19,7 @@ MARKER = ".etl-environment"
 #: Every file that etl makes below data/, raw and fetched files apart.
 _OWN = re.compile(
     rf"\.(mirror\.)?lock|\.scratch/.*|{re.escape(MARKER)}|\.{re.escape(MARKER)}\.new|ledger\.sqlite(\.damaged)?(-wal|-shm|-journal)?"
-    r"|failures/.*|work/fetch/.*|corrections/[^/]+/[^/]+\.jsonl|lineage/\.?[^/]+\.jsonl(\.new)?"
+    r"|failures/.*|work/fetch/.*|corrections/[^/]+/[^/]+\.jsonl|lineage/\.?[^/]+\.jsonl(\.new)?|events/\.?[^/]+"
     r"|logs/([^/]+\.jsonl|unattended\.log(\.\d)?)"
     r"|(lake|quarantine(/refused)?)/[^/]+/[^/]+=[^/]+/\.?data\.parquet(\.new)?"
     r"|warehouse/(build\.duckdb(\.wal)?|\.?hold\.json(\.new)?|candidate/[^/]+|candidate)"
@@ -131,7 +131,18 @@ def _walk(folder: Path, kept: set[str], below: str = "") -> Iterator[tuple[str, 
             yield from _walk(Path(entry.path), kept, f"{name}/")
 
 
-_FOLDERS = (".scratch", "corrections", "failures", "lake", "lineage", "logs", "quarantine", "warehouse", "work")
+_FOLDERS = (
+    ".scratch",
+    "corrections",
+    "events",
+    "failures",
+    "lake",
+    "lineage",
+    "logs",
+    "quarantine",
+    "warehouse",
+    "work",
+)
 
 
 def _is_own(name: str, mode: int) -> bool:

@@ -11,11 +11,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from etl.errors import ConfigError
-from etl.project.channels import NOTIFY, OTLP, OTLP_HEADERS, PING
+from etl.project.channels import EVENTS, EVENTS_SECRET, NOTIFY, OTLP, OTLP_HEADERS, PING
 
 #: The file with the secrets of what runs by a schedule, in the project's folder.
 FILE = "etl.env"
 _SECRET = re.compile(r"PASSW|SECRET|TOKEN|KEY|CREDENTIAL|DSN|PRIVATE|_URL$|_URI$|DATABASE", re.IGNORECASE)
+#: Variables that hold several addresses or secrets.
+_SEVERAL = (EVENTS, EVENTS_SECRET, OTLP, OTLP_HEADERS)
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*")
 #: A shorter value may be a word of any text.
 _LEAST = 6
@@ -94,7 +96,7 @@ def _values(environment: Mapping[str, str]) -> list[str]:
     """Return what must not be said, the longest first."""
     found: set[str] = set()
     for name, value in environment.items():
-        if name == NOTIFY or name.startswith((f"{NOTIFY}_", PING)) or name in (OTLP, OTLP_HEADERS):
+        if name == NOTIFY or name.startswith((f"{NOTIFY}_", PING)) or name in _SEVERAL:
             found |= {part for address in value.split() for part in _parts(address)}
         elif _SECRET.search(name):
             found.add(value)

@@ -92,6 +92,9 @@ class Settings:
     # `yes`: every run that did something ends by writing its events of OpenLineage, `lineage/<run>.jsonl` in the
     # folder of the data; with the variable `ETL_LINEAGE_URL` it posts them.
     lineage: str = "no"
+    # `yes`: every publication, promotion and rollback writes an event to `events/` in the folder of the data; with
+    # the variable `ETL_EVENTS_URL` it is posted there.
+    events: str = "no"
     # Bucket or folder elsewhere that every run sends what is published to, such as `s3://shop/warehouse`,
     # `gs://…`, `az://…` or `file:///mnt/share/shop`. Another environment has none but its own. Empty: none.
     mirror: str = ""
@@ -201,7 +204,7 @@ def _check(path: Path, settings: Settings) -> None:
         )
     if not re.fullmatch("0?[0-7]{3}", settings.umask) or settings.mask & 0o700:
         raise ConfigError(f"{path}: [etl] umask = {settings.umask} is not a mask such as 022 or 027.")
-    for key in ("report", "lineage", "mirror_lake"):
+    for key in ("report", "lineage", "events", "mirror_lake"):
         if (said := getattr(settings, key)) not in ("yes", "no"):
             raise ConfigError(f"{path}: [etl] {key} = {said} is neither yes nor no.")
     if settings.mirror:

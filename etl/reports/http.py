@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -25,6 +27,50 @@ def post(address: str, body: bytes, headers: Mapping[str, str], seconds: float) 
     said = {"Authorization": f"Basic {b64encode(unquote(login).encode()).decode()}"} if mark else {}
     address = urlunsplit(parts._replace(netloc=host))
     _straight().open(Request(address, body, {**said, **headers}), timeout=seconds).close()
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of bodies that were posted in order: how many were taken or refused, and why no more were."""
+
+    taken: int
+    refused: int = 0
+    why: str = ""
+
+
+def post_each(
+    address: str,
+    bodies: Iterable[bytes],
+    headers: Callable[[bytes], Mapping[str, str]],
+    *,
+    end: float,
+    one: float,
+    refused: Collection[int] = (),
+) -> Taken:
+    """Post bodies in order, up to the first that is not taken: the next one is asked for when its turn has come.
+
+    `end` is when all must be over, by time.monotonic(); `one` how many seconds one may take. With a code of
+    `refused` a server says that a body itself is wrong: it is not sent again.
+    """
+    from urllib.error import HTTPError
+
+    taken = wrong = 0
+    try:
+        for body in bodies:
+            left = min(one, end - time.monotonic())
+            if left <= 0:
+                raise TimeoutError
+            try:
+                post(address, body, headers(body), left)
+            except HTTPError as error:
+                with error:
+                    if error.code not in refused:
+                        raise
+                wrong += 1
+            taken += 1
+    except OSError as error:
+        return Taken(taken, wrong, why_not(error))
+    return Taken(taken, wrong)
 
 
 def why_not(error: OSError) -> str:

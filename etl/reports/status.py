@@ -17,6 +17,7 @@ from etl.plan.definitions import definitions
 from etl.plan.parked import is_parked
 from etl.plan.rhythm import Holes, find_holes
 from etl.project import Project, load_project
+from etl.reports.events import posting as events
 from etl.reports.fetches import fetch_status
 from etl.reports.summary import failed_models
 from etl.sources import Source
@@ -51,6 +52,7 @@ def status_of(
         "generation": published.current(project),
         **_publishing(project),
         "mirror": mirrored.told(project, ledger),
+        "events": events.told(project),
         "last_run": _last_run(project, ledger, runs[0]) if runs else None,
         "wrong": wrong,
         "optional": [_failed(receipt) for receipt in failed_models(receipts, models)],

@@ -63,6 +63,10 @@ def begun(run: Telling) -> None:
     if run.project.settings.lineage == "yes":
         # while an interpreter ends, not everything can be imported
         import etl.reports.openlineage
+    with _harmless():
+        from etl.reports import events
+
+        events.prepare(run.project, run.ledger)
     if run.project.settings.mirror:
         from etl.stages.mirrored import prepare
 
@@ -155,6 +159,10 @@ def send(run: Telling) -> None:
         from etl.stages.mirrored import keep_up
 
         keep_up(run.project, run.ledger)
+    with _harmless():
+        from etl.reports import events
+
+        events.keep_up(run.project, run.ledger)
     if run.project.settings.lineage == "yes":
         from etl.reports.openlineage import write_lineage
 

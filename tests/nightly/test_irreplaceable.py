@@ -58,6 +58,7 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "describe": [["sales"], ["marts.items"], ["../raw/other"]],
     "diff": [["previous", "current", "marts.items", "--out", "out.csv"], ["dev", "current", "marts.items"]],
     "env create": [["new"], ["dev"], ["linked"], ["oops"]],
+    "events": [[], ["--send"]],
     "fetch": [[], ["sales"], ["--full"]],
     "env drop": [["dev", "--yes"], ["linked", "--yes"], ["prod", "--yes"], ["oops", "--yes"]],
     "env list": [[]],

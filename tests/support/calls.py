@@ -100,6 +100,7 @@ CALLS = {
     "ml card": [[WORD], [NAME, "--json"]],
     "ml export": [[WORD, "--to", "tensorboard", "--out", "boards"], [NAME, "--to", "mlflow", "--out", WORD]],
     "check-leaks": [[], [WORD], ["--at", WORD]],
+    "events": [[], ["--send"]],
     "notify": [[], ["--json"], ["--test"]],
     "mirror": [[], ["--check"], ["--take-over"]],
     "schedule install": [["--at", WORD, "--into", "units"], ["--days", WORD, "--into", "units"]],

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from etl.errors import counted
 from etl.ledger import Ledger
 from etl.project import Project
-from etl.reports.http import post, why_not
+from etl.reports.http import post_each
 from etl.reports.openlineage import TOKEN, URL, file_of
 
 #: So many seconds may all posts of one run take, and so many one of them.
@@ -48,14 +48,9 @@ def post_waiting(project: Project, ledger: Ledger) -> Iterator[str]:
             lines = file_of(project, run_id).read_bytes().splitlines()
         except FileNotFoundError:
             lines = []
-        taken, why = accepted, ""
-        try:
-            for line in lines[accepted:]:
-                code = _post(address, line, end)
-                refused += code in _REFUSED
-                taken += 1
-        except OSError as error:
-            why = why_not(error)
+        found = post_each(address, lines[accepted:], _headers, end=end, one=_ONE, refused=_REFUSED)
+        refused += found.refused
+        taken, why = accepted + found.taken, found.why
         _note_taken(ledger, run_id, taken, is_done=not why)
         if why:
             left = len(lines) - taken
@@ -74,21 +69,6 @@ def _note_taken(ledger: Ledger, run_id: str, taken: int, *, is_done: bool) -> No
     ledger.change((f"update lineage set accepted = {changed} where run_id = ?", [values]))
 
 
-def _post(address: str, event: bytes, end: float) -> int:
-    """Post an event; return 200, or the code with which it was refused. Raises OSError if it was not taken."""
-    from urllib.error import HTTPError
-
-    left = min(_ONE, end - time.monotonic())
-    if left <= 0:
-        raise TimeoutError
-    headers = {"Content-Type": "application/json"}
-    if token := os.environ.get(TOKEN, "").strip():
-        headers["Authorization"] = f"Bearer {token}"
-    try:
-        post(address, event, headers, left)
-    except HTTPError as error:
-        with error:
-            if error.code in _REFUSED:
-                return int(error.code)
-            raise
-    return 200
+def _headers(_: bytes) -> dict[str, str]:
+    token = os.environ.get(TOKEN, "").strip()
+    return {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
 
 from etl.errors import ContractError
+from etl.project import Project as Own
+from etl.project.others import folder_of, pointer_of
 from etl.sources.fetches.fetch import Fetching
 
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]*")
@@ -53,3 +57,7 @@ class Project(Fetching):
     def together(self) -> str:
         """All tables of one project are those of one generation."""
         return f"project {self.place} {self.environment}"
+
+    def pointers(self, own: Own) -> Sequence[Path]:
+        """Return the link that is switched when there may be something new. ConfigError if there is no project."""
+        return (pointer_of(folder_of(own.root, self.place), self.environment),)
