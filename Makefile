@@ -7,7 +7,7 @@ COG := PYTHONPATH=docs:. $(BIN)/cog
 PAGES := README.md docs/*.md
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: daemons servers nightly test lint docs guard counts bench browser linters vendor newest constraints clean
+.PHONY: daemons servers spark nightly test lint docs guard counts bench browser linters vendor newest constraints clean
 
 # the batch date is in no file: the orders sample is of 2018, so the default takes every delivery
 nightly: .venv/installed
@@ -63,6 +63,12 @@ daemons:
 # the server of buckets that tests start; if it cannot be had that is said, and its tests are skipped
 servers: .venv/installed
 	$(BIN)/python $(INSTALL) --constraint constraints.txt --editable '.[servers]' || echo "no moto"
+
+# the cluster of Spark that a test starts, where there is a Java; if it cannot be had that is said, and it is skipped
+spark: .venv/installed
+	# beside the other packages: pandera imports it wherever it finds it
+	command -v java && { ls .venv/spark || $(BIN)/python $(INSTALL) --constraint constraints.txt --target .venv/spark pyspark; } \
+		|| echo "no Spark"
 
 # what looks at the files of deploy/; what cannot be had is said, and its tests are skipped
 linters: .venv/installed

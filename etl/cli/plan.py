@@ -103,6 +103,8 @@ def _show(found: Forecast, made: Plan, is_all: bool) -> None:
             echo("\n".join(["", *lines[:_SHOWN_LINES]]))
         if rest > 0:
             echo(f"... and {rest:,} more lines; --json prints all")
+    if made.project.settings.executor and (count := sum(len(made.stale_partitions(name)) for name in made.held)):
+        echo(f"{counted(count, 'partition')} to take into the lake, on {made.project.settings.executor}")
     for line in _notes(found, made):
         echo(line)
     left = sum(not table.is_built for table in found.tables)

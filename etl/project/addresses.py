@@ -1,7 +1,8 @@
-"""Addresses of places elsewhere to which a project sends what it publishes."""
+"""Addresses of places elsewhere: to which a project sends what it publishes, and where its jobs are done."""
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from etl.errors import ConfigError
@@ -27,3 +28,15 @@ def check_url(url: str, where: str) -> None:
         )
     if not is_whole or has_host:
         raise ConfigError(f"{where} = {url} is not an address such as {', '.join(SCHEMES.values())}.")
+
+
+def check_executor(url: str, where: str) -> None:
+    """Raise ConfigError unless `url`, which is set at `where`, is the address of something that does jobs."""
+    if "@" in url or "?" in url:
+        # it may be a secret
+        raise ConfigError(f"{where} is an address alone, without a user, a password or a query.")
+    if not re.fullmatch(r"processes://[1-9]\d{0,2}|spark://local-cluster|(dask|spark|sc)://[^\s/]+:\d+", url):
+        raise ConfigError(
+            f"{where} = {url} is not an address such as processes://4, dask://host:8786, spark://host:7077 or "
+            "sc://host:15002."
+        )

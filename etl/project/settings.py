@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from etl.errors import ConfigError, unknown
-from etl.project.addresses import check_url
+from etl.project.addresses import check_executor, check_url
 
 #: The section of variables for SQL.
 VARIABLES = "etl.vars"
@@ -71,6 +71,9 @@ class Settings:
     profiled_parts: int = 100
     # DuckDB's memory limit per process, such as `4GB`. Empty: DuckDB's own, which workers that extract share.
     memory_limit: str = ""
+    # Where deliveries are taken into the lake: `processes://4` of this machine, `dask://host:8786`, a master of
+    # Spark, `spark://host:7077`, or Spark Connect, `sc://host:15002`. Empty: in the run itself.
+    executor: str = ""
     # DuckDB's threads per process. 0: one per core.
     threads: int = 0
     # So often a step is tried again that failed for a reason that passes by itself: a lock, an input/output error,
@@ -207,6 +210,8 @@ def _check(path: Path, settings: Settings) -> None:
     for key in ("report", "lineage", "events", "mirror_lake"):
         if (said := getattr(settings, key)) not in ("yes", "no"):
             raise ConfigError(f"{path}: [etl] {key} = {said} is neither yes nor no.")
+    if settings.executor:
+        check_executor(settings.executor, f"{path}: [etl] executor")
     if settings.mirror:
         check_url(settings.mirror, f"{path}: [etl] mirror")
     if settings.deadline and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", settings.deadline):

@@ -11,6 +11,7 @@ from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
+from etl import jobs
 from etl.contract.masking import disguised
 from etl.errors import AuditError, Crash, DeadlinePassed, EtlError, StepError, counted, few, sentence
 from etl.ledger import FAILED, Key, Receipt, failed_note, now
@@ -28,7 +29,6 @@ log = logging.getLogger("etl")
 
 #: A model that took so long has its seconds said.
 _SLOW_SECONDS = 1.0
-
 #: How many models are named when they are built.
 _LISTED = 20
 
@@ -40,7 +40,8 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     content = {day: plan.fingerprints[extract_key(source, day)] for day in dates}
     before = _before(plan, source, dates)
     with recording.recorded(run, "extract", [source], dates=dates):
-        take = partial(lake.extract, run.extracting, plan.catalog.sources[source], deliveries, content)
+        way = jobs.extract if run.project.settings.executor else lake.extract
+        take = partial(way, run.extracting, plan.catalog.sources[source], deliveries, content)
         with nights.counted(run, plan.catalog.sources[source], deliveries):
             receipts = recording.retried(
                 run, lambda: take(run.ledger, plan.run_id, before, is_forced=plan.scope.force)
@@ -55,7 +56,8 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     rows = sum(details["rows"] for details in new)
     rejected = sum(details["rejected"] for details in new)
     what = f"{len(dates):,} partitions" if len(dates) > 1 else f"partition {dates[0]}"
-    _said("extracted", f"{source}: {what}, {counted(rows, 'row')}, {rejected:,} rejected", started)
+    where = f", on {url}" if (url := run.project.settings.executor) else ""
+    _said("extracted", f"{source}: {what}, {counted(rows, 'row')}, {rejected:,} rejected{where}", started)
 
 
 def load(run: ActiveRun, sources: Sequence[str]) -> None:

@@ -1,0 +1,83 @@
+"""A cluster of Spark: `spark://master:7077`, or Spark Connect: `sc://server:15002`.
+
+`spark://local-cluster` starts two worker processes on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etl.errors import StepError
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_LOCAL = "spark://local-cluster"
+
+
+@dataclass
+class Spark:
+    """A session, of which each job is one task, done again where an executor is lost."""
+
+    url: str
+    session: Any
+
+    def run(self, jobs: Sequence[str]) -> Iterator[str]:
+        """Yield the answer of each job as it comes, one stage for all."""
+        given = self.session.createDataFrame([(job,) for job in jobs], "job string").repartition(len(jobs))
+        try:
+            for row in given.mapInArrow(_answered, "answer string").toLocalIterator(prefetchPartitions=True):
+                yield str(row.answer)
+        except Exception as error:
+            raise StepError(f"{self.url} could not do a job: {_first(error)}. Look at its web pages.") from None
+
+    def close(self) -> None:
+        """End the session."""
+        self.session.stop()
+
+
+def _answered(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+    """Do the jobs of a task, in a process of an executor."""
+    import pyarrow
+
+    from etl.jobs.work import run_job
+
+    for batch in batches:
+        answers = [run_job(job) for job in batch.column(0).to_pylist()]
+        yield pyarrow.RecordBatch.from_arrays([pyarrow.array(answers, pyarrow.string())], ["answer"])
+
+
+def open_host(url: str) -> Spark:
+    """Return the host with an address. Raises StepError without its library, or if nobody answers."""
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise StepError(
+            f"{url} needs the library pyspark, and Java. Install it: pip install 'etl[spark]'"
+        ) from None
+    try:
+        # mypy knows no builder of theirs
+        builder: Any = SparkSession.builder
+        builder = builder.appName("etl").config("spark.ui.showConsoleProgress", "false")
+        if url.startswith("sc:"):
+            return Spark(url, builder.remote(url).getOrCreate())
+        # the same Python at the same place, unless it is said where it is
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        if url == _LOCAL:
+            builder = builder.config("spark.ui.enabled", "false")
+            return Spark(url, builder.master("local-cluster[2,1,1024]").getOrCreate())
+        return Spark(url, builder.master(url).getOrCreate())
+    except Exception as error:
+        raise StepError(f"{url} does not answer: {_first(error)}. Is it running?") from None
+
+
+def _first(error: Exception) -> str:
+    """Return what is the matter: the last error that the traces of both languages name."""
+    named = re.findall(r"^(?:Caused by: )?([\w.]+(?:Error|Exception): [^\n]+)$", str(error), flags=re.MULTILINE)
+    own = [text for text in named if text.partition(":")[0].endswith("Error")] or named
+    return (own[-1] if own else f"{type(error).__name__}: {error}".partition("\n")[0]).rstrip(".")[:300]

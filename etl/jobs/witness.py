@@ -1,0 +1,121 @@
+"""The witness: one partition that workers made is made here too, and compared row by row."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from etl import engine
+from etl.engine.quoting import literal
+from etl.errors import EtlError, StepError, counted, sentence
+from etl.ledger import Ledger, Receipt
+from etl.project import Project
+from etl.project.files import copy_file, sha256
+from etl.sources import Source
+from etl.stages import lake
+from etl.stages.lake.corrections import corrections_file
+from etl.stages.raw import Delivery
+
+
+def chosen_of(run_id: str, count: int) -> int:
+    """Return which of so many partitions is made here too: it depends on the run, so that each has its turn."""
+    return int(hashlib.sha256(run_id.encode()).hexdigest(), 16) % count
+
+
+def testify(
+    project: Project,
+    source: Source,
+    deliveries: Sequence[Delivery],
+    receipts: Sequence[Receipt],
+    before: Mapping[date, Receipt],
+) -> None:
+    """Make one of the partitions that workers made here too. Raises StepError if it comes out as another one.
+
+    What was refused, or kept, is never the one.
+    """
+    done = sorted((receipt for receipt in receipts if receipt.outcome == "done"), key=lambda one: one.key)
+    if not done:
+        return
+    chosen = done[chosen_of(done[0].run_id, len(done))]
+    day = date.fromisoformat(chosen.key.partition)
+    delivery = next(delivery for delivery in deliveries if delivery.date == day)
+    settings = replace(project.settings, data=str(project.scratch / "witness"), raw=str(project.raw))
+    aside = replace(project, settings=settings)
+    shutil.rmtree(aside.data, ignore_errors=True)
+    try:
+        _make(project, aside, source, delivery, chosen, before)
+        _compare(project, aside, source, day)
+    finally:
+        shutil.rmtree(aside.data, ignore_errors=True)
+
+
+def _make(
+    project: Project,
+    aside: Project,
+    source: Source,
+    delivery: Delivery,
+    chosen: Receipt,
+    before: Mapping[date, Receipt],
+) -> None:
+    """Make a partition where nothing else is."""
+    aside.data.mkdir(parents=True)
+    if delivery.corrections:
+        target = corrections_file(aside, source, delivery.date)
+        target.parent.mkdir(parents=True)
+        copy_file(corrections_file(project, source, delivery.date), target)
+    ledger = Ledger(aside.ledger)
+    known = {day: receipt for day, receipt in before.items() if day == delivery.date}
+    try:
+        content = {delivery.date: chosen.fingerprint}
+        lake.extract(aside, source, [delivery], content, ledger, chosen.run_id, known, is_forced=True)
+    except EtlError as error:
+        raise StepError(
+            f"{source.name} {delivery.date} was taken by a worker of {project.settings.executor}, and here it is "
+            f"refused: {sentence(str(error))} Nothing that the workers made is taken."
+        ) from error
+    finally:
+        ledger.close()
+
+
+def _compare(project: Project, aside: Project, source: Source, day: date) -> None:
+    """Raise StepError if the files of a partition differ from those that were made here."""
+    for there, here, what in (
+        (project.lake, aside.lake, "row"),
+        (project.quarantine, aside.quarantine, "rejected record"),
+    ):
+        theirs, ours = lake.partition_file(there, source, day), lake.partition_file(here, source, day)
+        if number := _number(project, theirs, ours, what):
+            raise StepError(
+                f"{source.name} {day}, made by a worker of {project.settings.executor}, differs in {number} from "
+                "what this machine makes of the same file. Nothing that the workers made is taken. Compare their "
+                "versions, libraries and settings with those here; to do without them, take [etl] executor out."
+            )
+
+
+def _number(project: Project, theirs: Path, ours: Path, what: str) -> str:
+    """Return how many rows are in one of two files only, as text; empty if they hold the same."""
+    if not (theirs.is_file() and ours.is_file()):
+        return f"all {what}s" if theirs.is_file() or ours.is_file() else ""
+    if sha256(theirs) == sha256(ours):
+        return ""
+    import duckdb
+
+    first, second = (f"read_parquet({literal(str(file))}, hive_partitioning = false)" for file in (theirs, ours))
+    try:
+        with engine.in_memory(project) as con:
+            columns = [con.execute(f"describe select * from {one}").fetchall() for one in (first, second)]
+            if columns[0] != columns[1]:
+                return f"all {what}s"
+            query = (
+                f"select (select count(*) from (from {first} except all from {second})) "
+                f"+ (select count(*) from (from {second} except all from {first}))"
+            )
+            count = int(con.execute(query).fetchall()[0][0])
+    except duckdb.Error:
+        # it is not even a file that can be read
+        return f"all {what}s"
+    return counted(count, what) if count else ""

@@ -1,0 +1,79 @@
+"""A night whose deliveries workers take ends in what one without them does, on every host, for every format."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from etl.jobs.hosts import SCHEMES
+from tests.sources.formats.makers import MAKERS
+from tests.support import tiny
+from tests.support.hosts import HOSTS, SPARK
+from tests.support.projects import Project
+
+HEADER = """
+import pandera.pandas as pa
+from etl import Source
+from etl.sources.formats import *
+
+class Sales(pa.DataFrameModel):
+    id: int = pa.Field(unique=True)
+    item: str = pa.Field(nullable=True)
+    price: int = pa.Field(ge=0)
+
+"""
+DAYS = ("2024-03-01", "2024-03-02", "2024-03-03")
+
+
+def shop(root: Path, executor: str = "") -> Project:
+    """Return a project with a source of every format, each with three days, some of whose records are broken."""
+    contracts, raw = HEADER, {}
+    for number, maker in enumerate(MAKERS.values()):
+        columns = ["id", "item", "price"]
+        contracts += (
+            f"s{number} = Source(contract=Sales, files='s{number}/{{date}}.dat', max_reject_ratio=1.0, "
+            f"format={maker.fmt(columns)!r})\n"
+        )
+        for day in DAYS:
+            rows = [[n, f"item {n % 7}", n] for n in range(40)]
+            rows[int(day[-1])] = [41, None, -1]
+            raw[f"s{number}/{day}.dat"] = maker.write(columns, rows)
+    contracts += "snapshot = Source(contract=Sales, files='snapshot.csv', history=True)\n"
+    raw["snapshot.csv"] = b"id,item,price\n1,book,2\n2,pen,3\n"
+    setting = f"executor = {executor}\n" if executor else ""
+    tiny.project(root, contracts, {}, raw, f"threads = 1\nkeep_runs = 3\n{setting}")
+    return Project(root)
+
+
+def made(project: Project) -> Mapping[str, str]:
+    """Return the hash of every row of lake and quarantine, by their file."""
+    found = {}
+    for base in ("lake", "quarantine"):
+        for file in sorted((project.data / base).rglob("data.parquet")):
+            with tiny.memory() as con:
+                # but for the run that it was taken in
+                given = f"from read_parquet('{file}', hive_partitioning = false)"
+                has_run = "run_id" in [row[0] for row in con.execute(f"describe {given}").fetchall()]
+                rows = con.execute(f"select * {'exclude (run_id)' if has_run else ''} {given}").fetchall()
+            name = str(file.relative_to(project.data))
+            found[name] = hashlib.sha256(repr(rows).encode()).hexdigest()
+    return found
+
+
+@pytest.mark.parametrize("kind", dict.fromkeys(SCHEMES.values()))
+def test_on_every_host_every_format_ends_in_the_same_content(kind: str, tmp_path: Path) -> None:
+    if kind not in HOSTS:
+        pytest.fail(f"{kind} has no host for tests. Add one to tests/support/hosts.py.")
+    alone = shop(tmp_path / "alone")
+    alone.published(date="2024-03-31")
+    with HOSTS[kind]() as url:
+        together = shop(tmp_path / "together", url)
+        more = {"PYTHONPATH": f"{SPARK}"} if kind == "spark" else {}
+        night = together.published(date="2024-03-31", is_cold=kind == "spark", **more)
+        assert made(together) == made(alone)
+        assert f"on {url}" in night.output
+        # the receipts are those of the files as they lie here
+        assert "nothing new" in together.published(date="2024-03-31").output
+    sources = len(MAKERS)
+    assert len(made(alone)) == 2 * sources * len(DAYS) + 1

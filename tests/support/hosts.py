@@ -1,0 +1,64 @@
+"""Where jobs are done in tests: an address of each kind, with workers of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import etl
+
+_CLUSTER = """
+import sys
+from distributed import LocalCluster
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        print(cluster.scheduler_address.replace("tcp", "dask"), flush=True)
+        sys.stdin.read()
+"""
+
+
+@contextmanager
+def _processes() -> Iterator[str]:
+    yield "processes://2"
+
+
+@contextmanager
+def _dask() -> Iterator[str]:
+    """Give a cluster of two workers, in processes of their own."""
+    if find_spec("distributed") is None:
+        pytest.skip("distributed is not installed")
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", _CLUSTER], stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin and process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
+
+
+#: Where `make spark` puts it: whoever imports pandera would import it too.
+SPARK = Path(etl.__file__).parent.parent / ".venv" / "spark"
+
+
+@contextmanager
+def _spark() -> Iterator[str]:
+    """Give two workers that the driver starts."""
+    if not SPARK.is_dir() or shutil.which("java") is None:
+        pytest.skip("Spark is not here: `make spark`, which needs Java")
+    yield "spark://local-cluster"
+
+
+#: A host of each kind, by the name of its module.
+HOSTS: dict[str, Callable[[], AbstractContextManager[str]]] = {
+    "processes": _processes,
+    "dask": _dask,
+    "spark": _spark,
+}
