@@ -44,7 +44,7 @@ def of_features(con: duckdb.DuckDBPyConnection, queries: Mapping[str, Query]) ->
         keys = () if query.is_audit else {line.key for line in header_lines(query.text)}
         if "entity" in keys or "features" in keys:
             header, _ = read_header(query.file, query.text)
-            query.features = tuple(map(_full_name, header.features))
+            query.features = tuple(map(full_name, header.features))
             if header.entity and header.event_time:
                 found[f"{name}_newest"] = parse(con, {query.file: _newest(name, header)})[query.file]
     for name in found.keys() & queries.keys():
@@ -72,7 +72,7 @@ def widened(query: Query, bound: Bound, known: Mapping[str, Model]) -> Query:
     return wide
 
 
-def _full_name(feature: str) -> str:
+def full_name(feature: str) -> str:
     """Return the table of a feature that a header names."""
     name = feature.lower()
     return name if "." in name else f"{FOLDER}.{name}"
@@ -138,7 +138,7 @@ def _asked(sql: str, header: Header) -> str:
 
 
 def _feature(file: str, lines: Mapping[str, int], name: str, known: Mapping[str, Model]) -> _Feature:
-    table = _full_name(name)
+    table = full_name(name)
     model = known.get(table)
     if model is None or not model.header.entity:
         there = [other for other, each in known.items() if each.header.entity]

@@ -41,7 +41,15 @@ SQL = {
             'not clearly better' as why, 'left out'::blob as artefact
         union all by name select 1 as number, 'champion' as verdict
     """,
-    "ml/training.sql": "select id, visit_date, age, age * till as mixed, bought from staging.visits",
+    "features/till_last.sql": """-- What a till saw last. Grain: till, seen_on.
+-- entity: till
+-- event_time: seen_on
+-- ttl: 5 days
+-- owner: ann@example.com
+select till, visit_date as seen_on, max(age) as till_age from staging.visits group by all""",
+    "ml/training.sql": """-- features: till_last
+-- at: visit_date
+select id, visit_date, age, age * till as mixed, till, bought from staging.visits""",
 }
 MODEL = '''
 """Who buys.
@@ -130,11 +138,36 @@ def test_each_feature_leads_to_the_columns_of_raw_files(project: Project) -> Non
         "visit_date": ["raw.visits.visit_date"],
         "age": ["raw.visits.age"],
         "mixed": ["raw.visits.age", "raw.visits.id"],
+        "till": ["raw.visits.id"],
         "bought": ["raw.visits.bought"],
+        # what it is, and whether it may still be used
+        "till_age": ["raw.visits.age", "raw.visits.visit_date"],
     }
     assert features["files"] == {"raw.visits": "visits/{date}.csv"}
-    assert [one["part"] for one in columns.values()] == ["key", "time", "feature", "feature", "label"]
+    assert [one["part"] for one in columns.values()] == [
+        *("key", "time", "feature", "feature", "feature", "label", "feature")
+    ]
     assert (columns["age"]["description"], columns["age"]["unit"]) == ("of the visitor", "years")
+
+
+def test_each_feature_of_a_set_says_what_it_is_about_and_how_long_it_lasts(project: Project) -> None:
+    found = known(project)
+
+    assert (found["features"]["at"], found["features"]["sets"]) == (
+        "visit_date",
+        [
+            {"table": "features.till_last", "description": "What a till saw last."}
+            | {
+                "entity": ["till"],
+                "event_time": "seen_on",
+                "ttl": "5 days",
+                "known": "",
+                "owner": "ann@example.com",
+            }
+        ],
+    )
+    said = "- `features.till_last`, by `till`, from `seen_on` on, for 5 days. What a till saw last."
+    assert said + " Owner: ann@example.com." in markdown(found).splitlines()
 
 
 @pytest.mark.parametrize(

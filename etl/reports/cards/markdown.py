@@ -99,6 +99,9 @@ def _columns(features: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     if not features:
         return
     yield ["## Features"]
+    if features["sets"]:
+        yield [f"Of each row, what was known at {_code(features['at'])}:"]
+        yield [_feature(one) for one in features["sets"]]
     yield _table(
         ("column", "is", "type", "meaning", "made of"),
         [
@@ -113,6 +116,14 @@ def _columns(features: Mapping[str, Any]) -> Iterator[Sequence[str]]:
         ],
     )
     yield [f"- {_code(table)} comes from {_code(file)}" for table, file in features["files"].items()]
+
+
+def _feature(one: Mapping[str, Any]) -> str:
+    lasts = f", for {_text(one['ttl'])}" if one["ttl"] else ""
+    said = f" {_text(one['description'])}" if one["description"] else ""
+    owner = f" Owner: {_text(one['owner'])}." if one["owner"] else ""
+    by = ", ".join(map(_code, one["entity"]))
+    return f"- {_code(one['table'])}, by {by}, from {_code(one['event_time'])} on{lasts}.{said}{owner}"
 
 
 def _decisions(card: Mapping[str, Any]) -> Iterator[Sequence[str]]:

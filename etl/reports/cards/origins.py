@@ -6,7 +6,8 @@ from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from etl.ledger import Ledger
-from etl.models import Models
+from etl.models import Model, Models
+from etl.models.features import full_name
 from etl.models.trained import Learned
 from etl.reports.edges import edges
 from etl.sources import Catalog
@@ -16,7 +17,7 @@ Column = tuple[str, str]
 
 
 def columns_of(catalog: Catalog, models: Models, ledger: Ledger, learned: Learned) -> dict[str, Any]:
-    """Return the columns of a model's table with their meaning, what they are made of, and its files.
+    """Return the columns of a model's table with their meaning, what they are made of, its files and features.
 
     `part` is what a column is to the model: feature, label, key or time. `made_of` are columns of raw tables,
     or of others that are made of nothing; what only decides on the rows is not among them.
@@ -41,7 +42,29 @@ def columns_of(catalog: Catalog, models: Models, ledger: Ledger, learned: Learne
     ]
     used = {one.rpartition(".")[0] for column in found for one in column["made_of"]}
     files = {model.name: model.file for model in models.models.values()} | places
-    return {"columns": found, "files": {name: files[name] for name in sorted(used & files.keys())}}
+    return {
+        "at": table.header.at if table else "",
+        "owner": table.header.owner if table else "",
+        "sets": list(_features(models, table)) if table else [],
+        "columns": found,
+        "files": {name: files[name] for name in sorted(used & files.keys())},
+    }
+
+
+def _features(models: Models, table: Model) -> Iterator[dict[str, Any]]:
+    """Yield the features that a set brings to its rows: what each is about, and how long a value may be used."""
+    for name in map(full_name, table.header.features):
+        if feature := models.models.get(name):
+            header = feature.header
+            yield {
+                **{"table": name, "description": feature.description, "entity": list(header.entity)},
+                **{
+                    "event_time": header.event_time,
+                    "ttl": header.ttl,
+                    "known": header.known,
+                    "owner": header.owner,
+                },
+            }
 
 
 def _part(learned: Learned, column: str) -> str:

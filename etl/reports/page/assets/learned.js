@@ -119,9 +119,15 @@ function ordered(a, b, isDown) {
 const sparkOf = (run) => { const [name] = Object.keys(run.c); return name ? spark(run.c[name][1].filter(Number.isFinite), name, 90, 18) : null; };
 
 function featuresGrid(card) {
-  const { columns, files } = card.features, table = card.declared.table;
-  const origin = (text) => { const at = text.lastIndexOf("."); const name = text.slice(0, at); return report.byName.has(name) ? link(text, name, text.slice(at + 1)) : text; };
-  return [grid("Columns that it may learn from", ["column", "is", "type", "~meaning", "~made of"], columns.map((one) => [
+  const { columns, files, at, sets } = card.features, table = card.declared.table;
+  const origin = (text) => {
+    if (report.byName.has(text)) return link(text, text);
+    const dot = text.lastIndexOf("."), name = text.slice(0, dot);
+    return report.byName.has(name) ? link(text, name, text.slice(dot + 1)) : text;
+  };
+  const brought = grid("Features", ["feature", "~what it is", "by", "value of", "used for", "owner"], sets.map((one) => [
+    origin(one.table), one.description, one.entity.join(", "), one.event_time, one.ttl || "ever", one.owner]));
+  return [sets.length ? [el("p", null, "Of each row, what was known at ", el("code", null, at), ":"), brought, el("br")] : null, grid("Columns that it may learn from", ["column", "is", "type", "~meaning", "~made of"], columns.map((one) => [
     [link(one.column, table, one.column), one.pii ? [" ", tag("personal", "amber")] : null], one.part, el("span", { class: "mono small" }, one.type),
     [one.description, one.unit ? ` (${one.unit})` : null], one.made_of.map((text, at) => [at ? ", " : null, origin(text)])])),
   el("p", { class: "small" }, Object.entries(files).map(([name, file], at) => [at ? "; " : null, name, " comes from ", el("span", { class: "mono" }, file)]))];
