@@ -44,8 +44,7 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
         catalog = load_catalog(project.contracts)
         ledger.cache("catalog", contracts_key, catalog.to_json())
     given = raw_tables(catalog)
-    promised = {name: _promised(contract) for name, contract in catalog.tables.items()}
-    context = Context(project.variables, promised, _training(project))
+    context = _context(project, catalog)
     key = models_key(project.sql, given, context)
     models = _known(Models.from_json, ledger.cached("models", key))
     if models is None:
@@ -71,6 +70,20 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     check_promises(project, catalog, models)
     check_overlaps(catalog, models)
     return catalog, models
+
+
+def is_known(project: Project, ledger: Ledger) -> bool:
+    """Return whether definitions() are in the ledger's cache, so that no code of the project is run for them."""
+    catalog = _known(Catalog.from_json, ledger.cached("catalog", catalog_key(project.contracts)))
+    if catalog is None:
+        return False
+    key = models_key(project.sql, raw_tables(catalog), _context(project, catalog))
+    return ledger.cached("models", key) is not None
+
+
+def _context(project: Project, catalog: Catalog) -> Context:
+    promised = {name: _promised(contract) for name, contract in catalog.tables.items()}
+    return Context(project.variables, promised, _training(project))
 
 
 def _training(project: Project) -> dict[str, str]:

@@ -61,6 +61,11 @@ def data_of(root: Path, environment: str = "") -> Path:
     return root / data_setting(parser, base, environment or base.environment)
 
 
+def usual_environment(root: Path) -> str:
+    """Return what the environment is called that [etl] of another project describes."""
+    return items(parse(root / CONFIG), "etl").get("environment", Settings.environment)
+
+
 def pointer_of(root: Path, environment: str = "") -> Path:
     """Return the link that another project switches when it publishes, or rolls back."""
     return data_of(root, environment) / "warehouse" / "current"

@@ -65,7 +65,7 @@ CALLS = {
     "env create": [[WORD]],
     "env drop": [[WORD, "--yes"]],
     "approve": [[WORD, "--by", "x", "--reason", "y"]],
-    "lineage": [["marts.items"], [f"marts.items.{NAME} 2"], [WORD], ["raw.sales", "--downstream"]],
+    "lineage": [["marts.items"], [f"marts.items.{NAME} 2"], [WORD], ["raw.sales", "--downstream"], ["--across"]],
     "sql": [["from marts.items"], ["from raw.sales"], ["from etl.rejects"], ["from etl.partitions"], [WORD]],
     "sniff": [[f"data/raw/sales/2024-03-01/{NAME}.csv"], [f"data/raw/sales/2024-03-02/{NAME}.csv"], [WORD]],
     "init": [[WORD], ["."], ["new", "--empty"]],

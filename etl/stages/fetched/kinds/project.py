@@ -161,6 +161,8 @@ def _landed(
         more={
             **known,
             "project": str(there.root),
+            "environment": cast("Project", asked.fetch).environment,
+            "table": name,
             "generation": there.generation,
             "published_at": there.published_at,
         },
