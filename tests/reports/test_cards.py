@@ -35,7 +35,7 @@ visits = Source(contract=Visits, files="visits/{date}.csv", partition="visit_dat
 """
 SQL = {
     "staging/visits.sql": "select id, visit_date, age, bought, id % 7 as till from raw.visits where age > 0",
-    "ml/other_decisions.sql": """
+    "ml/elsewhere_decisions.sql": """
         select 2 as number, date '2024-03-01' as decided_for, 'challenger lost' as verdict, 'abc' as challenger,
             0.0004::double as gain, -0.0024::double as gain_low, 0.0035::double as gain_high,
             'not clearly better' as why, 'left out'::blob as artefact
@@ -213,7 +213,7 @@ DECIDED = {
 
 
 def test_what_the_gate_has_published_is_told_the_newest_first(project: Project) -> None:
-    found = decisions_of(project, "ml.other_decisions")
+    found = decisions_of(project, "ml.elsewhere_decisions")
 
     assert found == [DECIDED, dict.fromkeys(DECIDED) | {"number": 1, "verdict": "champion"}]
     assert decisions_of(project, "ml.training") == decisions_of(project, "ml.nothing") == []
