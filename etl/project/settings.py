@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from etl.errors import ConfigError, unknown
 from etl.project.addresses import check_executor, check_url
+from etl.project.durations import seconds_in
 
 #: The section of variables for SQL.
 VARIABLES = "etl.vars"
@@ -86,6 +87,19 @@ class Settings:
     # The time of day by which a night is over, such as `06:00`, in the project's time zone: the next one. What
     # usually takes longer than is left is not begun. Empty: none.
     deadline: str = ""
+    # `etl watch` has a run ask databases, APIs and other sides so often, such as `15 minutes`. Empty: it does not
+    # do so by itself.
+    watch_every: str = ""
+    # Between the beginnings of two runs of `etl watch` lie at least so many seconds.
+    watch_cool_down: int = 10
+    # So often, in seconds, `etl watch` looks into the folder of the deliveries where nothing tells it of changes.
+    watch_poll_seconds: int = 5
+    # Channels of PostgreSQL whose messages wake `etl watch`, separated by commas: each a variable with the address
+    # and a name, such as `SHOP_DSN:orders`.
+    watch_listen: str = ""
+    # Folders of projects whose publications wake `etl watch`, separated by commas, absolute or relative to
+    # this one.
+    watch_projects: str = ""
 
     # `yes`: every run ends by writing the report, `warehouse/report.html` in the folder of the data.
     report: str = "no"
@@ -214,6 +228,12 @@ def _check(path: Path, settings: Settings) -> None:
         check_executor(settings.executor, f"{path}: [etl] executor")
     if settings.mirror:
         check_url(settings.mirror, f"{path}: [etl] mirror")
+    if settings.watch_poll_seconds < 1:
+        raise ConfigError(f"{path}: [etl] watch_poll_seconds must be at least 1.")
+    if settings.watch_every and seconds_in(settings.watch_every) is None:
+        raise ConfigError(
+            f"{path}: [etl] watch_every = {settings.watch_every} is not a length of time such as 15 minutes."
+        )
     if settings.deadline and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", settings.deadline):
         raise ConfigError(f"{path}: [etl] deadline = {settings.deadline} is not a time of day such as 06:00.")
     try:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
 from etl.errors import ContractError
+from etl.project.durations import seconds_in
 from etl.sources.formats import Format
 
 #: How deliveries come. `full`: each is all there is, and the newest counts. `cursor`: each is what is new or
 #: changed, dated by the day of the fetch, and all of them count. `date`: each is that of a date, and the newest of
 #: a date counts. `copies`: each is a file under its own name, and the newest of a name counts.
 MODES = ("full", "cursor", "date", "copies")
-_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +93,9 @@ class Fetching:
 
     def seconds(self, option: str, text: str) -> float:
         """Return a length of time in seconds. Raises ContractError if the text of the option is none."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?) (second|minute|hour|day)s?", text.strip())
-        if not found or float(found[1]) == 0:
+        found = seconds_in(text)
+        if found is None:
             raise ContractError(
                 f"{self.named}: {option}={text!r} is not a time such as '30 minutes' or '2 hours'."
             )
-        return float(found[1]) * _UNITS[found[2]]
+        return found
