@@ -60,7 +60,8 @@ LIBRARIES = {
     "plan": {"duckdb"},
     "reports": {"duckdb", "apprise", "prometheus_client", "openlineage", "opentelemetry"},
     "run": {"duckdb", "rich"},
-    "operations": {"duckdb", "pyarrow", "cronsim", "xlsxwriter", "tornado", "optuna"} | {"mlflow", "tensorboard"},
+    "operations": {"duckdb", "pyarrow", "cronsim", "xlsxwriter", "tornado", "optuna", "watchfiles", "psycopg"}
+    | {"mlflow", "tensorboard"},
     "tasks": {"luigi"},
     "cli": {"click", "rich", "duckdb"},
 }

@@ -104,7 +104,7 @@ def test_dates_are_asked_for_as_they_are_written(typed):
 DOING = {
     "approve", "audit", "clear", "completion", "debug", "env create", "env drop", "init", "mirror", "purge",
     "quarantine discard", "quarantine export", "quarantine replay", "reproduce", "retry", "rollback", "run",
-    "schedule install", "schedule remove", "serve", "sniff",
+    "schedule install", "schedule remove", "serve", "sniff", "watch",
 }  # fmt: skip
 
 

@@ -92,6 +92,7 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "sql": [["copy (select 1) to 'out.csv'"], ["drop table raw.sales"]],
     "status": [[]],
     "tables": [["marts.items"]],
+    "watch": [["data/raw/other"]],
     "wait": [["sales", "2024-03-01", "--within", "0s"]],
 }
 TASKS: dict[str, Sequence[Sequence[str]]] = {

@@ -93,6 +93,7 @@ CALLS = {
         ["sales", WORD],
         ["sales", "2024-03-01", "--poll", WORD],
     ],
+    "watch": [["--help"]],
     "tune": [[WORD], [WORD, "--show"]],
     "ml runs": [[WORD], [NAME, "--sort", WORD]],
     "ml compare": [[WORD, NAME]],

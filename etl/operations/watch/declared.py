@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,9 +66,11 @@ def tell(project: Project) -> dict[str, Any]:
     with closing(Ledger(project.ledger, is_reading=True)) as ledger:
         sources = definitions(project, ledger)[0].sources.values()
     outside = [source for source in sources if source.fetch or source.task]
-    pointers = [
-        str(path) for source in sources for path in getattr(source.fetch, "pointers", lambda _: ())(project)
-    ]
+    pointers: list[str] = []
+    for source in sources:
+        # of a project that is not there, the run says so
+        with suppress(ConfigError):
+            pointers += map(str, getattr(source.fetch, "pointers", _none)(project))
     return {
         "delivered": [
             {"name": s.name, "connector": connector_to(s.connector), "root": str(s.root(project))}
@@ -78,6 +80,10 @@ def tell(project: Project) -> dict[str, Any]:
         "has_outside": bool(outside),
         "pointers": pointers,
     }
+
+
+def _none(project: Project) -> tuple[()]:
+    return ()
 
 
 def _read(said: Mapping[str, Any]) -> Declared:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from etl.errors import AlreadyRunning, Crash
 
@@ -19,6 +19,7 @@ class Pacing:
     """What is due, by times of a clock that nobody sets; all in seconds."""
 
     cool_down: float
+    _: KW_ONLY
     _first_wake: float | None = None
     #: When it is to be looked since something woke it, and since something will be complete.
     _woken_at: float | None = None

@@ -149,13 +149,12 @@ class Watch:
         """Ring whenever a waker wakes; begin it again after it failed."""
         pause = _FIRST_PAUSE_SECONDS
         while not self.bell.stop.is_set():
-            begun = time.monotonic()
+            begun = self._clock()
             try:
                 for why in waker.wakes(self.bell.stop):
                     self.bell.ring(Wake(why, waker.is_outside))
             except Exception as error:
-                if time.monotonic() - begun > _SOUND_SECONDS:
-                    pause = _FIRST_PAUSE_SECONDS
+                pause = _FIRST_PAUSE_SECONDS if self._clock() - begun > _SOUND_SECONDS else pause
                 self._tell(f"has lost {waker.named}, and tries again in {pause:g} seconds: {error}")
             self.bell.stop.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
