@@ -33,7 +33,7 @@ FLOORS = [
     "cli",
 ]
 #: The stages from the ground up; each imports those below it.
-STAGES = ["fetched", "raw", "lake", "warehouse", "trained", "audited", "published", "mirrored"]
+STAGES = ["fetched", "raw", "lake", "trained", "warehouse", "audited", "published", "mirrored"]
 #: The libraries that a room may import, beside the standard one.
 LIBRARIES = {
     "errors": set(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 
 from etl.contract.audit import Audit
@@ -60,6 +61,16 @@ def psi_of_training(table: str, column: str, time: str, held_out: int, wrong: st
     the days that are held out; the rest is beside it. Numbers are in ten bins between the deciles of training,
     other values have a bin each if they had a share of 5% there, the rest have one together, and so have nulls.
     """
+    cut_off = f"select cast(date_trunc('month', max(day)) as date) - {held_out} as day from told"
+    return _psi(table, column, time, cut_off, wrong)
+
+
+def psi_since(table: str, column: str, time: str, day: date) -> str:
+    """Return the SELECT of the same index, of the rows from a day on beside those before it."""
+    return _psi(table, column, time, f"select {literal(day)} as day", "true")
+
+
+def _psi(table: str, column: str, time: str, cut_off: str, wrong: str) -> str:
     value, day = identifier(column), f"cast({identifier(time)} as date)"
     size = "sum(count(*) filter (where {})) over ()"
     before, own = size.format("not is_new"), size.format("is_new")
@@ -70,7 +81,7 @@ def psi_of_training(table: str, column: str, time: str, held_out: int, wrong: st
         f"        try_cast(cast({value} as varchar) as double) as number\n"
         f"    from {qualified(table)} where {identifier(time)} is not null),\n"
         f"cut_off as (\n"
-        f"    select cast(date_trunc('month', max(day)) as date) - {held_out} as day from told),\n"
+        f"    {cut_off}),\n"
         f"parted as (\n"
         f"    select text, number, told.day >= cut_off.day as is_new from told cross join cut_off),\n"
         f"edges as (\n"

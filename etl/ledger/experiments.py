@@ -9,8 +9,8 @@ from typing import Any
 
 from etl.ledger.ledger import Ledger
 
-#: Where an experiment comes from: a tuning, or the search of a topology.
-TUNE, SEARCH = "tune", "search"
+#: Where an experiment comes from: a training of the night, a tuning, or the search of a topology.
+NIGHT, TUNE, SEARCH = "night", "tune", "search"
 #: What became of it; of one that nothing was decided about, the verdict is empty.
 TRIAL, PRUNED, FAILED = "trial", "pruned", "failed"
 
@@ -65,6 +65,11 @@ def write(ledger: Ledger, experiment: Experiment, curves: Curve = ()) -> None:
             [(key, *step) for step in curves],
         ),
     )
+
+
+def decide(ledger: Ledger, experiment_id: str, verdict: str) -> None:
+    """Keep what was decided about the model of an experiment."""
+    ledger.change(("update experiments set verdict = ? where experiment_id = ?", [(verdict, experiment_id)]))
 
 
 def of_model(ledger: Ledger, name: str) -> tuple[Experiment, ...]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from etl.models.asked import Columns
+
+if TYPE_CHECKING:
+    from etl.models.trained.declared import Learned
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Context:
     promised: Mapping[str, Promised] = field(default_factory=dict)
     #: Of the tables that models in ml/ learn from: what training is, as an audit of drift has it.
     training: Mapping[str, str] = field(default_factory=dict)
+    #: The models that learn, by name.
+    learned: Mapping[str, Learned] = field(default_factory=dict)
 
 
 NOTHING = Context()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from etl.errors import ModelError
 
@@ -48,6 +49,16 @@ def _version(name: str) -> str:
         return version(name)
     except (PackageNotFoundError, ValueError):
         return ""
+
+
+def installed_at(name: str) -> list[Path]:
+    """Return the folder that tells of a library of this very version; nothing for one that is not installed."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        return [Path(str(getattr(distribution(name), "_path", "")))]
+    except (PackageNotFoundError, ValueError):
+        return []
 
 
 def _called(name: str) -> str:

@@ -38,10 +38,15 @@ class Program:
     header_text: str = ""
     reads_line: int = 1
     docstring: str = ""
+    reads_name: str = "READS"
+    #: What it is of a model that learns; see trained/tables.py. Nothing for one in sql/.
+    role: str = ""
+    #: The tables whose changes alone do not build it again.
+    tolerates: tuple[str, ...] = ()
 
     def check_tables(self, known: set[str]) -> None:
         """Raise ModelError for a table that is neither raw nor made by a model."""
-        place = f"{self.file}:{self.reads_line}: READS"
+        place = f"{self.file}:{self.reads_line}: {self.reads_name}"
         _check("table", self.reads, known, place, "Tables are raw.<source> or <schema>.<model>.")
 
 

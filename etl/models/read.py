@@ -88,6 +88,12 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
         macros = read_macros(con, folder)
         queries = _queries(con, folder, context)
         programs = read_programs(folder, context)
+        if context.learned:
+            from etl.models.trained.tables import derived_programs
+
+            derived = derived_programs(folder, context.learned)
+            _check_once(programs, derived)
+            programs |= derived
         _check_once(queries, programs)
         queries |= of_features(con, queries)
         made = {*programs, *(name for name in queries if not _is_audit(name))}
@@ -178,7 +184,7 @@ def _queries(con: duckdb.DuckDBPyConnection, folder: Path, context: Context) -> 
     return queries
 
 
-def _check_once(queries: Mapping[str, Query], programs: Mapping[str, Program]) -> None:
+def _check_once(queries: Mapping[str, Query | Program], programs: Mapping[str, Program]) -> None:
     """Raise for a table that is made twice."""
     for name, program in programs.items():
         if name in queries:
@@ -319,8 +325,13 @@ def _ordered(reads: Mapping[str, Sequence[str]], files: Mapping[str, str]) -> li
 def _program(program: Program, known: set[str], bound: Bound, models: Mapping[str, Model]) -> Model:
     """Add a Python model to the tables that are there."""
     program.check_tables(known)
+    if program.role:
+        from etl.models.trained.tables import Derived, with_columns_of
+
+        assert isinstance(program, Derived)
+        program = with_columns_of(program, bound.columns(program.learned.features))
     bound.define(program.name, program.columns)
-    whole = tuple(sorted(stored(program.reads, models)))
+    whole = tuple(sorted(stored({*program.reads} - {*program.tolerates}, models)))
     header = replace(program.header, materialized=PYTHON.name)
     return Model(
         program.name,
@@ -331,5 +342,6 @@ def _program(program: Program, known: set[str], bound: Bound, models: Mapping[st
         header=header,
         columns=program.columns,
         whole=whole,
+        role=program.role,
         description=description_of(program.header_text) or first_sentence(program.docstring),
     )

@@ -34,6 +34,7 @@ from etl.stages import lake, published, raw
 from etl.stages.lake.corrections import corrections_file, read_corrections
 from etl.stages.published import Contents, Generation, Input
 from etl.stages.raw import Delivery
+from etl.stages.warehouse import open_build
 
 _TABLES = "select schema_name, table_name from duckdb_tables()"
 _COUNTS = f"select table_name, batch_date::varchar, run_id, rows, fingerprint from {ROW_COUNTS}"
@@ -98,7 +99,7 @@ def reproduce(project: Project, generation: str) -> Iterator[Reproduced]:
         copy = _copy_of_code(builder, record.git_commit, folder)
         _restore_inputs(builder if builder.data.is_dir() else project, copy, record)
         _restore_counts(project, copy, record)
-        plan = _build(copy, record)
+        plan = _build(project, copy, record)
         yield Reproduced(
             project=project, record=record, build=copy.build, tables=_contents(plan), notes=_notes(plan, record)
         )
@@ -174,6 +175,16 @@ def _restore_counts(project: Project, copy: Project, record: Generation) -> None
     Ledger(copy.ledger).replace_row_counts(RowCount(*row[:4], fingerprint=row[4]) for row in counts)
 
 
+def _restore_learned(project: Project, run: ActiveRun, record: Generation) -> None:
+    """Give the copy what models that learn were before: what they learned last is learned and decided again."""
+    if run.project.ml.is_dir():
+        from etl.stages.warehouse.learning import carry
+
+        file = project.generations / record.generation / published.FILE
+        with open_build(run.project, run.ledger, run.plan.run_id) as con:
+            carry(con, file, run.plan.models.models.values())
+
+
 def _sha256(delivery: Delivery) -> str:
     files = tuple(replace(file, sha256=sha256(file.path)) for file in delivery.files)
     return replace(delivery, files=files).sha256
@@ -194,7 +205,7 @@ def _complete(copy: Project) -> None:
     ledger.cache("catalog", key, json.dumps(catalog))
 
 
-def _build(copy: Project, record: Generation) -> Plan:
+def _build(project: Project, copy: Project, record: Generation) -> Plan:
     """Take every input, snapshots on the dates on which they came, and build all tables."""
     _complete(copy)
     last = date.fromisoformat(record.batch_date)
@@ -211,6 +222,7 @@ def _build(copy: Project, record: Generation) -> Plan:
         if days := [delivery.date for delivery in plan.stale_partitions(source)]:
             steps.extract(run, source, days)
     steps.load(run, list(plan.catalog.sources))
+    _restore_learned(project, run, record)
     steps.transform(run, list(plan.models.models))
     return plan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from etl import engine
 from etl.contract import Contract, parse
@@ -28,6 +28,9 @@ from etl.plan.promises import check_promises
 from etl.project import Project
 from etl.project.installed import version_of
 from etl.sources import Catalog, Source, load_catalog
+
+if TYPE_CHECKING:
+    from etl.models.trained import Learned
 
 log = logging.getLogger("etl")
 
@@ -83,16 +86,18 @@ def is_known(project: Project, ledger: Ledger) -> bool:
 
 def _context(project: Project, catalog: Catalog) -> Context:
     promised = {name: _promised(contract) for name, contract in catalog.tables.items()}
-    return Context(project.variables, promised, _training(project))
+    training, learned = _learning(project)
+    return Context(project.variables, promised, training, learned)
 
 
-def _training(project: Project) -> dict[str, str]:
-    """Return by table what training is for the models of ml/ that learn from it."""
-    if not (project.root / "ml").is_dir():
-        return {}
-    from etl.models.trained import training_of
+def _learning(project: Project) -> tuple[dict[str, str], dict[str, Learned]]:
+    """Return the models of ml/ by name, and what training is for them by the table that they learn from."""
+    if not project.ml.is_dir():
+        return {}, {}
+    from etl.models.trained import read_learned, training_of
 
-    return training_of(project.root)
+    learned = read_learned(project.root)
+    return training_of(learned), learned
 
 
 def _check_storage_version(project: Project, ledger: Ledger) -> None:

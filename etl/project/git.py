@@ -29,7 +29,7 @@ def is_committed(project: Project) -> bool:
     """Return whether contracts, SQL, ml/ and luigi.cfg are as the commit has them; False if nobody knows."""
     if _git(project, "rev-parse", "HEAD") is None and (found := _said()):
         return found[2] is None
-    paths = [str(project.contracts), str(project.sql), str(project.root / "ml"), str(project.root / CONFIG)]
+    paths = [str(project.contracts), str(project.sql), str(project.ml), str(project.root / CONFIG)]
     return _git(project, "status", "--porcelain", "--", *paths) == ""
 
 

@@ -63,6 +63,11 @@ class Project:
     def sql(self) -> Path:
         return self.root / self.settings.sql
 
+    @property
+    def ml(self) -> Path:
+        """The folder of the models that learn; most projects have none."""
+        return self.root / "ml"
+
     @cached_property
     def data(self) -> Path:
         return self.root / self.settings.data

@@ -9,6 +9,7 @@ from contextlib import suppress
 from etl.errors import ModelError
 from etl.models.names import table_name
 from etl.models.read import is_test
+from etl.models.trained.tables import ENDINGS
 from etl.project import Project, environments
 from etl.project.files import project_files
 
@@ -23,7 +24,7 @@ def source_names(project: Project) -> list[str]:
 
 
 def model_names(project: Project) -> list[str]:
-    """Return the tables that files under sql/ make."""
+    """Return the tables that files under sql/ and ml/ make."""
     found = set()
     for path in project_files(project.sql, ".sql", ".py", ".csv"):
         inner = path.relative_to(project.sql)
@@ -31,6 +32,9 @@ def model_names(project: Project) -> list[str]:
             # what is not called like a table makes none
             with suppress(ModelError):
                 found.add(table_name(inner, str(inner)))
+    for path in project_files(project.ml, ".py", below=False):
+        if not path.name.startswith("_"):
+            found |= {f"ml.{path.stem}{ending}" for ending in ENDINGS}
     return sorted(found)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from etl.contract.audit import ROW_COUNTS
 from etl.ledger import Key, Ledger, Receipt, Run
+from etl.models.libraries import installed_at, stated
 from etl.plan import Plan
 from etl.plan.rhythm import IRREGULAR, find_holes, rhythm_of
 from etl.plan.stale import Staleness, is_dated
+from etl.project import Project
+from etl.project.files import project_files
 from etl.reports.holes import LISTED
 from etl.reports.summary import summary
 from etl.run.ending import totals
@@ -47,7 +50,7 @@ def see_given(plan: Plan) -> Seen | None:
     if any(source.task or source.fetch for source in plan.catalog.sources.values()):
         # whether it has made what it is to make, it has to be asked
         return None
-    if any(plan.project.data.is_relative_to(folder) for folder in (plan.project.contracts, plan.project.sql)):
+    if any(plan.project.data.is_relative_to(folder) for folder in _code(plan.project)):
         return None
     decided = {name for name, days in plan.held.items() if any(day.corrections for day in days.values())}
     if not all((plan.project.corrections / name).is_dir() for name in decided):
@@ -161,8 +164,22 @@ def given(plan: Plan) -> list[Look]:
     looks += [(DECISIONS, str(project.corrections / name)) for name in plan.catalog.sources]
     return [
         *looks,
-        *((TREE, str(folder)) for folder in (project.contracts, project.sql, Path(__file__).parents[1])),
+        *((TREE, str(folder)) for folder in (*_code(project), Path(__file__).parents[1])),
+        *([] if project.ml.is_dir() else [(PATH, str(project.ml))]),
+        *((PATH, str(place)) for place in _libraries(project)),
     ]
+
+
+def _code(project: Project) -> tuple[Path, ...]:
+    """Return the folders of a project's code."""
+    return project.contracts, project.sql, *([project.ml] if project.ml.is_dir() else [])
+
+
+def _libraries(project: Project) -> Iterator[Path]:
+    """Yield what another version of a library that models use would put in another place."""
+    for path in (path for folder in (project.sql, project.ml) for path in project_files(folder, ".py")):
+        for name in stated(path.read_bytes()):
+            yield from installed_at(name)
 
 
 def _watched(plan: Plan, name: str) -> Watched | None:

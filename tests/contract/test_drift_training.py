@@ -16,11 +16,21 @@ from etl.contract.audit import HeaderAudit
 from etl.contract.audit_kinds import audits_of
 from etl.contract.drift_training import psi_of_training
 from etl.errors import ModelError
-from etl.models.trained import training_of
+from etl.models.trained import read_learned, training_of
 from tests.support import tiny
 
 NEWEST = date(2024, 3, 20)
 CUT_OFF = date(2024, 3, 1)
+#: What a model that learns declares beside its table and its days.
+REST = """
+LABEL = "number"
+KEY = ["id", "delivery_date"]
+GATE = "mae"
+def train(rows, params, report):
+    return b""
+def predict(model, rows):
+    return [0.0] * len(rows)
+"""
 KINDS = {
     "double": st.floats(-100, 100).map(lambda x: round(x, 1)),
     "bigint": st.integers(-5, 5),
@@ -86,11 +96,14 @@ def test_the_index_is_that_of_a_plain_loop(column: tuple[str, list[tuple[date, A
 
 def test_what_training_is_stands_in_the_file_of_the_model_that_learns_from_the_table(tmp_path: Path) -> None:
     (tmp_path / "ml").mkdir()
-    (tmp_path / "ml/delay.py").write_text('FEATURES, OTHER = "a.b", 1\nFEATURES = "ml.t"\nTIME = "day"\n')
-    (tmp_path / "ml/other.py").write_text('FEATURES = "ml.u"\nTIME = "at"\nHELD_OUT = "7 days"\n')
-    (tmp_path / "ml/wrong.py").write_text('FEATURES = 3\nTIME = "at"\n')
+    (tmp_path / "ml/delay.py").write_text('FEATURES, OTHER = "a.b", 1\nFEATURES = "ml.t"\nTIME = "day"\n' + REST)
+    (tmp_path / "ml/other.py").write_text('FEATURES = "ml.u"\nTIME = "at"\nHELD_OUT = "7 days"\n' + REST)
+    (tmp_path / "ml/second.py").write_text('FEATURES = "ml.u"\nTIME = "at"\nHELD_OUT = "9 days"\n' + REST)
     (tmp_path / "ml/_help.py").write_text("not Python")
-    assert training_of(tmp_path) == {"ml.t": 'by "day" held out 30 days', "ml.u": 'by "at" held out 7 days'}
+    assert training_of(read_learned(tmp_path)) == {
+        "ml.t": 'by "day" held out 30 days',
+        "ml.u": 'by "at" held out 7 days',
+    }
 
     (audit,) = audits_of(
         "ml.t", "t.sql", [HeaderAudit("drift", "v within 0.2 of training")], "", 'by "day" held out 7 days'
@@ -106,7 +119,7 @@ def test_what_training_is_stands_in_the_file_of_the_model_that_learns_from_the_t
 def test_a_night_warns_of_what_a_model_has_not_learned_from(tmp_path: Path) -> None:
     sql = {
         "ml/training.sql": "-- warn drift: id within 0.2 of training\n"
-        "-- drift: item within 0.2 of training\nselect delivery_date, id, item from raw.sales"
+        "-- drift: item within 0.2 of training\nselect delivery_date, id, item, 1 as number from raw.sales"
     }
     first = date(2024, 1, 1)
     raw = {
@@ -117,7 +130,7 @@ def test_a_night_warns_of_what_a_model_has_not_learned_from(tmp_path: Path) -> N
     project = tiny.project(tmp_path, sql=sql, raw=raw)
     (tmp_path / "ml").mkdir()
     (tmp_path / "ml/guess.py").write_text(
-        'FEATURES = "ml.training"\nTIME = "delivery_date"\nHELD_OUT = "5 days"\n'
+        'FEATURES = "ml.training"\nTIME = "delivery_date"\nHELD_OUT = "5 days"\n' + REST
     )
     tiny.night(project)
     checks = dict(tiny.published(project, "select name, failing from etl.checks where name like '%drift%'"))

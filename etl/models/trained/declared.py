@@ -14,6 +14,8 @@ from etl.errors import ModelError, sentence, unknown
 from etl.models.code import Code, assigned, parse_code, read_code
 from etl.models.libraries import NAME as LIBRARIES
 from etl.models.libraries import versions
+from etl.models.trained.retrain import MONTHLY, SAID, is_retrain
+from etl.models.trained.words import Word, read_words
 from etl.project.files import project_files
 
 #: Where they stand, below the project's root; and what their tables are called.
@@ -23,8 +25,7 @@ JUDGES = ("log_loss", "brier", "auc", "rmse", "mae")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _DAYS = re.compile(r"([1-9]\d{0,3}) days?")
 #: What a proposal changes, and what decides on no training.
-_OF_TRAINING = {"FEATURES", "TIME", "HELD_OUT"}
-_UNTRAINED = ("PARAMS", "SPACE", "SEARCH", "GATE", "HELD_OUT")
+_UNTRAINED = ("PARAMS", "SPACE", "SEARCH", "GATE", "HELD_OUT", "RETRAIN")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,10 @@ class Learned:
     libraries: Mapping[str, str] = field(default_factory=dict)
     held_out: int = 30
     gate: str = "log_loss"
+    #: When it learns again; see retrain.py.
+    retrain: str = MONTHLY
+    #: What people decided about it.
+    words: tuple[Word, ...] = ()
     description: str = ""
     #: Whether it says how complex the model of some parameters is.
     has_complexity: bool = False
@@ -74,31 +79,19 @@ def read_learned(root: Path) -> dict[str, Learned]:
     for one that lacks a name or a function, or gives one a value that is not of its kind.
     """
     paths = [path for path in project_files(root / FOLDER, ".py") if not path.name.startswith("_")]
-    return {path.stem: _learned(root, path) for path in paths}
+    return {path.stem: read_one(root, path) for path in paths}
 
 
-def training_of(root: Path) -> dict[str, str]:
-    """Return by table what training is for the models that learn from it, as an audit of drift has it.
-
-    A model that is not declared as it should be is left out: it is in nobody's way but its own.
-    """
+def training_of(learned: Mapping[str, Learned]) -> dict[str, str]:
+    """Return by table what training is for the first model that learns from it, as an audit of drift has it."""
     found: dict[str, str] = {}
-    for path in sorted((root / FOLDER).glob("[!_]*.py")) if (root / FOLDER).is_dir() else ():
-        try:
-            nodes = _declared(parse_code(path, path.name))
-            values = {
-                name: ast.literal_eval(nodes[name].value or ast.Constant(None))
-                for name in _OF_TRAINING & nodes.keys()
-            }
-            held_out = _DAYS.fullmatch(values.get("HELD_OUT", "30 days"))
-            if held_out and _is_table(values["FEATURES"]) and _is_text(values["TIME"]):
-                found.setdefault(values["FEATURES"], as_text(values["TIME"], int(held_out[1])))
-        except (ModelError, KeyError, TypeError, ValueError):
-            continue
+    for one in learned.values():
+        found.setdefault(one.features, as_text(one.time, one.held_out))
     return found
 
 
-def _learned(root: Path, path: Path) -> Learned:
+def read_one(root: Path, path: Path) -> Learned:
+    """Return what one file declares. Raises ModelError as read_learned() does."""
     file = path.relative_to(root).as_posix()
     if path.parent != root / FOLDER or not _NAME.fullmatch(path.stem):
         raise ModelError(
@@ -128,6 +121,8 @@ def _learned(root: Path, path: Path) -> Learned:
         libraries=versions(libraries, f"{file}:{line}: {LIBRARIES}"),
         held_out=int(held_out.split()[0]),
         gate=values.get("GATE", JUDGES.__contains__, f"one of {', '.join(JUDGES)}, in quotes", "log_loss"),
+        retrain=values.get("RETRAIN", is_retrain, f"one of {SAID}", MONTHLY),
+        words=read_words(root, f"{FOLDER}/{path.stem}.jsonl"),
         description=(ast.get_docstring(tree) or "").partition("\n\n")[0],
         has_complexity="complexity" in functions,
     )

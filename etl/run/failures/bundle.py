@@ -199,7 +199,7 @@ def _write_project(project: Project, folders: Mapping[str, Path], root: Path) ->
             if path.suffix in (".py", ".sql"):
                 _scrub(path)
     (root / "data").mkdir(parents=True)
-    contracts, sql = folders
+    contracts, sql, *_ = folders
     parser = ConfigParser(interpolation=None)
     defaults, mine = Settings(), project.settings
     values = {item.name: getattr(mine, item.name) for item in fields(Settings) if item.name not in _LEFT_OUT}

@@ -278,7 +278,10 @@ def project_folders(plan: Plan) -> Iterator[tuple[Path, str]]:
     Raises StepError if the one would lie in the other.
     """
     project, settings = plan.project, plan.project.settings
-    for folder, said in ((project.contracts, settings.contracts), (project.sql, settings.sql)):
+    places = [(project.contracts, settings.contracts), (project.sql, settings.sql)]
+    # models that learn stand where the root is
+    places += [(project.ml, project.ml.name)] if project.ml.is_dir() else []
+    for folder, said in places:
         is_below = not Path(said).is_absolute() and ".." not in Path(said).parts
         yield folder, said if is_below else folder.name
     if not project.contracts.is_dir():

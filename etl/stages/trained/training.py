@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import ConfigError, StepError, sentence
 from etl.models.trained import Learned
+from etl.models.trained.retrain import cut_off
+from etl.stages.modules import run_modules
 from etl.stages.trained.judges import judged, losses
-from etl.stages.warehouse.program import run_modules
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,11 +40,11 @@ class Window:
 def windows(learned: Learned, newest: date) -> Window:
     """Return the window of a search: judged by days that are before the held out ones.
 
-    The cut-off is the beginning of the newest row's month: the same all month long. The days before
-    it are held out, and those before these judge the search.
+    The cut-off is that of the night's next training, which is the same all month long if RETRAIN says no more. The
+    days before it are held out, and those before these judge the search.
     """
     held_out = timedelta(learned.held_out)
-    end = newest.replace(day=1) - held_out
+    end = cut_off(learned.retrain, newest) - held_out
     return Window(end - held_out, end)
 
 
@@ -90,6 +91,29 @@ class Rows:
         """Return the rows from a day on up to another one, which is left out."""
         return self._frame(f"{self._day} >= {literal(first)} and {self._day} < {literal(end)}")
 
+    def every(self) -> Any:
+        """Return all rows in the order of their key, be they labelled or not."""
+        order = ", ".join(map(identifier, self.learned.key))
+        return self._told(self.con.execute(f"select * from {self._table} order by {order}").df())
+
+    def keys(self) -> Any:
+        """Return KEY and TIME of the rows of every(), in the same order, as an Arrow table."""
+        names = dict.fromkeys((*self.learned.key, self.learned.time))
+        order = ", ".join(map(identifier, self.learned.key))
+        query = f"select {', '.join(map(identifier, names))} from {self._table} order by {order}"
+        return self.con.sql(query).to_arrow_table()
+
+    def labelled_before(self, day: date) -> tuple[str, str]:
+        """Return the SQL of the table, and of the condition that a row has a label and is of before a day."""
+        return self._table, f"{self._labelled} and {self._day} < {literal(day)}"
+
+    def double(self) -> str:
+        """Return a key that several rows have, in words; nothing if there is none."""
+        names = ", ".join(map(identifier, self.learned.key))
+        query = f"select {names} from {self._table} group by all having count(*) > 1 order by all limit 1"
+        found = self.con.execute(query).fetchone() or ()
+        return ", ".join(f"{name} {value}" for name, value in zip(self.learned.key, found, strict=bool(found)))
+
     def days_between(self, first: date, end: date) -> Any:
         """Return for each row of between() the day that it is of, as a number."""
         order = ", ".join(map(identifier, self.learned.key))
@@ -104,7 +128,9 @@ class Rows:
             order = ", ".join(map(identifier, self.learned.key))
             query = f"select * from {self._table} where {self._labelled} and {where} order by {order}"
             self._frames[where,] = self.con.execute(query).df()
-        frame = self._frames[where,].copy(deep=False)
+        return self._told(self._frames[where,].copy(deep=False))
+
+    def _told(self, frame: Any) -> Any:
         frame.attrs = {"generation": self.generation, "table": self.learned.features}
         return frame
 
@@ -150,7 +176,14 @@ class Trainer:
     @contextmanager
     def of(cls, learned: Learned) -> Iterator[Trainer]:
         """Run a model's module and lend what trains with it. Raises StepError for a module that fails."""
-        with _explained(learned), run_modules(learned.code) as module:
+        with _explained(learned), cls.plainly(learned) as trainer:
+            yield trainer
+
+    @classmethod
+    @contextmanager
+    def plainly(cls, learned: Learned) -> Iterator[Trainer]:
+        """Do what of() does, for one who explains by himself what the model's code raises."""
+        with run_modules(learned.code) as module:
             yield cls(learned=learned, module=module)
 
     def score(
@@ -176,15 +209,22 @@ class Trainer:
                 "shorter HELD_OUT."
             )
         with _explained(self.learned):
-            self.module.SEED = seed
-            model = self.module.train(seen, {**self.learned.params, **params}, report)
-            predictions = self.module.predict(model, judging.drop(columns=[self.learned.label]))
+            predictions = self.predict(self.train(seen, params, report, seed), judging)
             truth = judging[self.learned.label]
             score = judged(self.learned.gate, truth, predictions)
             days = _by_day(
                 rows.days_between(window.until, window.end), losses(self.learned.gate, truth, predictions)
             )
             return Scored(score=score, rows=len(seen), days=days)
+
+    def train(self, seen: Any, params: Mapping[str, Any], report: Report, seed: int) -> Any:
+        """Return what the model's code makes of some rows; what it raises is not explained."""
+        self.module.SEED = seed
+        return self.module.train(seen, {**self.learned.params, **params}, report)
+
+    def predict(self, model: Any, rows: Any) -> Any:
+        """Return what the model's code says of some rows, without their label; what it raises is not explained."""
+        return self.module.predict(model, rows.drop(columns=[self.learned.label], errors="ignore"))
 
     def complexity(self, params: Mapping[str, Any]) -> float | None:
         """Return how complex the model of some parameters is, if the project says so."""

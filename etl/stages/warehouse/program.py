@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from etl.contract.casts import exact_cast
@@ -18,10 +17,13 @@ from etl.engine.quoting import identifier, literal, qualified, set_variable
 from etl.engine.retries import is_transient
 from etl.errors import ModelError, TransformError, sentence, traced
 from etl.models import Code, Model, read_code
+from etl.stages.modules import run_modules
 from etl.stages.warehouse.work import Build, State, Work
 
 if TYPE_CHECKING:
     import duckdb
+
+    from etl.models.trained import Learned
 
 _RESULT = "_result"
 _RETURNED = "a relation, a DataFrame, an Arrow table or reader, or batches of these one by one"
@@ -51,18 +53,24 @@ def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State)
     The function reads through a connection of its own, so what it reads must be committed. What it leaves open
     there, such as a reader that is half fetched, blocks no statement of `con`.
     """
-    model, code = build.model, _planned(build)
+    model = build.model
+    learned = _learned(build) if model.role else None
+    code = learned.code if learned else _planned(build)
     columns = ", ".join(f"{identifier(name)} {type}" for name, type in model.columns)
     con.execute(f"create or replace table {qualified(model.name)} ({columns})")
     with _beside(con, build) as beside:
-        rows, failed = _filled(con, beside, build, code)
+        rows, failed = _filled(con, beside, build, code, learned)
     if failed:
         raise failed
     return rows
 
 
 def _filled(
-    con: duckdb.DuckDBPyConnection, beside: duckdb.DuckDBPyConnection, build: Build, code: Code
+    con: duckdb.DuckDBPyConnection,
+    beside: duckdb.DuckDBPyConnection,
+    build: Build,
+    code: Code,
+    learned: Learned | None,
 ) -> tuple[int, TransformError | None]:
     """Fill the table; return its rows, and what went wrong.
 
@@ -70,17 +78,30 @@ def _filled(
     """
     model = build.model
     try:
-        with _explained(model, code), run_modules(code) as module:
-            inputs = {read: beside.sql(f"from {qualified(read)}") for read in model.reads}
-            variables = {name: build.variables[name] for name in getattr(module, "VARIABLES", ())}
-            result = module.model(_Declared("READS", inputs), Context(_Declared("VARIABLES", variables)))
-            if result is None:
-                raise TransformError(f"{model.place}: model() returned None. Return {_RETURNED}.")
+        with _explained(model, code), _result(beside, build, code, learned) as result:
             return sum(_insert(con, model, batch) for batch in _batches(result)), None
     except TransformError as error:
         failed = TransformError(str(error))
         failed.is_transient, failed.traces = is_transient(error), {model.name: traced(error)}
         return 0, failed
+
+
+@contextmanager
+def _result(beside: duckdb.DuckDBPyConnection, build: Build, code: Code, learned: Learned | None) -> Iterator[Any]:
+    """Lend what a model's code makes of what it reads."""
+    model = build.model
+    if learned:
+        from etl.stages.warehouse.learning import made
+
+        yield made(beside, build, learned)
+        return
+    with run_modules(code) as module:
+        inputs = {read: beside.sql(f"from {qualified(read)}") for read in model.reads}
+        variables = {name: build.variables[name] for name in getattr(module, "VARIABLES", ())}
+        result = module.model(_Declared("READS", inputs), Context(_Declared("VARIABLES", variables)))
+        if result is None:
+            raise TransformError(f"{model.place}: model() returned None. Return {_RETURNED}.")
+        yield result
 
 
 @contextmanager
@@ -124,6 +145,12 @@ def _batches(result: Any) -> Iterator[Any]:
             yield from _batches(part)
     else:
         yield result
+
+
+def _learned(build: Build) -> Learned:
+    from etl.stages.warehouse.learning import planned
+
+    return planned(build)
 
 
 def _planned(build: Build) -> Code:
@@ -179,35 +206,5 @@ def _place(model: Model, code: Code, error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename in modules
     ]
-    return model.place_at(lines[-1]) if lines else model.place
-
-
-@contextmanager
-def run_modules(code: Code) -> Iterator[Any]:
-    """Run the modules of a model, from the texts that were planned; lend the model's own, and forget them.
-
-    Import would write compiled files beside the models, and take one of the same second for the file as it is.
-    """
-    package = f"_etl_model_{code.digest[:12]}"
-    made: dict[str, ModuleType] = {}
-    try:
-        for name, text in code.texts.items():
-            _run(f"{package}.{name}", text, str(code.path(name)), made)
-        yield made[f"{package}.{list(code.texts)[-1]}"]
-    finally:
-        for name in made:
-            sys.modules.pop(name, None)
-
-
-def _run(name: str, text: str, file: str, made: dict[str, ModuleType]) -> None:
-    parent, _, own = name.rpartition(".")
-    parts = parent.split(".")
-    for depth in range(1, len(parts) + 1):
-        folder = ".".join(parts[:depth])
-        if folder not in made:
-            made[folder] = sys.modules[folder] = ModuleType(folder)
-            made[folder].__path__ = []
-    module = made[name] = sys.modules[name] = ModuleType(name)
-    module.__file__, module.__package__ = file, parent
-    exec(compile(text, file, "exec"), module.__dict__)
-    setattr(made[parent], own, module)
+    # a model that learns stands below the project's root, and one in sql/ below that
+    return model.place_at(lines[-1].partition("/")[2] if model.role else lines[-1]) if lines else model.place

@@ -82,6 +82,10 @@ def transform(
     with open_build(project, ledger, run_id) as con:
         if batch_date and any(ROW_COUNTS in (*b.model.reads, *b.model.whole) for b in builds):
             write_row_counts(con, ledger.counts_before(str(batch_date)))
+        if any(build.model.role for build in builds):
+            from etl.stages.warehouse.learning import with_ledger
+
+            builds = with_ledger(con, project, builds, ledger, run_id)
         known = {receipt.key.name: receipt.details["since"] for receipt in failed}
         failures = Failures(con=con, run_id=run_id, sources_of=sources_of, optional=known)
         limit = project.settings.cutoff_rows

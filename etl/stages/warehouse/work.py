@@ -22,6 +22,8 @@ from etl.models import CLOCKS, LOG_NAMES, PARTITIONS, Model
 if TYPE_CHECKING:
     import duckdb
 
+    from etl.stages.trained.heard import Heard
+
 #: A partition; None is that of the rows whose partition column is null.
 Day = date | None
 
@@ -51,6 +53,8 @@ class Build:
     #: What the file of a Python model is relative to, and what it is given.
     folder: Path = Path()
     variables: Mapping[str, str] = field(default_factory=dict)
+    #: Who hears of what a model that learns has learned.
+    heard: Heard | None = None
 
     @property
     def text(self) -> str:
