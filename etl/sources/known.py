@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from etl.sources.formats.csv import Csv
+    from etl.sources.formats.debezium import Debezium
     from etl.sources.formats.excel import Excel
     from etl.sources.formats.fixed_width import FixedWidth
     from etl.sources.formats.json import Json, JsonLines
     from etl.sources.formats.parquet import Parquet
     from etl.sources.formats.xml import Xml
 
-__all__ = ["Csv", "Excel", "FixedWidth", "Json", "JsonLines", "Parquet", "Xml"]
+__all__ = ["Csv", "Debezium", "Excel", "FixedWidth", "Json", "JsonLines", "Parquet", "Xml"]
 
 #: The module of each format.
 FORMATS = {
     "Csv": "csv",
+    "Debezium": "debezium",
     "Excel": "excel",
     "FixedWidth": "fixed_width",
     "Json": "json",

@@ -111,6 +111,7 @@ def test_every_exit_code_is_explained(code):
 #: The part of the page that has a format's own options.
 SECTIONS = {
     "Csv": "Delimited text",
+    "Debezium": "Changes of Debezium",
     "FixedWidth": "Fixed width",
     "Json": "JSON",
     "JsonLines": "JSON",

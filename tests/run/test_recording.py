@@ -168,7 +168,7 @@ def test_a_good_night_is_told_step_by_step(project: Project) -> None:
 
 LINES = """
 import pandera.pandas as pa
-from etl import Csv, Excel, FixedWidth, Json, JsonLines, Parquet, Source, Xml
+from etl import Csv, Debezium, Excel, FixedWidth, Json, JsonLines, Parquet, Source, Xml
 
 class Sales(pa.DataFrameModel):
     id: int

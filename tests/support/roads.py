@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from etl.contract import Column, Contract
 from etl.ledger import Receipt
-from etl.sources.formats import Csv, Excel, FixedWidth, Json, JsonLines, Parquet, Xml
+from etl.sources.formats import Csv, Debezium, Excel, FixedWidth, Json, JsonLines, Parquet, Xml
 from tests.support import tiny
 
 Cells = Mapping[str, Sequence[str]]
@@ -54,6 +54,10 @@ def _excel(cells: Cells) -> bytes:
     return written.getvalue()
 
 
+def _change(row: Mapping[str, Any]) -> str:
+    return json.dumps({"op": "c", "after": row, "source": {"connector": "postgresql", "lsn": 1}})
+
+
 def parquet(columns: Mapping[str, Any]) -> bytes:
     """Return a Parquet file of columns, be they texts or arrays of Arrow."""
     written = io.BytesIO()
@@ -73,6 +77,7 @@ ROADS: dict[str, tuple[Callable[[Cells], Any], Callable[[Cells], bytes]]] = {
         _fixed_width,
     ),
     "JsonLines": (lambda cells: JsonLines, lambda cells: "\n".join(map(json.dumps, _objects(cells))).encode()),
+    "Debezium": (lambda cells: Debezium, lambda cells: "\n".join(map(_change, _objects(cells))).encode()),
     "Json": (lambda cells: Json, lambda cells: json.dumps(_objects(cells)).encode()),
     "Xml": (lambda cells: lambda **given: Xml(record="rows/row", **given), _xml),
     "Excel": (lambda cells: Excel, _excel),

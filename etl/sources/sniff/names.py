@@ -25,7 +25,7 @@ _SPELLINGS = (
 )
 # what a contract file itself calls by name
 _TAKEN = {*("pa", "pd", "pyarrow", "date", "Annotated", "Source", "int", "float", "str", "bool", "Config")}
-_TAKEN |= {"Csv", "JsonLines", "Json", "Parquet", "Excel", "Xml", "FixedWidth"}
+_TAKEN |= {"Csv", "Debezium", "JsonLines", "Json", "Parquet", "Excel", "Xml", "FixedWidth"}
 
 
 def attributes(columns: Sequence[str]) -> list[str]:

@@ -143,6 +143,13 @@ BOMBS: dict[str, list[Bomb]] = {
         lambda: plain(f"{wide(70_000)}\n{wide(70_000)}\n"),
         lambda: plain(f"id,item,price,{wide(15_000)}\n" + f"1,a,2{',' * 15_000}\n" * 20),
     ],
+    "Debezium": [
+        lambda: packed([b'{"op":"c","after":{"item":[', *repeated(b"1,", times=12), b"1]}}\n"]),
+        lambda: packed(repeated(b'{"op":"c","after":{}}\n', times=1, size=1 << 18)),
+        lambda: packed(repeated(b"null\n", times=2)),
+        lambda: plain("".join(f'{{"op":"c","after":{{"id":{n},"k{n}":1}}}}\n' for n in range(10_000))),
+        lambda: plain('{"op":"c","after":{},"payload":' + "[" * 500_000),
+    ],
     "Excel": excel_bombs(),
     "FixedWidth": [
         lambda: packed(repeated(b"x\n", times=1, size=1 << 18)),

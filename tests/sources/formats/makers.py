@@ -13,7 +13,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from etl.sources.formats import Csv, Excel, FixedWidth, Format, Json, JsonLines, Parquet, Xml
+from etl.sources.formats import Csv, Debezium, Excel, FixedWidth, Format, Json, JsonLines, Parquet, Xml
 
 #: A cell of FixedWidth is so many characters; what the laws write is shorter.
 WIDTH = 14
@@ -62,6 +62,17 @@ def _json(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
 
 def _json_lines(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
     lines = (json.dumps(dict(zip(columns, row, strict=True)), default=str, ensure_ascii=False) for row in rows)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _debezium(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    """Return an insert of each row, as a connector of PostgreSQL tells it."""
+    lines = []
+    for number, row in enumerate(rows):
+        source = {"connector": "postgresql", "lsn": 24_023_128 + number, "txId": 555, "ts_ms": 1_709_251_200_123}
+        after = dict(zip(columns, row, strict=True))
+        change = {"before": None, "after": after, "source": source, "op": "c", "ts_ms": 1_709_251_200_456}
+        lines.append(json.dumps(change, default=str, ensure_ascii=False))
     return "".join(f"{line}\n" for line in lines).encode()
 
 
@@ -193,6 +204,7 @@ MAKERS = {
         _copy,
     ),
     "Csv, copy": Maker(lambda columns: Csv(delimiter="\t", quote="", escapes="copy"), _copy),
+    "Debezium": Maker(lambda columns: Debezium(), _debezium, _nested_json),
     "Excel": Maker(lambda columns: Excel(), _excel),
     "Excel, report": Maker(_report_format, _report),
     "FixedWidth": Maker(_fixed_format, _fixed),
