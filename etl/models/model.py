@@ -58,6 +58,8 @@ class Model:
     passed: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
     # What it is of a model that learns; see trained/tables.py.
     role: str = ""
+    # The column that such a model tells.
+    label: str = ""
 
     @property
     def materialized(self) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from etl.models.lineage import Lineage
 
 #: Raise it when the same definitions would now be traced or told otherwise.
-_VERSION = 1
+_VERSION = 2
 _CACHED = "lineage"
 #: Longer expressions are cut; the SQL is beside them.
 _LONGEST = 200

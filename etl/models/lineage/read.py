@@ -58,6 +58,10 @@ class _Reader:
         """Return the table of a model or audit, and those of the SELECTs within it."""
         if isinstance(item, Audit) and item.table:
             return {item.name: _built_in(item, known)}
+        if isinstance(item, Model) and item.role:
+            from etl.models.lineage.learned import trace_learned
+
+            return {item.name: trace_learned(item, known)}
         try:
             if (tree := self.trees.get(item.name)) is None:
                 raise Untraceable("it is not made by a SELECT")

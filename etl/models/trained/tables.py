@@ -115,6 +115,11 @@ def columns_of(role: str) -> Columns:
     return _TABLES[role].columns
 
 
+def ending_of(role: str) -> str:
+    """Return how the name of a table of a role goes on after that of its model."""
+    return _TABLES[role].ending
+
+
 def table_of(learned: Learned, role: str) -> str:
     """Return the table of a role."""
     return learned.features if role == _FEATURES else f"{FOLDER}.{learned.name}{_TABLES[role].ending}"

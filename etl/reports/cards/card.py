@@ -17,6 +17,7 @@ from etl.project import Project
 from etl.reports.cards.counts import counting, is_trial, results
 from etl.reports.cards.gate import decisions_of
 from etl.reports.cards.origins import columns_of
+from etl.reports.cards.parts import parts_of
 from etl.sources import Catalog
 
 #: So many decisions of nights are told, the newest first.
@@ -44,8 +45,13 @@ def card(project: Project, ledger: Ledger, name: str) -> dict[str, Any]:
         raise ConfigError(unknown(f"There is no model {name} in ml/", name, known, instead))
     catalog, models = definitions(project, ledger)
     found = _card(catalog, models, ledger, name, declared.get(name))
-    table = f"{FOLDER}.{name}_decisions"
-    return found | {"gate": decisions_of(project, table) if table in found["tables"] else []}
+    table, learned = f"{FOLDER}.{name}_decisions", declared.get(name)
+    is_used = learned is not None and table in found["tables"]
+    personal = frozenset(one["column"] for one in found["features"].get("columns", ()) if one["pii"])
+    return found | {
+        "gate": decisions_of(project, table) if is_used else [],
+        "parts": parts_of(project, learned, personal) if learned and is_used else [],
+    }
 
 
 def known_cards(project: Project, catalog: Catalog, models: Models, ledger: Ledger) -> dict[str, dict[str, Any]]:

@@ -29,6 +29,7 @@ def _parts(card: Mapping[str, Any]) -> Iterator[Sequence[str]]:
             yield [_text(line) for line in paragraph.splitlines()]
     yield _table(("", ""), _about(card))
     yield from _training(card)
+    yield from _told(card)
     yield from _columns(card["features"])
     yield from _decisions(card)
     if card["gaps"]:
@@ -116,6 +117,20 @@ def _columns(features: Mapping[str, Any]) -> Iterator[Sequence[str]]:
         ],
     )
     yield [f"- {_code(table)} comes from {_code(file)}" for table, file in features["files"].items()]
+
+
+def _told(card: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """Yield how well parts of the rows are told that the model has not learned from."""
+    if not card.get("parts"):
+        return
+    yield ["## How well parts are told"]
+    yield ["Of rows that the published model has not learned from, the worst parts first:"]
+    rows = [
+        (one["column"] and _code(one["column"]), _code(one["value"]), one["rows"], one["score"], one["mean"],
+         one["mean_told"])
+        for one in card["parts"]
+    ]  # fmt: skip
+    yield _table(("column", "value", "rows", card["declared"]["judged_by"], "mean", "mean told"), rows)
 
 
 def _feature(one: Mapping[str, Any]) -> str:
