@@ -60,9 +60,11 @@ daemons:
 	command -v mariadb-install-db || { apt-get -qq update && apt-get -qq install -y --no-install-recommends mariadb-server; } \
 		|| echo "no mariadb"
 
-# the server of buckets that tests start; if it cannot be had that is said, and its tests are skipped
+# the server of buckets and the brokers that tests start; those that cannot be had are said, and their tests are skipped
 servers: .venv/installed
 	$(BIN)/python $(INSTALL) --constraint constraints.txt --editable '.[servers]' || echo "no moto"
+	command -v redis-server && command -v mosquitto_sub && command -v nats-server || { apt-get -qq update && \
+		apt-get -qq install -y --no-install-recommends redis-server mosquitto mosquitto-clients nats-server; } || echo "no brokers"
 
 # the cluster of Spark that a test starts, where there is a Java; if it cannot be had that is said, and it is skipped
 spark: .venv/installed

@@ -100,6 +100,8 @@ class Settings:
     # Folders of projects whose publications wake `etl watch`, separated by commas, absolute or relative to
     # this one.
     watch_projects: str = ""
+    # Programs that wake `etl watch` by printing a line, one a line: such as a consumer of a broker of messages.
+    watch_bridges: str = ""
 
     # `yes`: every run ends by writing the report, `warehouse/report.html` in the folder of the data.
     report: str = "no"

@@ -22,6 +22,7 @@ WAKERS = {
     "Timer": "timer",
     "Listening": "listening",
     "Pointers": "pointers",
+    "Bridge": "bridge",
 }
 
 

@@ -15,6 +15,7 @@ from etl.operations.watch.mounts import tells_changes, type_of
 from etl.operations.watch.waker import WAKERS, Watched, wakers_of
 from etl.project import load_project
 from tests.support import servers, tiny
+from tests.support.projects import wait_for
 
 PATIENCE_SECONDS = 60
 
@@ -123,6 +124,53 @@ def test_listening_wakes_by_a_message_also_after_the_server_has_cut_it_off(proje
     assert servers.PASSWORD not in f"{error.value} {waker.named} {waker}"
 
 
+def append(file: Path, text: bytes) -> None:
+    with file.open("ab") as opened:
+        opened.write(text)
+
+
+def test_a_bridge_wakes_by_a_line_of_its_program_whatever_is_in_it(project):
+    lines = project.root / "lines"
+    lines.touch()
+    with heard(made(project, "Bridge", watch_bridges=f"tail -n 0 -F {lines}")) as waker:
+        for text in (b"x\n", b"\xff\x00; touch forged\n", b"\n"):
+            assert waker.wakes_by(lambda text=text: append(lines, text))
+    assert set(waker) <= {"bridge 1 (tail) listens", "bridge 1 (tail) has a message"}
+    assert not (project.root / "forged").exists()
+
+
+def test_many_lines_at_once_are_few_wakes_and_half_a_line_is_none(project):
+    (project.root / "many.sh").write_text("#!/bin/sh\nyes | head -c 5000000; echo; printf half; sleep 600\n")
+    (project.root / "many.sh").chmod(0o755)
+    waker, stop = made(project, "Bridge", watch_bridges="./many.sh"), threading.Event()
+    wakes = waker.wakes(stop)
+    assert "listens" in next(wakes)
+    found = threading.Thread(target=lambda: [heard_of.append(why) for why in wakes])
+    heard_of: list[str] = []
+    found.start()
+    stop.wait(1.5)
+    stop.set()
+    found.join(PATIENCE_SECONDS)
+    assert 1 <= len(heard_of) <= 12
+
+
+def test_the_program_of_a_bridge_ends_with_it_and_one_that_ends_is_said(project):
+    note = project.root / "pid"
+    (project.root / "stubborn.sh").write_text(f"#!/bin/sh\ntrap '' TERM\necho $$ > {note}\necho\nexec sleep 600\n")
+    (project.root / "stubborn.sh").chmod(0o755)
+    with heard(made(project, "Bridge", watch_bridges="./stubborn.sh")) as waker:
+        assert wait_for(lambda: len(waker) == 2, PATIENCE_SECONDS)
+    assert not Path(f"/proc/{note.read_text().strip()}").exists()
+    wakes = made(project, "Bridge", watch_bridges="sh -c 'echo canary; exit 3'").wakes(threading.Event())
+    with pytest.raises(OSError, match="it has ended with the exit code 3"):
+        list(wakes)
+
+
+def test_what_the_program_of_a_bridge_is_called_with_is_not_said(project):
+    waker = made(project, "Bridge", watch_bridges="tail -f redis://:canary@host")
+    assert "canary" not in f"{waker} {waker.named}"
+
+
 def test_every_kind_of_waker_is_tried_here():
     text = Path(__file__).read_text()
     assert [name for name in WAKERS if f'made(project, "{name}"' not in text] == []
@@ -134,6 +182,8 @@ def test_every_kind_of_waker_is_tried_here():
         ("watch_listen", "orders", "is not a variable with the address of a database and a channel"),
         ("watch_listen", "NOT_SET_DSN:orders", "the environment variable NOT_SET_DSN is not set"),
         ("watch_projects", "../nowhere", "is not the folder of a project"),
+        ("watch_bridges", "tail -f x\nno-such-program x", "line 2: there is no program no-such-program"),
+        ("watch_bridges", "tail 'canary", "line 1 is not a command"),
     ],
 )
 def test_a_waker_that_cannot_be_is_refused_at_once(project, setting, text, said):
