@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from etl.cli.options import json_option, opened
+from etl.cli.options import json_option, named, opened
 from etl.cli.registry import LOOK, Group, under
 from etl.cli.screen import echo, show, show_table
 from etl.errors import counted, cut
@@ -25,7 +25,7 @@ def ml() -> None:
 
 
 @ml.command("runs")
-@click.argument("model")
+@click.argument("model", shell_complete=named("model that learns"))
 @click.option(
     "--sort", default="", metavar="NAME", help="A metric, a parameter, or such as seconds: the best first."
 )
@@ -74,7 +74,7 @@ def curves(experiment: str, as_json: bool) -> None:
 
 
 @ml.command()
-@click.argument("model")
+@click.argument("model", shell_complete=named("model that learns"))
 @json_option
 def card(model: str, as_json: bool) -> None:
     """Print the card of a model that learns, as Markdown.
@@ -90,7 +90,7 @@ def card(model: str, as_json: bool) -> None:
 
 
 @ml.command()
-@click.argument("model")
+@click.argument("model", shell_complete=named("model that learns"))
 @click.option("--to", type=click.Choice(["mlflow", "tensorboard"]), required=True, help="What is to show them.")
 @click.option(
     "--out",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.cli.options import json_option, opened
+from etl.cli.options import json_option, named, opened
 from etl.cli.registry import DEVELOP, under
 from etl.cli.screen import echo, print_json, show_table
 from etl.errors import counted
@@ -22,7 +22,7 @@ _SHOWN = 10
 
 @under(DEVELOP)
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=named("model that learns"))
 @click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="Try so many, all told.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Begin no further trial after so long.")
 @click.option(

@@ -32,10 +32,14 @@ def model_names(project: Project) -> list[str]:
             # what is not called like a table makes none
             with suppress(ModelError):
                 found.add(table_name(inner, str(inner)))
-    for path in project_files(project.ml, ".py", below=False):
-        if not path.name.startswith("_"):
-            found |= {f"ml.{path.stem}{ending}" for ending in ENDINGS}
+    found |= {f"ml.{name}{ending}" for name in learned_names(project) for ending in ENDINGS}
     return sorted(found)
+
+
+def learned_names(project: Project) -> list[str]:
+    """Return the models that learn, by the names of their files."""
+    files = project_files(project.ml, ".py", below=False)
+    return sorted(path.stem for path in files if not path.name.startswith("_"))
 
 
 def table_names(project: Project) -> list[str]:
@@ -62,6 +66,7 @@ NAMES: dict[str, Callable[[Project], list[str]]] = {
     "generation": generation_names,
     "environment": environments,
     "run": run_names,
+    "model that learns": learned_names,
 }
 
 

@@ -74,6 +74,14 @@ def test_names_are_completed(shop, words, names):
     assert completed(*words) == names
 
 
+@pytest.mark.parametrize("words", [["tune", "d"], ["ml", "card", ""], ["ml", "runs", ""], ["ml", "export", "de"]])
+def test_models_that_learn_are_completed(shop, words):
+    shop.ml.mkdir()
+    for name in ("delay", "_help"):
+        (shop.ml / f"{name}.py").write_text("half = ")
+    assert completed(*words) == ["delay"]
+
+
 def test_a_file_that_is_being_edited_stops_no_completion(shop):
     (shop.contracts / "half.py").write_text("orders = Source(")
     (shop.contracts / "latin.py").write_bytes(b"n\xe9 = Source()\nother = Source()")
