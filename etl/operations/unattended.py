@@ -26,6 +26,7 @@ from etl.project import Project, find_root, load_project
 from etl.project.days import read_days
 from etl.project.secret import use_environment
 from etl.run import telling
+from etl.run.origin import TRIGGER, WATCH
 
 _NICE = 10
 #: A log that is longer is begun again at the next run, and so many earlier ones are kept.
@@ -56,7 +57,9 @@ def unattended(work: Callable[[], None], days: str = "") -> int:
         # the run says so, and tells it
         return _waited(work, None)[0]
     os.umask(project.settings.mask)
-    _be_nice()
+    if os.environ.get(TRIGGER) != WATCH:
+        # nobody waits for a night
+        _be_nice()
     log = _opened_log(project)
     try:
         return _logged(work, project, log, days)

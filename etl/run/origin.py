@@ -20,6 +20,8 @@ from etl.project.secret import scrubbed
 
 #: Says what begins a run, for what cannot be told from the process, such as `webhook` or `watch`.
 TRIGGER = "ETL_TRIGGER"
+#: What a run that `etl watch` begins says.
+WATCH = "watch"
 #: What began a run, by the names of the processes above it.
 _ABOVE = {"cron": "cron", "crond": "cron", "anacron": "cron", "atd": "at", "systemd": "systemd"}
 #: So many processes above this one are asked for their names.

@@ -13,10 +13,7 @@ from threading import Thread
 
 from etl.errors import Crash
 from etl.project import ENVIRONMENT, Project
-from etl.run.origin import TRIGGER
-
-#: What a run that was begun here says of who began it.
-WATCH = "watch"
+from etl.run.origin import TRIGGER, WATCH
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from etl.operations.watch.mounts import tells_changes
 from etl.operations.watch.waker import Watched
 
 #: How often the library asks whether it is to stop, and how long it collects events: each wakes the processor.
-_STEP_MS, _COLLECT_MS = 200, 400
+_STEP_MS, _COLLECT_MS = 100, 300
 #: So often is looked whether the folder is still the one that was there.
 _ROUND_MS = 2_000
 #: So long is waited for a folder that is not there.

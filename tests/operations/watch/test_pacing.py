@@ -70,7 +70,9 @@ def test_runs_keep_their_distance_and_nothing_is_forgotten(happens, cool_down):
         world.on(LONGEST_PAUSE_SECONDS)
         world.end(0)
     assert world.taken == world.arrived
-    assert all(later - earlier >= cool_down - 1e-6 for earlier, later in zip(world.begun, world.begun[1:], strict=False))
+    assert all(
+        later - earlier >= cool_down - 1e-6 for earlier, later in zip(world.begun, world.begun[1:], strict=False)
+    )
     assert world.pacing.pause(world.now) is None or world.pacing.pause(world.now) <= PATIENCE_SECONDS
 
 
