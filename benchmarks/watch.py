@@ -5,10 +5,10 @@
     python benchmarks/watch.py storm --files 10000 --seconds 3600
 
 `latency` has the flights of January published, and a day of them delivered again and again with other rows; each
-time counts from the rename to when the link of the warehouse leads to the generation that holds them. `idle` counts
+time counts from the rename to when the link of the warehouse leads to the generation with them. `idle` counts
 the CPU and the memory of the process that watches. `storm` delivers files in bursts: whole ones, half-written ones
 that are finished later or never, duplicates, renames and deletions. In the end each complete one must be published
-once and no other, no reader may have seen a part of one, and the runs must keep the cool-down. It exits with 0 then.
+once and no other, no reader may have seen a part of one, and runs must keep the cool-down. It then exits with 0.
 """
 
 from __future__ import annotations
