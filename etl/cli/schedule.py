@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from etl.cli.options import json_option
 from etl.cli.registry import RUN, Group, under
@@ -36,17 +37,26 @@ def schedule() -> None:
 )
 @click.option("--cron", "by_cron", is_flag=True, help="By cron, which is the default where it is installed.")
 @click.option("--systemd", "by_systemd", is_flag=True, help="By a timer of systemd.")
+@click.option("--watch", "is_watch", is_flag=True, help="Keep `etl watch` running, by a service of systemd.")
 @click.option("--mailto", default="", metavar="ADDRESS", help="Who gets cron's mail about a night that failed.")
 @_user_option
 @_into_option
 def install(
-    at: str, days: str, by_cron: bool, by_systemd: bool, mailto: str, user: str, into: Path | None
+    *,
+    at: str,
+    days: str,
+    by_cron: bool,
+    by_systemd: bool,
+    is_watch: bool,
+    mailto: str,
+    user: str,
+    into: Path | None,
 ) -> None:
     """Have the night run at a time, on the machine's clock.
 
     The line or the units are made for this project alone, and run `etl run --unattended`. Secrets belong in
     etl.env, in the project's folder, which only the user of the schedule may read. Installing again replaces what
-    was installed.
+    was installed. With --watch the night stays as it is, and a service watches the project beside it.
     """
     import shutil
 
@@ -56,12 +66,15 @@ def install(
 
     if by_cron and by_systemd:
         raise click.UsageError("--cron and --systemd are two ways for one night. Leave one out.")
+    given = click.get_current_context().get_parameter_source
+    if is_watch and (by_cron or days or mailto or given("at") is not ParameterSource.DEFAULT):
+        raise click.UsageError("--watch is for no time of day. Leave out --at, --days, --cron and --mailto.")
     is_timer = by_systemd or bool(into) or not (by_cron or shutil.which("crontab"))
     if mailto and (is_timer or not _is_address(mailto)):
         raise click.UsageError("--mailto is an address for cron's mail. Correct it, or leave it out.")
     project = load_project()
     entry = Entry(project=project, at=" ".join(at.split()), days=days, user=manage.user_of(user), mailto=mailto)
-    said = manage.install(entry, by_systemd=is_timer, into=into)
+    said = manage.install_watch(entry, into) if is_watch else manage.install(entry, by_systemd=is_timer, into=into)
     _show(asdict(manage.show(project, entry.user, into)))
     for text in said:
         echo(f"note: {text}")
@@ -112,6 +125,8 @@ def _show(found: dict[str, Any]) -> None:
         days = f", on {found['days']}" if found["days"] else ""
         echo(f"installed   {found['installed']}: {found['at']}{days}")
         echo(f"next runs   {', '.join(found['next_runs'])} ({found['zone']})")
+    if found["watch"]:
+        echo(f"watch       {found['watch']}")
     echo(f"variables   {found['environment']}")
     echo(f"log         {found['log']}")
     for other in found["elsewhere"]:

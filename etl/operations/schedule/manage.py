@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -47,6 +48,8 @@ class Shown:
     environment: str
     log: str
     elsewhere: list[dict[str, Any]]
+    #: The unit of the watch; empty if there is none.
+    watch: str
 
 
 def user_of(name: str) -> str:
@@ -86,6 +89,23 @@ def install(entry: Entry, *, by_systemd: bool, into: Path | None = None) -> list
     return [*filter(None, said), *notes(entry.project, entry.at, machine_zone())]
 
 
+def install_watch(entry: Entry, into: Path | None = None) -> list[str]:
+    """Have a project watched by a service of systemd; return what its owner should know.
+
+    Raises ConfigError for a user who cannot write the project's data, and what systemd refuses.
+    """
+    entry.check()
+    _check_user(entry)
+    said = [_environment_file(entry)]
+    typed = systemd.install_watch(entry, into or systemd.folder())
+    said += [f"systemd is not running here. Type on the machine that runs it: {typed}"] if typed else []
+    if find_spec("watchfiles") is None:
+        said.append("watchfiles is not installed, so the watch polls. Type: pip install 'etl[watch]'")
+    if os.geteuid() and not typed:
+        said.append("It ends when you log out, unless you type: loginctl enable-linger")
+    return [text for text in said if text]
+
+
 def remove(project: Project, user: str, into: Path | None = None) -> list[str]:
     """Remove the schedule of a project from cron and systemd; return from which it was removed."""
     entry, found = Entry(project=project, at="", user=user), []
@@ -100,7 +120,9 @@ def remove(project: Project, user: str, into: Path | None = None) -> list[str]:
 
 def show(project: Project, user: str, into: Path | None = None) -> Shown:
     """Return what is installed for a project, when it runs next, and what else runs it."""
-    installed, at, days = installed_for(Entry(project=project, at="", user=user), into or systemd.folder())
+    entry = Entry(project=project, at="", user=user)
+    installed, at, days = installed_for(entry, into or systemd.folder())
+    unit = (into or systemd.folder()) / systemd.watch_unit(entry)
     zone = machine_zone()
     times = next_runs(at, read_days(days).with_holidays(project.sql / FOLDER), zone, _SHOWN) if at else []
     return Shown(
@@ -113,6 +135,7 @@ def show(project: Project, user: str, into: Path | None = None) -> Shown:
         environment=_environment_said(project),
         log=str(log_of(project)),
         elsewhere=[asdict(found) for found in elsewhere(project) if not found.is_own],
+        watch=str(unit) if unit.exists() else "",
     )
 
 

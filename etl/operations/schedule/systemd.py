@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -51,17 +52,50 @@ def folder(user_units: bool | None = None) -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / USER
 
 
+def watch_unit(entry: Entry) -> str:
+    """Return the name of the service that keeps a project watched."""
+    return f"etl-{entry.id}-watch.service"
+
+
+def watch_service(entry: Entry) -> str:
+    """Return the text of the service that keeps a project watched; a run under way outlives it."""
+    is_system = os.geteuid() == 0
+    lines = [
+        "# by etl schedule install --watch; etl schedule remove takes it out",
+        "[Unit]",
+        f"Description=The watch of {_specified(str(entry.project.root))}",
+        # it never gives up: what is wrong may be corrected
+        "StartLimitIntervalSec=0",
+        "",
+        "[Service]",
+        "Type=exec",
+        *_owned(entry, [sys.executable, "-P", "-m", "etl", "watch"]),
+        "Restart=always",
+        "RestartSec=10",
+        "# a run that it has begun goes on when it is stopped or begun again",
+        "KillMode=process",
+        "UMask=0027",
+        *_limited(entry),
+        "[Install]",
+        f"WantedBy={'multi-user' if is_system else 'default'}.target",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def install_watch(entry: Entry, into: Path) -> str:
+    """Write the service that keeps a project watched, and start it; return what is to be typed without systemd.
+
+    Raises ConfigError if it cannot be written.
+    """
+    _write({watch_unit(entry): watch_service(entry)}, into)
+    # one that runs already has read what is no more
+    return _started(["daemon-reload"], ["enable", watch_unit(entry)], ["restart", watch_unit(entry)])
+
+
 def units(entry: Entry, zone: ZoneInfo) -> dict[str, str]:
     """Return the texts of the two units of a schedule, by their names."""
     name, root = f"etl-{entry.id}", entry.project.root
-    data = entry.project.data
-    metrics = metrics_file(entry.project)
-    written = [data, *([metrics.parent] if metrics else [])]
-    places = [str(root), *(f"-{place}" for place in written if not place.is_relative_to(root))]
-    is_system = os.geteuid() == 0
-    homes = ("/home", "/root", "/run/user")
-    needed = (str(root), str(entry.project.data), sys.prefix, os.path.realpath(sys.executable))
-    home = "read-only" if any(place.startswith(homes) for place in needed) else "yes"
     service = [
         "# by etl schedule install; etl schedule remove takes it out",
         f"# at: {entry.at}",
@@ -70,16 +104,13 @@ def units(entry: Entry, zone: ZoneInfo) -> dict[str, str]:
         "",
         "[Service]",
         "Type=oneshot",
-        *([f"User={entry.user}"] if is_system else []),
-        *(f"Environment={_quoted(f'{key}={value}')}" for key, value in entry.environment.items()),
-        "ExecStart=" + " ".join(_quoted(word, is_command=True) for word in entry.command),
+        *_owned(entry, entry.command),
         f"TimeoutStartSec={_LONGEST}",
         "UMask=0027",
         "Nice=10",
         "IOSchedulingClass=best-effort",
         "IOSchedulingPriority=7",
-        # the rest needs rights that the manager of a user does not have
-        *(_hardened(home, places) if is_system else ["NoNewPrivileges=yes", ""]),
+        *_limited(entry),
     ]
     times = [f"OnCalendar={text}" for text in on_calendar(entry.at, zone)]
     timer = [
@@ -100,7 +131,26 @@ def units(entry: Entry, zone: ZoneInfo) -> dict[str, str]:
     return {f"{name}.service": "\n".join(service), f"{name}.timer": "\n".join(timer)}
 
 
-def _hardened(home: str, places: list[str]) -> list[str]:
+def _owned(entry: Entry, command: list[str]) -> list[str]:
+    """Return the lines that say who runs what, and with which variables."""
+    return [
+        *([f"User={entry.user}"] if os.geteuid() == 0 else []),
+        *(f"Environment={_quoted(f'{key}={value}')}" for key, value in entry.environment.items()),
+        "ExecStart=" + " ".join(_quoted(word, is_command=True) for word in command),
+    ]
+
+
+def _limited(entry: Entry) -> list[str]:
+    """Return the lines that let a service do little else than to work on its project."""
+    if os.geteuid():
+        # the rest needs rights that the manager of a user does not have
+        return ["NoNewPrivileges=yes", ""]
+    root, metrics = entry.project.root, metrics_file(entry.project)
+    written = [entry.project.data, *([metrics.parent] if metrics else [])]
+    places = [str(root), *(f"-{place}" for place in written if not place.is_relative_to(root))]
+    homes = ("/home", "/root", "/run/user")
+    needed = (str(root), str(entry.project.data), sys.prefix, os.path.realpath(sys.executable))
+    home = "read-only" if any(place.startswith(homes) for place in needed) else "yes"
     return [f"ProtectHome={home}", "ReadWritePaths=" + " ".join(map(_quoted, places)), _HARDENED]
 
 
@@ -112,6 +162,12 @@ def install(entry: Entry, zone: ZoneInfo, into: Path) -> str:
     for text in on_calendar(entry.at, zone):
         _check_calendar(text)
     made = units(entry, zone)
+    _write(made, into)
+    timer = next(name for name in made if name.endswith(".timer"))
+    return _started(["daemon-reload"], ["enable", "--now", timer])
+
+
+def _write(made: Mapping[str, str], into: Path) -> None:
     try:
         into.mkdir(parents=True, exist_ok=True)
         for name, text in made.items():
@@ -119,19 +175,19 @@ def install(entry: Entry, zone: ZoneInfo, into: Path) -> str:
             (into / name).chmod(0o644)
     except OSError as error:
         raise ConfigError(
-            f"{into} cannot be written: {error.strerror}. Run this as root, or use --cron."
+            f"{into} cannot be written: {error.strerror}. Run this as root, or name a folder with --into."
         ) from error
-    timer = next(name for name in made if name.endswith(".timer"))
-    return _started(["daemon-reload"], ["enable", "--now", timer])
 
 
 def remove(entry: Entry, into: Path) -> bool:
-    """Stop the timer of a schedule and delete its units; return whether there were any."""
-    paths = [into / f"etl-{entry.id}.timer", into / f"etl-{entry.id}.service"]
-    there = [path for path in paths if path.exists()]
+    """Stop the timer and the watch of a project and delete their units; return whether there were any."""
+    names = (f"etl-{entry.id}.timer", watch_unit(entry), f"etl-{entry.id}.service")
+    there = [into / name for name in names if (into / name).exists()]
     if not there:
         return False
-    _started(["disable", "--now", paths[0].name])
+    for path in there:
+        if path.name in names[:2]:
+            _started(["disable", "--now", path.name])
     for path in there:
         path.unlink()
     _started(["daemon-reload"])

@@ -216,3 +216,33 @@ def test_what_a_project_declares_is_asked_of_a_process_of_its_own(tmp_path):
     with pytest.raises(Exception, match=r"contracts/all.py") as error:
         ask(project)
     assert not isinstance(error.value, ContractError)
+
+
+def test_what_settles_is_taken_as_soon_as_it_has_though_nothing_wakes(tmp_path, monkeypatch):
+    world = World(tmp_path, has_outside=False)
+    monkeypatch.setattr(looking.time, "time_ns", lambda: int(world.now * 1e9))
+    monkeypatch.setattr("etl.sources.connectors.walk.state_of", lambda s: (s.st_size, s.st_mtime_ns, s.st_ino))
+    deliver(world.project.raw, "settled", DAYS[0], 1, True, world.now)
+    world.wake("Events")
+    world.on(4.5)
+    assert world.begun == 0
+    world.on(1)
+    assert list(world.taken) == [f"settled/{DAYS[0]}.xml"]
+    world.watch.close()
+
+
+@pytest.mark.parametrize("stop_run", [True, False])
+def test_a_run_under_way_is_stopped_or_left_as_asked(tmp_path, stop_run):
+    world, stopped = World(tmp_path, has_outside=False), []
+    world.stop = lambda: stopped.append(world)
+    begin = world.watch._begin
+
+    def begin_and_end(project, ended):
+        world.watch.end()
+        return begin(project, ended)
+
+    world.watch._begin, world.watch.wakers = begin_and_end, []
+    world.watch.run(stop_run=stop_run)
+    world.watch.close()
+    assert len(stopped) == stop_run
+    assert world.said[-1] == f"the watch ends, and {'stops' if stop_run else 'leaves'} the run under way"
