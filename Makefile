@@ -60,8 +60,8 @@ daemons:
 	command -v mariadb-install-db || { apt-get -qq update && apt-get -qq install -y --no-install-recommends mariadb-server; } \
 		|| echo "no mariadb"
 
-# the server of buckets and the brokers that tests start; those that cannot be had are said, and their tests are skipped
-servers: .venv/installed
+# the servers of buckets and the brokers that tests start; those that cannot be had are said, and their tests are skipped
+servers: .venv/installed .venv/azurite
 	$(BIN)/python $(INSTALL) --constraint constraints.txt --editable '.[servers]' || echo "no moto"
 	command -v redis-server && command -v mosquitto_sub && command -v nats-server || { apt-get -qq update && \
 		apt-get -qq install -y --no-install-recommends redis-server mosquitto mosquitto-clients nats-server; } || echo "no brokers"
@@ -97,6 +97,10 @@ clean:
 .venv/oldest-client: .venv/installed
 	$(BIN)/python $(INSTALL) --only-binary :all: --target $@ duckdb==1.2.0 \
 		|| echo "no duckdb 1.2.0 for this Python: its tests are skipped"
+
+# the server of Azure's buckets; needs npm
+.venv/azurite: .venv/installed
+	npm install --prefix $@ --ignore-scripts --no-audit --no-fund --no-save azurite@3.37.0 || echo "no npm: no Azurite"
 
 .venv/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import databases, publishers, servers, stores
+from tests.support import azure, databases, google, publishers, servers, stores
 from tests.support.api import TOKEN, Api, api, basic
 
 #: An order: its id, what was bought, and when it was changed, as `2024-03-01 12:00:00`.
@@ -211,17 +211,35 @@ def _csv(rows: Sequence[Row]) -> bytes:
 def _bucket(folder: Path) -> Iterator[Sender]:
     """A bucket of S3."""
     with stores.bucket() as held:
-        yield Sender(
-            fetch=held.fetch,
-            options="files='orders.csv'",
-            hold=lambda rows: held.put("in/orders.csv", _csv(rows)),
-            go_away=held.go_away,
-            come_back=held.come_back,
-            environment=held.environment,
-            canaries=[stores.SECRET],
-            library="obstore",
-            forks=False,
-        )
+        yield _of_bucket(held, stores.SECRET)
+
+
+@contextmanager
+def _google(folder: Path) -> Iterator[Sender]:
+    """A bucket of Google."""
+    with google.bucket() as held:
+        yield _of_bucket(held, held.secret)
+
+
+@contextmanager
+def _azure(folder: Path) -> Iterator[Sender]:
+    """A container of Azure."""
+    with azure.bucket(folder) as held:
+        yield _of_bucket(held, azure.KEY)
+
+
+def _of_bucket(held: stores.S3 | google.Google | azure.Azure, canary: str) -> Sender:
+    return Sender(
+        fetch=held.declared(),
+        options="files='orders.csv'",
+        hold=lambda rows: held.put("in/orders.csv", _csv(rows)),
+        go_away=held.go_away,
+        come_back=held.come_back,
+        environment=held.environment,
+        canaries=[canary],
+        library="obstore",
+        forks=False,
+    )
 
 
 @contextmanager
@@ -305,7 +323,7 @@ def _project(kind: str) -> Callable[[Path], AbstractContextManager[Sender]]:
 
 #: The makers of each kind, by the name of its class.
 MAKERS: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = {
-    "Bucket": (_bucket,),
+    "Bucket": (_bucket, _google, _azure),
     "Download": (lambda folder: _download(folder, True), lambda folder: _download(folder, False)),
     "Changes": (_changes,),
     "Project": (_project("table"), _project("view")),

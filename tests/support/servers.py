@@ -1,4 +1,4 @@
-"""Real database servers for tests: started once for all tests of a run, and gone when the run is.
+"""Real servers for tests, of databases above all: started once for all tests of a run, and gone when the run is.
 
 A server is a child of a watcher, which ends it when the process that runs the tests is gone, however that ended.
 The processes of one run share it: the first one that needs it starts it, and writes where it is.
@@ -76,12 +76,12 @@ def has_wal2json() -> bool:
 
 def postgresql_server(base: Path) -> int | None:
     """Return the port of the run's PostgreSQL; None if it is not installed."""
-    return _shared(base, "postgresql", _start_postgresql) if POSTGRESQL else None
+    return shared(base, "postgresql", _start_postgresql) if POSTGRESQL else None
 
 
 def mariadb_server(base: Path) -> int | None:
     """Return the port of the run's MariaDB; None if it is not installed."""
-    return _shared(base, "mariadb", _start_mariadb) if shutil.which("mariadb-install-db") else None
+    return shared(base, "mariadb", _start_mariadb) if shutil.which("mariadb-install-db") else None
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def postgresql_database(folder: Path) -> Iterator[Server]:
     """Give a database in the PostgreSQL of the run in whose temporary folder `folder` is; skip without one."""
     import psycopg
 
-    port = postgresql_server(_base(folder))
+    port = postgresql_server(base_of(folder))
     if port is None:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     name = f"t{uuid.uuid4().hex[:12]}"
@@ -120,7 +120,7 @@ def mariadb_database(folder: Path) -> Iterator[Server]:
     """Give a database in the MariaDB of the run in whose temporary folder `folder` is; skip without one."""
     import pymysql
 
-    port = mariadb_server(_base(folder))
+    port = mariadb_server(base_of(folder))
     if port is None:
         pytest.skip("MariaDB is not installed: apt-get install mariadb-server")
     name = f"t{uuid.uuid4().hex[:12]}"
@@ -131,12 +131,12 @@ def mariadb_database(folder: Path) -> Iterator[Server]:
         cur.execute(f"drop database {name}")
 
 
-def _base(folder: Path) -> Path:
+def base_of(folder: Path) -> Path:
     """Return the folder that all processes of the run share."""
     return next((one for one in (folder, *folder.parents) if re.fullmatch(r"pytest-\d+", one.name)), folder)
 
 
-def _shared(base: Path, name: str, start: Callable[[Path, int], list[str]]) -> int:
+def shared(base: Path, name: str, start: Callable[[Path, int], list[str]]) -> int:
     """Return the port of a server, which is started if no other process of the run has started it."""
     told = base / f"{name}.json"
     with (base / f"{name}.lock").open("w") as lock:
@@ -163,7 +163,7 @@ def _started(name: str, start: Callable[[Path, int], list[str]]) -> int:
     _RUNNING.append(watcher)
     until = time.monotonic() + _PATIENCE_SECONDS
     while not _is_ready(name, port):
-        if time.monotonic() > until:
+        if time.monotonic() > until or watcher.poll() is not None:
             pytest.fail(f"{name} did not start: {(folder / 'log').read_text()[-2000:]}")
         time.sleep(0.05)
     return port
@@ -223,8 +223,10 @@ def _is_ready(name: str, port: int) -> bool:
     try:
         if name == "postgresql":
             psycopg.connect(f"postgresql://shop@127.0.0.1:{port}/postgres").close()
-        else:
+        elif name == "mariadb":
             pymysql.connect(host="127.0.0.1", port=port, user="shop", password=PASSWORD).close()
+        else:
+            socket.create_connection(("127.0.0.1", port)).close()
         return True
-    except (psycopg.OperationalError, pymysql.OperationalError):
+    except (psycopg.OperationalError, pymysql.OperationalError, ConnectionError):
         return False
