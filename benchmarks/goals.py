@@ -68,6 +68,8 @@ GOALS = (
     Goal("327,346 labels", 3),
     Goal("327,346 labels", 500, of=MEMORY),
     Goal("leak check", 3, "one build"),
+    Goal("30 trainings, 300 points each", 1),
+    Goal("30 trainings, 300 points each", 1 / 8, "mlflow, steps together", said="1/8"),
     Goal("lineitem, clean", 1.1, COPY),
     Goal("lineitem, clean", 350, of=MEMORY),
     Goal("lineitem, 0.1 % dirty", 1.7, COPY),
