@@ -34,24 +34,46 @@ from etl.cli.screen import echo
 @click.option(
     "--read-only", "is_read_only", is_flag=True, help="Let nobody change anything, not even with the token."
 )
-def serve(host: str, port: int, names: tuple[str, ...], is_read_only: bool) -> None:
+@click.option(
+    "--upload-mb",
+    type=click.IntRange(1, 1_000_000),
+    default=1000,
+    show_default=True,
+    help="How many megabytes a delivery may have that is uploaded.",
+)
+def serve(host: str, port: int, names: tuple[str, ...], is_read_only: bool, upload_mb: int) -> None:
     """Serve the report and the runs as live pages.
 
     They show the run under way, logs, quarantine, generations and profiles. With the token in the environment
     variable ETL_SERVE_TOKEN, records can be discarded and judged again there, an earlier generation made the
     current one, and a run begun; without it, everybody who reaches this machine's own address can look, and nobody
-    can change anything. The access log goes to stderr. It ends with Ctrl-C or SIGTERM.
+    can change anything. Senders that sign begin a run, and others upload deliveries, as ETL_HOOK_SECRET,
+    ETL_GITHUB_SECRET and ETL_HOOK_TOKENS allow. The access log goes to stderr. It ends with Ctrl-C or SIGTERM.
     """
     import os
     import sys
 
     from etl.operations.serve.access import TOKEN
+    from etl.operations.serve.hooks import Hooks
     from etl.operations.serve.server import Serving, write_log
     from etl.project import load_project
+    from etl.project.channels import GITHUB_SECRET, HOOK_SECRET, HOOK_TOKENS
 
     # taken out: no contract and no command that is begun needs it
     token = os.environ.pop(TOKEN, "")
-    serving = Serving(load_project(), host=host, port=port, token=token, names=names, is_read_only=is_read_only)
+    hooks = Hooks.of(os.environ)
+    for name in (HOOK_SECRET, GITHUB_SECRET, HOOK_TOKENS):
+        os.environ.pop(name, None)
+    serving = Serving(
+        load_project(),
+        host=host,
+        port=port,
+        token=token,
+        names=names,
+        is_read_only=is_read_only,
+        hooks=hooks,
+        upload_bytes=upload_mb * 1_000_000,
+    )
     write_log()
     echo(f"Serving {serving.project.place} at {serving.address}")
     if not token:

@@ -16,6 +16,8 @@ PING = "ETL_PING_URL"
 OTLP, OTLP_HEADERS = "ETL_OTLP_URL", "ETL_OTLP_HEADERS"
 #: Where events of what is published are posted to, and the secrets that sign them.
 EVENTS, EVENTS_SECRET = "ETL_EVENTS_URL", "ETL_EVENTS_SECRET"
+#: The secrets that senders of webhooks sign with, and tokens with what each may do.
+HOOK_SECRET, GITHUB_SECRET, HOOK_TOKENS = "ETL_HOOK_SECRET", "ETL_GITHUB_SECRET", "ETL_HOOK_TOKENS"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}(?=://)")
 
 

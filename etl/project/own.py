@@ -18,7 +18,7 @@ from etl.project.files import write_file
 MARKER = ".etl-environment"
 #: Every file that etl makes below data/, raw and fetched files apart.
 _OWN = re.compile(
-    rf"\.(mirror\.)?lock|\.scratch/.*|{re.escape(MARKER)}|\.{re.escape(MARKER)}\.new|ledger\.sqlite(\.damaged)?(-wal|-shm|-journal)?"
+    rf"\.(mirror\.)?lock|hooks\.sqlite(-journal)?|\.scratch/.*|{re.escape(MARKER)}|\.{re.escape(MARKER)}\.new|ledger\.sqlite(\.damaged)?(-wal|-shm|-journal)?"
     r"|failures/.*|work/fetch/.*|corrections/[^/]+/[^/]+\.jsonl|lineage/\.?[^/]+\.jsonl(\.new)?|events/\.?[^/]+"
     r"|logs/([^/]+\.jsonl|unattended\.log(\.\d)?)"
     r"|(lake|quarantine(/refused)?)/[^/]+/[^/]+=[^/]+/\.?data\.parquet(\.new)?"

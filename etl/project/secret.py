@@ -11,13 +11,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from etl.errors import ConfigError
-from etl.project.channels import EVENTS, EVENTS_SECRET, NOTIFY, OTLP, OTLP_HEADERS, PING
+from etl.project.channels import EVENTS, EVENTS_SECRET, HOOK_SECRET, HOOK_TOKENS, NOTIFY, OTLP, OTLP_HEADERS, PING
 
 #: The file with the secrets of what runs by a schedule, in the project's folder.
 FILE = "etl.env"
 _SECRET = re.compile(r"PASSW|SECRET|TOKEN|KEY|CREDENTIAL|DSN|PRIVATE|_URL$|_URI$|DATABASE", re.IGNORECASE)
 #: Variables that hold several addresses or secrets.
-_SEVERAL = (EVENTS, EVENTS_SECRET, OTLP, OTLP_HEADERS)
+_SEVERAL = (EVENTS, EVENTS_SECRET, HOOK_SECRET, HOOK_TOKENS, OTLP, OTLP_HEADERS)
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*")
 #: A shorter value may be a word of any text.
 _LEAST = 6

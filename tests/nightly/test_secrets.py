@@ -26,6 +26,11 @@ SECRETS = {
     "ETL_OTLP_URL": "http://canary-sender-1c:canary-sent-8b@127.0.0.1:{port}/canary-otlp-5e",
     "ETL_OTLP_HEADERS": "authorization=canary-bearer-0d,x-key=canary-header-3a",
     "ETL_SERVE_TOKEN": "canary-serve-token-of-more-than-16",
+    "ETL_EVENTS_URL": "http://canary-sends-2d:canary-sent-7c@127.0.0.1:1/canary-events-1a",
+    "ETL_EVENTS_SECRET": "whsec_Y2FuYXJ5LWV2ZW50LXNlY3JldC0w",
+    "ETL_HOOK_SECRET": "whsec_Y2FuYXJ5LWhvb2stc2VjcmV0LTAx",
+    "ETL_GITHUB_SECRET": "canary-github-secret-3f",
+    "ETL_HOOK_TOKENS": "runs=canary-hook-token-5e-of-more",
 }
 #: Variables that hold no secret.
 HARMLESS = {"ETL_PROJECT", "ETL_ENV", "ETL_COMMIT", "ETL_TRIGGER", "ETL_PING_STYLE"}
@@ -33,8 +38,9 @@ HARMLESS = {"ETL_PROJECT", "ETL_ENV", "ETL_COMMIT", "ETL_TRIGGER", "ETL_PING_STY
 PARTS = ["canary-user-12", "canary-notify-88", "canary-path-3c", "canary-owner-4e", "canary-ping-6f"]
 PARTS += ["canary-shop-5a"]
 PARTS += ["canary-word-9e", "canary-sender-1c", "canary-sent-8b", "canary-otlp-5e", "canary-bearer-0d"]
-PARTS += ["canary-login-2b", "canary-lineage-7d", "canary-header-3a"]
-SETTINGS = "threads = 1\nlineage = yes\nmetrics = data/etl.prom\n"
+PARTS += ["canary-login-2b", "canary-lineage-7d", "canary-header-3a", "canary-sends-2d", "canary-sent-7c"]
+PARTS += ["canary-events-1a"]
+SETTINGS = "threads = 1\nlineage = yes\nevents = yes\nmetrics = data/etl.prom\n"
 CONTRACTS = tiny.CONTRACTS.replace("item: str = pa.Field(", 'item: str = pa.Field(metadata={"pii": "hash"}, ')
 CONTRACTS += """
 def said():

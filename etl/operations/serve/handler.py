@@ -19,6 +19,7 @@ from etl.operations.serve import routes
 from etl.operations.serve.access import TOKEN, Access, is_own_origin
 from etl.operations.serve.asked import Asked, Refusal
 from etl.operations.serve.changes import Changes
+from etl.operations.serve.hooks import RUNS, Hooks, Seen, may
 from etl.operations.serve.limits import Limits
 from etl.operations.serve.reading import Reading
 from etl.operations.serve.routes import Route
@@ -47,6 +48,10 @@ HEADERS = {
 }
 
 
+#: How large a delivery may be that is uploaded, unless something else is said.
+UPLOAD_BYTES = 1 << 30
+
+
 class Unanswered(HTTPError):
     """Raised for what is not answered: the status, a sentence that says why, and headers beside it."""
 
@@ -66,8 +71,17 @@ class Served:
     _: KW_ONLY
     cookie: str = "etl_session"
     limits: Limits = field(default_factory=Limits)
-    #: How many readers follow a run now.
+    #: How many readers follow a run now, and how many send a delivery.
     streams: int = 0
+    uploads: int = 0
+    hooks: Hooks = field(default_factory=Hooks)
+    #: How large a delivery may be that is uploaded.
+    upload_bytes: int = UPLOAD_BYTES
+
+    @property
+    def seen(self) -> Seen:
+        """The messages that were taken."""
+        return Seen(self.project.data / "hooks.sqlite")
 
 
 class Handler(RequestHandler):
@@ -79,6 +93,8 @@ class Handler(RequestHandler):
         #: What has shown who asks: `token`, `session`, or nothing.
         self.shown = ""
         self.session = ""
+        #: The name of the message that was signed.
+        self.message = ""
 
     def set_default_headers(self) -> None:
         """Have every answer, of errors too, close what a browser might do with it."""
@@ -88,6 +104,8 @@ class Handler(RequestHandler):
     async def prepare(self) -> None:
         """Judge who asks. Raises Unanswered, or sends a browser to the page that takes the token."""
         self._judge_request()
+        if self.request.method == "POST" and self.route and self.route.scope and self._is_sender():
+            return
         self._look_for_rights()
         is_open = self.route is not None and self.route.is_open
         if not is_open and self.served.access.token and not self.shown:
@@ -114,6 +132,34 @@ class Handler(RequestHandler):
             raise Unanswered(403, "Another site has asked for this, and it is not answered.")
         if any(map(_is_hostile, [*self.path_args, *_parts_of(request.arguments)])):
             raise Unanswered(400, "The address or the form holds what is not text.")
+
+    def _is_sender(self) -> bool:
+        """Return whether a sender asks that has shown what it may do; others are judged as all are.
+
+        Raises Unanswered for a forged message, and for a token that is for something else.
+        """
+        hooks, route = self.served.hooks, self.route
+        assert route
+        if route.scope == RUNS and hooks.is_signed(self.request.headers):
+            try:
+                self.message = hooks.message(self.request.headers, self.request.body)
+            except Refusal as error:
+                raise answer_to(error) from error
+            self.shown = "signature"
+        else:
+            kind, _, given = self.request.headers.get("Authorization", "").partition(" ")
+            scopes = hooks.scopes(given.strip()) if kind.lower() == "bearer" else frozenset()
+            if not scopes:
+                return False
+            wanted = "/".join((route.scope, *self.path_args))
+            if not may(scopes, wanted):
+                raise Unanswered(403, f"This token is not for {wanted}.")
+            self.shown = "scoped token"
+        if self.served.access.is_read_only:
+            raise Unanswered(403, "Nothing can be changed here: the server was started with --read-only.")
+        if wait := self.served.limits.changing.take(self.who):
+            self._refuse_for_now(wait)
+        return True
 
     def _look_for_rights(self) -> None:
         """Find out what was shown: the token in a header, or a session in a cookie."""

@@ -9,10 +9,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError
+from tornado.web import HTTPError, stream_request_body
 
 from etl.errors import EtlError
+from etl.ledger.lock import holder
 from etl.operations.serve import routes
 from etl.operations.serve.access import SESSION_SECONDS, TOKEN
 from etl.operations.serve.asked import Refusal
@@ -22,12 +24,15 @@ from etl.operations.serve.routes import Route
 from etl.operations.serve.shell import address
 from etl.operations.serve.shell import field as form_field
 from etl.operations.serve.tail import follow
+from etl.operations.serve.uploads import Upload, wanted
 from etl.reports.page import document
 from etl.reports.page.markup import element
 
 log = logging.getLogger("etl-serve")
 
-_MOST_STREAMS = 20
+_MOST_STREAMS, _MOST_UPLOADS = 20, 8
+#: A delivery may take so long to come.
+_UPLOAD_SECONDS = 3600
 _FLUSH_SECONDS, _WAIT_SECONDS = 10, 1.0
 
 
@@ -60,10 +65,9 @@ class Page(Handler):
         """Begin the command, and lead to what it says."""
         route = self._route_with("order")
         arguments: Sequence[str] = await self.read(route.order, self.asked())
-        try:
-            change = self.served.changes.begin(arguments)
-        except Refusal as error:
-            raise answer_to(error) from error
+        change = self._begun(arguments)
+        if change is None:
+            return self.show_data({"said": "This message was taken before."})
         log.info("%s %s begins: etl %s", self.request.remote_ip, self.shown, arguments[0])
         await self.served.changes.wait(change, _WAIT_SECONDS)
         if change.was_refused:
@@ -73,7 +77,22 @@ class Page(Handler):
             return self.redirect(to, status=303)
         self.set_status(202)
         self.set_header("Location", to)
-        self.show_data(_plain(change))
+        self.show_data({**_plain(change), "run": holder(self.served.project)})
+
+    def _begun(self, arguments: Sequence[str]) -> Change | None:
+        """Begin a command; nothing for a message that has begun one before. Raises Unanswered."""
+        try:
+            if self.message and not self.served.seen.is_new(self.message):
+                return None
+            try:
+                return self.served.changes.begin(arguments)
+            except Refusal:
+                if self.message:
+                    # its sender sends it again
+                    self.served.seen.forget(self.message)
+                raise
+        except Refusal as error:
+            raise answer_to(error) from error
 
     def _route_with(self, part: str) -> Route:
         if self.route is None or getattr(self.route, part) is None:
@@ -95,6 +114,81 @@ class Report(Handler):
             self.set_header("Content-Security-Policy", f"{document.policy()}; frame-ancestors 'none'")
         self.set_header("Content-Type", "text/html; charset=utf-8" if is_html else "application/json")
         self.finish(text)
+
+
+@stream_request_body
+class Delivery(Handler):
+    """A file of a source that is uploaded: part by part to a file aside, and then to its place."""
+
+    upload: Upload | None = None
+
+    async def prepare(self) -> None:
+        """Judge who asks and where the file is to lie, before any of it is read."""
+        await super().prepare()
+        if self._finished:
+            return
+        if self.shown == "session":
+            raise Unanswered(403, "A delivery is uploaded with a token, not from a page.")
+        if self.served.uploads >= _MOST_UPLOADS:
+            raise Unanswered(503, "Too many deliveries are uploaded at once. Try again in a moment.")
+        place = await self.read(wanted, self.asked())
+        try:
+            self.upload = Upload(place)
+        except OSError as error:
+            raise _unwritten(error) from error
+        self.served.uploads += 1
+        # of whoever was refused, no more is read than of a form
+        self._connection.set_max_body_size(self.served.upload_bytes)
+        self._connection.set_body_timeout(_UPLOAD_SECONDS)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take one part."""
+        if self.upload:
+            try:
+                self.upload.write(chunk)
+            except OSError as error:
+                raise _unwritten(error) from error
+
+    async def post(self, source: str) -> None:
+        """Put the file in its place."""
+        assert self.upload
+        upload, self.upload = self.upload, None
+        try:
+            facts = await asyncio.to_thread(upload.finish)
+        except Refusal as error:
+            raise answer_to(error) from error
+        except OSError as error:
+            raise _unwritten(error) from error
+        finally:
+            self.served.uploads -= 1
+            upload.give_up()
+        self.set_status(201 if facts["is_new"] else 200)
+        self.show_data(facts)
+
+    def on_finish(self) -> None:
+        """Leave nothing of what was refused."""
+        super().on_finish()
+        self._give_up()
+
+    def on_connection_close(self) -> None:
+        """Leave nothing of what its sender has broken off."""
+        super().on_connection_close()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        if self.upload:
+            self.upload.give_up()
+            self.upload = None
+            self.served.uploads -= 1
+
+    @property
+    def _connection(self) -> HTTP1Connection:
+        assert isinstance(self.request.connection, HTTP1Connection)
+        return self.request.connection
+
+
+def _unwritten(error: OSError) -> Unanswered:
+    return Unanswered(507, f"The delivery cannot be written: {error.strerror}. Nothing of it is there.")
 
 
 class Events(Handler):

@@ -8,6 +8,7 @@ from typing import Any
 
 from etl.operations.serve import orders, views
 from etl.operations.serve.asked import Asked
+from etl.operations.serve.hooks import DELIVERIES, RUNS
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Route:
     kind: str = "page"
     #: Whether it is there for who has not shown the token.
     is_open: bool = False
+    #: What a sender that signs, or a token for just that, must be allowed to do here; empty: neither is asked for.
+    scope: str = ""
     #: Which methods are answered, where `read` and `order` do not say it.
     own_methods: Sequence[str] = ()
 
@@ -44,9 +47,9 @@ class Route:
 
 
 #: The report is made of all that is known, and is kept until the ledger changes.
-REPORT, REPORT_DATA, EVENTS, LOGIN, LOGOUT, CHANGE = (
+REPORT, REPORT_DATA, EVENTS, LOGIN, LOGOUT, CHANGE, UPLOAD = (
     *("report", "report.json", "events"),
-    *("login", "logout", "change"),
+    *("login", "logout", "change", "upload"),
 )
 
 ROUTES = (
@@ -54,7 +57,8 @@ ROUTES = (
     Route("/report.json", kind=REPORT_DATA, own_methods=("GET",)),
     Route("/login", "Log in", kind=LOGIN, is_open=True, own_methods=("GET", "POST")),
     Route("/logout", kind=LOGOUT, own_methods=("POST",)),
-    Route("/runs", "Runs", read=views.runs, tell=views.tell_runs, order=orders.begin_run),
+    Route("/runs", "Runs", read=views.runs, tell=views.tell_runs, order=orders.begin_run, scope=RUNS),
+    Route("/deliveries/*", kind=UPLOAD, own_methods=("POST",), scope=DELIVERIES),
     Route("/runs/*", "Run", read=views.run, tell=views.tell_run, called=views.run_id_of),
     Route("/runs/*/log", "Log of run", read=views.log, tell=views.tell_log),
     Route("/runs/*/events", kind=EVENTS, own_methods=("GET",)),

@@ -19,7 +19,8 @@ from etl.errors import ConfigError, cut, printable
 from etl.operations.serve import handlers, routes
 from etl.operations.serve.access import Access, check_token
 from etl.operations.serve.changes import Changes
-from etl.operations.serve.handler import Served
+from etl.operations.serve.handler import UPLOAD_BYTES, Served
+from etl.operations.serve.hooks import Hooks
 from etl.operations.serve.limits import Limits
 from etl.operations.serve.reading import Reading
 from etl.project import Project
@@ -38,6 +39,7 @@ _HANDLERS = {
     routes.LOGIN: handlers.Login,
     routes.LOGOUT: handlers.Logout,
     routes.CHANGE: handlers.ChangePage,
+    routes.UPLOAD: handlers.Delivery,
 }
 
 
@@ -63,6 +65,8 @@ class Serving:
         names: Iterable[str] = (),
         is_read_only: bool = False,
         limits: Limits | None = None,
+        hooks: Hooks | None = None,
+        upload_bytes: int = UPLOAD_BYTES,
     ) -> None:
         """Listen, and answer nobody before `run()`; port 0 is a free one. Raises ConfigError if that cannot be."""
         check_token(token, host)
@@ -75,7 +79,7 @@ class Serving:
                 f"{host}:{port} cannot be listened on: {said}. Name another one with --port."
             ) from None
         self.port = int(self._socket.getsockname()[1])
-        self._limits = limits or Limits()
+        self._limits, self._hooks, self._upload_bytes = limits or Limits(), hooks or Hooks(), upload_bytes
         self.access = Access(token, is_read_only=is_read_only, names=(*names, host))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
@@ -107,6 +111,7 @@ class Serving:
         changes = Changes(self.project)
         cookie = f"etl_{self.port}"
         served = Served(self.project, self.access, reading, changes, cookie=cookie, limits=self._limits)
+        served.hooks, served.upload_bytes = self._hooks, self._upload_bytes
         server = _Server(
             application(served),
             max_header_size=_HEADER_BYTES,
