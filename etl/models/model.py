@@ -60,6 +60,8 @@ class Model:
     role: str = ""
     # The column that such a model tells.
     label: str = ""
+    # Of predictions, the column that tells the day of a row.
+    time: str = ""
 
     @property
     def materialized(self) -> str:

@@ -41,6 +41,8 @@ class Program:
     reads_name: str = "READS"
     #: What it is of a model that learns; see trained/tables.py. Nothing for one in sql/.
     role: str = ""
+    label: str = ""
+    time: str = ""
     #: The tables whose changes alone do not build it again.
     tolerates: tuple[str, ...] = ()
 

@@ -325,12 +325,10 @@ def _ordered(reads: Mapping[str, Sequence[str]], files: Mapping[str, str]) -> li
 def _program(program: Program, known: set[str], bound: Bound, models: Mapping[str, Model]) -> Model:
     """Add a Python model to the tables that are there."""
     program.check_tables(known)
-    label = ""
     if program.role:
         from etl.models.trained.tables import Derived, with_columns_of
 
         assert isinstance(program, Derived)
-        label = program.learned.label
         program = with_columns_of(program, bound.columns(program.learned.features))
     bound.define(program.name, program.columns)
     whole = tuple(sorted(stored({*program.reads} - {*program.tolerates}, models)))
@@ -345,6 +343,7 @@ def _program(program: Program, known: set[str], bound: Bound, models: Mapping[st
         columns=program.columns,
         whole=whole,
         role=program.role,
-        label=label,
+        label=program.label,
+        time=program.time,
         description=description_of(program.header_text) or first_sentence(program.docstring),
     )

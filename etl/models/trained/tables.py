@@ -175,6 +175,7 @@ def _derived(folder: Path, learned: Learned, role: str) -> Derived:
         reads_name="FEATURES",
         docstring=sentence(table.said.format(file=learned.file)),
         role=role,
+        label=learned.label,
         tolerates=tuple(sorted(reads - decides)),
         learned=learned,
     )
@@ -199,4 +200,5 @@ def with_columns_of(program: Derived, features: Columns) -> Derived:
         return program
     named = dict.fromkeys(name.lower() for name in (*learned.key, learned.time))
     said = (("prediction", "DOUBLE"), ("model_version", "VARCHAR"))
-    return replace(program, columns=(*(there[name] for name in named), *said))
+    time = there[learned.time.lower()][0]
+    return replace(program, columns=(*(there[name] for name in named), *said), time=time)

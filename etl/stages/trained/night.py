@@ -185,7 +185,7 @@ def _predictions(task: Task) -> Any:
     import pyarrow as pa
 
     rows, champions = task.rows, task.read(CHAMPION)
-    keys = rows.keys()
+    keys = rows.keys(task.days)
     if not champions:
         return _with(keys.slice(0, 0), pa.array([], pa.float64()), "")
     if double := rows.double():
@@ -193,7 +193,9 @@ def _predictions(task: Task) -> Any:
     (champion,) = champions
     with Trainer.plainly(as_learned(task.learned, champion)) as trainer:
         said = (
-            trainer.predict(unpacked(champion["format"], champion["artefact"]), rows.every()) if len(keys) else []
+            trainer.predict(unpacked(champion["format"], champion["artefact"]), rows.of_days(task.days))
+            if len(keys)
+            else []
         )
     values = np.asarray(said, dtype="float64")
     if values.shape != (len(keys),):

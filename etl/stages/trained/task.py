@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from etl.engine.quoting import identifier, qualified
@@ -28,6 +29,8 @@ class Task:
     learned: Learned
     con: duckdb.DuckDBPyConnection
     before: Sequence[Row] = ()
+    #: The days to predict; None: all of them.
+    days: Sequence[date | None] | None = None
     heard: Heard = NOBODY
 
     @property

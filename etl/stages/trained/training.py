@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, timedelta
@@ -14,6 +14,7 @@ from etl.errors import ConfigError, StepError, sentence
 from etl.models.trained import Learned
 from etl.models.trained.retrain import cut_off
 from etl.stages.modules import run_modules
+from etl.stages.trained.days import day_of, on_days
 from etl.stages.trained.judges import judged, losses
 
 if TYPE_CHECKING:
@@ -91,16 +92,18 @@ class Rows:
         """Return the rows from a day on up to another one, which is left out."""
         return self._frame(f"{self._day} >= {literal(first)} and {self._day} < {literal(end)}")
 
-    def every(self) -> Any:
-        """Return all rows in the order of their key, be they labelled or not."""
+    def of_days(self, days: Sequence[date | None] | None) -> Any:
+        """Return all rows of some days (None: of all) in the order of their key, be they labelled or not."""
         order = ", ".join(map(identifier, self.learned.key))
-        return self._told(self.con.execute(f"select * from {self._table} order by {order}").df())
+        query = f"select * from {self._table} where {on_days(self._day, days)} order by {order}"
+        return self._told(self.con.execute(query).df())
 
-    def keys(self) -> Any:
-        """Return KEY and TIME of the rows of every(), in the same order, as an Arrow table."""
+    def keys(self, days: Sequence[date | None] | None) -> Any:
+        """Return KEY and TIME of the rows of of_days(), in the same order, as an Arrow table."""
         names = dict.fromkeys((*self.learned.key, self.learned.time))
         order = ", ".join(map(identifier, self.learned.key))
-        query = f"select {', '.join(map(identifier, names))} from {self._table} order by {order}"
+        columns = ", ".join(map(identifier, names))
+        query = f"select {columns} from {self._table} where {on_days(self._day, days)} order by {order}"
         return self.con.sql(query).to_arrow_table()
 
     def labelled_before(self, day: date) -> tuple[str, str]:
@@ -140,7 +143,7 @@ class Rows:
 
     @property
     def _day(self) -> str:
-        return f"cast({identifier(self.learned.time)} as date)"
+        return day_of(self.learned.time)
 
     @property
     def _labelled(self) -> str:

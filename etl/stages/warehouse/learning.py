@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,9 @@ from etl.models.trained.declared import Learned, read_one
 from etl.models.trained.tables import CARRIED, normal_of
 from etl.project import Project
 from etl.project.git import commit_of
+from etl.stages.trained.days import day_of, on_days
 from etl.stages.trained.heard import NOBODY, Heard
-from etl.stages.warehouse.work import Build
+from etl.stages.warehouse.work import Build, Day, State
 
 if TYPE_CHECKING:
     import duckdb
@@ -62,8 +63,37 @@ def carry(con: duckdb.DuckDBPyConnection, file: Path, models: Iterable[Model]) -
         con.execute("detach _before")
 
 
-def planned(build: Build) -> Learned:
-    """Return what a model that learns declares. Raises TransformError if it changed since the run was planned."""
+@dataclass(frozen=True, kw_only=True)
+class Learning:
+    """A table of a model that learns, to be made; of predictions, `days` are those to be made, None for all."""
+
+    build: Build
+    learned: Learned
+    days: Sequence[Day] | None
+
+    def emptied(self, con: duckdb.DuckDBPyConnection) -> bool:
+        """Delete the rows of the days; return whether the others stay."""
+        if self.days is None:
+            return False
+        model = self.build.model
+        con.execute(f"delete from {qualified(model.name)} where {on_days(day_of(model.time), self.days)}")
+        return True
+
+    def made(self, con: duckdb.DuckDBPyConnection) -> Any:
+        """Return the rows; `con` is a connection that only reads."""
+        from etl.stages.trained.night import make
+        from etl.stages.trained.task import Task
+
+        model, heard = self.build.model, self.build.heard or NOBODY
+        before = _before(con, model) if model.role in CARRIED else []
+        return make(model.role, Task(learned=self.learned, con=con, before=before, days=self.days, heard=heard))
+
+
+def planned(build: Build, state: State | None) -> Learning:
+    """Return what is to be made of a model that learns; without `state`, all of it.
+
+    Raises TransformError if the model is not what the run was planned with.
+    """
     model, file = build.model, build.folder / build.model.file
     try:
         learned = read_one(file.parents[1], file)
@@ -71,16 +101,17 @@ def planned(build: Build) -> Learned:
         raise TransformError(f"{model.place} changed since the run was planned: {sentence(str(error))}") from error
     if normal_of(learned, model.role) != model.normal:
         raise TransformError(f"{model.place} changed since the run was planned. Run again to build it.")
-    return learned
+    days = _stale_days(build, state) if model.time and state else None
+    return Learning(build=build, learned=learned, days=days)
 
 
-def made(con: duckdb.DuckDBPyConnection, build: Build, learned: Learned) -> Any:
-    """Return the rows of a table of a model that learns; `con` is one that only reads."""
-    from etl.stages.trained.night import make
-    from etl.stages.trained.task import Task
-
-    before = _before(con, build.model) if build.model.role in CARRIED else []
-    return make(build.model.role, Task(learned=learned, con=con, before=before, heard=build.heard or NOBODY))
+def _stale_days(build: Build, state: State) -> list[Day] | None:
+    """Return the days of predictions that are new, changed or gone; None if all are to be made."""
+    built = state.built.get(build.model.name)
+    if built is None or build.anew or built.definition != build.definition:
+        return None
+    now, before = state.date_inputs(build.model), state.parts(build.model.name)
+    return [day for day in {**now, **before} if day not in before or now.get(day) != before[day].inputs]
 
 
 def _before(con: duckdb.DuckDBPyConnection, model: Model) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from etl.stages.warehouse.work import Build, State, Work
 if TYPE_CHECKING:
     import duckdb
 
-    from etl.models.trained import Learned
+    from etl.stages.warehouse.learning import Learning
 
 _RESULT = "_result"
 _RETURNED = "a relation, a DataFrame, an Arrow table or reader, or batches of these one by one"
@@ -47,22 +47,24 @@ class _Declared(dict[str, Any]):
         raise LookupError(f"{key!r} is not in {self._list_name}")
 
 
-def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> int:
-    """Make the table; return its rows. Raises TransformError that says where the function failed, and why.
+def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> int | None:
+    """Make the table; return its rows if they are known. Raises TransformError that says where it failed, and why.
 
     The function reads through a connection of its own, so what it reads must be committed. What it leaves open
     there, such as a reader that is half fetched, blocks no statement of `con`.
     """
     model = build.model
-    learned = _learned(build) if model.role else None
-    code = learned.code if learned else _planned(build)
-    columns = ", ".join(f"{identifier(name)} {type}" for name, type in model.columns)
-    con.execute(f"create or replace table {qualified(model.name)} ({columns})")
+    learning = _learning(build, state) if model.role else None
+    code = learning.learned.code if learning else _planned(build)
+    is_whole = learning is None or not learning.emptied(con)
+    if is_whole:
+        columns = ", ".join(f"{identifier(name)} {type}" for name, type in model.columns)
+        con.execute(f"create or replace table {qualified(model.name)} ({columns})")
     with _beside(con, build) as beside:
-        rows, failed = _filled(con, beside, build, code, learned)
+        rows, failed = _filled(con, beside, build, code, learning)
     if failed:
         raise failed
-    return rows
+    return rows if is_whole else None
 
 
 def _filled(
@@ -70,7 +72,7 @@ def _filled(
     beside: duckdb.DuckDBPyConnection,
     build: Build,
     code: Code,
-    learned: Learned | None,
+    learning: Learning | None,
 ) -> tuple[int, TransformError | None]:
     """Fill the table; return its rows, and what went wrong.
 
@@ -78,7 +80,7 @@ def _filled(
     """
     model = build.model
     try:
-        with _explained(model, code), _result(beside, build, code, learned) as result:
+        with _explained(model, code), _result(beside, build, code, learning) as result:
             return sum(_insert(con, model, batch) for batch in _batches(result)), None
     except TransformError as error:
         failed = TransformError(str(error))
@@ -87,13 +89,13 @@ def _filled(
 
 
 @contextmanager
-def _result(beside: duckdb.DuckDBPyConnection, build: Build, code: Code, learned: Learned | None) -> Iterator[Any]:
+def _result(
+    beside: duckdb.DuckDBPyConnection, build: Build, code: Code, learning: Learning | None
+) -> Iterator[Any]:
     """Lend what a model's code makes of what it reads."""
     model = build.model
-    if learned:
-        from etl.stages.warehouse.learning import made
-
-        yield made(beside, build, learned)
+    if learning:
+        yield learning.made(beside)
         return
     with run_modules(code) as module:
         inputs = {read: beside.sql(f"from {qualified(read)}") for read in model.reads}
@@ -147,10 +149,10 @@ def _batches(result: Any) -> Iterator[Any]:
         yield result
 
 
-def _learned(build: Build) -> Learned:
+def _learning(build: Build, state: State) -> Learning:
     from etl.stages.warehouse.learning import planned
 
-    return planned(build)
+    return planned(build, state)
 
 
 def _planned(build: Build) -> Code:

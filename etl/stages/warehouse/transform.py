@@ -231,7 +231,7 @@ def _one(con: duckdb.DuckDBPyConnection, state: State, build: Build, limit: int)
         rows = MAKERS[model.materialized](con, build, todo, state)
     days = None if todo.full else todo.looked_at
     # models above may need its partitions one by one, though it is built as a whole itself
-    has_parts = model.by_date or model.kind.is_partitioned
+    has_parts = model.by_date or model.time or model.kind.is_partitioned
     known = {} if todo.full or not has_parts else state.parts(model.name)
     parts = incremental.parts(con, build, state, days, limit) if has_parts else {}
     if rows is None and model.kind.is_stored:

@@ -199,8 +199,13 @@ class State:
     def date_inputs(self, model: Model) -> dict[Day, str]:
         """Return what date_inputs() does; it is asked for before and after a model is made."""
         if model.name not in self._date_inputs:
-            self._date_inputs[model.name] = date_inputs(model, self)
+            self._date_inputs[model.name] = self._day_inputs(model) if model.time else date_inputs(model, self)
         return self._date_inputs[model.name]
+
+    def _day_inputs(self, model: Model) -> dict[Day, str]:
+        from etl.stages.trained.days import day_inputs
+
+        return day_inputs(self.con, model)
 
     def put_raw(self, table: str, version: str, parts: Mapping[Day, Part]) -> None:
         """Note what a raw table holds now."""

@@ -112,7 +112,36 @@ def building(kind: str) -> Case:
     return Case("transform", "marts.items", sql={"marts/items.sql": MODELS[kind]}, before=before)
 
 
+_LEARNS = """
+FEATURES = "ml.training"
+LABEL = "bought"
+KEY = ["id"]
+TIME = "delivery_date"
+HELD_OUT = "1 day"
+GATE = "brier"
+RETRAIN = "always"
+
+def train(rows, params, report):
+    return 1 / TRAINS
+
+def predict(model, rows):
+    return [model] * (len(rows) if len(rows) < 2 else -1)
+"""
+
+
+def learning(trains: int) -> Case:
+    """Return a model that fails where it is trained, or where it says something of more than one row."""
+    sql = {
+        "ml/training.sql": "select id, delivery_date, 1 as bought from raw.sales",
+        "../ml/guess.py": _LEARNS.replace("TRAINS", str(trains)),
+    }
+    raw = {f"sales/2024-03-0{number}.csv": f"id,item\n{number},book\n" for number in (1, 2, 3)}
+    return Case("transform", f"ml.guess_{'predictions' if trains else 'trained'}", sql=sql, raw=raw)
+
+
 CASES: dict[str, Callable[[], Case]] = {
+    "transform training": lambda: learning(0),
+    "transform predictions": lambda: learning(1),
     **{f"extract {name}": lambda name=name: extracting(name) for name in MAKERS},
     **{f"transform {kind}": lambda kind=kind: building(kind) for kind in KINDS},
     "load": lambda: Case("load", "sales", sql=tiny.SQL, before=damage_lake),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.errors import ModelError, TransformError
+from etl.errors import AuditError, ModelError, TransformError
 from etl.ledger import Ledger
 from etl.ledger.experiments import NIGHT, curves_of, of_model
 from etl.operations.reproduce import reproduce
@@ -324,3 +324,79 @@ def test_what_is_wrong_is_said_with_file_and_line(
     with pytest.raises(error, match=said):
         night(project, 63)
     assert tables(project) == before
+
+
+def test_predictions_keep_their_contract_and_their_audits_and_are_exported_as_any_table(project: Project) -> None:
+    header = "# owner: ann\n# export: parquet\n# unit: prediction = share\n# not_null: prediction\n"
+    small.write(project, header + small.MODEL.lstrip())
+    contract = """
+class Guesses(pa.DataFrameModel):
+    id: int = pa.Field(unique=True)
+    visit_date: datetime.date
+    prediction: float = pa.Field(ge=0, le=1)
+    model_version: str
+
+    class Config:
+        name = "ml.guess_predictions"
+"""
+    path = project.root / "contracts/all.py"
+    path.write_text("import datetime\n" + path.read_text() + contract)
+    night(project, 63)
+    checks = {name for (name,) in tiny.published(project, "select name from etl.checks")}
+    assert {
+        "ml.guess_predictions.not_null.prediction",
+        "ml.guess_predictions.prediction.less_than_or_equal_to",
+    } <= checks
+    (exported,) = (project.lake / "ml/guess_predictions").glob("*.parquet")
+    assert exported.is_file() and not (project.lake / "ml/guess").exists()
+
+    path.write_text(path.read_text().replace("le=1", "le=0.3"))
+    with pytest.raises(AuditError, match=r"ml\.guess_predictions"):
+        night(project, 63)
+
+
+#: Plans a night in a process of its own.
+LIGHT = """
+import sys
+from datetime import date
+from etl.ledger import Ledger
+from etl.plan import Scope, make_plan
+from etl.project import load_project
+
+project = load_project(sys.argv[1])
+plan = make_plan(project, Ledger(project.ledger), Scope(date.fromisoformat(sys.argv[2])), "run-x")
+print(list(plan.stale), sorted({"duckdb", "pandas", "numpy", "colorsys"} & set(sys.modules)))
+"""
+
+
+def test_a_night_with_nothing_new_runs_no_code_of_a_model_and_imports_none_of_its_libraries(
+    project: Project,
+) -> None:
+    small.write(project, "import colorsys\n" + small.MODEL.lstrip())
+    night(project, 63)
+    command = [sys.executable, "-c", LIGHT, str(project.root), str(small.day(63))]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "[] []\n"
+
+
+def test_a_night_predicts_the_days_that_are_new_or_changed_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr("builtins.print", seen.append)
+    text = small.MODEL.replace("    return [model.get", "    print(len(rows))\n    return [model.get")
+    project = small.project(tmp_path, text=text)
+    night(project, 63)
+    deliver(project, 64)
+    tiny.deliver(project, {f"visits/{small.day(61)}.csv": small.visits(61, change=3)})
+    (project.raw / f"visits/{small.day(62)}.csv").unlink()
+    night(project, 64)
+    assert seen == [120, 64 * 12, 24]
+    rows = "select id, visit_date from {} order by all"
+    predicted = tiny.published(project, rows.format("ml.guess_predictions"))
+    assert predicted == tiny.published(project, rows.format("ml.training"))
+
+    grown = tables(project)
+    project.build.unlink()
+    night(project, 64)
+    assert tables(project) == grown and seen[-1] == 64 * 12
