@@ -249,7 +249,7 @@ def _usual(root: Path) -> str:
 
 def _newest(folder: Path) -> Mapping[str, Any]:
     """Return what the newest fetched file of a source says of another project; nothing if it says nothing."""
-    files = sorted(folder.glob("????-??-??/*.parquet"), key=lambda path: path.name)
+    files = sorted(folder.glob("????-??-??/**/*.parquet"))
     try:
         return read_manifest(files[-1]).more if files else {}
     except EtlError:

@@ -24,8 +24,8 @@ def project(root: Path, settings: str = "") -> Project:
     return load_project(root)
 
 
-def publish(project: Project, tables: Mapping[str, Made]) -> str:
-    """Publish a generation with these tables, and switch to it; return its name."""
+def publish(project: Project, tables: Mapping[str, Made], partitions: Mapping[str, str] | None = None) -> str:
+    """Publish a generation with these tables, some by the dates of a column, and switch to it; return its name."""
     name = f"20240301T000000-{next(_numbers):06}"
     folder = project.generations / name
     folder.mkdir(parents=True)
@@ -39,6 +39,13 @@ def publish(project: Project, tables: Mapping[str, Made]) -> str:
                 if made[1]:
                     con.executemany(f"insert into {table} values ({', '.join('?' * len(made[1][0]))})", made[1])
         contents = {table: _contents(con, table) for table in tables}
+        con.execute("create schema etl")
+        con.execute("create table etl.contents (table_name text, date date, partition_column text, content text)")
+        for table, column in (partitions or {}).items():
+            con.execute(
+                f"insert into etl.contents select '{table}', {column}, '{column}', "
+                f"count(*) || '-' || bit_xor(hash(t))::varchar from {table} t group by all"
+            )
     record = Generation(
         generation=name,
         run_id=name,

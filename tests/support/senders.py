@@ -294,25 +294,32 @@ def _changes(folder: Path) -> Iterator[Sender]:
         databases.drop_slots(server)
 
 
-def _project(kind: str) -> Callable[[Path], AbstractContextManager[Sender]]:
+def _project(kind: str, partition: str = "") -> Callable[[Path], AbstractContextManager[Sender]]:
     """Another project, whose table or view is published anew; it is away when its link is."""
 
     def made(folder: Path) -> Iterator[Sender]:
         held = publishers.project(folder / "shop")
 
         def hold(rows: Sequence[Row]) -> None:
-            made = "select id, item, updated_at from staging.orders"
+            made = (
+                "select * from staging.orders" if partition else "select id, item, updated_at from staging.orders"
+            )
             publishers.publish(
                 held,
                 {
-                    "staging.orders": ("id bigint, item varchar, updated_at varchar", rows),
+                    "staging.orders": (
+                        "id bigint, item varchar, updated_at varchar, day date default '2024-02-29'",
+                        [(*row, "2024-02-29") for row in rows],
+                    ),
                     "marts.orders": f"create {kind} marts.orders as {made}",
                 },
+                {"marts.orders": partition} if partition else {},
             )
 
         away = held.current.with_name("away")
         yield Sender(
-            fetch=f"Project({str(held.root)!r}, 'marts.orders')",
+            fetch=f"Project({str(held.root)!r}, 'marts.orders', partition={partition!r})",
+            options="extra='ignore'",
             hold=hold,
             go_away=lambda: held.current.rename(away),
             come_back=lambda: away.rename(held.current),
@@ -326,7 +333,7 @@ MAKERS: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = 
     "Bucket": (_bucket, _google, _azure),
     "Download": (lambda folder: _download(folder, True), lambda folder: _download(folder, False)),
     "Changes": (_changes,),
-    "Project": (_project("table"), _project("view")),
+    "Project": (_project("table"), _project("view"), _project("table", "day")),
     "Fetch": (_records, _tables, _incremental, _own_cursor),
     "Query": (_sqlite(_QUERY),),
     "Table": (_sqlite(_CURSOR), _postgresql, _mariadb),

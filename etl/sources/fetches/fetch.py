@@ -67,6 +67,16 @@ class Fetching:
         """Raise ContractError for copies that it cannot bring under such names."""
 
     @property
+    def keeps_each(self) -> bool:
+        """Whether keep_days leaves the newest file of each name, and not only the newest of all."""
+        return False
+
+    @property
+    def tells_gone(self) -> bool:
+        """Whether a delivery without records says that there are none any more: it is no accident of a sender."""
+        return False
+
+    @property
     def cursor_column(self) -> str:
         """The column whose greatest value is the cursor; empty if there is none, or a kind has its own."""
         return ""

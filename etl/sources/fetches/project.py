@@ -21,6 +21,7 @@ class Project(Fetching):
 
         Project("../shop", "marts.customers")                               what is published now
         Project("/srv/shop", "marts.customers", environment="staging")      that of another environment
+        Project("../shop", "marts.orders", partition="order_date")          each date that has changed
 
     What is published there is a delivery here, and so is what a rollback brings back. If it holds what it held,
     there is no delivery. The other project is never waited for, and none of its code is run.
@@ -33,6 +34,9 @@ class Project(Fetching):
     _: KW_ONLY
     # The environment of the other project. Empty: the one that its `[etl]` describes.
     environment: str = ""
+    # The column of dates by which the other project builds the table: that of an `incremental` model, or of `raw`.
+    # Each date is a delivery of its own, and only those that have changed are read. Empty: all of it is one.
+    partition: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,6 +46,8 @@ class Project(Fetching):
             raise ContractError(f"{self.named}: the second argument is a table such as 'marts.customers'.")
         if not isinstance(self.environment, str) or not _ENVIRONMENT.fullmatch(self.environment):
             raise ContractError(f"{self.named}: environment={self.environment!r} cannot be the name of one.")
+        if not isinstance(self.partition, str) or "\0" in self.partition:
+            raise ContractError(f"{self.named}: partition is the name of a column.")
 
     @property
     def named(self) -> str:
@@ -51,7 +57,27 @@ class Project(Fetching):
     @property
     def mode(self) -> str:
         """How deliveries come."""
-        return "full"
+        return "copies" if self.partition else "full"
+
+    @property
+    def files(self) -> str:
+        """The name of each date's file."""
+        return "{date}.parquet" if self.partition else ""
+
+    def check_files(self, files: str) -> None:
+        """Raise ContractError for names of files: they are its own."""
+        if files != self.files:
+            raise ContractError(f"{self.named}: files is for copies of files. Take it out.")
+
+    @property
+    def tells_gone(self) -> bool:
+        """Whether a delivery without records says that there are none: of a date that is gone there."""
+        return bool(self.partition)
+
+    @property
+    def keeps_each(self) -> bool:
+        """Whether the newest file of each name stays, however old: it is what the other side has now."""
+        return True
 
     @property
     def together(self) -> str:

@@ -12,7 +12,7 @@ from etl.stages.fetched.manifest import beside
 
 
 def forget_old(project: Project, source: Source, today: date) -> tuple[str, ...]:
-    """Delete the fetched files of dates further back than keep_days; the newest one stays in any case.
+    """Delete the fetched files of dates further back than keep_days; the newest, or that of each name, stays.
 
     Return the paths of those that were deleted.
     """
@@ -21,7 +21,8 @@ def forget_old(project: Project, source: Source, today: date) -> tuple[str, ...]
     assert isinstance(source.connector, Landed)
     oldest = today - timedelta(source.fetch.keep_days)
     found = sorted(source.connector.landed(project.fetched), key=lambda one: (one.stamp, one.path))
-    gone = [one.path for one in found[:-1] if one.day < oldest]
+    newest = {one.name if source.fetch.keeps_each else "": one.path for one in found}
+    gone = [one.path for one in found if one.day < oldest and one.path not in newest.values()]
     for path in gone:
         # the file first: a manifest by itself means nothing
         (project.fetched / path).unlink(missing_ok=True)

@@ -64,7 +64,8 @@ def why_too_few(source: Source, before: Receipt | None, *, records: int, rows: i
     if rows >= earlier or (rows == 0 and 0 < discarded == records):
         return ""
     replaced = f"the {counted(earlier, 'row')} accepted before"
-    if rows == 0 and ratio != 0:
+    is_meant = records == 0 and source.fetch is not None and source.fetch.tells_gone
+    if rows == 0 and ratio != 0 and not is_meant:
         what = f"none of its {counted(records, 'record')} keeps the contract" if records else "it has no records"
         withdraw = "delete the file to withdraw the day, or " if source.is_dated else ""
         allow = f"if there are to be none, {withdraw}set min_rows_ratio=0 of the source"

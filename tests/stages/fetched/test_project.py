@@ -287,3 +287,81 @@ def test_keep_days_keeps_the_newest(shop: Project, reader: Callable[..., Project
     fetched.fetch(here, source, DAY)
     publishers.publish(shop, {"marts.items": (COLUMNS, PENS)})
     assert len(fetched.fetch(here, source, date(2024, 5, 1)).forgotten) == 1
+
+
+DAYS = "day date, item varchar"
+
+
+def test_of_a_table_by_date_only_the_dates_that_changed_are_deliveries(
+    shop: Project, reader: Callable[..., Project]
+) -> None:
+    here = reader("day: pa.Date; item: str", "'../shop', 'marts.items', partition='day'", ", partition='day'")
+
+    def hold(*rows: tuple[str, str]) -> int:
+        publishers.publish(shop, {"marts.items": (DAYS, rows)}, {"marts.items": "day"})
+        return len(fetch(here).files)
+
+    first, second, third = ("2024-02-01", "a"), ("2024-02-02", "b"), ("2024-02-03", "c")
+    assert hold(first, second) == 2
+    assert hold(second, first) == 0
+    assert hold(first, second, third) == 1
+    assert rows(here, "day::varchar, item") == [first, second, third]
+    # one is changed, and one is gone
+    assert hold(first, ("2024-02-02", "x")) == 2
+    assert rows(here, "day::varchar, item") == [first, ("2024-02-02", "x")]
+    assert hold(first, ("2024-02-02", "x")) == 0
+    # a rollback brings it again
+    assert hold(first, second, third) == 2
+    assert rows(here, "day::varchar, item") == [first, second, third]
+    assert hold() == 3
+    assert rows(here, "day::varchar, item") == []
+
+
+def test_old_dates_stay_however_long_ago_they_were_fetched(shop: Project, reader: Callable[..., Project]) -> None:
+    fetches_by_day = "'../shop', 'marts.items', partition='day', keep_days=5"
+    here = reader("day: pa.Date; item: str", fetches_by_day, ", partition='day'")
+    source = definitions(here, Ledger(here.ledger))[0].sources["items"]
+    for month, items in ((3, "ab"), (4, "ac"), (5, "ac")):
+        held = [(f"2024-02-0{n}", item) for n, item in enumerate(items, 1)]
+        publishers.publish(shop, {"marts.items": (DAYS, held)}, {"marts.items": "day"})
+        forgotten = fetched.fetch(here, source, date(2024, month, 1)).forgotten
+    assert forgotten == () and len(list(here.fetched.glob("*/*/*/*.parquet"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("partitions", "held", "said"),
+    [
+        ({}, [("2024-02-01", "a")], "is built as a whole, not by day"),
+        ({"marts.items": "other"}, [("2024-02-01", "a")], "is built by other, not by day"),
+        ({"marts.items": "day"}, [(None, "a")], "has rows without a day"),
+    ],
+)
+def test_a_table_that_is_not_built_by_that_column_is_refused(
+    shop: Project, reader: Callable[..., Project], partitions: dict[str, str], held: list[Any], said: str
+) -> None:
+    table = ("day date, item varchar, other date default '2024-02-01'", [(*row, "2024-02-01") for row in held])
+    publishers.publish(shop, {"marts.items": table}, partitions)
+    fetch_it = "'../shop', 'marts.items', partition='day'"
+    here = reader("day: pa.Date; item: str", fetch_it, ", partition='day', extra='ignore'")
+    with pytest.raises(FetchError, match=said):
+        fetch(here)
+
+
+def test_a_real_incremental_model_is_read_by_its_dates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sql = {
+        "marts/items.sql": "-- materialized: incremental\n-- partition: delivery_date\n"
+        "select delivery_date, item, count(*) as sales from raw.sales group by all"
+    }
+    shop = tiny.project(tmp_path / "shop", sql=sql)
+    tiny.night(shop)
+    contract = "class Items(pa.DataFrameModel):\n    delivery_date: pa.Date\n    item: str\n    sales: int\n\n"
+    source = "items = Source(contract=Items, fetch=Project('../shop', 'marts.items', partition='delivery_date'))\n"
+    here = tiny.project(tmp_path / "reader", HEAD + contract + source, {"marts/items.sql": "from raw.items"}, {})
+    monkeypatch.setenv("ETL_PROJECT", str(here.root))
+    assert len(fetch_now([], day=DAY)[0].files) == 2
+    tiny.deliver(shop, {"sales/2024-03-02.csv": "id,item\n3,cup\n"})
+    tiny.night(shop)
+    assert len(fetch_now([], day=DAY)[0].files) == 1
+    tiny.night(here)
+    found = tiny.published(here, "select delivery_date::varchar, item, sales from marts.items order by all")
+    assert found == [("2024-03-01", "book", 1), ("2024-03-01", "pen", 1), ("2024-03-02", "cup", 1)]
