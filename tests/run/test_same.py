@@ -280,3 +280,34 @@ def test_what_time_alone_can_change_is_planned(tmp_path, monkeypatch, given):
     night(project, LAST)
     assert check(project, LAST) == (given == "marts/dated.sql")
     assert not check(project, LAST + timedelta(1))
+
+
+def test_a_model_that_learns_its_code_and_another_version_of_its_library_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tiny.project(tmp_path / "project")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    installed = tmp_path / "smoothing-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Name: smoothing\nVersion: 1.0\n")
+
+    looks = remembered.given(tiny.plan(project))
+    before = see(looks).hash
+    project.ml.mkdir()
+    assert see(looks).hash != before
+
+    model = project.ml / "guess.py"
+    sql = {"ml/training.sql": "select id, delivery_date, 1 as label from raw.sales"}
+    tiny.project(project.root, sql=sql)
+    declared = 'FEATURES = "ml.training"\nLABEL = "label"\nKEY = ["id"]\nTIME = "delivery_date"\n'
+    functions = "def train(rows, params, report): ...\ndef predict(model, rows): ...\n"
+    model.write_text(f'{declared}LIBRARIES = ["smoothing"]\n{functions}')
+    looks = remembered.given(tiny.plan(project))
+    before = see(looks).hash
+    assert see(looks).hash == before
+    installed.rename(tmp_path / "smoothing-1.1.dist-info")
+    assert see(looks).hash != before
+    (tmp_path / "smoothing-1.1.dist-info").rename(installed)
+    assert see(looks).hash == before
+    model.write_text(f'{declared}SEED = 4\nLIBRARIES = ["smoothing"]\n{functions}')
+    assert see(looks).hash != before
