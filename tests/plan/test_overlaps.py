@@ -39,6 +39,30 @@ def test_a_model_that_holds_each_row_once_may_read_it(tmp_path, sql):
     assert "orders" in db.sources(project(tmp_path, sql))
 
 
+CHANGES = """
+from etl import Debezium
+
+class Order(pa.DataFrameModel):
+    id: int{unique}
+    updated_at: str = pa.Field(alias="_position")
+    deleted: bool = pa.Field(alias="_deleted")
+
+orders = Source(contract=Order, files="orders/{{date}}.jsonl", format={{None: Csv(), "2024-03-01": Debezium()}})
+"""
+CHANGED = "-- materialized: merge\n-- key: id\n-- order: _position\n-- deletes: _deleted\nselect * from raw.orders"
+
+
+def test_changes_are_rows_for_a_merge_alone(tmp_path):
+    def shop(name, sql, unique=""):
+        return db.project(tmp_path / name, "from etl import Csv\n" + CHANGES.format(unique=unique), sql)
+
+    assert "orders" in db.sources(shop("a", {"marts/orders.sql": CHANGED}))
+    with pytest.raises(ModelError, match=r"sums\.sql: it reads raw\.orders, .*: orders tells each change of it"):
+        db.sources(shop("b", {"marts/sums.sql": "select count(*) as orders from raw.orders"}))
+    with pytest.raises(ContractError, match="says that id is unique, and orders tells each change"):
+        db.sources(shop("c", {}, " = pa.Field(unique=True)"))
+
+
 @pytest.mark.parametrize(
     ("sql", "named"),
     [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from etl.contract.values import later
 from etl.errors import ContractError, UnreadableError
@@ -16,16 +17,18 @@ from etl.sources.formats.envelopes import (
     UNAVAILABLE,
     committed_at,
     image,
+    kept,
     lacking,
     payload,
     plain,
     position,
+    table_of,
     transaction,
     types,
 )
 from etl.sources.formats.json import Found, JsonLines
 from etl.sources.formats.json_cursor import Element
-from etl.sources.formats.json_paths import cell_text
+from etl.sources.formats.json_paths import Paths, cell_text
 from etl.sources.formats.json_values import Malformed, dumped, single
 from etl.sources.formats.limits import Limit
 from etl.sources.formats.staged import Staged
@@ -45,15 +48,22 @@ class Debezium(JsonLines):
     option.
     """
 
+    #: Whether a row has a record for each change of it.
+    tells_changes: ClassVar[bool] = True
+
     # Where an envelope says which of two changes is the later one, such as `source.lsn`; several, the first one
     # first. Empty: what its connector says.
     position: str | Sequence[str] = later(())
     # The text that stands for a long value which the log does not tell: such a change is a broken record.
     unavailable: str = later(UNAVAILABLE)
+    # Of a file with changes of several tables, those that are read: `public.orders`, with `*` for any text. One
+    # or several. Empty: the table of the first change, and a change of another one is a broken record.
+    table: str | Sequence[str] = later(())
 
     def __post_init__(self) -> None:
-        given = self.position
-        object.__setattr__(self, "position", given if isinstance(given, str) else tuple(given))
+        for name in ("position", "table"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, given if isinstance(given, str) else tuple(given))
         super().__post_init__()
 
     def _check(self) -> None:
@@ -74,7 +84,7 @@ class Debezium(JsonLines):
 
     def record_format(self, columns: Sequence[str]) -> JsonLines:
         """Return the format of the records' texts, which may be several lines each."""
-        return replace(self, compression="none", concatenated=True)
+        return replace(self, encoding="utf-8", compression="none", member="", concatenated=True)
 
     def redacted(
         self, text: str, columns: Sequence[str], hidden: Mapping[str, Callable[[str], str]]
@@ -89,6 +99,7 @@ class Debezium(JsonLines):
                 row = envelope.get(name)
                 if isinstance(row, dict):
                     _hide(row, types(value, name), hidden, self)
+                    Paths([*self.paths], self.paths, self.values).replaced(row, hidden)
             source = envelope.get("source")
             if hidden and isinstance(source, dict) and source.get("query") is not None:
                 # the statement quotes the values of the row
@@ -106,33 +117,35 @@ class Debezium(JsonLines):
         limit: Limit,
     ) -> Staged:
         about = [name for name in ABOUT if name in expected]
-        rows = (self._change(one, about, limit.path) if isinstance(one, Element) else one for one in found)
+        tables = _Tables((self.table,) if isinstance(self.table, str) and self.table else tuple(self.table))
+        rows = (self._change(one, about, limit.path, tables) if isinstance(one, Element) else one for one in found)
         return super()._staged(rows, expected, scratch, encoding, limit)
 
-    def _change(self, element: Element, about: Sequence[str], path: Path) -> Found:
+    def _change(self, element: Element, about: Sequence[str], path: Path, tables: _Tables) -> Found:
         """Return a change as the row that it left, with what is wanted about it; None if it is about no row."""
         if element.problem:
             return element
         try:
             envelope = payload(element.value)
-            if envelope is None or envelope["op"] == MESSAGE:
+            if envelope is None or envelope["op"] == MESSAGE or not tables.has(envelope):
                 return None
             if envelope["op"] == TRUNCATE:
                 raise UnreadableError(
                     f"{path}: line {element.line} says that the table was truncated, which no record can say. "
                     "Have the whole table delivered again, as a snapshot."
                 )
-            return element._replace(value=self._flat(element.value, envelope, about))
+            return element._replace(value=self.row(element.value, envelope, about))
         except Malformed as error:
             return element._replace(value=None, problem=str(error))
         except RecursionError:
             return element._replace(value=None, problem="it is nested too deeply")
 
-    def _flat(self, value: Any, envelope: Mapping[str, Any], about: Sequence[str]) -> dict[str, Any]:
+    def row(self, value: Any, envelope: Mapping[str, Any], about: Sequence[str]) -> dict[str, Any]:
+        """Return the row that a change left or deleted, with what is wanted about it. Raises Malformed."""
         op = envelope["op"]
         if op not in OPERATIONS:
             raise Malformed(f"op {op!r} is not one of {', '.join(OPERATIONS)}")
-        row = image(envelope)
+        row = kept(image(envelope), envelope, self.unavailable)
         if left_out := lacking(row, self.unavailable):
             raise Malformed(
                 f"the log does not tell {', '.join(left_out)}, which stayed as it was. Give the table replica "
@@ -152,6 +165,31 @@ class Debezium(JsonLines):
         return {**cells, **{name: facts[name] for name in about}}
 
 
+@dataclass
+class _Tables:
+    """The tables whose changes are read; none: that of the first change."""
+
+    wanted: tuple[str, ...]
+    first: str = ""
+
+    def has(self, envelope: Mapping[str, Any]) -> bool:
+        """Return whether a change is of one of them. Raises Malformed if that was not asked for and differs."""
+        name = table_of(envelope)
+        if not name:
+            return True
+        if self.wanted:
+            parts = name.split(".")
+            ends = [".".join(parts[at:]) for at in range(len(parts))]
+            return any(fnmatchcase(end, wanted) for end in ends for wanted in self.wanted)
+        self.first = self.first or name
+        if name != self.first:
+            raise Malformed(
+                f"it is of the table {name}, and the first change of {self.first}: name those that are read, "
+                "Debezium(table=...)"
+            )
+        return True
+
+
 def _hide(
     row: dict[str, Any],
     known: Mapping[str, tuple[str, Mapping[str, Any]]],
@@ -159,7 +197,7 @@ def _hide(
     fmt: Debezium,
 ) -> None:
     """Replace the cells of hidden columns in a row, as the masks of their texts."""
-    for name in hidden:
+    for name in hidden.keys() - fmt.paths.keys():
         value = row.get(name)
         text = cell_text(plain(value, *known[name]) if name in known else value, name, fmt.values)
         if text is not None:

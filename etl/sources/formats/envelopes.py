@@ -31,15 +31,20 @@ POSITIONS: Mapping[str, tuple[str, ...]] = {
 }
 #: Numbers are written with so many digits, so that texts sort as they do.
 _DIGITS = 20
+#: No database has decimals of more bytes, or of a larger scale: a few characters would become millions.
+_MOST_BYTES, _MOST_SCALE = 1000, 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def payload(value: Any) -> dict[str, Any] | None:
-    """Return the envelope of a record, with its schema or without; None for a tombstone. Raises Malformed."""
+    """Return the envelope of a record, with its schema or without; None if it is about no row. Raises Malformed.
+
+    That is a tombstone, a heartbeat, DDL, or the begin or end of a transaction.
+    """
     if isinstance(value, dict) and "payload" in value and "op" not in value:
         value = value["payload"]
-    if value is None:
-        # it follows a delete, which says all
+    if value is None or _is_aside(value):
+        # a tombstone follows a delete, which says all
         return None
     if not isinstance(value, dict):
         raise Malformed(f"it is {kind_of(value)}, not an envelope of Debezium")
@@ -60,6 +65,13 @@ def image(envelope: Mapping[str, Any]) -> dict[str, Any]:
             else f"{name} is {kind_of(row)}, not the row"
         )
     return row
+
+
+def table_of(envelope: Mapping[str, Any]) -> str:
+    """Return the table that a change is of, as `database.schema.table`; empty if that is not said."""
+    source = envelope.get("source")
+    parts = [part(source, step) for step in ("db", "schema", "table")]
+    return ".".join(name for name in parts if isinstance(name, str) and name) if isinstance(parts[-1], str) else ""
 
 
 def position(envelope: Mapping[str, Any], paths: Sequence[str]) -> str:
@@ -84,15 +96,23 @@ def position(envelope: Mapping[str, Any], paths: Sequence[str]) -> str:
 def committed_at(envelope: Mapping[str, Any]) -> str | None:
     """Return when a change was committed, in UTC; None if that is not said."""
     found = _at(envelope, "source.ts_ms")
-    if not isinstance(found, Number):
+    try:
+        return _timestamp(timedelta(milliseconds=_number(found)))
+    except (TypeError, ValueError, OverflowError):
         return None
-    return _timestamp(timedelta(milliseconds=int(found)))
 
 
 def transaction(envelope: Mapping[str, Any]) -> Any:
     """Return the transaction of a change; None if that is not said."""
     found = _at(envelope, "source.txId")
     return _at(envelope, "transaction.id") if found is None else found
+
+
+def kept(row: Mapping[str, Any], envelope: Mapping[str, Any], stands_for: str) -> dict[str, Any]:
+    """Return a row with the values of before where the log does not tell those of after: they stayed."""
+    before = envelope.get("before")
+    left_out = lacking(row, stands_for) if isinstance(before, dict) else ()
+    return {**row, **{name: before[name] for name in left_out if before and name in before}}
 
 
 def lacking(row: Mapping[str, Any], stands_for: str) -> list[str]:
@@ -104,11 +124,10 @@ def lacking(row: Mapping[str, Any], stands_for: str) -> list[str]:
 def types(value: Any, name: str) -> dict[str, tuple[str, Mapping[str, Any]]]:
     """Return the type of each column of `before` or `after`, and its parameters, if the record has its schema."""
     schema = value.get("schema") if isinstance(value, dict) else None
-    parts = schema.get("fields", ()) if isinstance(schema, dict) else ()
-    row = next((one for one in parts if isinstance(one, dict) and one.get("field") == name), {})
+    row = next((one for one in _fields(schema) if one.get("field") == name), {})
     found = {}
-    for one in row.get("fields") or ():
-        if isinstance(one, dict) and isinstance(one.get("field"), str):
+    for one in _fields(row):
+        if isinstance(one.get("field"), str):
             said = one.get("name") or ("bytes" if one.get("type") == "bytes" else "")
             found[one["field"]] = (str(said), one.get("parameters") or {})
     return found
@@ -122,6 +141,18 @@ def plain(value: Any, type: str, parameters: Mapping[str, Any]) -> Any:
         return _PLAIN[type](value, parameters)
     except (ValueError, TypeError, KeyError, Base64Error, OverflowError, ArithmeticError):
         raise Malformed(f"{dumped(value)[:100]} is not a value of {type}") from None
+
+
+def _is_aside(value: Any) -> bool:
+    if not isinstance(value, dict) or "op" in value:
+        return False
+    is_ddl = "ddl" in value and "source" in value
+    return value.keys() == {"ts_ms"} or is_ddl or (value.get("status") in ("BEGIN", "END") and "id" in value)
+
+
+def _fields(schema: Any) -> list[dict[str, Any]]:
+    found = schema.get("fields") if isinstance(schema, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _at(envelope: Mapping[str, Any], path: str) -> Any:
@@ -150,15 +181,18 @@ def _number(value: Any) -> int:
 
 
 def _timestamp(since: timedelta) -> str:
-    return f"{_EPOCH + since:%Y-%m-%d %H:%M:%S.%f}+00"
+    return f"{_local(since)}+00"
 
 
 def _local(since: timedelta) -> str:
     """Return a timestamp without a zone: Debezium counts it as if it were in UTC."""
-    return f"{_EPOCH + since:%Y-%m-%d %H:%M:%S.%f}"
+    # years before 1000 have four digits too
+    return f"{_EPOCH + since:%Y-%m-%d %H:%M:%S.%f}".rjust(26, "0")
 
 
 def _time(since: timedelta) -> str:
+    if not timedelta(0) <= since < timedelta(days=1):
+        raise ValueError  # MySQL has times of many hours, which are no times of a day
     return f"{_EPOCH + since:%H:%M:%S.%f}"
 
 
@@ -170,8 +204,12 @@ def _exact(value: Any, per_microsecond: int) -> timedelta:
 
 
 def _decimal(value: Any, scale: int) -> str:
-    unscaled = int.from_bytes(base64.b64decode(value, validate=True), "big", signed=True)
-    return f"{Decimal(unscaled).scaleb(-scale):f}"
+    digits = base64.b64decode(value, validate=True)
+    if not 0 < len(digits) <= _MOST_BYTES or abs(scale) > _MOST_SCALE:
+        raise ValueError
+    unscaled = Decimal(int.from_bytes(digits, "big", signed=True))
+    # made of its digits: arithmetic would round to those of the context
+    return f"{Decimal((*unscaled.as_tuple()[:2], -scale)):f}"
 
 
 def _bytes(value: Any, _: Mapping[str, Any]) -> str:

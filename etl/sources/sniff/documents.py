@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from etl.errors import ConfigError
 from etl.sources.columns import is_own_column
+from etl.sources.formats.debezium import ABOUT, Debezium
+from etl.sources.formats.envelopes import POSITIONS, payload
+from etl.sources.formats.json_values import Malformed, Number
 from etl.sources.sniff import names
 from etl.sources.sniff.columns import Column, column
 from etl.sources.sniff.notation import Notation, cells_of
@@ -26,19 +30,13 @@ _PLAIN_KEY = re.compile(r'[^.\[\]"]+')
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
 
 
-class _Number(str):
-    """A number as it is written."""
-
-    __slots__ = ()
-
-
 class _NoNumber(str):
     """NaN or an infinity, which some programs write."""
 
     __slots__ = ()
 
 
-_DECODER = json.JSONDecoder(parse_float=_Number, parse_int=_Number, parse_constant=_NoNumber)
+_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_NoNumber)
 
 
 @dataclass
@@ -60,10 +58,16 @@ def drafts(sample: Sample) -> Iterator[Draft]:
     options = {"encoding": text.encoding} if text.encoding else {}
     if sample.kind == Kind.JSON_LINES:
         records = list(islice(_lines(text.text), SAMPLE_RECORDS))
+        if rows := _changes(records):
+            yield _draft(sample, "Debezium", "", rows, options)
+            return
         if not sample.is_whole or any(isinstance(record, dict) for record in records):
             yield _draft(sample, "JsonLines", "", records, options)
             return
     documents = _documents(sample, text.text) if sample.is_whole else []
+    if len(documents) == 1 and (rows := _changes(documents)):
+        yield _draft(sample, "Debezium", "", rows, options)
+        return
     if len(documents) > 1:
         yield from _of_several(sample, documents, options)
         return
@@ -175,6 +179,21 @@ def _lines(text: str) -> Iterator[Any]:
                 yield _DECODER.decode(line)
         except ValueError:
             continue  # for quarantine: one bad line says nothing of the others
+
+
+def _changes(records: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the rows that changes of Debezium tell; none if a record is not such a change."""
+    try:
+        told = [(value, envelope) for value in records if (envelope := payload(value)) is not None]
+    except Malformed:
+        return []
+    rows = []
+    for value, envelope in told if all({"before", "after"} <= envelope.keys() for _, envelope in told) else ():
+        source = envelope.get("source")
+        is_known = isinstance(source, dict) and source.get("connector") in POSITIONS
+        with suppress(Malformed):  # for quarantine
+            rows.append(Debezium().row(value, envelope, ABOUT[:3] if is_known else ()))
+    return rows
 
 
 def _documents(sample: Sample, text: str) -> list[Any]:
@@ -306,6 +325,6 @@ def _text(value: Any) -> str:
     """Return a JSON value as extraction reads it: text, in which nothing but null is null."""
     if value is None or (isinstance(value, _NoNumber) and value == "NaN"):
         return ""
-    if isinstance(value, _Number):
+    if isinstance(value, Number):
         return str(value)
     return Quoted(value if isinstance(value, str) else json.dumps(value))

@@ -1,5 +1,7 @@
 """What `etl sniff` proposes for JSON: where the records are, however its sender writes them."""
 
+import json
+
 import pytest
 
 from etl.errors import ConfigError
@@ -26,6 +28,28 @@ from tests.operations.sniffing.test_propose import extracted, sniffed
 def test_records_are_found_where_the_sender_puts_them(tmp_path, content, format, outcome):
     assert format in sniffed(tmp_path, content, "a_2024-03-01.json").replace("\n", "")
     assert extracted(tmp_path, content, "a_2024-03-01.json") == outcome
+
+
+CHANGE = {"op": "c", "before": None, "after": {"id": 1, "item": "pen"}}
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize(
+    "wrap", [lambda change: change, lambda change: {"schema": {"fields": []}, "payload": change}]
+)
+def test_changes_of_debezium_are_read_as_the_rows_that_they_tell(tmp_path, wrap, times):
+    changes = [wrap({**CHANGE, "source": {"connector": "postgresql", "lsn": n}}) for n in range(times)]
+    content = "".join(f"{json.dumps(change)}\n" for change in changes)
+    text = sniffed(tmp_path, content, "a_2024-03-01.jsonl")
+    assert "format=Debezium()" in text
+    assert 'alias="_position"' in text and 'alias="_deleted"' in text
+    assert extracted(tmp_path, content, "a_2024-03-01.jsonl") == (times, 0)
+
+
+@pytest.mark.parametrize("other", [{"op": "c", "n": 1}, {"after": {"id": 1}, "before": None}, CHANGE["after"]])
+def test_what_only_looks_like_a_change_is_what_it_is(tmp_path, other):
+    content = "".join(f"{json.dumps(one)}\n" for one in (CHANGE, other))
+    assert "Debezium" not in sniffed(tmp_path, content, "a_2024-03-01.jsonl")
 
 
 def test_records_within_records_are_pointed_at(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etl.errors import ContractError, UnreadableError
 from etl.sources.formats import Debezium
-from etl.sources.formats.envelopes import POSITIONS, UNAVAILABLE, position
+from etl.sources.formats.envelopes import POSITIONS, UNAVAILABLE, plain, position
 from etl.sources.formats.json_values import single
 from tests.support import tiny
 from tests.support.thorough import examples
@@ -62,6 +62,48 @@ def test_tombstones_and_messages_are_no_records(tmp_path: Path) -> None:
     message = {"op": "m", "source": SOURCE, "message": {"prefix": "x", "content": "eA=="}}
     found = opened(tmp_path, change("d"), None, {"schema": None, "payload": None}, message)
     assert (found.sound, found.broken, found.skipped, found.lines) == (1, 0, 3, 4)
+
+
+@pytest.mark.parametrize("aside", [
+    {"ts_ms": 1},
+    {"source": SOURCE, "ddl": "alter table orders add note text", "tableChanges": []},
+    {"status": "BEGIN", "id": "571", "event_count": None, "ts_ms": 1},
+])  # fmt: skip
+def test_heartbeats_ddl_and_ends_of_transactions_are_no_records(tmp_path: Path, aside: Any) -> None:
+    found = opened(tmp_path, change(), aside, {"schema": None, "payload": aside})
+    assert (found.sound, found.broken, found.skipped) == (1, 0, 2)
+
+
+def test_a_change_of_another_table_is_no_row_of_this_one(tmp_path: Path) -> None:
+    first, other = ({**SOURCE, "db": "shop", "schema": "public", "table": name} for name in ("orders", "items"))
+    records = [change(source=first), change(row={"id": 9, "item": "x"}, source=other)]
+    names = ["id", "item"]
+    sound, (problem,) = cells(tmp_path, *records, columns=names)
+    assert sound == ("1", "book")
+    assert problem.startswith("it is of the table shop.public.items, and the first change of shop.public.orders: ")
+    for named in ("items", "public.items", "shop.public.items", ["pub*.it*"]):
+        assert cells(tmp_path, *records, columns=names, table=named) == [("9", "x")]
+    assert len(cells(tmp_path, *records, columns=names, table=["orders", "items"])) == 2
+
+
+def test_a_value_that_the_log_does_not_tell_is_that_of_before_if_it_is_there(tmp_path: Path) -> None:
+    record = {**change("u", row={"id": 1, "item": UNAVAILABLE}), "before": {"id": 1, "item": "book"}}
+    assert cells(tmp_path, record, columns=["id", "item"]) == [("1", "book")]
+
+
+@pytest.mark.parametrize("broken", [5, None, [7], {"a": 1}, [{"field": "after", "fields": 5}]])
+@pytest.mark.parametrize("ts_ms", [10**20, 10**400, 1.5, "soon", None])
+def test_a_schema_or_a_time_that_is_none_stops_nothing(tmp_path: Path, broken: Any, ts_ms: Any) -> None:
+    record = {"schema": {"fields": broken}, "payload": change(source={**SOURCE, "ts_ms": ts_ms})}
+    assert cells(tmp_path, record, columns=["id", "item", "_committed_at"]) == [("1", "book", None)]
+
+
+@given(number=st.integers(-(2**200), 2**200), scale=st.integers(0, 40))
+def test_a_decimal_of_any_length_keeps_all_of_its_digits(number: int, scale: int) -> None:
+    written = base64.b64encode(number.to_bytes(26, "big", signed=True)).decode()
+    whole, _, rest = plain(written, DECIMAL, {"scale": str(scale)}).partition(".")
+    assert (int(whole + rest), len(rest)) == (number, scale)
+    assert whole.startswith("-") == (number < 0)
 
 
 def test_a_truncated_table_refuses_the_file(tmp_path: Path) -> None:
@@ -146,6 +188,7 @@ def base64_of(number: int) -> str:
     ({"name": "org.apache.kafka.connect.data.Date"}, -1, "1969-12-31"),
     ({"name": "io.debezium.time.Timestamp"}, 1_709_251_200_123, "2024-03-01 00:00:00.123000"),
     ({"name": "org.apache.kafka.connect.data.Timestamp"}, 0, "1970-01-01 00:00:00.000000"),
+    ({"name": "io.debezium.time.Timestamp"}, -62_135_596_800_000, "0001-01-01 00:00:00.000000"),
     ({"name": "io.debezium.time.MicroTimestamp"}, 1_709_251_200_123_456, "2024-03-01 00:00:00.123456"),
     ({"name": "io.debezium.time.NanoTimestamp"}, 1_709_251_200_123_456_000, "2024-03-01 00:00:00.123456"),
     ({"name": "io.debezium.time.Time"}, 3_723_004, "01:02:03.004000"),
@@ -174,6 +217,10 @@ def test_with_its_schema_a_value_is_its_text(
     ("io.debezium.time.Date", "2024-03-01"),
     ("io.debezium.time.NanoTimestamp", 1),
     ("io.debezium.time.Date", 10**12),
+    ("io.debezium.time.MicroTime", 25 * 3_600_000_000),
+    ("io.debezium.time.Time", -1),
+    ("io.debezium.data.VariableScaleDecimal", {"scale": 999_999_999, "value": "AQ=="}),
+    ("io.debezium.data.VariableScaleDecimal", {"scale": 0, "value": "A" * 4000}),
     ("org.apache.kafka.connect.data.Decimal", "***"),
 ])  # fmt: skip
 def test_a_value_that_its_schema_cannot_mean_is_a_broken_record(tmp_path: Path, type: str, value: Any) -> None:
@@ -190,6 +237,18 @@ def test_a_mask_leaves_no_copy_of_a_value_in_a_record() -> None:
     assert text and "lynx" not in text
     envelope = json.loads(text)
     assert (envelope["before"]["item"], envelope["after"]["item"]) == ("masked 6", "masked 4")
+
+
+def test_a_mask_finds_a_column_by_its_path_too() -> None:
+    record = change("u", row={"id": 1, "who": {"name": "lynx"}})
+    fmt = Debezium(paths={"item": "who.name"})
+    text = fmt.redacted(json.dumps(record), ["id", "item"], {"item": lambda text: "*"})
+    assert text and json.loads(text)["after"]["who"] == {"name": "*"}
+
+
+def test_a_record_alone_is_read_as_text_of_no_archive() -> None:
+    alone = Debezium(encoding="utf-16", member="a.jsonl").record_format(COLUMNS)
+    assert (alone.encoding, alone.compression, alone.member) == ("utf-8", "none", "")
 
 
 @pytest.mark.parametrize(("options", "message"), [
