@@ -115,3 +115,20 @@ def test_a_feature_that_breaks_its_contract_is_not_published(project: Project, t
     path.write_text(path.read_text().replace("as route_late_ratio", "+ 1 as route_late_ratio"))
     with pytest.raises(AuditError, match=r"features\.route_four_weeks\.route_late_ratio"):
         tiny.night(copy, UNTIL)
+
+
+def test_the_model_learns_in_its_night_the_same_on_one_thread_and_on_two(project: Project, tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
+    made = []
+    for threads in (1, 2):
+        copytree(project.root, tmp_path / str(threads), symlinks=True)
+        config, model = (tmp_path / str(threads) / name for name in ("luigi.cfg", "ml/delay.py"))
+        config.write_text(config.read_text() + f"threads = {threads}\n")
+        text = model.read_text()
+        assert text.count('HELD_OUT = "30 days"') == 1
+        model.write_text(text.replace('HELD_OUT = "30 days"', 'HELD_OUT = "2 days"\nRETRAIN = "always"'))
+        copy = load_project(tmp_path / str(threads))
+        tiny.night(copy, UNTIL)
+        made.append(tiny.published(copy, "from ml.delay, ml.delay_predictions order by all"))
+    assert made[0] == made[1]
+    assert len(made[0]) == len(tiny.published(project, "from ml.delay_training")) > 5_000
