@@ -39,7 +39,7 @@ class Row(pa.DataFrameModel):
     id: int
     file: int
 
-settled = Source(contract=Row, files="settled/{date}/*.csv", settle_seconds=1)
+settled = Source(contract=Row, files="settled/{date}/*.csv", settle_seconds=5)
 marked = Source(contract=Row, files="marked/{date}.csv", marker="{file}.done")
 """
 #: The rows of each file that is published.
@@ -268,11 +268,12 @@ def storm(root: Path, files: int, seconds: float, *, cool_down: int = 10, seed: 
         while found.number < files:
             for _ in range(found.chance.randrange(1, max(2, files // 20))):
                 found.act()
+            # what is never finished looks finished once it has settled
+            found.over()
             due = begun + seconds * found.number / files
             time.sleep(max(0.0, due - time.monotonic()))
             if link.exists():
                 faults += [f"{n} has {rows} rows" for n, rows in published(root).items() if rows != ROWS]
-        found.over()
         elapsed = time.monotonic() - begun
         wanted = dict.fromkeys(found.there, ROWS)
         until(

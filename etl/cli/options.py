@@ -29,6 +29,31 @@ class Day(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is not a date such as 2024-03-31.", param, ctx)
 
 
+class DateRanges(tuple[tuple[date, date], ...]):
+    """Dates, as ranges from the first to the last of each."""
+
+    def __contains__(self, day: object) -> bool:
+        """Return whether a date is in any of the ranges."""
+        return isinstance(day, date) and any(first <= day <= last for first, last in self)
+
+
+class Days(click.ParamType):  # type: ignore[type-arg]
+    """Dates, separated by commas, and ranges of them: 2024-03-01,2024-04-01..2024-04-30."""
+
+    name = "DATES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> DateRanges:
+        """Return the dates that were typed."""
+        found = []
+        for text in str(value).split(","):
+            first, mark, last = text.partition("..")
+            ends = [Day().convert(one.strip(), param, ctx) for one in ((first, last) if mark else (first, first))]
+            if ends[0] > ends[1]:
+                self.fail(f"{text!r} ends before it begins.", param, ctx)
+            found.append((ends[0], ends[1]))
+        return DateRanges(found)
+
+
 class Duration(click.ParamType):  # type: ignore[type-arg]
     """A length of time in seconds, written such as 90s, 5min, 4h or 1d; at most a year."""
 

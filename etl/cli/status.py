@@ -62,9 +62,7 @@ def _show(found: dict[str, Any]) -> None:
     if not found["sources"]:
         echo(NO_SOURCE)
     for name in found["removed"]:
-        echo(
-            f"{name}: no contract has this source any more, but its data is there. To delete it: etl clear {name}"
-        )
+        echo(f"{name}: no contract has this source any more, but its data is there. To delete it: etl drop {name}")
     if found["unclaimed"]:
         count = counted(len(found["unclaimed"]), "file")
         echo(f"data/raw holds {count} that no source takes: {few(found['unclaimed'])}")

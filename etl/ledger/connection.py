@@ -65,6 +65,8 @@ create table if not exists notices (
 create table if not exists failed_nights (
     source text, partition text, content text, nights integer, last_date text,
     primary key (source, partition));
+create table if not exists cleared (
+    step text, name text, partition text, since text, primary key (step, name, partition)) without rowid;
 create table if not exists lineage (run_id text primary key, events integer, accepted integer);
 create table if not exists untold (run_id text primary key);
 create table if not exists fetch_log (
@@ -84,10 +86,18 @@ UNCHANGED = "nothing to do"
 _SCHEMA += "".join(
     f"create trigger if not exists {table}_{event} after {event} on {table} "
     f"begin delete from cache where name = '{UNCHANGED}'; end;"
-    for table in ("receipts", "row_counts")
+    for table in ("receipts", "row_counts", "cleared")
     for event in ("insert", "update", "delete")
 )
-
+#: What was cleared is done again once there is a receipt of since; of a partition, once it is loaded.
+_SCHEMA += """
+create trigger if not exists done_again after insert on receipts begin
+    delete from cleared where step = new.step and name = new.name and partition = new.partition
+        and step <> 'extract' and new.run_id >= since;
+    delete from cleared where new.step = 'load' and step = 'extract' and name = new.name and partition in (
+        select partition from receipts where step = 'extract' and name = new.name and run_id >= cleared.since);
+end;
+"""
 
 #: What brings a ledger from the version before to each version; tables that lack are made anyway.
 _MIGRATIONS: dict[int, str] = {1: ""}

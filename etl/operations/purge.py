@@ -98,13 +98,13 @@ def _holds(record: published.Generation | None, name: str, day: date | None) -> 
     return record is None or (str(day) in record.inputs.get(name, {}) if day else name in record.inputs)
 
 
-def clear(project: Project, name: str) -> int:
+def drop(project: Project, name: str) -> int:
     """Delete the lake and quarantine of what was a source once; return how many partitions that were.
 
     Raises ConfigError for a source that there is still, or if nothing is left of it; AlreadyRunning if a run is
     under way. Its decisions stay.
     """
-    with locked(project, "etl clear"):
+    with locked(project, "etl drop"):
         ledger = Ledger(project.ledger)
         if name in definitions(project, ledger)[0].sources:
             raise ConfigError(

@@ -10,6 +10,7 @@ from functools import cached_property
 from etl.contract.audit import ROW_COUNTS
 from etl.errors import ConfigError, unknown
 from etl.ledger import Key, Ledger, Receipt, fingerprint
+from etl.ledger.cleared import cleared_steps
 from etl.ledger.keys import extract_key, transform_key
 from etl.models import (
     PARTITIONS,
@@ -45,7 +46,7 @@ class Plan:
     stale: Mapping[Key, str]
     #: Whether build.duckdb is as the last run left it.
     is_build_intact: bool
-    #: Those of them that are done only because the scope says `force`.
+    #: Those of them that are done only because the scope says `force`, or they were cleared.
     forced: frozenset[Key]
     #: The receipts of before.
     receipts: Mapping[Key, Receipt]
@@ -102,6 +103,10 @@ class Plan:
         """Return the deliveries of a source that are to be extracted."""
         days = self.held[source].items()
         return [delivery for day, delivery in days if extract_key(source, day) in self.stale]
+
+    def is_forced(self, source: str, days: Iterable[date]) -> bool:
+        """Return whether any of these deliveries is to be taken as if nothing were known of it."""
+        return self.scope.force or any(extract_key(source, day) in self.forced for day in days)
 
     def _unknown(self, key: Key) -> str:
         if key.step == "transform":
@@ -222,6 +227,7 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str = "") 
         prints=prints,
         receipts=receipts,
         withdrawn=withdrawn,
+        cleared=cleared_steps(ledger),
     )
     stale, forced = staleness.find()
     missing = _missing(catalog, scope, held)

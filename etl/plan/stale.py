@@ -143,19 +143,22 @@ class Staleness:
     withdrawn: Mapping[str, Sequence[date]]
     #: The stamps of the partitions' files, by path, if they were looked at just now.
     stamps: Mapping[str, list[int]] | None = None
+    #: What somebody has cleared, with the run since which it counts as done again.
+    cleared: Mapping[Key, str] = field(default_factory=dict)
     _listed: dict[str, frozenset[str] | None] = field(default_factory=dict)
 
     def find(self) -> tuple[dict[Key, str], frozenset[Key]]:
-        """Return the stale steps with the reason, and those that only `force` makes stale."""
+        """Return the stale steps with the reason, and those that only `force`, or clearing, makes stale."""
         stale: dict[Key, str] = {}
         forced: set[Key] = set()
         intact = self.is_build_intact()
         for key in self.prints:
             reason = self._reason(key, intact)
-            if not reason and self._is_forced(key, forced):
+            if self._is_cleared(key) or (not reason and self._is_forced(key, forced)):
                 forced.add(key)
                 # what was extracted since is loaded all the same: nobody knows whether it was
-                reason = "" if self._is_extracted_since(key) else "forced"
+                why = "" if self._is_extracted_since(key) else "forced" if self.scope.force else "cleared"
+                reason = reason or why
             if reason:
                 stale[key] = reason
         return stale, frozenset(forced)
@@ -229,11 +232,20 @@ class Staleness:
 
     def _is_extracted_since(self, key: Key) -> bool:
         # run ids sort by time
-        is_resumed = self.scope.since != "" and key.step == "extract"
-        return is_resumed and self.receipts[key].run_id >= self.scope.since
+        since = max(self.scope.since, "" if self.scope.force else self.cleared.get(key, ""))
+        receipt = self.receipts.get(key)
+        return since != "" and key.step == "extract" and receipt is not None and receipt.run_id >= since
+
+    def _is_cleared(self, key: Key) -> bool:
+        if key.step != "extract" or key not in self.cleared:
+            return key in self.cleared
+        day = date.fromisoformat(key.partition)
+        # without its file, it is what the lake holds: nothing could be extracted again
+        return self.scope.takes(key.name, day) and self.held[key.name][day].is_in_raw
 
     def _is_forced(self, key: Key, forced: set[Key]) -> bool:
         if not self.scope.force:
+            # what is cleared is so with all that depends on it
             return False
         if key.step == "extract":
             day = date.fromisoformat(key.partition)

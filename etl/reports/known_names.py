@@ -67,6 +67,7 @@ NAMES: dict[str, Callable[[Project], list[str]]] = {
     "environment": environments,
     "run": run_names,
     "model that learns": learned_names,
+    "source or model": lambda project: [*source_names(project), *model_names(project)],
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from etl.contract.audit import ROW_COUNTS
 from etl.ledger import Key, Ledger, Receipt, Run
+from etl.ledger.cleared import cleared_steps
 from etl.models.libraries import installed_at, stated
 from etl.plan import Plan
 from etl.plan.rhythm import IRREGULAR, find_holes, rhythm_of
@@ -63,7 +64,7 @@ def remember(plan: Plan, ledger: Ledger, before: Seen | None, run: Run) -> None:
     """Note what the next run need not plan, if this one, which has ended, has left it nothing to do."""
     receipts = ledger.receipts()
     is_over = run.outcome in ("published", "unchanged") and not plan.missing
-    if before is None or not is_over or not _is_plain(plan, receipts):
+    if before is None or not is_over or not _is_plain(plan, receipts) or cleared_steps(ledger):
         return
     looks = made(plan)
     after_all = see(looks)

@@ -44,7 +44,7 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
         take = partial(way, run.extracting, plan.catalog.sources[source], deliveries, content)
         with nights.counted(run, plan.catalog.sources[source], deliveries):
             receipts = recording.retried(
-                run, lambda: take(run.ledger, plan.run_id, before, is_forced=plan.scope.force)
+                run, lambda: take(run.ledger, plan.run_id, before, is_forced=plan.is_forced(source, dates))
             )
     for receipt in receipts if plan.catalog.sources[source].optional else ():
         facts = receipt.details.get("kept", {}) if receipt.outcome == "kept" else receipt.details

@@ -239,7 +239,7 @@ def test_status_prints_why_the_last_run_could_not_begin(shop):
     text = answer("status")
     assert "            plan: " in text
     assert text.count("Did you mean item?") == 2
-    assert "etl clear" not in text, "an error in SQL is no reason to delete a source"
+    assert "etl drop" not in text, "an error in SQL is no reason to delete a source"
     assert "sales\t2024-03-04\t3\t4\t2" in text
     (shop.sql / "marts/last.sql").unlink()
     assert answer("status").count("Did you mean item?") == 1
@@ -366,7 +366,7 @@ def test_what_is_exported_has_the_permissions_of_the_project(shop, tmp_path, mon
 def test_status_names_what_is_left_of_a_source_that_there_is_no_more(shop):
     (shop.lake / "gone" / "gone_date=2024-03-01").mkdir(parents=True)
     assert (
-        "gone: no contract has this source any more, but its data is there. To delete it: etl clear gone"
+        "gone: no contract has this source any more, but its data is there. To delete it: etl drop gone"
         in answer("status")
     )
     assert json.loads(answer("status", "--json"))["removed"] == ["gone"]

@@ -59,7 +59,7 @@ def completed(*words):
         (["lineage", "raw."], ["raw.items", "raw.sales"]),
         (["audits", "m"], ["marts.items"]),
         (["purge", "s"], ["sales"]),
-        (["clear", ""], ["items", "sales"]),
+        (["drop", ""], ["items", "sales"]),
         (["quarantine", "s"], ["show", "sales"]),
         (["quarantine", "discard", ""], ["items", "sales"]),
         (["rollback", ""], ["20240302T021503.408Z-0940"]),

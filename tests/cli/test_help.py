@@ -102,9 +102,9 @@ def test_dates_are_asked_for_as_they_are_written(typed):
 
 #: Commands that change something or write a file say what they did, and have nothing to ask for as data.
 DOING = {
-    "approve", "audit", "clear", "completion", "debug", "env create", "env drop", "init", "mirror", "purge",
-    "quarantine discard", "quarantine export", "quarantine replay", "reproduce", "retry", "rollback", "run",
-    "schedule install", "schedule remove", "serve", "sniff", "watch",
+    "approve", "audit", "clear", "completion", "debug", "drop", "env create", "env drop", "init", "mirror",
+    "purge", "quarantine discard", "quarantine export", "quarantine replay", "reproduce", "retry", "rollback",
+    "run", "schedule install", "schedule remove", "serve", "sniff", "watch",
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from etl.errors import ConfigError, DeliveryError
 from etl.ledger import Ledger
-from etl.operations.purge import clear, purge, purge_generations
+from etl.operations.purge import drop, purge, purge_generations
 from etl.project import Project
 from etl.reports.page import write_report
 from etl.stages.published import current, generations
@@ -130,7 +130,7 @@ def test_nothing_is_deleted_through_a_link_or_beside_the_lake(project: Project, 
     (project.lake / "gone").symlink_to(project.raw / "other")
     (project.lake / "left").mkdir()
     (project.lake / "left/day=2024-03-01").symlink_to(other.parent)
-    for delete in (purge, clear):
+    for delete in (purge, drop):
         for name in ("../raw/other", "..", "gone", "left", "/tmp"):
             with pytest.raises(ConfigError, match=r"is not the name of a source|nothing through links"):
                 delete(project, name)
@@ -139,14 +139,14 @@ def test_nothing_is_deleted_through_a_link_or_beside_the_lake(project: Project, 
 
 def test_what_is_left_of_a_removed_source_is_cleared_but_for_others_files(project: Project) -> None:
     with pytest.raises(ConfigError, match=r"sales is a source, .*: etl purge sales"):
-        clear(project, "sales")
+        drop(project, "sales")
     (project.root / "contracts/all.py").write_text("")
     (project.sql / "marts/items.sql").write_text("select 1 as one")
     tiny.night(project)
     notes = project.lake / "sales" / f"delivery_date={DAY}" / "notes.txt"
     notes.write_text("mine")
-    assert clear(project, "sales") == 3
+    assert drop(project, "sales") == 3
     assert [path for path in (project.lake / "sales").rglob("*") if path.is_file()] == [notes]
     assert not [key for key in Ledger(project.ledger).receipts() if key.step == "extract"]
     with pytest.raises(ConfigError, match="etl status"):
-        clear(project, "gone")
+        drop(project, "gone")

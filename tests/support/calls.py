@@ -119,7 +119,8 @@ CALLS = {
     "retry": [[], [WORD]],
     "rollback": [[WORD], []],
     "purge": [["sales", "--date", "2024-03-01", "--yes"], [WORD, "--yes"]],
-    "clear": [["gone", "--yes"], [WORD, "--yes"]],
+    "clear": [["sales"], ["gone", "--yes"], [WORD, "--yes"], ["sales", "--dates", WORD]],
+    "drop": [["gone", "--yes"], [WORD, "--yes"]],
 }
 IN_A_PROCESS = {"run", "retry", "quarantine replay", "quarantine discard"}
 
