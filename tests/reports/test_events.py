@@ -314,3 +314,18 @@ def test_the_events_of_an_environment_go_with_it(project: Project) -> None:
 def test_each_address_and_each_secret_is_secret() -> None:
     variables = {EVENTS: "https://a.example/token-12345 https://b.example/x", EVENTS_SECRET: f"{SECRET} {OTHER}"}
     assert scrubbed(f"{OTHER} and https://a.example/token-12345", variables) == "*** and ***"
+
+
+def test_an_event_of_many_tables_names_those_that_changed_and_stays_small(tmp_path: Path) -> None:
+    project = publishers.project(tmp_path / "shop", "events = yes\n")
+    ledger = Ledger(project.ledger)
+    for second, rows in enumerate(([], [(1, "x")])):
+        tables = {f"marts.items_{number:04}": (COLUMNS, []) for number in range(250)}
+        before = published.current(project) or ""
+        name = publishers.publish(project, {**tables, "marts.zebras": (COLUMNS, rows)})
+        ledger.note_switch(Switch(f"2024-03-01T00:00:0{second}+00:00", name, before, "publish"))
+        events.keep_up(project, ledger)
+    last = written(project)[-1]["data"]
+    assert [one["table"] for one in last["tables"] if one["changed"]] == ["marts.zebras"]
+    assert (len(last["tables"]), last["left_out"]) == (200, 51)
+    assert max(len(outbox.read(project, number)) for number in outbox.numbers(project)) < 64 * 1024

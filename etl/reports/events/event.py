@@ -17,6 +17,8 @@ TYPES = {
     "rollback": "etl.generation.rolled_back",
     "promote": "etl.generation.promoted",
 }
+#: So many tables are named, those first that have changed: a message that is too large is refused.
+_MOST_TABLES = 200
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 
 
@@ -26,6 +28,16 @@ def event_of(project: Project, switch: Switch, number: int) -> dict[str, Any]:
     tables = record.tables if record else {}
     earlier = read_record(project.generations / switch.before) if switch.before else None
     before = earlier.tables if earlier else {}
+    said = [
+        {
+            "table": name,
+            "rows": item.rows,
+            "content": item.hash,
+            "changed": _is_changed(name, item, tables, before),
+        }
+        for name, item in sorted(tables.items())
+    ]
+    gone = sorted(before.keys() - tables.keys())
     return {
         "specversion": "1.0",
         # a generation may become current more than once
@@ -40,16 +52,9 @@ def event_of(project: Project, switch: Switch, number: int) -> dict[str, Any]:
             "generation": switch.generation,
             "before": switch.before,
             "batch_date": record.batch_date if record else "",
-            "tables": [
-                {
-                    "table": name,
-                    "rows": item.rows,
-                    "content": item.hash,
-                    "changed": _is_changed(name, item, tables, before),
-                }
-                for name, item in sorted(tables.items())
-            ],
-            "gone": sorted(before.keys() - tables.keys()),
+            "tables": sorted(said, key=lambda one: not one["changed"])[:_MOST_TABLES],
+            "left_out": max(0, len(said) - _MOST_TABLES),
+            "gone": gone[:_MOST_TABLES],
         },
     }
 

@@ -14,10 +14,15 @@ from typing import Any
 import pytest
 
 from etl.errors import ConfigError
+from etl.ledger import Ledger, Switch
+from etl.operations.serve.changes import Change, Changes
 from etl.operations.serve.hooks import Hooks, Seen
 from etl.operations.serve.limits import Limit, Limits
 from etl.project import Project
 from etl.project.signatures import signed
+from etl.reports import events
+from etl.reports.events import posting
+from tests.support import publishers
 from tests.support.projects import wait_for
 from tests.support.serving import TOKEN, Answer, Client, served
 
@@ -83,6 +88,29 @@ def test_every_kind_of_sender_begins_a_run(sender: str, client: Client, project:
     assert (change["exit_code"], change["arguments"]) == (0, ["run"])
     assert re.match(r"\d{8}T|^$", answer.data["run"])
     assert len(list((project.data / "logs").glob("*.jsonl"))) == before + 1
+
+
+def test_an_event_of_another_project_begins_a_run_and_only_one(
+    client: Client, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = publishers.project(tmp_path / "shop", "events = yes\n")
+    ledger = Ledger(shop.ledger)
+    events.prepare(shop, ledger)
+    monkeypatch.setenv("ETL_EVENTS_URL", f"http://127.0.0.1:{client.port}/runs")
+    monkeypatch.setenv("ETL_EVENTS_SECRET", f"whsec_{base64.b64encode(KEY).decode()}")
+    name = publishers.publish(shop, {"marts.items": ("id int", [(1,)])})
+    ledger.note_switch(Switch("2024-03-01T00:00:00+00:00", name, "", "publish"))
+    begun: list[Change] = []
+    begin = Changes.begin
+    monkeypatch.setattr(Changes, "begin", lambda *given: begun.append(begin(*given)) or begun[-1])
+    events.keep_up(shop, ledger)
+    assert wait_for(lambda: posting.told(shop) == [] and begun[0].exit_code is not None)
+    # its acceptance was never heard of
+    for path in (shop.data / "events").glob("*.sent"):
+        path.unlink()
+    events.keep_up(shop, ledger)
+    assert posting.told(shop) == []
+    assert [(change.exit_code, change.arguments) for change in begun] == [(0, ["run"])]
 
 
 FORGED = {
