@@ -10,8 +10,8 @@ from datetime import date
 
 from etl.errors import ConfigError, DeliveryError, unknown
 from etl.ledger import Ledger
-from etl.operations.lateness import why_not_there
 from etl.plan.definitions import definitions
+from etl.plan.waiting import why_not_there
 from etl.project import Project
 from etl.sources import Source
 

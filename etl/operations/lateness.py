@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from etl.errors import ConfigError
 from etl.ledger import Ledger, fingerprint
-from etl.ledger.fetches import FAILED, fetches
-from etl.ledger.keys import extract_key
 from etl.models.seeds import FOLDER
 from etl.plan.definitions import definitions
+from etl.plan.waiting import why_not_there
 from etl.project import Project
 from etl.project.channels import is_told
 from etl.project.days import read_days
 from etl.reports.notices import night, sending, telling
 from etl.reports.notices.causes import OVERDUE, Cause
 from etl.sources import Source
-from etl.stages import raw
 
 #: A day that is longer ago than so many days is not looked for.
 _MOST_DAYS = 62
@@ -71,38 +68,6 @@ def _look(project: Project, ledger: Ledger, source: Source, moment: datetime) ->
         day=str(wanted or ""),
         why=why_not_there(project, ledger, source, wanted, day) if wanted and day else "",
     )
-
-
-def why_not_there(project: Project, ledger: Ledger, source: Source, wanted: date, day: date) -> str:
-    """Return why the delivery `wanted` is not there; empty if it is, or was taken before it went away.
-
-    A snapshot, or what is asked each night, has to be of `day` or later.
-    """
-    if source.is_asked_each_night:
-        return _why_unasked(project, ledger, source, day)
-    found = raw.look(source, source.root(project), wanted, time.time_ns())
-    if source.is_dated:
-        if wanted in found.complete or ledger.receipt(extract_key(source.name, wanted)):
-            return ""
-        return found.incomplete.get(wanted, f"there is no {source.where(project, wanted)}")
-    files = [file for delivery in found.complete.values() for file in delivery.files]
-    if not files:
-        return next(iter(found.incomplete.values()), f"there is no {source.connector.place}")
-    zone = ZoneInfo(project.settings.timezone)
-    newest = max(datetime.fromtimestamp(file.path.stat().st_mtime, zone) for file in files)
-    return "" if newest.date() >= day else f"its file is of {newest:%Y-%m-%d %H:%M}"
-
-
-def _why_unasked(project: Project, ledger: Ledger, source: Source, day: date) -> str:
-    """Return why it is not known what a source has to say of a day: nothing new is an answer too."""
-    row = fetches(ledger).get(source.name)
-    if row is None:
-        return "it was never fetched"
-    zone = ZoneInfo(project.settings.timezone)
-    asked = datetime.fromisoformat(row.looked_at).astimezone(zone)
-    if row.outcome == FAILED:
-        return f"it could not be fetched at {asked:%Y-%m-%d %H:%M}: {row.message.rstrip('.')}"
-    return "" if asked.date() >= day else f"it was fetched last at {asked:%Y-%m-%d %H:%M}"
 
 
 def _tell(

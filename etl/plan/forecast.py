@@ -255,6 +255,9 @@ def _notes(plan: Plan) -> Iterator[str]:
             yield f"{name}: the run first fetches it ({fetch.named})"
             continue
         yield f"{name}: the run first has {plan.catalog.sources[name].task} make the delivery of {few(days)}"
+    for name, day in plan.missing.items():
+        if wait := plan.catalog.sources[name].wait:
+            yield f"{name}: a run that begins within {wait} waits for the delivery of {day}"
     allowed = plan.scope.allow_withdrawn.split(",")
     for name, days in plan.withdrawn.items():
         limit = plan.catalog.sources[name].max_withdrawn

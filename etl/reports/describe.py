@@ -74,6 +74,7 @@ def _promised(source: Source) -> str:
     what += ["required"] if source.required else []
     what += ["optional"] if source.optional else []
     what += [f"expected by {source.expected_by}"] if source.expected_by else []
+    what += [f"waited for within {source.wait}"] if source.wait else []
     return ", ".join(filter(None, what))
 
 

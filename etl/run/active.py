@@ -25,7 +25,7 @@ from etl.plan.scope import Scope
 from etl.project import Project, load_project
 from etl.project.files import private
 from etl.project.git import commit_of, is_committed
-from etl.run import display, recording, stopping, telling
+from etl.run import display, recording, stopping, telling, waits
 from etl.run.origin import new_run_id, origin_of, versions
 from etl.run.reporting import prepare_report, refresh_report
 from etl.run.same import Said, Seen, find_same
@@ -101,7 +101,7 @@ class ActiveRun:
         if self._plan is None:
             self.replan()
             assert self._plan
-            self.awaited = dict(self._plan.awaited)
+            self.awaited = {**self._plan.awaited, **waits.due(self, self._plan)}
         return self._plan
 
     def replan(self) -> None:

@@ -117,8 +117,9 @@ def note_deliveries(run: Recorded, due: Mapping[str, Sequence[date]]) -> None:
     with suppress(LedgerError):
         rows = []
         for name, days in due.items():
-            is_fetched = run.plan.catalog.sources[name].fetch is not None
-            step, why = (FETCH, "it is asked what is new") if is_fetched else (DELIVER, "its task is to make it")
+            source = run.plan.catalog.sources[name]
+            why = "its task is to make it" if source.task else "it is waited for"
+            step, why = (FETCH, "it is asked what is new") if source.fetch else (DELIVER, why)
             rows.append(StepRow(run_id, step, name, _span([str(day) for day in days]), why=why, parts=len(days)))
         run.history.plan(rows)
 

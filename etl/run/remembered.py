@@ -48,8 +48,9 @@ def see_given(plan: Plan) -> Seen | None:
     began = time.time_ns()
     if not is_usual(plan.scope) or any(_watched(plan, name) is None for name in plan.taken):
         return None
-    if any(source.task or source.fetch for source in plan.catalog.sources.values()):
-        # whether it has made what it is to make, it has to be asked
+    sources = plan.catalog.sources.values()
+    if any(source.task or source.fetch or (source.wait and not source.is_dated) for source in sources):
+        # whether it has made what it is to make, it has to be asked; what is waited for may be old
         return None
     if any(plan.project.data.is_relative_to(folder) for folder in _code(plan.project)):
         return None

@@ -14,7 +14,6 @@ from etl import contract as contracts_room
 from etl.contract.contract import Contract
 from etl.errors import ContractError, sentence
 from etl.project import Project
-from etl.project.days import read_days
 from etl.sources.columns import check_column, is_own_column
 from etl.sources.coming import connected, landed, named
 from etl.sources.connectors import Connector, connector_from, connector_to
@@ -22,6 +21,7 @@ from etl.sources.fetches import Fetching, fetch_from, fetch_to
 from etl.sources.formats import Format, Values, format_from, format_to
 from etl.sources.formats.csv import Csv
 from etl.sources.maker import Maker, read_maker
+from etl.sources.times import check_expected, check_wait
 from etl.sources.variants import Variant, by_day, check_same_table, of_day
 
 #: How often a dated source delivers, by the words for it.
@@ -116,6 +116,11 @@ class Source:
     # The days on which it is expected by then, such as `mon-fri`, `business days` or `last day of month`. Empty:
     # every day.
     expected_days: str = ""
+    # The times of day within which a night waits for its required delivery, such as `02:00-06:00`, in the
+    # project's time zone. Only a night that begins within them waits. Empty: none does.
+    wait: str = ""
+    # A night that waits looks so often, such as `30 seconds` or `5 min`.
+    poll: str = "5 min"
     # A step of it that takes more minutes is ended and fails: fetching, each task that makes its deliveries,
     # taking what is new of them, and loading that. What is done is kept. 0: it may take its time.
     timeout_minutes: float = 0
@@ -266,7 +271,9 @@ class Source:
         if self.required and self.optional:
             raise ContractError(f"{where} cannot be both required and optional.")
         self._check_task(where)
-        self._check_expected(where)
+        check_expected(where, self.expected_by, self.expected_days)
+        is_brought = self.fetch is None and not self.task
+        check_wait(where, self.wait, self.poll, is_required=self.required, is_brought=is_brought)
         if self.history and self.is_dated:
             raise ContractError(
                 f"{where}: history is of snapshots, and this source is dated: its table "
@@ -313,18 +320,6 @@ class Source:
                 f"{where}: a delivery that a task makes is complete when the task is. Take its marker and "
                 "settle_seconds out."
             )
-
-    def _check_expected(self, where: str) -> None:
-        if self.expected_by and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", self.expected_by):
-            raise ContractError(f"{where}: expected_by={self.expected_by!r} is not a time of day such as 06:00.")
-        if self.expected_days and not self.expected_by:
-            raise ContractError(
-                f"{where}: expected_days needs a time of day too. Add one such as expected_by='06:00'."
-            )
-        try:
-            read_days(self.expected_days)
-        except ValueError as error:
-            raise ContractError(f"{where}: expected_days={self.expected_days!r} {sentence(str(error))}") from None
 
     @staticmethod
     def _variant(since: str, contracts: Mapping[str, Contract], formats: Mapping[str, Format | None]) -> Variant:

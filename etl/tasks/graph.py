@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import luigi
 from luigi.retcodes import run_with_retcodes
 
-from etl.errors import DeliveryError
 from etl.ledger import Key
 from etl.ledger.keys import AUDIT, PUBLISH, extract_key, load_key, transform_key
 from etl.plan.scope import Scope
@@ -59,10 +58,9 @@ class RawFile(luigi.ExternalTask, Step):
             yield makers.maker_of(self.place, source, self.date)
 
     def _look(self) -> None:
-        self.active.watch_parent()
-        if not self.complete():
-            of = self.active.plan.catalog.sources[self.source]
-            raise DeliveryError(f"{self.source} {self.date} is not in {of.root(self.place)}.")
+        from etl.tasks import upstream
+
+        upstream.look_for(self.active, self.source, self.date)
 
     def complete(self) -> bool:
         """Return whether the file was there when the run was planned."""
@@ -75,9 +73,6 @@ class RawFile(luigi.ExternalTask, Step):
 
     def output(self) -> targets.DeliveredFiles:
         return targets.DeliveredFiles(self.active.files_of(self.source, self.date), self.complete)
-
-
-Step.delivery = RawFile
 
 
 class LakePartition(Step):
@@ -193,6 +188,9 @@ class BuiltModel(WarehouseStep):
 
     def do(self, run: ActiveRun) -> None:
         self.steps.transform(run, self.names)
+
+
+Step.delivery, Step.work = RawFile, (LakePartition, LoadedTable, BuiltModel)
 
 
 class AuditedWarehouse(WarehouseStep):

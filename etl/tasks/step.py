@@ -13,6 +13,7 @@ from luigi.interface import PidLockAlreadyTakenExit, core
 from etl.ledger import Key
 from etl.plan.scope import Scope
 from etl.project import Project, load_project
+from etl.run import waits
 from etl.run.active import ActiveRun, active_run, has_crashed
 from etl.run.stopping import Stopped, heard
 from etl.tasks import executions, setup, targets
@@ -34,6 +35,8 @@ class Step(luigi_options.Asked):
     is_whole = False
     #: The kind of task that stands for a delivery, set where it is defined.
     delivery: ClassVar[type[luigi.Task]]
+    #: The kinds that stand for a partition of the lake, a table and a model.
+    work: ClassVar[tuple[type[luigi.Task], type[luigi.Task], type[luigi.Task]]]
 
     @classmethod
     @cache
@@ -103,14 +106,14 @@ class Step(luigi_options.Asked):
             if run.awaited:
                 from etl.tasks import upstream
 
-                upstream.deliver(run, self.delivery, self.sources)
+                upstream.deliver(run, self.delivery, self.work, self.sources)
             return super().deps()  # type: ignore[no-untyped-call]
 
     def run(self) -> None:
         """Do the step; a failure is said and noted before Luigi hears of it."""
         run = self.active
         run.watch_parent()
-        if run.plan.awaited and self.complete():
+        if (run.plan.awaited or waits.may_wait(run.plan)) and self.complete():
             # it seemed to have work when it was asked for, before the deliveries were made
             return
         try:

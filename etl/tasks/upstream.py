@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from datetime import date
 from typing import Any
@@ -25,9 +25,9 @@ from luigi.worker import Worker
 from etl.engine.limits import ended_after
 from etl.errors import DeliveryError, EtlError, FetchError, TimedOut, sentence
 from etl.ledger.history import StepId
-from etl.ledger.keys import UNDELIVERED, UNFETCHED
+from etl.ledger.keys import UNDELIVERED, UNFETCHED, load_key, transform_key
 from etl.project import Project
-from etl.run import deadline, recording
+from etl.run import deadline, recording, waits
 from etl.run.active import ActiveRun
 from etl.run.stopping import heard
 from etl.stages import raw
@@ -35,6 +35,10 @@ from etl.tasks.makers import check, last_line, maker_of, told
 from etl.tasks.options import Asked
 
 log = logging.getLogger("etl")
+
+
+#: The kinds of tasks that stand for a partition of the lake, a table and a model.
+Kinds = tuple[type[luigi.Task], type[luigi.Task], type[luigi.Task]]
 
 
 def is_made(run: ActiveRun, source: str, day: date) -> bool:
@@ -47,15 +51,37 @@ def is_made(run: ActiveRun, source: str, day: date) -> bool:
         from etl.run import fetching
 
         return fetching.is_over(run, source, day)
+    if found.wait:
+        return not waits.look(run, found, day)
     is_new = found.is_dated or maker_of(run.project, found, day).complete()
     return is_new and day in raw.find(found, found.root(run.project), day)
 
 
-def deliver(run: ActiveRun, kind: type[luigi.Task], sources: Collection[str]) -> None:
+def look_for(run: ActiveRun, source: str, day: date) -> None:
+    """Look for a delivery that is to be there now, or wait for it. Raises DeliveryError if it is not."""
+    run.watch_parent()
+    found = run.plan.catalog.sources[source]
+    if found.wait:
+        waits.wait(run, found, day)
+    if not is_made(run, source, day):
+        raise DeliveryError(f"{source} {day} is not in {found.root(run.project)}.")
+
+
+def deliver(run: ActiveRun, kind: type[luigi.Task], kinds: Kinds, sources: Collection[str]) -> None:
     """Have the deliveries made that these sources lack, and fix the plan again if any came; `kind` is RawFile."""
     due = {name: days for name, days in run.awaited.items() if name in sources}
     if not due or run.is_delivering:
         return
+    waited = waits.waited(run, due)
+    if made := {name: days for name, days in due.items() if name not in waited}:
+        _deliver(run, kind, made)
+    if waited:
+        _work_meanwhile(run, kinds, waited)
+        _deliver(run, kind, waited)
+
+
+def _deliver(run: ActiveRun, kind: type[luigi.Task], due: Mapping[str, Sequence[date]]) -> None:
+    """Have deliveries made, fetched or waited for, as tasks of Luigi."""
     own = {"project": run.project.identity, "run_id": run.row.run_id}
     files: list[Any] = [kind(source=name, date=day, **own) for name, days in due.items() for day in days]
     before, started, run.is_delivering = _there(run, due), time.perf_counter(), True
@@ -97,10 +123,11 @@ def _say(run: ActiveRun, file: Any, why: str) -> None:
     source = run.plan.catalog.sources[file.source]
     if source.fetch:
         return _say_unfetched(run, file, why, is_required=source.required)
-    error = DeliveryError(
-        f"{file.source} {file.date}: the delivery was not made. {sentence(why)} Fix it and run again: "
-        f"etl run --date {run.plan.scope.last}"
-    )
+    if source.wait:
+        said = f"the delivery has not come. {sentence(why)} Ask its sender. When it is there:"
+    else:
+        said = f"the delivery was not made. {sentence(why)} Fix it and run again:"
+    error = DeliveryError(f"{file.source} {file.date}: {said} etl run --date {run.plan.scope.last}")
     run.undelivered[file.source, file.date] = str(error)
     log.error("failed: %s", error)
     run.note_problem(UNDELIVERED, error)
@@ -140,6 +167,35 @@ def _work(run: ActiveRun, files: Sequence[Any]) -> dict[Any, str]:
         luigi.Task.remove_event_handler(luigi.Event.START, watch)
     reasons = ((file, circles.get(file) or _reason(run, file, scheduler)) for file in files)
     return {file: why for file, why in reasons if why}
+
+
+def _work_meanwhile(run: ActiveRun, kinds: Kinds, waited: Collection[str]) -> None:
+    """Do all that is to be done and stands on none of the sources that are waited for; what fails stops no other.
+
+    The plan that is fixed when they have come leaves out what is done.
+    """
+    with (
+        heard(),
+        Worker(scheduler=_scheduler(), worker_processes=run.workers, no_install_shutdown_handler=True) as worker,
+    ):
+        for task in _others(run, kinds, waited):
+            worker.add(task)
+        worker.run()
+
+
+def _others(run: ActiveRun, kinds: Kinds, waited: Collection[str]) -> Iterator[luigi.Task]:
+    lake, table, model = kinds
+    plan = run.plan
+    own: dict[str, Any] = {"project": run.project.identity, "run_id": run.row.run_id}
+    for name in sorted(plan.held.keys() - waited):
+        if load_key(name) in plan.stale:
+            yield table(source=name, **own)
+        else:
+            for delivery in plan.stale_partitions(name):
+                yield lake(source=name, dates=str(delivery.date), **own)
+    stale = (name for name in plan.models.models if transform_key(name) in plan.stale)
+    if free := [name for name in stale if not any(source in waited for source in plan.sources_of[name])]:
+        yield model(name=",".join(free), **own)
 
 
 def _minutes(run: ActiveRun, files: Iterable[Any]) -> dict[str, tuple[str, float]]:
@@ -197,6 +253,8 @@ def _reason(run: ActiveRun, file: Any, scheduler: Any) -> str:
         from etl.run import fetching
 
         return fetching.why_not(run, file.source, file.date)
+    if source.wait:
+        return waits.why_late(run, source, file.date)
     for task in flatten(file.requires()):
         if why := _why(task, scheduler, run.project):
             return why

@@ -222,7 +222,7 @@ def generations(asked: Asked) -> dict[str, Any]:
 
 def tell_generations(asked: Asked, found: dict[str, Any]) -> object:
     """Return the page of the generations; each leads to the confirmation of going back to it."""
-    names = ("generation", "published", "batch date", "#tables", "#rows", "#MB", "commit", "note", "")
+    names = ("generation", "published", "batch date", "#tables", "#rows", "#MB", "commit", "note", "go back")
     rows = [
         [
             item["generation"], item["published_at"] or "", item["batch_date"] or "", _number(item["tables"]),

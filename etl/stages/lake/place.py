@@ -62,6 +62,8 @@ _WITHOUT_EFFECT = (
     "expected_by",
     "expected_days",
     "timeout_minutes",
+    "wait",
+    "poll",
 )
 
 

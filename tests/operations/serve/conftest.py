@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from etl.operations.serve.limits import Limit, Limits
 from etl.project import Project
 from tests.support import tiny
-from tests.support.serving import Client, served, two_nights
+from tests.support.serving import Client, served, two_nights, unlimited
 
 
 @pytest.fixture
@@ -25,5 +24,5 @@ def watched(tmp_path_factory) -> Project:
 @pytest.fixture(scope="session")
 def stranger(watched) -> Iterator[Client]:
     """Somebody who has not shown the token, on a server that nothing slows down."""
-    with served(watched, limits=Limits(*(Limit(1e9, 1e9) for _ in range(3)))) as client:
+    with served(watched, limits=unlimited()) as client:
         yield client
