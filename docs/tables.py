@@ -30,6 +30,7 @@ SEE = {
         "task": "[A Luigi task that makes the delivery](#a-luigi-task-that-makes-the-delivery)",
         "required": "[A feed that must come](#a-feed-that-must-come)",
         "min_rows_ratio": "[Deliveries that replace others](#deliveries-that-replace-others)",
+        "load": "[A table that is not loaded](#a-table-that-is-not-loaded)",
         "history": "[The history of a snapshot](#the-history-of-a-snapshot)",
     },
     "Files": {"marker": "[Wait until a delivery is complete](#wait-until-a-delivery-is-complete)"},

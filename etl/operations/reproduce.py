@@ -241,7 +241,8 @@ def _contents(plan: Plan) -> dict[str, Contents]:
     with engine.building(plan.project) as con:
         found = published.contents_of(con, publication.partitions, {})
     order = [*(source.table for source in plan.catalog.sources.values()), *plan.models.models]
-    return {name: found[name] for name in order}
+    # raw tables that are views are not published
+    return {name: found[name] for name in order if name in found}
 
 
 def _is_same(one: Contents | None, other: Contents | None) -> bool:

@@ -25,6 +25,7 @@ from etl.models import (
 from etl.plan.headers import check_exports, with_named_contracts
 from etl.plan.overlaps import check_overlaps
 from etl.plan.promises import check_promises
+from etl.plan.unpublished import check_views
 from etl.project import Project
 from etl.project.installed import version_of
 from etl.sources import Catalog, Source, load_catalog
@@ -72,6 +73,7 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     catalog = with_named_contracts(project, ledger, catalog, contracts_key, models)
     check_promises(project, catalog, models)
     check_overlaps(catalog, models)
+    check_views(catalog, models)
     return catalog, models
 
 

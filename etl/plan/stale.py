@@ -82,7 +82,10 @@ def fingerprints(
     # what passed one night can fail the next, with nothing new to publish
     prints[AUDIT] = fingerprint(audited, str(batch_date)) if is_dated(catalog, models) else audited
     exports = [(m.name, m.header.export) for m in models.models.values() if m.header.export]
-    prints[PUBLISH] = fingerprint(audited, exports, EXPORT_VERSION, settings.storage_version)
+    views = [source.table for source in catalog.sources.values() if source.is_view]
+    prints[PUBLISH] = fingerprint(
+        audited, exports, EXPORT_VERSION, settings.storage_version, *([views] if views else [])
+    )
     return prints
 
 
@@ -175,6 +178,8 @@ class Staleness:
             return self._extract_reason(key, receipt)
         if key == PUBLISH:
             return self._publish_reason(receipt)
+        if key.step == "load" and receipt.details.get("as", "table") != self.catalog.sources[key.name].load:
+            return CHANGED
         if key.step == "load" and self.withdrawn[key.name]:
             return "partitions were withdrawn"
         return "" if intact else "build.duckdb is not as it was left"

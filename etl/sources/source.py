@@ -23,25 +23,7 @@ from etl.sources.formats.csv import Csv
 from etl.sources.maker import Maker, read_maker
 from etl.sources.times import check_expected, check_wait
 from etl.sources.variants import Variant, by_day, check_same_table, of_day
-
-#: How often a dated source delivers, by the words for it.
-EVERY = {
-    "": "",
-    **dict.fromkeys(("day", "daily"), "daily"),
-    **dict.fromkeys(("weekday", "weekdays"), "weekdays"),
-    **dict.fromkeys(("week", "weekly"), "weekly"),
-    **dict.fromkeys(("month", "monthly"), "monthly"),
-    "irregular": "irregular",
-}
-#: What names of longer times than a day say of how often: and after how many days such a time is over.
-_PERIODS = {"week": ("weekly", 7), "month": ("monthly", 31), "quarter": ("irregular", 0), "year": ("irregular", 0)}
-#: What the options that are words can be.
-CHOICES = {
-    "extra": ("refuse", "ignore", "keep"),
-    "duplicates": ("quarantine", "first", "last"),
-    "skipped": ("refuse", "quarantine", "allow"),
-    "empty": ("auto", "partition", "error", "skip"),
-}
+from etl.sources.words import CHOICES, EVERY, PERIODS
 
 
 @dataclass(eq=False, repr=False)
@@ -108,6 +90,9 @@ class Source:
     min_rows_ratio: float | None = None
     # Of a snapshot: its table holds every one that came, not only the newest.
     history: bool = False
+    # `table`: rows are loaded into `raw.<name>`. `view`: it reads them where they lie in the lake. It is not
+    # published then, so models that read it cannot be views.
+    load: str = "table"
     # Who is told of what is wrong with it: messages go to the addresses in `ETL_NOTIFY_<OWNER>`.
     owner: str = ""
     # The time of day by which the delivery of a day is there, such as `06:00`, in the project's time zone.
@@ -153,8 +138,8 @@ class Source:
             # a day on which nothing has changed brings nothing
             self.every = self.every or ("irregular" if self.fetch.mode == "cursor" else "")
         self.every = EVERY.get(self.every, self.every)
-        if not self.every and self.connector.period in _PERIODS:
-            self.every, lag_days = _PERIODS[self.connector.period]
+        if not self.every and self.connector.period in PERIODS:
+            self.every, lag_days = PERIODS[self.connector.period]
             self.lag_days += lag_days
         self.partition = self.partition or ("delivery_date" if self.is_dated else "snapshot_date")
         contracts, formats = by_day("contract", self.contract), by_day("format", self.format)
@@ -249,6 +234,11 @@ class Source:
         return f"raw.{self.name}"
 
     @property
+    def is_view(self) -> bool:
+        """Whether that table is a view over the lake."""
+        return self.load == "view"
+
+    @property
     def has_dates(self) -> bool:
         """Whether that table holds partitions of several dates."""
         return self.is_dated or self.history
@@ -278,6 +268,10 @@ class Source:
             raise ContractError(
                 f"{where}: history is of snapshots, and this source is dated: its table "
                 "holds every date anyway. Take history out."
+            )
+        if self.history and self.is_view:
+            raise ContractError(
+                f"{where}: the snapshots of a history stay as they were taken, so they are loaded. Take load out."
             )
         if self.every not in EVERY:
             raise ContractError(

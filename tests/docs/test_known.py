@@ -34,7 +34,7 @@ from etl.models.kinds import KINDS, MATERIALIZED, kinds_with
 from etl.project.settings import Settings
 from etl.sources.connectors.files import SAME
 from etl.sources.formats import FORMATS, format_class
-from etl.sources.source import CHOICES
+from etl.sources.words import CHOICES
 from etl.stages.published.own import OWN
 from etl.stages.published.readers import CONTENTS
 from etl.stages.warehouse import define_own

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl.plan.rhythm import IRREGULAR, RHYTHMS, Holes, find_holes, newest_due
-from etl.sources.source import EVERY
+from etl.sources.words import EVERY
 
 STARTS = st.dates(date(2015, 1, 1), date(2024, 12, 31))
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 #: So many rows of each table are kept.
 _ROWS = 100_000
-_TABLES = "select schema_name, table_name from duckdb_tables() where database_name = 'whole'"
+_TABLES = (
+    "select schema_name, table_name from duckdb_tables() where database_name = 'whole' union all "
+    "select schema_name, view_name from duckdb_views() where database_name = 'whole' and schema_name = 'raw'"
+)
 _COLUMNS = (
     "select column_name, data_type from duckdb_columns() "
     "where database_name = 'whole' and schema_name = ? and table_name = ? order by column_index"

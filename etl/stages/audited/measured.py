@@ -20,7 +20,7 @@ from etl.engine.quoting import identifier, qualified
 from etl.ledger.bars import bars_of
 from etl.models import Columns
 from etl.stages.audited.aggregates import Aggregates, aggregates
-from etl.stages.warehouse import Day, on_days
+from etl.stages.warehouse import Day, is_view, on_days
 
 if TYPE_CHECKING:
     import duckdb
@@ -171,7 +171,7 @@ def sampled(con: duckdb.DuckDBPyConnection, asked: Asked) -> dict[tuple[Day, str
     found: dict[tuple[Day, str], dict[str, Any]] = {}
     for step, days in by_step.items() if columns else ():
         by_day: dict[Day, list[tuple[Any, ...]]] = defaultdict(list)
-        for row in con.execute(_sample(asked, columns, step, days)).fetchall():
+        for row in con.execute(_sample(con, asked, columns, step, days)).fetchall():
             by_day[row[0]].append(row)
         for day, sample in by_day.items():
             values = list(zip(*sample, strict=True))[1:]
@@ -180,10 +180,16 @@ def sampled(con: duckdb.DuckDBPyConnection, asked: Asked) -> dict[tuple[Day, str
     return found
 
 
-def _sample(asked: Asked, columns: Mapping[str, Aggregates], step: int, days: Sequence[Day]) -> str:
+def _sample(
+    con: duckdb.DuckDBPyConnection,
+    asked: Asked,
+    columns: Mapping[str, Aggregates],
+    step: int,
+    days: Sequence[Day],
+) -> str:
     source, row = qualified(asked.table), "rowid"
-    if any(name.lower() == row for name, _ in asked.columns):
-        # a column of that name hides the row's number
+    if any(name.lower() == row for name, _ in asked.columns) or is_view(con, asked.table):
+        # a view has no number of a row, and a column of that name hides it
         source, row = f"(select *, row_number() over () as _etl_row from {source})", "_etl_row"
     items = ", ".join([of_day(asked), *(found.sampled for found in columns.values())])
     is_in = f" and hash({row}) % {step} = 0" if step > 1 else ""

@@ -56,6 +56,7 @@ _WITHOUT_EFFECT = (
     "fetch",
     "declared",
     "history",
+    "load",
     "contract",
     "variants",
     "owner",

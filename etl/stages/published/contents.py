@@ -42,19 +42,24 @@ _TABLES = (
     "select schema_name || '.' || table_name from duckdb_tables() "
     "where database_name = current_database() and schema_name <> 'etl'"
 )
+#: Raw tables that are views over the lake are not published.
+_UNPUBLISHED = (
+    "(schema_name = 'raw' and {} in (select view_name from duckdb_views() "
+    "where database_name = current_database() and schema_name = 'raw'))"
+)
 _VIEWS = (
     "select schema_name || '.' || view_name, sql from duckdb_views() "
-    "where database_name = current_database() and not internal"
+    "where database_name = current_database() and not internal and schema_name <> 'raw'"
 )
 _COLUMNS = (
     "select schema_name || '.' || table_name, column_name, data_type, comment from duckdb_columns() "
     "where database_name = current_database() and not internal and schema_name <> 'etl' "
-    "order by schema_name, table_name, column_index"
+    f"and not {_UNPUBLISHED.format('table_name')} order by schema_name, table_name, column_index"
 )
 _COMMENTS = (
     "select schema_name, table_name, comment from duckdb_tables() where database_name = current_database() "
     "union all select schema_name, view_name, comment from duckdb_views() "
-    "where database_name = current_database() and not internal"
+    "where database_name = current_database() and not internal and schema_name <> 'raw'"
 )
 _MACROS = (
     "select schema_name, function_name, parameters, macro_definition from duckdb_functions() "

@@ -9,7 +9,7 @@ from etl import engine
 from etl.engine.quoting import identifier
 from etl.project import Project
 from etl.stages.published.own import OWN
-from etl.stages.warehouse import STEPS, set_comments, transaction
+from etl.stages.warehouse import STEPS, leave_out_views, set_comments, transaction
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,6 +41,7 @@ def leave_to_readers(project: Project, file: Path) -> None:
 
 
 def _finish(con: duckdb.DuckDBPyConnection) -> None:
+    leave_out_views(con)
     internal = [row[0] for row in con.execute(_TABLES, [[*OWN, STEPS]]).fetchall()]
     with transaction(con):
         con.execute(_HASHES)

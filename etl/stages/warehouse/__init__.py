@@ -28,6 +28,7 @@ from etl.stages.warehouse.macros import define_macros, drop_other_macros
 from etl.stages.warehouse.parts import Held, columns_of, held_parts
 from etl.stages.warehouse.scrubbing import is_published_outdated, note_published, note_removed, scrub
 from etl.stages.warehouse.transform import build_models, transform
+from etl.stages.warehouse.views import is_view, leave_out_views
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, date_inputs, work
 
 __all__ = [
@@ -56,8 +57,10 @@ __all__ = [
     "drop_other_macros",
     "held_parts",
     "is_published_outdated",
+    "is_view",
     "is_worth_compacting",
     "keep_build_open",
+    "leave_out_views",
     "load",
     "look",
     "note_published",

@@ -19,6 +19,7 @@ from etl.ledger import Ledger, Receipt, RowCount, fingerprint, stamp
 from etl.ledger.keys import BUILD
 from etl.project import Project
 from etl.stages.lake.layout import REJECTS
+from etl.stages.warehouse.views import drop, drop_raw, remake_moved
 
 if TYPE_CHECKING:
     import duckdb
@@ -119,6 +120,7 @@ def _opened(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb.Du
         is_small = not project.build.exists() and _lake_bytes(ledger) < _SMALL_BYTES
         with engine.building(project, not is_counted_on, is_small) as con:
             define_own(con)
+            remake_moved(con, project)
             yield con
     finally:
         note_stamp(project, ledger, run_id)
@@ -160,7 +162,7 @@ def remove_obsolete(con: duckdb.DuckDBPyConnection, sources: Sequence[str], mode
         drop_model(con, name)
     query = "select source from etl._tables where not list_contains(?, source)"
     for (name,) in con.execute(query, [list(sources)]).fetchall():
-        con.execute(f"drop table if exists raw.{identifier(name)}")
+        drop_raw(con, name)
         for table in ("_tables", "_loaded", "partitions", "rejects"):
             con.execute(f"delete from etl.{table} where source = ?", [name])
         # its contract is gone too, so nobody knows whether it had personal data
@@ -169,13 +171,7 @@ def remove_obsolete(con: duckdb.DuckDBPyConnection, sources: Sequence[str], mode
 
 def drop_model(con: duckdb.DuckDBPyConnection, name: str) -> None:
     """Drop the table or view of a model, if there is one, and what the schema etl knows of it."""
-    query = " union all ".join(
-        f"select '{what}' from duckdb_{what}s() where database_name = current_database() "
-        f"and schema_name || '.' || {what}_name = $1"
-        for what in ("table", "view")
-    )
-    for (what,) in con.execute(query, [name]).fetchall():
-        con.execute(f"drop {what} {qualified(name)}")
+    drop(con, name)
     con.execute(f"drop table if exists {deleted_rows(name)}")
     for table in ("models", "_builds", "_partitions", "_hashes"):
         con.execute(f"delete from etl.{table} where name = ?", [name])

@@ -9,8 +9,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from etl.engine.limits import ended_after, is_interrupt
-from etl.engine.quoting import identifier, literal, paths, qualified
-from etl.errors import Crash, EtlError, StepError, WithdrawnError, few, sentence, traced
+from etl.engine.quoting import identifier, literal, paths
+from etl.errors import Crash, EtlError, StepError, sentence, traced
 from etl.ledger import Ledger, Receipt
 from etl.ledger.keys import extract_key, load_key
 from etl.ledger.spent import Meter
@@ -20,6 +20,8 @@ from etl.stages.lake.layout import delete_partition, partition_file
 from etl.stages.warehouse.build import describe, open_build, transaction
 from etl.stages.warehouse.scrubbing import note_removed
 from etl.stages.warehouse.snapshots import insert_as_taken
+from etl.stages.warehouse.views import drop_raw, make_view, rows_of
+from etl.stages.warehouse.withdrawn import check_withdrawn
 
 if TYPE_CHECKING:
     import duckdb
@@ -153,9 +155,11 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
             note_removed(con, [source.name])
         _delete(con, source, gone)
         _insert(con, project, table, new, run_id)
+        if source.is_view:
+            make_view(con, project, source)
         _tell_discards(con, project, source, told, run_id)
         con.execute("update etl._tables set content = ? where source = ?", [table.content, source.name])
-    details = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale)}
+    details = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale), "as": source.load}
     spent = meter.spent()
     key = load_key(source.name)
     return Receipt(key, table.content, run_id, seconds=spent.seconds, details=details, spent=spent)
@@ -209,24 +213,23 @@ def _check_withdrawn(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         day for (day,) in con.execute("select date from etl._loaded where source = ?", [source.name]).fetchall()
     }
     lost = [day for day in table.lost if day in loaded or day not in table.given_up]
-    if len(table.withdrawn) + len(lost) <= source.max_withdrawn or table.allow_withdrawn:
-        return
-    raise WithdrawnError(_too_many_lost(source, lost) if lost else _too_many(source, table.withdrawn))
+    check_withdrawn(source, table.withdrawn, lost, table.allow_withdrawn)
 
 
 def _define(con: duckdb.DuckDBPyConnection, source: Source) -> None:
-    """Make the table of a source; if it has other columns than the contract now says, make it anew."""
+    """Make the table of a source anew, if it has other columns than the contract now says, or is to be a view."""
     definition = ", ".join(f"{identifier(name)} {type}" for name, type in source.columns.items())
-    table = qualified(source.table)
     row = con.execute("select definition from etl._tables where source = ?", [source.name]).fetchall()
     # what was loaded before a column was masked, and cannot be extracted again, is to be read again without it
     known = f"{definition} {source.masks}" if source.history or source.masks else definition
+    known += " view" if source.is_view else ""
     if row != [(known,)]:
         for name in ("_loaded", "partitions", "rejects", "_tables"):
             con.execute(f"delete from etl.{name} where source = ?", [source.name])
         if row and source.masks:
             note_removed(con, [source.name])
-        con.execute(f"create or replace table {table} ({definition})")
+        drop_raw(con, source.name)
+        con.execute(f"create table {rows_of(source)} ({definition})")
         con.execute("insert into etl._tables values (?, ?, '')", [source.name, known])
 
 
@@ -264,8 +267,8 @@ def _tell_discards(
 def _delete(con: duckdb.DuckDBPyConnection, source: Source, dates: Sequence[date]) -> None:
     if not dates:
         return
-    table, column = qualified(source.table), identifier(source.partition)
-    con.execute(f"delete from {table} where list_contains({literal(list(dates))}, {column})")
+    column = identifier(source.partition)
+    con.execute(f"delete from {rows_of(source)} where list_contains({literal(list(dates))}, {column})")
     _delete_notes(con, source, dates, ("_loaded", "partitions", "rejects"))
 
 
@@ -291,11 +294,12 @@ def _insert(
         insert_as_taken(con, source, earlier)
     if source.history:
         partitions = [_with_rejects(project, source, p) for p in partitions]
-    if files := [file for file in rows.values() if file not in set(earlier)]:
+    files = [file for file in rows.values() if file not in set(earlier)]
+    if files and not source.is_view:
         # in order, many rows would be written twice: once now, and again by the checkpoint
         con.execute(f"set preserve_insertion_order = {sum(p.rows for p in partitions) < _MANY_ROWS}")
         con.execute(
-            f"insert into {qualified(source.table)} by name select *, now() as _loaded_at "
+            f"insert into {rows_of(source)} by name select *, now() as _loaded_at "
             f"from read_parquet({paths(files)}, hive_partitioning = false)"
         )
         con.execute("reset preserve_insertion_order")
@@ -330,21 +334,3 @@ def _with_rejects(project: Project, source: Source, partition: Partition) -> Par
         return partition
     lines = partition.rows + partition.skipped
     return replace(partition, records=partition.rows, rejected=0, discarded=0, lines=lines)
-
-
-def _too_many_lost(source: Source, lost: Sequence[date]) -> str:
-    return (
-        f"{source.name}: the lake has lost {len(lost)} published snapshots ({few(lost, 3)}), more than "
-        f"max_withdrawn = {source.max_withdrawn}, and nothing can bring them back but a backup. Is a folder not "
-        f"mounted? If they are to be given up: luigi --module etl Nightly --allow-withdrawn {source.name}"
-    )
-
-
-def _too_many(source: Source, withdrawn: Sequence[date]) -> str:
-    days = ", ".join(map(str, withdrawn[:3]))
-    return (
-        f"{source.name}: the files of {len(withdrawn)} published partitions vanished from data/{source.home} "
-        f"({days}{', ...' if len(withdrawn) > 3 else ''}), more than max_withdrawn = {source.max_withdrawn}. "
-        "Is a folder not mounted? If they were meant to go: "
-        f"luigi --module etl Nightly --allow-withdrawn {source.name}"
-    )

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from etl.contract.casts import exact_cast
 from etl.contract.masking import withheld
-from etl.engine.quoting import paths, qualified
+from etl.engine.quoting import paths
 from etl.errors import StepError
 from etl.sources import Source
+from etl.stages.warehouse.views import rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,7 +34,7 @@ def insert_as_taken(con: duckdb.DuckDBPyConnection, source: Source, files: Seque
     for (columns, _), together in _alike(con, source, files).items():
         try:
             con.execute(
-                f"insert into {qualified(source.table)} by name select {columns}, now() as _loaded_at "
+                f"insert into {rows_of(source)} by name select {columns}, now() as _loaded_at "
                 f"from read_parquet({paths(together)}, hive_partitioning = false)"
             )
         except (duckdb.ConversionException, duckdb.InvalidInputException) as error:

@@ -29,7 +29,7 @@ from etl.sources.connectors import (
 from etl.sources.connectors.files import SAME
 from etl.sources.connectors.landed import Landed
 from etl.sources.connectors.unclaimed import unclaimed
-from etl.sources.source import CHOICES
+from etl.sources.words import CHOICES
 from etl.stages import lake
 from tests.support import options, tiny
 from tests.support.pages import page, section

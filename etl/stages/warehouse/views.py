@@ -1,0 +1,103 @@
+"""Raw tables that are views over the lake: rows are read where they lie, and are not copied into build.duckdb.
+
+A view names the files of the partitions that are loaded, never a pattern: what no receipt knows is not there. Only
+what an earlier contract has accepted, and the next one could not read, is in a table beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.engine.quoting import identifier, literal, paths, qualified
+from etl.project import Project
+from etl.sources import Source
+from etl.stages.lake.layout import partition_file
+
+if TYPE_CHECKING:
+    import duckdb
+
+_VIEWS = (
+    "select view_name, sql from duckdb_views() where database_name = current_database() and schema_name = 'raw' "
+    "and not internal"
+)
+
+
+def kept_rows(source: str) -> str:
+    """Return the SQL name of the table of the rows that cannot be read from the lake as the contract is now."""
+    return f"{identifier('etl')}.{identifier(f'{source} kept')}"
+
+
+def rows_of(source: Source) -> str:
+    """Return the SQL name of the table that rows of a source are put into."""
+    return kept_rows(source.name) if source.is_view else qualified(source.table)
+
+
+def make_view(con: duckdb.DuckDBPyConnection, project: Project, source: Source) -> None:
+    """Make raw.<source> a view of the partitions that are loaded, with the columns and types of its table."""
+    kept, day = kept_rows(source.name), identifier(source.partition)
+    query = (
+        "select date from etl.partitions where source = ? and rows > 0 "
+        f"and date not in (select distinct {day}::date from {kept}) order by date"
+    )
+    days = [found for (found,) in con.execute(query, [source.name]).fetchall()]
+    has_kept = con.execute(f"select exists(from {kept})").fetchall()[0][0]
+    parts = []
+    if days:
+        files = paths([partition_file(project.lake, source, found) for found in days])
+        *columns, (loaded_at, _) = source.columns.items()
+        selected = ", ".join(
+            f"cast(r.{identifier(name)} as {type}) as {identifier(name)}" for name, type in columns
+        )
+        parts.append(
+            f"select {selected}, p.loaded_at as {identifier(loaded_at)} "
+            f"from read_parquet({files}, hive_partitioning = false) as r "
+            f"left join etl.partitions as p on p.source = {literal(source.name)} and p.date = r.{day}"
+        )
+    if has_kept or not days:
+        parts.append(f"select {', '.join(map(identifier, source.columns))} from {kept}")
+    con.execute(f"create or replace view {qualified(source.table)} as {' union all '.join(parts)}")
+
+
+def remake_moved(con: duckdb.DuckDBPyConnection, project: Project) -> None:
+    """Let views read the lake of this project: the data was moved, or build.duckdb is a copy of another's."""
+    for name, sql in con.execute(_VIEWS).fetchall():
+        new, mark = _quoted(project, name), f"/{name}/"
+        files = sql.partition("list_value('")[2]
+        old = f"{files.partition(mark)[0]}{mark}"
+        if files and old != new and (project.lake / name).is_dir():
+            con.execute(sql.replace(f"'{old}", f"'{new}").replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
+
+
+def _quoted(project: Project, name: str) -> str:
+    """Return how a view begins the paths of the files of a source."""
+    return paths([project.lake / name]).removeprefix("['").removesuffix("']") + "/"
+
+
+def is_view(con: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Return whether a table, as schema.table, is a view over the lake."""
+    schema, _, name = table.partition(".")
+    return schema == "raw" and any(name == view for view, _ in con.execute(_VIEWS).fetchall())
+
+
+def drop_raw(con: duckdb.DuckDBPyConnection, source: str) -> None:
+    """Drop the table or view of a source, and what is beside it, if they are there."""
+    drop(con, f"raw.{source}")
+    con.execute(f"drop table if exists {kept_rows(source)}")
+
+
+def drop(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Drop a table or a view, if it is there."""
+    query = " union all ".join(
+        f"select '{what}' from duckdb_{what}s() where database_name = current_database() "
+        f"and schema_name || '.' || {what}_name = $1"
+        for what in ("table", "view")
+    )
+    for (what,) in con.execute(query, [name]).fetchall():
+        con.execute(f"drop {what} {qualified(name)}")
+
+
+def leave_out_views(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop the raw views from a copy that is for readers: the next night replaces the files that they read."""
+    for name, _ in con.execute(_VIEWS).fetchall():
+        con.execute(f"drop view {qualified(f'raw.{name}')}")
+        con.execute(f"drop table if exists {kept_rows(name)}")
