@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
-from etl.errors import ContractError
+from etl.errors import ConfigError, ContractError
 from etl.project import Project as Own
 from etl.project.others import folder_of, pointer_of
+from etl.project.settings import Settings
 from etl.sources.fetches.fetch import Fetching
 
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]*")
@@ -85,5 +86,10 @@ class Project(Fetching):
         return f"project {self.place} {self.environment}"
 
     def pointers(self, own: Own) -> Sequence[Path]:
-        """Return the link that is switched when there may be something new. ConfigError if there is no project."""
-        return (pointer_of(folder_of(own.root, self.place), self.environment),)
+        """Return the link that is switched when there may be something new, also of a project yet to come."""
+        folder = folder_of(own.root, self.place)
+        try:
+            return (pointer_of(folder, self.environment),)
+        except ConfigError:
+            # it is not mounted, or not made yet: a fetch says so
+            return (folder / Settings.data / "warehouse" / "current",)

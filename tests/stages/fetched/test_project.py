@@ -365,3 +365,17 @@ def test_a_real_incremental_model_is_read_by_its_dates(tmp_path: Path, monkeypat
     tiny.night(here)
     found = tiny.published(here, "select delivery_date::varchar, item, sales from marts.items order by all")
     assert found == [("2024-03-01", "book", 1), ("2024-03-01", "pen", 1), ("2024-03-02", "cup", 1)]
+
+
+def test_a_watch_looks_at_the_link_that_the_other_project_switches(
+    shop: Project, reader: Callable[..., Project]
+) -> None:
+    from etl.operations.watch.declared import tell
+
+    publishers.publish(shop, {"marts.items": (COLUMNS, BOOKS)})
+    assert tell(reader())["pointers"] == [str(shop.current)]
+    # one that is not there yet keeps no watch from beginning
+    to_come = tell(reader(fetch="'../to_come', 'marts.items'"))["pointers"]
+    assert to_come == [str(shop.root.parent / "to_come/data/warehouse/current")]
+    staging = reader(fetch="'../shop', 'marts.items', environment='staging'")
+    assert tell(staging)["pointers"] == [str(shop.data / "environments/staging/warehouse/current")]
