@@ -102,6 +102,8 @@ class Google:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # an answer goes out at once: its head and its content one after another would wait for each other
+    wbufsize = -1
     google: Google
 
     def do_GET(self) -> None:

@@ -226,6 +226,15 @@ def test_a_fetch_that_broke_off_goes_on_where_it_was(place: Place, monkeypatch: 
     assert place.names(source) == {"sales/2024-03-01.csv": content}
 
 
+def test_a_file_of_one_part_is_not_noted_on_the_way(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    # each note is flushed, which takes longer than a small file
+    monkeypatch.setattr(copying.CopyWriter, "checkpoint", lambda *_: pytest.fail("it was noted"))
+    source = place.source()
+    place.server.put("in/sales/2024-03-01.csv", b"id\n1\n")
+    assert len(place.fetch(source).files) == 1
+    assert place.names(source) == {"sales/2024-03-01.csv": b"id\n1\n"}
+
+
 def test_what_is_written_while_it_is_copied_is_never_landed_in_half(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

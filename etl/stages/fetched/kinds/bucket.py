@@ -138,7 +138,8 @@ def _copied(of: Bucket, store: Any, landing: Landing, one: Remote) -> None:
                         raise obstore.exceptions.PreconditionError("it was changed")
                     content = bytes(got.bytes())
                 writer.write(content)
-                writer.checkpoint(one.facts)
+                if writer.size < one.size:
+                    writer.checkpoint(one.facts)
         except obstore.exceptions.PreconditionError:
             with _said(of):
                 one = _remote(obstore.head(store, one.key), one.name)

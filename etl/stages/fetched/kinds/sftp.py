@@ -59,7 +59,7 @@ async def _copied(client: Any, landing: Landing, one: Remote) -> list[str]:
         async with client.open(one.key, "rb", encoding=None) as file:
             while part := await file.read(PART_BYTES, writer.size):
                 writer.write(part)
-                if writer.size > one.size:
+                if writer.size >= one.size:
                     break
                 writer.checkpoint(one.facts)
         now = _remote(one.key, one.name, await client.stat(one.key))
