@@ -14,6 +14,8 @@ from etl.project import load_project
 from etl.project.secret import use_environment
 from etl.run.fetching import check_fetched, fetch_one, groups, shared_by
 from etl.sources import Source
+from etl.sources.fetches.changes import Changes
+from etl.stages.fetched import drop_slot
 
 
 def fetch_now(
@@ -52,6 +54,24 @@ def fetch_now(
                     options = {"full": full, "since": since, "shared": shared}
                     found.append(fetch_one(project, ledger, asked[name], today, run_id="", **options))
         return found
+
+
+def drop_slots(names: Sequence[str]) -> dict[str, list[str]]:
+    """Drop the replication slots of sources that are fetched as changes; return the slots by source.
+
+    Raises ConfigError unless sources are named, and each is fetched so.
+    """
+    project = load_project()
+    use_environment(project.root)
+    if not names:
+        raise ConfigError("Say whose slot is to be dropped: etl fetch SOURCE --drop-slot")
+    with locked(project, "etl fetch --drop-slot"):
+        catalog, _ = definitions(project, Ledger(project.ledger))
+        check_fetched(catalog.sources, names)
+        for name in names:
+            if not isinstance(catalog.sources[name].fetch, Changes):
+                raise ConfigError(f"{name} has no slot: only a source with fetch=Changes has one. Name others.")
+        return {name: drop_slot(project, catalog.sources[name]) for name in names}
 
 
 def _check_once(sources: Mapping[str, Source], *, full: bool, since: str | None) -> None:

@@ -5,7 +5,7 @@
 """
 
 from etl.stages.fetched.asked import Asked, Told
-from etl.stages.fetched.fetch import Fetched, fetch
+from etl.stages.fetched.fetch import Fetched, drop_slot, fetch
 from etl.stages.fetched.landing import Landing
 from etl.stages.fetched.manifest import Manifest, manifests, newest_manifest, read_manifest
 
@@ -15,6 +15,7 @@ __all__ = [
     "Landing",
     "Manifest",
     "Told",
+    "drop_slot",
     "fetch",
     "manifests",
     "newest_manifest",

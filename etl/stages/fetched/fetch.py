@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -62,6 +62,30 @@ def fetch(
         raise _told(source, error) from error
     except Exception as error:
         raise _told(source, error, f"{type(error).__name__}: ") from error
+
+
+def drop_slot(project: Project, source: Source) -> list[str]:
+    """Drop the replication slots of a source that is fetched as changes; return the names of those there were.
+
+    The server then keeps nothing for it, and the next fetch has to be a full one. Raises FetchError.
+    """
+    day = project.today()
+    asked = Asked(
+        source=source.name,
+        fetch=source.fetch,
+        day=day,
+        newest=newest_manifest(source, project.fetched, day),
+        contract=source.contract,
+        started=datetime.now(UTC),
+        contracts=project.contracts,
+        root=project.root,
+        fetched=project.fetched,
+    )
+    try:
+        found: list[str] = kind_of(source).drop(asked)
+        return found
+    except (EtlError, OSError) as error:
+        raise _told(source, error) from error
 
 
 def _fetch(project: Project, source: Source, day: date, *, full: bool, since: str | None, shared: Any) -> Fetched:

@@ -12,8 +12,8 @@ import psycopg
 import pyarrow
 import pytest
 
-from etl.errors import ContractError, FetchError
-from etl.operations.fetching import fetch_now
+from etl.errors import ConfigError, ContractError, FetchError
+from etl.operations.fetching import drop_slots, fetch_now
 from etl.reports.fetches import fetch_status, told
 from etl.sources.fetches.changes import Changes
 from etl.stages.fetched import landing, manifests
@@ -312,6 +312,48 @@ def test_a_slot_that_somebody_else_has_read_is_refused(shop):
     shop.ask(f"select pg_replication_slot_advance('{slot}', pg_current_wal_lsn())")
     with pytest.raises(FetchError, match=r"was read by somebody else.*are lost here.*--full"):
         shop.fetch()
+
+
+def test_the_slot_of_a_source_that_is_given_up_is_dropped_and_no_other(shop, monkeypatch):
+    other = f"other_{shop.server.database}"
+    shop.ask(f"select pg_create_logical_replication_slot('{other}', 'wal2json')")
+    shop.fetch()
+    (slot,) = set(shop.slots()) - {other}
+    monkeypatch.chdir(shop.project.root)
+
+    assert drop_slots(["orders"]) == {"orders": [slot]}
+    assert shop.slots() == [other]
+    assert drop_slots(["orders"]) == {"orders": []}
+    with pytest.raises(FetchError, match=rf"The slot {slot} at .* is gone.*etl fetch orders --full"):
+        shop.fetch()
+    shop.fetch(full=True)
+    shop.check(DAY)
+
+
+def test_a_named_slot_of_somebody_else_is_not_dropped_with_the_source(shop, monkeypatch):
+    slot = f"mine_{shop.server.database}"
+    text = CONTRACT.replace('"public.orders")', f'"public.orders", slot="{slot}")')
+    shop.project = db.project(shop.project.root.parent / "other", text, {})
+    shop.ask(f"select pg_create_logical_replication_slot('{slot}', 'wal2json')")
+    monkeypatch.chdir(shop.project.root)
+    assert drop_slots(["orders"]) == {"orders": []}
+    assert shop.slots() == [slot]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([], r"Say whose slot is to be dropped: etl fetch SOURCE --drop-slot"),
+        (["items"], r"items has no slot: only a source with fetch=Changes"),
+        (["files"], r"files"),
+    ],
+)
+def test_only_a_source_of_changes_has_a_slot_to_drop(tmp_path, monkeypatch, names, said):
+    more = 'items = Source(contract=Orders, fetch=Table("SHOP_DSN", "items"), extra="ignore")\n'
+    more += 'files = Source(contract=Orders, files="orders/{date}.csv")\n'
+    monkeypatch.chdir(db.project(tmp_path, CONTRACT + more).root)
+    with pytest.raises(ConfigError, match=said):
+        drop_slots(names)
 
 
 def test_a_named_slot_that_is_there_already_is_left_to_its_owner(shop):

@@ -1,6 +1,7 @@
 """APIs: every kind of page and of showing who asks, and what a server can do wrong."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -16,6 +17,7 @@ from etl.sources.fetches.paging import AUTHS, PAGES
 from etl.sources.fetches.rest import Rest
 from etl.stages import fetched
 from etl.stages.fetched import web
+from etl.stages.fetched.kinds.rest import _order
 from tests.support import tiny
 from tests.support.api import SIZE, TOKEN, Api, api, basic
 
@@ -137,6 +139,23 @@ def test_a_page_that_is_empty_or_half_does_not_pass_for_the_last(
 
     with pytest.raises(FetchError, match=r"Page 2 of .* is not JSON"):
         ask(*WAYS[way])
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "UTC"])
+def test_times_without_a_zone_have_the_order_that_they_are_written_in(
+    monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    # in spring an hour is left out, and in autumn one comes twice
+    days = [(3, 10), (3, 31), (10, 27), (11, 3)]
+    written = [f"2024-{m:02}-{d:02}T{h:02}:{half}:00" for m, d in days for h in range(4) for half in (15, 45)]
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        found = [_order(text) for text in written]
+    time.tzset()
+    assert found == sorted(found)
+    assert len(set(found)) == len(written)
+    assert _order("2024-03-31T02:30:00Z") == _order("2024-03-31T04:30:00+02:00")
 
 
 def test_a_record_without_a_cursor_is_told_of_without_its_values(shop: Api, ask: Callable[..., Any]) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urljoin
 
@@ -243,7 +243,8 @@ def _order(value: Any) -> tuple[int, Any]:
     if not isinstance(value, str):
         return 0, value
     time = _time(value)
-    return (2, value) if time is None else (1, time.timestamp())
+    # one without a zone is of the API's clock, whatever zone this machine is in
+    return (2, value) if time is None else (1, (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
 
 
 def _time(value: str) -> datetime | None:

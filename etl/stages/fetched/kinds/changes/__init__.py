@@ -29,7 +29,7 @@ from etl.stages.fetched.kinds.changes.stream import Stream, place, position
 from etl.stages.fetched.manifest import Manifest, manifests
 from etl.stages.fetched.writers import LinesWriter
 
-__all__ = ["fetch"]
+__all__ = ["drop", "fetch"]
 
 #: A table that stays as it is while the server writes so much for others: the slot has to move on all the same.
 _QUIET_BYTES = 64 << 20
@@ -45,6 +45,19 @@ def fetch(asked: Asked, landing: Landing) -> Told:
         )
     with Server(asked).asking() as server:
         return _Fetch(asked, landing, server).told()
+
+
+def drop(asked: Asked) -> list[str]:
+    """Drop the slots of a source, and return which there were; one of its own choice only if it was used."""
+    assert isinstance(asked.fetch, Changes)
+    more = asked.newest.more if asked.newest else {}
+    used: list[str] = [more[key] for key in ("slot", "former") if more.get(key)]
+    own = [] if asked.fetch.slot else [_own_slot(asked), f"{_own_slot(asked)}_2"]
+    with Server(asked).asking() as server:
+        found = [name for name in dict.fromkeys([*used, *own]) if server.slot(name)]
+        for name in found:
+            server.drop(name)
+    return sorted(found)
 
 
 class _Fetch:
