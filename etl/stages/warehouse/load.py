@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etl.engine.limits import ended_after, is_interrupt
 from etl.engine.quoting import identifier, literal, paths
@@ -159,7 +159,8 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
             make_view(con, project, source)
         _tell_discards(con, project, source, told, run_id)
         con.execute("update etl._tables set content = ? where source = ?", [table.content, source.name])
-    details = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale), "as": source.load}
+    details: dict[str, Any] = {"loaded": len(stale), "rows": sum(partition.rows for partition in stale)}
+    details |= {"as": source.load} if source.is_view else {}
     spent = meter.spent()
     key = load_key(source.name)
     return Receipt(key, table.content, run_id, seconds=spent.seconds, details=details, spent=spent)
