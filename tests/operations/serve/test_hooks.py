@@ -144,6 +144,15 @@ def test_what_is_forged_begins_nothing_and_leaves_nothing(client: Client, projec
     assert not (project.data / "hooks.sqlite").exists()
 
 
+def test_what_github_does_not_sign_makes_no_other_message():
+    hooks = Hooks.of(ENVIRONMENT)
+
+    first = hooks.message(github("first"), BODY)
+
+    assert hooks.message(github("second"), BODY) == first
+    assert hooks.message(github("first", body=b"{}"), b"{}") != first
+
+
 @pytest.mark.parametrize("message", [standard, github])
 def test_a_message_that_is_sent_again_begins_nothing_also_after_a_restart(message, project: Project) -> None:
     with served(project, hooks=Hooks.of(ENVIRONMENT), limits=FAST) as client:
