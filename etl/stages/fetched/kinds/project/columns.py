@@ -30,6 +30,7 @@ _AS_TEXT = ("BLOB", "ENUM", "UUID", "JSON", "BIT", "BIGNUM")
 
 
 def family_of(type: str) -> str:
+    """Return what kind of type it is, such as `number`; types of one kind hold alike values."""
     if type.endswith("]"):
         return "list"
     # GEOMETRY, UNION and what is yet to come
