@@ -70,3 +70,8 @@ def test_a_goal_is_a_share_of_another_an_amount_or_so_much_more_for_each(benchma
     assert value(of=goals.MEMORY) == 400
     assert value(other="rsync") is None
     assert goals.Goal("else", 1).value(found, goals.CPU) is None
+
+
+def test_a_small_storm_of_files_publishes_each_complete_one_once(benchmark, tmp_path):
+    said = benchmark("watch").storm(tmp_path, 40, 4.0, cool_down=1, seed=3)
+    assert said["faults"] == [] and said["complete"] > 20
