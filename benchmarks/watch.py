@@ -264,15 +264,16 @@ def storm(root: Path, files: int, seconds: float, *, cool_down: int = 10, seed: 
     found, faults = Storm(root, random.Random(seed)), []
     link = root / "data/warehouse/current"
     with watched(root) as process:
-        begun = time.monotonic()
+        begun = looked = time.monotonic()
         while found.number < files:
-            for _ in range(found.chance.randrange(1, max(2, files // 20))):
+            for _ in range(found.chance.randrange(1, max(20, files // 20))):
                 found.act()
             # what is never finished looks finished once it has settled
             found.over()
             due = begun + seconds * found.number / files
             time.sleep(max(0.0, due - time.monotonic()))
-            if link.exists():
+            if link.exists() and time.monotonic() > looked + 5:
+                looked = time.monotonic()
                 faults += [f"{n} has {rows} rows" for n, rows in published(root).items() if rows != ROWS]
         elapsed = time.monotonic() - begun
         wanted = dict.fromkeys(found.there, ROWS)
