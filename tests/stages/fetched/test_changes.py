@@ -268,6 +268,10 @@ def test_a_quiet_table_lets_the_log_of_others_go(shop, monkeypatch):
         ("alter table orders replica identity nothing", r"alter table .* replica identity default"),
         ("alter table orders drop column price", r"does not have 'price', which the contract Orders requires"),
         ("alter table orders add column more int", r"columns that the contract Orders does not have: 'more'"),
+        (
+            'alter table orders add column "_op" text',
+            r"has a column '_op', which etl needs for itself\. Rename it",
+        ),
         ("drop table orders; create view orders as select 1 as id", r"is not a plain table"),
         ("drop table orders", r"There is no public.orders"),
     ],
@@ -276,6 +280,20 @@ def test_a_table_whose_changes_cannot_be_told_is_refused_with_what_to_type(shop,
     db.run(shop.server, before)
     with pytest.raises(FetchError, match=said):
         shop.fetch()
+    assert shop.slots() == []
+
+
+def test_without_the_columns_about_changes_nothing_is_fetched(shop):
+    text = CONTRACT.replace(ABOUT, ABOUT.replace('    deleted: bool = pa.Field(alias="_deleted")\n', ""))
+    shop.project = db.project(shop.project.root.parent / "other", text, {})
+    with pytest.raises(FetchError, match=r"The contract Orders does not have '_deleted': without them no model"):
+        shop.fetch()
+    assert shop.slots() == []
+
+
+def test_a_beginning_that_somebody_names_means_nothing_for_changes(shop):
+    with pytest.raises(FetchError, match=r"--since means nothing for changes: the slot knows where to go on"):
+        shop.fetch(since="0/1")
     assert shop.slots() == []
 
 
