@@ -68,6 +68,8 @@ COMMANDS: dict[str, Sequence[Sequence[str]]] = {
     "lineage": [["marts.items.item"]],
     "logs": [[], ["last", "load"]],
     "mirror": [[], ["--check"], ["--take-over"]],
+    "ml card": [["none"]],
+    "ml export": [["none", "--to", "tensorboard", "--out", "data/raw/other"]],
     "notify": [[], ["--test"]],
     "plan": [["--date", "2024-03-31"]],
     "profile": [["marts.items"]],
