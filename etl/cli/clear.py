@@ -18,9 +18,9 @@ from etl.errors import ConfigError, counted
 def clear(name: str, dates: DateRanges | None, yes: bool) -> None:
     """Have the next run do a source or a model again.
 
-    All that reads it is done again too. Nothing is deleted: what is published stays until the next run replaces it,
-    and what was taken of a file that is gone from raw/ stays as it is. A source that was removed from the contracts
-    is dropped, as by `etl drop`: that is what this command did once.
+    All that reads it is done again too. Nothing is deleted: what is published stays until the next run replaces
+    it, and what was taken of a file that is gone from raw/ stays as it is. A source that was removed from the
+    contracts is dropped, as by `etl drop`: that is what this command did once.
     """
     from etl.operations.clearing import clear as clear_all
     from etl.operations.clearing import is_removed
