@@ -25,7 +25,11 @@ def records_of(data: bytes, path: str, where: str) -> tuple[list[str], Any]:
         for name in filter(None, path.split(".")):
             start = _value_of(text, start, name)
         texts = _elements(text, start) if text[start] == "[" else [_cut(text, start)]
-    except (ValueError, IndexError, RecursionError) as error:
+    except RecursionError:
+        raise FetchError(
+            f"{where} is nested too deeply to be read. Ask for records without their parts."
+        ) from None
+    except (ValueError, IndexError) as error:
         raise FetchError(f"{where} is not JSON: {str(error)[:200]}.") from error
     except KeyError as error:
         keys = ", ".join(map(str, answer)) if isinstance(answer, dict) else type(answer).__name__

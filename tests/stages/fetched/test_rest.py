@@ -17,6 +17,7 @@ from etl.sources.fetches.paging import AUTHS, PAGES
 from etl.sources.fetches.rest import Rest
 from etl.stages import fetched
 from etl.stages.fetched import web
+from etl.stages.fetched.json_text import records_of
 from etl.stages.fetched.kinds.rest import _order
 from tests.support import tiny
 from tests.support.api import SIZE, TOKEN, Api, api, basic
@@ -156,6 +157,13 @@ def test_times_without_a_zone_have_the_order_that_they_are_written_in(
     assert found == sorted(found)
     assert len(set(found)) == len(written)
     assert _order("2024-03-31T02:30:00Z") == _order("2024-03-31T04:30:00+02:00")
+
+
+@pytest.mark.parametrize("path", ["", "items"])
+def test_an_answer_that_is_nested_without_end_is_said_to_be(path: str) -> None:
+    data = b'{"items": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}"
+    with pytest.raises(FetchError, match=r"^the answer is nested too deeply to be read\. Ask for records"):
+        records_of(data, path, "the answer")
 
 
 def test_a_record_without_a_cursor_is_told_of_without_its_values(shop: Api, ask: Callable[..., Any]) -> None:
