@@ -6,17 +6,19 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 from etl.errors import DeliveryError
 from etl.ledger import Ledger, Run
-from etl.plan import Plan
-from etl.plan.waiting import Window, why_not_there, window_at
 from etl.project import Project
 from etl.project.durations import seconds_in
 from etl.run.deadline import deadline_of
-from etl.sources import Source
+
+if TYPE_CHECKING:
+    from etl.plan import Plan
+    from etl.plan.waiting import Window
+    from etl.sources import Source
 
 log = logging.getLogger("etl")
 
@@ -84,6 +86,9 @@ def wait(run: Waiting, source: Source, day: date, *, sleep: Callable[[float], No
 
 def look(run: Waiting, source: Source, day: date) -> str:
     """Return why a delivery is not there; a folder that cannot be listed now may be mounted again later."""
+    # a night with nothing new imports none of it
+    from etl.plan.waiting import why_not_there
+
     window = _window(run, source)
     try:
         return why_not_there(run.project, run.ledger, source, day, window.day if window else day)
@@ -100,6 +105,8 @@ def why_late(run: Waiting, source: Source, day: date) -> str:
 
 
 def _window(run: Waiting, source: Source) -> Window | None:
+    from etl.plan.waiting import window_at
+
     began = datetime.fromisoformat(run.row.started_at)
     return window_at(source.wait, run.project.settings.timezone, began)
 
