@@ -7,7 +7,7 @@ COG := PYTHONPATH=docs:. $(BIN)/cog
 PAGES := README.md docs/*.md
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: daemons servers spark nightly test lint docs guard counts bench browser linters vendor newest constraints clean
+.PHONY: daemons servers clusters nightly test lint docs guard counts bench browser linters vendor newest constraints clean
 
 # the batch date is in no file: the orders sample is of 2018, so the default takes every delivery
 nightly: .venv/installed
@@ -66,11 +66,13 @@ servers: .venv/installed .venv/azurite
 	command -v redis-server && command -v mosquitto_sub && command -v nats-server || { apt-get -qq update && \
 		apt-get -qq install -y --no-install-recommends redis-server mosquitto mosquitto-clients nats-server; } || echo "no brokers"
 
-# the cluster of Spark that a test starts, where there is a Java; if it cannot be had that is said, and it is skipped
-spark: .venv/installed
-	# beside the other packages: pandera imports it wherever it finds it
-	command -v java && { ls .venv/spark || $(BIN)/python $(INSTALL) --constraint constraints.txt --target .venv/spark pyspark; } \
-		|| echo "no Spark"
+# the clusters that tests start, beside the other packages: pandera imports what it finds of them; of Spark where there is a
+# Java; what cannot be had is said, and its tests are skipped
+clusters: .venv/installed
+	ls .venv/cluster/distributed || $(BIN)/python $(INSTALL) --constraint constraints.txt --target .venv/cluster distributed \
+		|| echo "no Dask"
+	command -v java && { ls .venv/cluster/pyspark \
+		|| $(BIN)/python $(INSTALL) --constraint constraints.txt --target .venv/cluster --upgrade pyspark; } || echo "no Spark"
 
 # what looks at the files of deploy/; what cannot be had is said, and its tests are skipped
 linters: .venv/installed

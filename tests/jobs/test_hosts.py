@@ -9,7 +9,7 @@ import pytest
 from etl.jobs.hosts import SCHEMES
 from tests.sources.formats.makers import MAKERS
 from tests.support import tiny
-from tests.support.hosts import HOSTS, SPARK
+from tests.support.hosts import CLUSTERS, HOSTS
 from tests.support.projects import Project
 
 HEADER = """
@@ -18,7 +18,7 @@ from etl import Source
 from etl.sources.formats import *
 
 class Sales(pa.DataFrameModel):
-    id: int = pa.Field(unique=True)
+    id: int
     item: str = pa.Field(nullable=True)
     price: int = pa.Field(ge=0)
 
@@ -69,8 +69,8 @@ def test_on_every_host_every_format_ends_in_the_same_content(kind: str, tmp_path
     alone.published(date="2024-03-31")
     with HOSTS[kind]() as url:
         together = shop(tmp_path / "together", url)
-        more = {"PYTHONPATH": f"{SPARK}"} if kind == "spark" else {}
-        night = together.published(date="2024-03-31", is_cold=kind == "spark", **more)
+        more = {"PYTHONPATH": str(CLUSTERS)} if kind != "processes" else {}
+        night = together.published(date="2024-03-31", is_cold=kind != "processes", **more)
         assert made(together) == made(alone)
         assert f"on {url}" in night.output
         # the receipts are those of the files as they lie here

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import etl
+
+#: Where `make clusters` puts their libraries: whoever imports pandera would import them too.
+CLUSTERS = Path(etl.__file__).parent.parent / ".venv" / "cluster"
 
 _CLUSTER = """
 import sys
@@ -33,10 +36,11 @@ def _processes() -> Iterator[str]:
 @contextmanager
 def _dask() -> Iterator[str]:
     """Give a cluster of two workers, in processes of their own."""
-    if find_spec("distributed") is None:
-        pytest.skip("distributed is not installed")
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", _CLUSTER], stdin=pipe, stdout=pipe, text=True) as process:
+    if not (CLUSTERS / "distributed").is_dir():
+        pytest.skip("Dask is not here: `make clusters`")
+    pipe, environment = subprocess.PIPE, {**os.environ, "PYTHONPATH": str(CLUSTERS)}
+    command = [sys.executable, "-c", _CLUSTER]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
         assert process.stdin and process.stdout
         try:
             yield process.stdout.readline().strip()
@@ -44,15 +48,11 @@ def _dask() -> Iterator[str]:
             process.stdin.close()
 
 
-#: Where `make spark` puts it: whoever imports pandera would import it too.
-SPARK = Path(etl.__file__).parent.parent / ".venv" / "spark"
-
-
 @contextmanager
 def _spark() -> Iterator[str]:
     """Give two workers that the driver starts."""
-    if not SPARK.is_dir() or shutil.which("java") is None:
-        pytest.skip("Spark is not here: `make spark`, which needs Java")
+    if not (CLUSTERS / "pyspark").is_dir() or shutil.which("java") is None:
+        pytest.skip("Spark is not here: `make clusters`, which needs Java")
     yield "spark://local-cluster"
 
 
