@@ -11,7 +11,6 @@ from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-from etl import jobs
 from etl.contract.masking import disguised
 from etl.errors import AuditError, Crash, DeadlinePassed, EtlError, StepError, counted, few, sentence
 from etl.ledger import FAILED, Key, Receipt, failed_note, now
@@ -19,7 +18,7 @@ from etl.ledger.history import StepId
 from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.plan import Plan
 from etl.plan.personal import personal_columns
-from etl.run import deadline, nights, recording
+from etl.run import deadline, jobs, nights, recording
 from etl.run.active import ActiveRun
 from etl.run.explaining import explained
 from etl.sources import Source

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.jobs.hosts import SCHEMES
+from etl.run.jobs.hosts import SCHEMES
 from tests.sources.formats.makers import MAKERS
 from tests.support import tiny
 from tests.support.hosts import CLUSTERS, HOSTS

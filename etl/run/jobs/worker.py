@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from etl.jobs.work import run_job
+from etl.run.jobs.work import run_job
 
 
 def main() -> None:

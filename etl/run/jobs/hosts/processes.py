@@ -46,7 +46,7 @@ class Processes:
     def start(self) -> subprocess.Popen[str]:
         """Return a process that waits for jobs."""
         # standard error is that of this process, so that what libraries print is seen
-        command, pipe = [sys.executable, "-m", "etl.jobs.worker"], subprocess.PIPE
+        command, pipe = [sys.executable, "-m", "etl.run.jobs.worker"], subprocess.PIPE
         return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, encoding="utf-8")
 
     def _serve(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from etl.project.lazily import lazily
 
 if TYPE_CHECKING:
-    from etl.jobs.extraction import extract
-    from etl.jobs.work import run_job
+    from etl.run.jobs.extraction import extract
+    from etl.run.jobs.work import run_job
 
 __all__ = ["extract", "run_job"]
 

@@ -32,7 +32,7 @@ def host_of(url: str) -> Host:
     """
     key = (os.getpid(), url)
     if key not in _open:
-        module = import_module(f"etl.jobs.hosts.{SCHEMES[url.partition(':')[0]]}")
+        module = import_module(f"etl.run.jobs.hosts.{SCHEMES[url.partition(':')[0]]}")
         _open[key] = cast("Host", module.open_host(url))
         atexit.register(close_host, url)
     return _open[key]

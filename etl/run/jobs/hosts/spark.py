@@ -45,7 +45,7 @@ def _answered(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.Record
     """Do the jobs of a task, in a process of an executor."""
     import pyarrow
 
-    from etl.jobs.work import run_job
+    from etl.run.jobs.work import run_job
 
     for batch in batches:
         answers = [run_job(job) for job in batch.column(0).to_pylist()]

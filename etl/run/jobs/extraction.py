@@ -8,12 +8,12 @@ from datetime import date
 from types import MappingProxyType
 
 from etl.errors import StepError
-from etl.jobs.alike import facts
-from etl.jobs.hosts import host_of
-from etl.jobs.job import Answer, Job
-from etl.jobs.witness import testify
 from etl.ledger import Ledger, Receipt, stamp
 from etl.project import Project
+from etl.run.jobs.alike import facts
+from etl.run.jobs.hosts import host_of
+from etl.run.jobs.job import Answer, Job
+from etl.run.jobs.witness import testify
 from etl.sources import Source
 from etl.stages import lake
 from etl.stages.lake.in_time import failure, in_time

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl.errors import StepError
-from etl.jobs.work import run_job
+from etl.run.jobs.work import run_job
 
 
 @dataclass

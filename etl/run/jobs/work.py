@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 from etl.errors import Crash, EtlError, StepError, traced
-from etl.jobs.alike import differences, facts
-from etl.jobs.job import Answer, Job
 from etl.ledger import Ledger
 from etl.project import Project, load_project
+from etl.run.jobs.alike import differences, facts
+from etl.run.jobs.job import Answer, Job
 from etl.stages import lake
 
 

@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from etl import jobs
 from etl.errors import ConfigError, DeliveryError, StepError
-from etl.jobs import hosts
-from etl.jobs.alike import facts
-from etl.jobs.hosts.processes import Processes
-from etl.jobs.job import Answer, Job
 from etl.ledger import Ledger
 from etl.project import Project
 from etl.project.files import sha256
+from etl.run import jobs
+from etl.run.jobs import hosts
+from etl.run.jobs.alike import facts
+from etl.run.jobs.hosts.processes import Processes
+from etl.run.jobs.job import Answer, Job
 from tests.support import tiny
 from tests.support.kills import kill_before
 
@@ -208,7 +208,7 @@ def test_the_witness_catches_a_worker_that_makes_other_rows(project: Project, mo
     day = "2024-03-02" if "lake" in change else "2024-03-01"
     monkeypatch.setitem(hosts._open, (os.getpid(), url), Lying(change))
     # which partition is done again depends on the run
-    monkeypatch.setattr("etl.jobs.witness.chosen_of", lambda run_id, count: 1 if day.endswith("2") else 0)
+    monkeypatch.setattr("etl.run.jobs.witness.chosen_of", lambda run_id, count: 1 if day.endswith("2") else 0)
     with pytest.raises(
         StepError, match=rf"sales {day}, made by a worker of {url}, differs in {what} from what"
     ) as raised:
@@ -218,7 +218,7 @@ def test_the_witness_catches_a_worker_that_makes_other_rows(project: Project, mo
 
 
 def test_every_partition_has_its_turn_as_a_witness() -> None:
-    from etl.jobs.witness import chosen_of
+    from etl.run.jobs.witness import chosen_of
 
     assert {chosen_of(f"run-{number}", 5) for number in range(100)} == set(range(5))
 
@@ -266,7 +266,7 @@ def test_processes_wait_for_more_until_the_host_is_closed(project: Project) -> N
 
 
 def test_workers_of_one_machine_share_its_memory(project: Project) -> None:
-    from etl.jobs.extraction import _share
+    from etl.run.jobs.extraction import _share
 
     def share(**settings: str) -> str:
         return _share(replace(project, settings=replace(project.settings, **settings)))
