@@ -51,6 +51,12 @@ class Azure:
         """The variables that it is asked with."""
         return {"IN_ACCOUNT": ACCOUNT, "IN_KEY": KEY}
 
+    @property
+    def for_writers(self) -> Mapping[str, str]:
+        """The variables of who asks with what the machine has of its own."""
+        own = {"AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT, "AZURE_STORAGE_ACCOUNT_KEY": KEY}
+        return {**own, "AZURE_STORAGE_ENDPOINT": self.endpoint}
+
     def declared(self, options: str = "", folder: str = "in/") -> str:
         """Return what a contract file writes after `fetch=`, with more options."""
         said = f"'az://{self.name}/{folder}', user='IN_ACCOUNT', secret='IN_KEY', endpoint='{self.endpoint}'"

@@ -66,6 +66,11 @@ class Google:
         return {"IN_GOOGLE": account()}
 
     @property
+    def for_writers(self) -> Mapping[str, str]:
+        """The variables of who asks with what the machine has of its own."""
+        return {"GOOGLE_SERVICE_ACCOUNT_KEY": account(), "GOOGLE_BASE_URL": self.endpoint}
+
+    @property
     def secret(self) -> str:
         """What of the variables may be found nowhere: a line in the middle of the private key."""
         return str(json.loads(account())["private_key"].splitlines()[5])

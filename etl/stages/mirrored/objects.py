@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from etl.errors import StepError
+from etl.errors import FetchError, StepError
+from etl.sources.fetches.bucket import Bucket
+from etl.stages.fetched.kinds.bucket import filled, first_line, open_store
 
-#: How long, in seconds, a bucket may take to answer, and how often the library asks again, and for how long.
-_ANSWER, _CONNECT, _RETRIES, _RETRYING = 60, 10, 3, 60
-#: The variables with the address of a server of one's own.
-_ENDPOINTS = (
-    "AWS_ENDPOINT",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
-    "AZURE_STORAGE_ENDPOINT",
-    "AZURE_ENDPOINT",
-)
+#: The variables with the address of a server of one's own, by what the address of a bucket begins with.
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_STORAGE_ENDPOINT",),
+}
 #: So many names are deleted in one request.
 _AT_ONCE = 1000
 
@@ -31,51 +28,53 @@ _AT_ONCE = 1000
 class Objects:
     """A place that is a folder of a bucket."""
 
-    url: str
+    of: Bucket
     store: Any
 
     def names(self, below: str) -> Mapping[str, int]:
         """Return the names of all objects below a folder, with their sizes."""
         import obstore
 
+        start = len(self._key(""))
         with self._said():
-            listed = obstore.list(self.store, below, chunk_size=_AT_ONCE)
-            return {one["path"]: one["size"] for objects in listed for one in objects}
+            listed = obstore.list(self.store, self._key(below), chunk_size=_AT_ONCE)
+            return {one["path"][start:]: one["size"] for objects in listed for one in objects}
 
     def send(self, name: str, file: Path) -> None:
         """Copy a file there, in parts if it is large, whole or not at all."""
         import obstore
 
         with self._said():
-            obstore.put(self.store, name, file)
+            obstore.put(self.store, self._key(name), file)
 
     def read(self, name: str) -> tuple[bytes, str] | None:
-        """Return what an object holds, and its ETag; None if there is no such object."""
+        """Return what an object holds, and its ETag and version as text; None if there is no such object."""
         import obstore
 
         with self._said():
             try:
-                got = obstore.get(self.store, name)
+                got = obstore.get(self.store, self._key(name))
             except FileNotFoundError:
                 return None
-            return bytes(got.bytes()), str(got.meta["e_tag"] or "")
+            # which of the two a condition goes by differs from store to store
+            return bytes(got.bytes()), json.dumps(filled({name: got.meta[name] for name in ("e_tag", "version")}))
 
     def write(self, name: str, content: bytes) -> None:
         """Write an object, whole or not at all."""
         import obstore
 
         with self._said():
-            obstore.put(self.store, name, content)
+            obstore.put(self.store, self._key(name), content)
 
     def switch(self, name: str, content: bytes, tag: str) -> bool:
         """Write an object if it is what read() gave with `tag` still, empty for none; return whether it was."""
         import obstore
         from obstore import exceptions
 
-        mode: Any = {"e_tag": tag} if tag else "create"
+        mode: Any = json.loads(tag) if tag else "create"
         with self._said():
             try:
-                obstore.put(self.store, name, content, mode=mode)
+                obstore.put(self.store, self._key(name), content, mode=mode)
             except (exceptions.PreconditionError, exceptions.AlreadyExistsError):
                 return False
             return True
@@ -84,10 +83,13 @@ class Objects:
         """Delete objects; one that is not there is no error."""
         import obstore
 
-        given = list(names)
+        given = [self._key(name) for name in names]
         with self._said():
             for first in range(0, len(given), _AT_ONCE):
                 obstore.delete(self.store, given[first : first + _AT_ONCE])
+
+    def _key(self, name: str) -> str:
+        return f"{self.of.folder}/{name}" if self.of.folder else name
 
     @contextmanager
     def _said(self) -> Iterator[None]:
@@ -98,42 +100,25 @@ class Objects:
             yield
         except (exceptions.UnauthenticatedError, exceptions.PermissionDeniedError) as error:
             raise StepError(
-                f"{self.url} refuses who asks ({_first(error)}). Check the variables that it is asked with, and "
-                "the right to list, read, write and delete."
+                f"{self.of.url} refuses who asks ({first_line(error)}). Check the variables that it is asked "
+                "with, and the right to list, read, write and delete."
             ) from None
         except FileNotFoundError as error:
-            raise StepError(f"{self.url}: there is no such bucket ({_first(error)}). Check the address.") from None
+            raise StepError(
+                f"{self.of.url}: there is no such bucket ({first_line(error)}). Check the address."
+            ) from None
         except exceptions.BaseError as error:
-            raise StepError(f"{self.url} does not answer as it should ({_first(error)}). Is it there?") from None
+            raise StepError(
+                f"{self.of.url} does not answer as it should ({first_line(error)}). Is it there?"
+            ) from None
 
 
 def open_objects(url: str) -> Objects:
     """Return a bucket, not asked yet; who asks, and at which endpoint, is in the environment."""
+    endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS[url.partition(":")[0]])), "")
+    of = Bucket(url, endpoint=endpoint, region=os.environ.get("AWS_REGION", ""))
     try:
-        from obstore import store
-        from obstore.exceptions import BaseError
-    except ImportError:
-        raise StepError(
-            "A mirror in a bucket needs the library obstore. Install it: pip install 'etl[bucket]'"
-        ) from None
-    given: dict[str, Any] = {
-        "client_options": {
-            "timeout": timedelta(seconds=_ANSWER),
-            "connect_timeout": timedelta(seconds=_CONNECT),
-            # who names an endpoint without encryption wants it so
-            "allow_http": any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS),
-        },
-        "retry_config": {"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_RETRYING)},
-    }
-    parts = urlsplit(url)
-    kinds: dict[str, Any] = {"s3": store.S3Store, "gs": store.GCSStore, "az": store.AzureStore}
-    try:
-        found = kinds[parts.scheme](parts.hostname, prefix=parts.path.strip("/") or None, **given)
-    except BaseError as error:
-        raise StepError(f"{url} cannot be asked ({_first(error)}). Check the address and the variables.") from None
-    return Objects(url, found)
-
-
-def _first(error: Exception) -> str:
-    """Return the first line of what the library says, which has more."""
-    return str(error).partition("\n")[0].strip().rstrip(".")[:300]
+        return Objects(of, open_store(of))
+    except FetchError as error:
+        # nothing is fetched, so it is not missing data
+        raise StepError(str(error)) from None

@@ -1,9 +1,9 @@
-"""A project whose mirror is a folder, or a bucket that speaks S3; and what a reader of it finds."""
+"""A project whose mirror is a folder, or a bucket of each kind; and what a reader of it finds."""
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import pytest
 
 from etl.ledger import Ledger
 from etl.project import Project
+from etl.project.addresses import SCHEMES
 from etl.stages import mirrored
 from etl.stages.mirrored.places import Place, open_place
-from tests.support import stores, tiny
+from tests.support import azure, google, stores, tiny
 
-PLACES = ("file", "s3")
+PLACES = tuple(SCHEMES)
 
 
 @dataclass
@@ -69,22 +70,17 @@ def with_mirror(project: Project, url: str, **settings: str) -> Project:
     return replace(project, settings=replace(project.settings, mirror=url, **settings))
 
 
-@pytest.fixture(scope="session")
-def bucket() -> Iterator[stores.S3]:
-    """A server that speaks S3."""
-    with stores.bucket() as held:
-        yield held
-
-
 def url_of(kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the address of a place that is empty; those who ask there find what they need in the environment."""
     if kind == "file":
         (tmp_path / "mirror").mkdir()
         return f"file://{tmp_path}/mirror"
-    server = request.getfixturevalue("bucket")
+    opened = {"s3": stores.bucket, "gs": google.bucket, "az": partial(azure.bucket, tmp_path)}[kind]()
+    server = opened.__enter__()
+    request.addfinalizer(lambda: opened.__exit__(None, None, None))
     for name, value in server.for_writers.items():
         monkeypatch.setenv(name, value)
-    return f"s3://{server.name}/{tmp_path.name}"
+    return f"{kind}://{server.name}/{tmp_path.name}"
 
 
 @pytest.fixture(params=PLACES)

@@ -17,8 +17,10 @@ ITEMS = f"{BY_DAY}select delivery_date, item, count(*) as sales from raw.sales g
 @pytest.mark.parametrize("kind", PLACES)
 @pytest.mark.parametrize("recipe", RECIPES, ids=["duckdb", "pandas"])
 def test_a_recipe_reads_all_of_it(recipe: str, kind: str, tmp_path, request, monkeypatch, capsys) -> None:
-    if (kind, "attach" in recipe) == ("s3", True):
+    if kind != "file" and "attach" in recipe:
         pytest.skip("DuckDB's extension httpfs cannot be had offline")
+    if kind in ("gs", "az"):
+        pytest.skip("pyarrow asks no other server than theirs")
     url = url_of(kind, tmp_path, request, monkeypatch)
     project = with_mirror(tiny.project(tmp_path / "shop", sql={"marts/items.sql": ITEMS}), url)
     Mirrored(project, open_place(url)).night()

@@ -203,7 +203,7 @@ def test_what_cannot_be_sent_is_noted_and_fails_nothing(shop: Mirrored, caplog) 
 def _lost(shop: Mirrored) -> str:
     """Return an address at which nothing is."""
     url = shop.project.settings.mirror
-    return f"{url}/gone" if url.startswith("file") else "s3://no-such-bucket-here/shop"
+    return f"{url}/gone" if url.startswith("file") else f"{url.partition(':')[0]}://no-such-bucket-here/shop"
 
 
 def test_a_check_says_what_is_lacking_and_changes_nothing(shop: Mirrored) -> None:

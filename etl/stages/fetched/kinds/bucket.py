@@ -63,15 +63,16 @@ def open_store(of: Bucket) -> Any:
             given |= {"region": of.region, "endpoint": of.endpoint}
             if of.endpoint:
                 given |= {"virtual_hosted_style_request": False, "region": of.region or "us-east-1"}
-            return store.S3Store(of.host, **_filled(given), **common)
+            return store.S3Store(of.host, **filled(given), **common)
         if of.scheme == "gs":
             given |= {"service_account_key": secret, "base_url": of.endpoint}
-            return store.GCSStore(of.host, **_filled(given), **common)
+            return store.GCSStore(of.host, **filled(given), **common)
         given |= {"account_name": user, "account_key": secret, "sas_key": token, "endpoint": of.endpoint}
-        return store.AzureStore(of.host, **_filled(given), **common)
+        return store.AzureStore(of.host, **filled(given), **common)
 
 
-def _filled(given: dict[str, Any]) -> dict[str, Any]:
+def filled(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what is not empty of some options."""
     return {name: value for name, value in given.items() if value}
 
 
@@ -89,7 +90,7 @@ def _listed(of: Bucket, store: Any, below: str) -> Iterator[Remote]:
     except obstore.exceptions.InvalidPathError as error:
         if of.scheme != "s3":
             raise FetchError(
-                f"{of.url} holds a name that no file can have ({_first(error)}). Have it renamed."
+                f"{of.url} holds a name that no file can have ({first_line(error)}). Have it renamed."
             ) from None
         yield from _listed_by_arrow(of, folder, start)
 
@@ -105,11 +106,11 @@ def _listed_by_arrow(of: Bucket, folder: str, start: int) -> Iterator[Remote]:
     given = {"access_key": user, "secret_key": secret, "session_token": token, "endpoint_override": of.endpoint}
     region = of.region or ("us-east-1" if of.endpoint else "")
     try:
-        store = fs.S3FileSystem(anonymous=of.public, **_filled({**given, "region": region}))
+        store = fs.S3FileSystem(anonymous=of.public, **filled({**given, "region": region}))
         base = f"{of.host}/{folder}".rstrip("/")
         found = store.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
     except OSError as error:
-        raise passing(f"{of.url} does not answer as it should ({_first(error)}). Is it there?") from None
+        raise passing(f"{of.url} does not answer as it should ({first_line(error)}). Is it there?") from None
     for one in found:
         if one.type == fs.FileType.File:
             key = one.path[len(of.host) + 1 :]
@@ -162,15 +163,15 @@ def _said(of: Bucket) -> Iterator[None]:
         raise
     except (exceptions.UnauthenticatedError, exceptions.PermissionDeniedError) as error:
         raise FetchError(
-            f"{of.url} refuses who asks ({_first(error)}). Check what the variables of user, secret and token "
+            f"{of.url} refuses who asks ({first_line(error)}). Check what the variables of user, secret and token "
             "hold, and the right to list and to read."
         ) from None
     except FileNotFoundError as error:
-        raise passing(f"{of.url} has no such bucket or object ({_first(error)}). Check the address.") from None
+        raise passing(f"{of.url} has no such bucket or object ({first_line(error)}). Check the address.") from None
     except exceptions.BaseError as error:
-        raise passing(f"{of.url} does not answer as it should ({_first(error)}). Is it there?") from None
+        raise passing(f"{of.url} does not answer as it should ({first_line(error)}). Is it there?") from None
 
 
-def _first(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Return the first line of what the library says, which has more."""
     return str(error).partition("\n")[0].strip().rstrip(".")[:300]
