@@ -1,4 +1,4 @@
-"""`etl drop`: what the lake and quarantine still hold of a source that there is no more."""
+"""`etl drop`: what the lake and quarantine still hold of a source that was removed."""
 
 from __future__ import annotations
 

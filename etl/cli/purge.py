@@ -43,15 +43,17 @@ def purge(source: str, date: date | None, yes: bool) -> None:
     echo(f"Deleted {counted(purged.partitions, 'partition')} from the lake and quarantine. A night follows.")
     before, code = _current(project), _night()
     is_published = _current(project) != before
+    is_reached = True
     if is_published:
-        _delete_generations(project, source, date, what)
+        is_reached = _delete_generations(project, source, date, what)
     else:
         echo(f"Nothing was published, so the generations still hold {what}. Fix the cause and purge again.")
     _tell_remains(source, purged)
-    sys.exit(code or (0 if is_published else PublishHeld.exit_code))
+    sys.exit(code or (0 if is_published and is_reached else PublishHeld.exit_code))
 
 
-def _delete_generations(project: Project, source: str, date: date | None, what: str) -> None:
+def _delete_generations(project: Project, source: str, date: date | None, what: str) -> bool:
+    """Delete the generations that hold what is purged, in the mirror too; return whether that was reached."""
     from etl.ledger import Ledger
     from etl.operations.purge import purge_generations
     from etl.stages.mirrored import keep_up, known
@@ -59,8 +61,10 @@ def _delete_generations(project: Project, source: str, date: date | None, what: 
     deleted = purge_generations(project, source, date)
     echo(f"Deleted {counted(len(deleted), 'generation')} that held {what}.")
     keep_up(project, ledger := Ledger(project.ledger))
-    if project.settings.mirror and known(project, ledger).problem:
+    is_reached = not (project.settings.mirror and known(project, ledger).problem)
+    if not is_reached:
         echo(f"{project.settings.mirror} still holds {what}. Fix the cause, and run: etl mirror")
+    return is_reached
 
 
 def _tell_remains(source: str, purged: Purged) -> None:

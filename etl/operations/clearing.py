@@ -57,7 +57,7 @@ def clear(project: Project, name: str, takes: Callable[[date], bool] | None = No
 
 
 def is_removed(project: Project, name: str) -> bool:
-    """Return whether a name is only that of a source which the contracts have no more."""
+    """Return whether a name is only that of a source that was removed from the contracts."""
     with closing(Ledger(project.ledger, is_reading=True)) as ledger:
         catalog, models = definitions(project, ledger)
     is_known = name in catalog.sources or name in models.models or Path(name).name != name

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def tree_stamp(folder: Path) -> str:
-    """Return a text that is another one once a file in a folder or below was added, changed or removed.
+    """Return a text that changes once a file in a folder or below was added, changed or removed.
 
     What Python compiles, and what is hidden, is passed over. A folder that cannot be read is an empty one.
     """

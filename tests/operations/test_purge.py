@@ -150,3 +150,22 @@ def test_what_is_left_of_a_removed_source_is_cleared_but_for_others_files(projec
     assert not [key for key in Ledger(project.ledger).receipts() if key.step == "extract"]
     with pytest.raises(ConfigError, match="etl status"):
         drop(project, "gone")
+
+
+def test_the_mirror_is_reached_too_or_the_command_says_that_it_was_not(project: Project, tmp_path: Path) -> None:
+    mirror = tmp_path.with_name(f"{tmp_path.name} mirror")
+    mirror.mkdir()
+    with (project.root / "luigi.cfg").open("a") as file:
+        file.write(f"mirror = file://{mirror}\n")
+    (project.raw / f"sales/{DAY}.csv").unlink()
+    command = ["-m", "etl", "purge", "sales", "--date", str(DAY), "--yes"]
+
+    (mirror / "objects").write_text("not a folder")
+    ended = warm.run(command, project.root, environment())
+    assert ended.returncode == 30, ended.stdout
+    assert f"file://{mirror} still holds sales of {DAY}. Fix the cause, and run: etl mirror" in ended.stdout
+
+    (mirror / "objects").unlink()
+    ended = warm.run(["-m", "etl", "mirror"], project.root, environment())
+    assert ended.returncode == 0, ended.stdout
+    assert not [path for path in mirror.rglob("*.parquet") if b"canary-pen" in path.read_bytes()]

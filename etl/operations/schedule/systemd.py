@@ -89,7 +89,7 @@ def install_watch(entry: Entry, into: Path) -> str:
     Raises ConfigError if it cannot be written.
     """
     _write({watch_unit(entry): watch_service(entry)}, into)
-    # one that runs already has read what is no more
+    # one that runs already has read the units of before
     return _started(["daemon-reload"], ["enable", watch_unit(entry)], ["restart", watch_unit(entry)])
 
 

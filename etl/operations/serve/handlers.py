@@ -137,7 +137,7 @@ class Delivery(Handler):
         except OSError as error:
             raise _unwritten(error) from error
         self.served.uploads += 1
-        # of whoever was refused, no more is read than of a form
+        # who was refused may send no more than a form
         self._connection.set_max_body_size(self.served.upload_bytes)
         self._connection.set_body_timeout(_UPLOAD_SECONDS)
 

@@ -19,7 +19,7 @@ _SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Pointers:
-    """Wakes when one of some links leads elsewhere, or one of some files is another one."""
+    """Wakes when one of some links leads elsewhere, or one of some files is replaced."""
 
     paths: tuple[Path, ...]
     is_outside = True
@@ -61,7 +61,7 @@ def _published(watched: Watched) -> Iterator[Path]:
 
 
 def _state(path: Path) -> tuple[object, ...]:
-    """Return what is another one when a path was replaced, or a link leads elsewhere."""
+    """Return what differs once a path was replaced, or a link leads elsewhere."""
     with suppress(OSError):
         status, where = os.lstat(path), os.readlink(path) if os.path.islink(path) else ""
         return status.st_ino, status.st_mtime_ns, status.st_size, where

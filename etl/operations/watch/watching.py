@@ -21,7 +21,7 @@ from etl.project.stamps import tree_stamp
 
 #: A waker that failed is begun again after the first, then after twice as long.
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 300.0
-#: A waker that has gone on so long has not failed again, but anew.
+#: A waker that has worked for so long fails for the first time again.
 _SOUND_SECONDS = 60.0
 
 

@@ -34,7 +34,7 @@ def facts(project: Project, source: Source, deliveries: Sequence[Delivery]) -> d
 
 
 def differences(wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    """Return, as parts of a sentence, in what a worker is another one; without secrets, which are not among it."""
+    """Return, as parts of a sentence, in what a worker differs; nothing that is compared is secret."""
     return [
         f"{name} is {found.get(name) or 'not there'} and not {value or 'not there'}"
         for name, value in wanted.items()

@@ -192,7 +192,7 @@ def _local(since: timedelta) -> str:
 
 def _time(since: timedelta) -> str:
     if not timedelta(0) <= since < timedelta(days=1):
-        raise ValueError  # MySQL has times of many hours, which are no times of a day
+        raise ValueError  # MySQL has times of many hours, which are not times of a day
     return f"{_EPOCH + since:%H:%M:%S.%f}"
 
 

@@ -30,7 +30,7 @@ class Known:
 
 
 def known(project: Project, ledger: Ledger) -> Known:
-    """Return what the mirror of a project holds; of one that was set anew, nothing."""
+    """Return what the mirror of a project holds; nothing of one to which nothing was sent yet."""
     url = project.settings.mirror
     text = ledger.cached(_SENT, url)
     facts = json.loads(text) if text else {"url": url}

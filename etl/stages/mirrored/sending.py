@@ -35,7 +35,7 @@ _MANIFEST, _OBJECT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Pushed:
-    """What was sent, and what the mirror has no more."""
+    """What was sent to the mirror, and what was deleted there."""
 
     generation: str
     #: How many files were sent, with how many bytes in all; those that were there already are not counted.

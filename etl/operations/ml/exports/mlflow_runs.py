@@ -24,7 +24,7 @@ _ID_TAG, _WHOLE_TAG = "etl.experiment_id", "etl.content"
 #: What MLflow takes at once, and how long names and values may be.
 _METRICS, _TEXTS, _NAME, _VALUE = 1_000, 100, 250, 5_000
 _STATUS = {FAILED: "FAILED", PRUNED: "KILLED"}
-#: It tells nobody of itself, says no more than what goes wrong, and gives a server up that does not answer.
+#: It reports to nobody, says only what goes wrong, and does not wait long for a server.
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",

@@ -22,7 +22,7 @@ _LOCAL = "spark://local-cluster"
 
 @dataclass
 class Spark:
-    """A session, of which each job is one task, done again where an executor is lost."""
+    """A session. Each job is one task of it, done again where an executor is lost."""
 
     url: str
     session: Any
