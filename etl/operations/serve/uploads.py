@@ -38,12 +38,10 @@ def wanted(asked: Asked) -> Wanted:
     found = definitions(asked.project, asked.ledger)[0].sources.get(source)
     if found is None or found.fetch is not None or found.task or not isinstance(found.connector, Files):
         raise Refusal(404, f"{source[:100]} is not a source whose files are delivered.")
-    if not name and found.is_dated and asked.text("date") and not file_pattern(found.connector.path).is_wild:
-        name = found.connector.where(asked.selection().date)  # type: ignore[arg-type]
-    if not name and not found.is_dated and not file_pattern(found.connector.path).is_wild:
-        name = found.connector.path
+    pattern, day = file_pattern(found.connector.path), asked.selection().date
+    if not name and not pattern.is_wild and (day is not None or not found.is_dated):
+        name = found.connector.where(day) if day and found.is_dated else found.connector.path
     parts = name.split("/")
-    pattern = file_pattern(found.connector.path)
     is_one = pattern.matches(name) and (not found.is_dated or pattern.day(name) is not None)
     is_marker = bool(found.connector.marker) and found.connector.claims(name) and not pattern.matches(name)
     is_odd = any(part in ("", ".", "..") or is_unfinished(part) for part in parts) or not name.isprintable()
