@@ -2,10 +2,8 @@
 
 import ast
 import importlib.util
-import resource
 import subprocess
 import sys
-from contextlib import ExitStack
 
 import pytest
 
@@ -13,6 +11,7 @@ from etl.errors import ConfigError
 from etl.ledger.notices import Notice
 from etl.project.channels import channels
 from etl.reports.notices import message, sending
+from tests.support.crowded import crowded
 from tests.support.receivers import free_port, http, smtp
 
 if importlib.util.find_spec("apprise") is None:
@@ -65,15 +64,8 @@ def test_a_receiver_that_hangs_is_given_up_in_time(monkeypatch):
     assert "apprise" not in sys.modules
 
 
-def test_a_process_with_many_open_files_sends_too(monkeypatch, tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 2000:
-        pytest.skip("no more files may be open here")
-    with ExitStack() as stack, http() as takes:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
-        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        for _ in range(1100):
-            stack.enter_context(open("/dev/null"))
+def test_a_process_with_many_open_files_sends_too(monkeypatch):
+    with crowded(), http() as takes:
         said = delivered(monkeypatch, f"json://127.0.0.1:{takes.port}/")
 
     assert said == [""]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import select
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
+
+from etl.project.waiting import is_readable
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Bell:
 
     def wait(self, seconds: float | None) -> list[Wake]:
         """Wait for a ring, or for so long; return the wakes since the last time."""
-        select.select([self._read], [], [], seconds)
+        is_readable(self._read, seconds)
         with suppress(BlockingIOError):
             os.read(self._read, 65_536)
         return [self._wakes.popleft() for _ in range(len(self._wakes))]

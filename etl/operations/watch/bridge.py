@@ -7,7 +7,6 @@ and neither what a message says nor who forges one has a say in what is run or l
 from __future__ import annotations
 
 import os
-import select
 import shlex
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ from threading import Event
 from etl.errors import ConfigError, sentence
 from etl.operations.watch.waker import Watched
 from etl.project import CONFIG
+from etl.project.waiting import is_readable
 
 _ROUND_SECONDS, _GATHERING_SECONDS = 0.25, 0.2
 _READ_BYTES = 1 << 16
@@ -83,7 +83,7 @@ class Bridge:
 
     def _lines(self, output: int, stop: Event) -> Iterator[str]:
         while not stop.is_set():
-            if not select.select([output], [], [], _ROUND_SECONDS)[0]:
+            if not is_readable(output, _ROUND_SECONDS):
                 continue
             read = os.read(output, _READ_BYTES)
             if not read:

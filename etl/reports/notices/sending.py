@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import select
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from etl.errors import ConfigError, counted, sentence
 from etl.ledger import Ledger
 from etl.ledger.notices import DROPPED, UNKNOWN, Notice, claim, note_sent, note_unsent, notices
 from etl.project.channels import Channel, channels
+from etl.project.waiting import is_readable
 
 log = logging.getLogger("etl")
 
@@ -143,9 +143,8 @@ def _results(asked: dict[str, Any], seconds: float) -> Iterator[dict[str, Any]]:
 
 def _lines(descriptor: int, end: float) -> Iterator[bytes]:
     """Yield whole lines until the other side closes, or the time is over."""
-    rest, waiting = b"", select.poll()  # select() knows no file beyond the 1,024th of a process
-    waiting.register(descriptor, select.POLLIN)
-    while waiting.poll(max(0.0, end - time.monotonic()) * 1000):
+    rest = b""
+    while is_readable(descriptor, max(0.0, end - time.monotonic())):
         part = os.read(descriptor, 1 << 16)
         if not part:
             return

@@ -15,6 +15,7 @@ from etl.operations.watch.mounts import tells_changes, type_of
 from etl.operations.watch.waker import WAKERS, Watched, wakers_of
 from etl.project import load_project
 from tests.support import servers, tiny
+from tests.support.crowded import crowded
 from tests.support.projects import wait_for
 
 PATIENCE_SECONDS = 60
@@ -137,6 +138,11 @@ def test_a_bridge_wakes_by_a_line_of_its_program_whatever_is_in_it(project):
             assert waker.wakes_by(lambda text=text: append(lines, text))
     assert set(waker) <= {"bridge 1 (tail) listens", "bridge 1 (tail) has a message"}
     assert not (project.root / "forged").exists()
+
+
+def test_a_bridge_of_a_process_with_many_open_files_wakes(project):
+    with crowded(), heard(made(project, "Bridge", watch_bridges="sh -c 'echo; sleep 600'")) as waker:
+        assert wait_for(lambda: len(waker) == 2, PATIENCE_SECONDS)
 
 
 def test_many_lines_at_once_are_few_wakes_and_half_a_line_is_none(project):
