@@ -48,10 +48,11 @@ BENCHMARKS = {
     "features": ("features", "--rounds 3", "--rounds 1 --until 2013-03-31 --no-peers"),
     "readers": ("readers", "--publishes 20", "--publishes 10"),
     "xml_records": ("xml_records", "", ""),
+    "large": ("large", "--millions 6,60", "--millions 2"),
     "extract-60m": ("extract", "--scale 10 --parts clean --rounds 1", ""),
 }
 #: Run only when they are asked for.
-DEAR = ("extract-60m",)
+DEAR = ("large", "extract-60m")
 #: Those that keep environments of other tools in a folder.
 WORKING = ("flights", "extract", "models", "features")
 

@@ -60,6 +60,7 @@ class Goal:
 YEAR, SLOW = "flights to 2013-12-31", "flights to 2013-12-31, 2 ms a flush"
 GRAPH, SHOP, TPCH = "1,000 models of graph", "13 models of shop", "30 models of TPC-H"
 SCRIPT, DBT, COPY, PLAIN = "hand-written script", "dbt-duckdb", "DuckDB COPY", "plain script"
+LARGE, SMALLER = "60 M rows, load=view", "6 M rows, load=view"
 REJECTS, STORED, FEWER = "1,000,000 rejects", "10,000 partitions stored", "1,000 partitions stored"
 
 GOALS = (
@@ -111,6 +112,10 @@ GOALS = (
     Goal(f"{SHOP}: all, from nothing", 1 / 8, DBT, said="1/8"),
     Goal(f"{TPCH}: all, from nothing", 1.4, PLAIN),
     Goal(f"{TPCH}: nothing changed", 1 / 10, DBT, said="1/10"),
+    Goal(f"{LARGE}: the first night", 1000, of=MEMORY),
+    Goal(f"{LARGE}: one new day", 1000, of=MEMORY),
+    Goal(f"{LARGE}: one new day", 1.1, PRODUCT, beside=f"{SMALLER}: one new day"),
+    Goal(f"{LARGE}: publish of one new day", 0.5, of=WALL),
     Goal("publish of 0.5 GB", 1.1, "flushed copy", of=WALL),
     Goal("publish of 2 GB", 1.1, "flushed copy", of=WALL),
 )

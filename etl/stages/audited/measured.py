@@ -187,13 +187,14 @@ def _sample(
     step: int,
     days: Sequence[Day],
 ) -> str:
-    source, row = qualified(asked.table), "rowid"
+    source, row, where = qualified(asked.table), "rowid", in_parts(asked, days)
     if any(name.lower() == row for name, _ in asked.columns) or is_view(con, asked.table):
-        # a view has no number of a row, and a column of that name hides it
-        source, row = f"(select *, row_number() over () as _etl_row from {source})", "_etl_row"
+        # a view has no number of a row, and a column of that name hides it; only what is asked for is numbered
+        source = f"(select *, row_number() over () as _etl_row from {source} where {where})"
+        row, where = "_etl_row", "true"
     items = ", ".join([of_day(asked), *(found.sampled for found in columns.values())])
     is_in = f" and hash({row}) % {step} = 0" if step > 1 else ""
-    return f"select {items} from {source} where {in_parts(asked, days)}{is_in}"
+    return f"select {items} from {source} where {where}{is_in}"
 
 
 def in_parts(asked: Asked, days: Sequence[Day]) -> str:

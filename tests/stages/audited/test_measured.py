@@ -198,6 +198,24 @@ def test_a_sample_is_like_the_whole_whatever_hides_the_number_of_a_row(name: str
     assert measured(CONNECTION, asked)[None][name] == found
 
 
+@pytest.mark.parametrize("kind", ["table", "view"])
+@pytest.mark.parametrize("name", ["n", "rowid"])
+def test_only_the_parts_that_are_asked_for_are_read(kind: str, name: str) -> None:
+    CONNECTION.execute("create schema if not exists raw; drop view if exists raw.t; drop table if exists raw.u")
+    rows = f"select date '2024-03-01' + (i % 50)::int as d, i as {name} from range(50000) as r(i)"
+    CONNECTION.execute(f"create table raw.u as {rows}")
+    broken = f"case when d = '2024-03-05' then error('read') else {name} end"
+    CONNECTION.execute(f"create view raw.t as select d, {broken} as {name} from raw.u")
+    table = "raw.t" if kind == "view" else "raw.u"
+    parts: dict[date | None, int] = {date(2024, 3, 1): 1000, date(2024, 3, 2): 1000}
+
+    found = measured(CONNECTION, Asked(table=table, columns=((name, "BIGINT"),), partition="d", parts=parts))
+
+    assert [200 < found[day][name]["sampled"] < 300 for day in parts] == [True, True]
+    with pytest.raises(duckdb.Error, match="read"):
+        CONNECTION.execute("from raw.t").fetchall()
+
+
 @given(st.integers(0, 10**12))
 @settings(max_examples=examples(200), deadline=None)
 def test_a_sample_is_as_large_as_it_is_said_to_be(rows: int) -> None:
