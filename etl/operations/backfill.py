@@ -18,12 +18,13 @@ _WELL = ("published", "unchanged")
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
-    """A delivery in the range of a backfill: whether it is taken, and why."""
+    """A delivery in the range of a backfill: whether it is taken, and why; `is_awaited` if it is not there yet."""
 
     source: str
     date: date
     is_taken: bool
     why: str
+    is_awaited: bool = False
 
 
 def partitions(project: Project, ledger: Ledger, scope: Scope) -> list[Partition]:
@@ -36,7 +37,9 @@ def partitions(project: Project, ledger: Ledger, scope: Scope) -> list[Partition
         _partition(plan, name, day) for name, held in plan.held.items() for day in held if scope.takes(name, day)
     ]
     awaited = [
-        Partition(source=name, date=day, is_taken=True, why="the run first has it fetched or made")
+        Partition(
+            source=name, date=day, is_taken=True, why="the run first has it fetched or made", is_awaited=True
+        )
         for name, days in plan.awaited.items()
         for day in days
     ]

@@ -115,16 +115,27 @@ class Display:
     def _follow(self) -> None:
         from rich.text import Text
 
-        watch, rest = None, 0.0
-        while not self._stop.wait(max(_INTERVAL_SECONDS, rest)):
-            began = perf_counter()
-            with suppress(LedgerError):
-                watch = watch or self._watch()
-                # asked for each time: a window may be given another size
-                lines = tree(watch.look(), self._console.width, self._console.height, self._is_plain)
-                text = Text("\n").join(Text(line, _COLOURS.get(outcome, "")) for line, outcome in lines)
-                self._live.update(text, refresh=True)
-            rest = (perf_counter() - began) * _REST
+        watch = None
+
+        def look() -> None:
+            nonlocal watch
+            watch = watch or self._watch()
+            # asked for each time: a window may be given another size
+            lines = tree(watch.look(), self._console.width, self._console.height, self._is_plain)
+            text = Text("\n").join(Text(line, _COLOURS.get(outcome, "")) for line, outcome in lines)
+            self._live.update(text, refresh=True)
+
+        now_and_then(self._stop, look)
+
+
+def now_and_then(stop: threading.Event, look: Callable[[], None]) -> None:
+    """Call `look` twice a second until `stop` is set, more seldom if it takes long; a locked ledger can wait."""
+    rest = 0.0
+    while not stop.wait(max(_INTERVAL_SECONDS, rest)):
+        began = perf_counter()
+        with suppress(LedgerError):
+            look()
+        rest = (perf_counter() - began) * _REST
 
 
 def _forget() -> None:

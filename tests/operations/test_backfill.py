@@ -73,10 +73,10 @@ def test_a_dry_run_lists_and_takes_nothing(shop):
 @pytest.mark.parametrize(
     ("options", "asked"),
     [
-        ([], ["--start", "2024-03-02", "--stop", "2024-03-03", "--workers", "1"]),
+        ([], [*RANGE, "--workers", "1"]),
         (
             ["--source", "sales", "--force", "--workers", "2"],
-            [*RANGE, "--workers", "2", "--source", "sales", "--force"],
+            [*RANGE, "--source", "sales", "--force", "--workers", "2"],
         ),
     ],
 )
@@ -86,7 +86,9 @@ def test_it_is_a_run_of_the_task(shop, monkeypatch, options, asked):
 
     said = CliRunner().invoke(cli, ["backfill", *RANGE, *options])
 
-    assert (said.exit_code, called) == (0, [["Backfill", *asked]])
+    assert (said.exit_code, [words[:-4] for words in called]) == (0, [["Backfill", *asked]])
+    # the run has an id before it begins, by which what becomes of it is looked up
+    assert called[0][-4:-1] == ["--project", shop.identity, "--run-id"]
 
 
 def test_what_was_extracted_since_is_loaded_and_built_again_but_not_extracted(shop):
@@ -117,7 +119,7 @@ def test_what_ended_well_is_not_gone_on_with(shop, monkeypatch, outcome, code):
     if code:
         assert isinstance(result.exception, ConfigError) and not called
     else:
-        assert called[0][-3:] == ["--force", "--since", "r5"]
+        assert called[0][5:8] == ["--force", "--since", "r5"]
 
 
 def test_a_range_that_ends_before_it_begins_is_refused(shop):
