@@ -182,7 +182,7 @@ def _restore_learned(project: Project, run: ActiveRun, record: Generation) -> No
 
         file = project.generations / record.generation / published.FILE
         with open_build(run.project, run.ledger, run.plan.run_id) as con:
-            carry(con, file, run.plan.models.models.values())
+            carry(con, run.project, file, run.plan.models.models.values())
 
 
 def _sha256(delivery: Delivery) -> str:

@@ -17,7 +17,7 @@ from etl.project import Project
 from etl.sources import Catalog, Source
 from etl.stages import lake
 from etl.stages.lake.layout import partition_path
-from etl.stages.published import EXPORT_VERSION, are_exports_whole, current, read_hold
+from etl.stages.published import EXPORT_VERSION, are_files_whole, current, read_hold
 from etl.stages.raw import Delivery
 from etl.stages.warehouse import LAYOUT
 
@@ -192,7 +192,7 @@ class Staleness:
             return "the published file is not as it was written"
         if self.scope.publish_held and read_hold(self.project):
             return "what a rollback holds is to be published"
-        return "" if are_exports_whole(self.project) else "an export is not in the lake as it was published"
+        return "" if are_files_whole(self.project) else "an export or a large model is not as it was published"
 
     def _extract_reason(self, key: Key, receipt: Receipt) -> str:
         source, day = self.catalog.sources[key.name], date.fromisoformat(key.partition)

@@ -13,17 +13,20 @@ from pathlib import Path
 from etl.errors import ConfigError, few
 from etl.project import ENVIRONMENTS, Project, environments, load_project
 from etl.project.files import write_file
+from etl.project.project import ARTEFACTS
 
 #: Names the environment that a folder of data belongs to, and its project.
 MARKER = ".etl-environment"
+#: A model that is too large for a row.
+_ARTEFACT = rf"{ARTEFACTS}/\.?[0-9a-f]{{64}}\.model"
 #: Every file that etl makes below data/, raw and fetched files apart.
 _OWN = re.compile(
     rf"\.(mirror\.)?lock|hooks\.sqlite(-journal)?|\.scratch/.*|{re.escape(MARKER)}|\.{re.escape(MARKER)}\.new|ledger\.sqlite(\.damaged)?(-wal|-shm|-journal)?"
     r"|failures/.*|work/fetch/.*|corrections/[^/]+/[^/]+\.jsonl|lineage/\.?[^/]+\.jsonl(\.new)?|events/\.?[^/]+"
     r"|logs/([^/]+\.jsonl|unattended\.log(\.\d)?)"
     r"|(lake|quarantine(/refused)?)/[^/]+/[^/]+=[^/]+/\.?data\.parquet(\.new)?"
-    r"|warehouse/(build\.duckdb(\.wal)?|\.?hold\.json(\.new)?|candidate/[^/]+|candidate)"
-    r"|warehouse/generations/[^/]+/(generation\.json|exports\.json|warehouse\.duckdb|lake/.*)",
+    rf"|warehouse/(build\.duckdb(\.wal)?|\.?hold\.json(\.new)?|candidate/[^/]+|candidate|{_ARTEFACT}(\.new)?)"
+    rf"|warehouse/generations/[^/]+/(generation\.json|(exports|artefacts)\.json|warehouse\.duckdb|lake/.*|{_ARTEFACT})",
     re.DOTALL,
 )
 #: Every link that etl makes there.

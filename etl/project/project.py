@@ -18,6 +18,8 @@ from etl.project.settings import VARIABLES, Settings, items, parse, read_setting
 CONFIG = "luigi.cfg"
 #: What names the environment to work in; unset, it is the one that [etl] describes.
 ENVIRONMENT = "ETL_ENV"
+#: The folder of models that are too large for a row, beside build.duckdb and in each generation.
+ARTEFACTS = "artefacts"
 _SECTION = "etl.env."
 _NAME = re.compile("[A-Za-z0-9_-]+")
 #: Where the data of environments lies that do not say otherwise, below that of [etl].
@@ -106,6 +108,11 @@ class Project:
     @property
     def generations(self) -> Path:
         return self.data / "warehouse" / "generations"
+
+    @property
+    def artefacts(self) -> Path:
+        """The models of build.duckdb that are too large for a row."""
+        return self.data / "warehouse" / ARTEFACTS
 
     @property
     def current(self) -> Path:

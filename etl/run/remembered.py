@@ -37,6 +37,7 @@ from etl.run.same import (
 from etl.sources.connectors.connector import Watched
 from etl.stages import published
 from etl.stages.lake.layout import refused_base
+from etl.stages.published.artefacts import artefacts_manifest, read_artefacts
 from etl.stages.published.manifest import read_manifest
 
 #: What changed so shortly before it was looked at may have changed again within the same time stamp.
@@ -200,8 +201,12 @@ def made(plan: Plan) -> list[Look]:
         for table, link in published.export_links(project).items()
         for path in (link, *(link / name for name in read_manifest(project.current)[table].files))
     ]
+    models = [
+        artefacts_manifest(project.current),
+        *(project.current / name for name in read_artefacts(project.current)),
+    ]
     manifest, hold = project.current / "exports.json", project.current.parent / "hold.json"
-    current = (project.warehouse, project.current, project.current / published.FILE, manifest, hold)
+    current = (project.warehouse, project.current, project.current / published.FILE, manifest, hold, *models)
     bases = (project.lake, project.quarantine, refused_base(project))
     return [
         *((PATH, str(path)) for path in (*current, project.build, wal, *exports)),

@@ -114,7 +114,7 @@ class PublishedFile(ReadFile):
     def _is_there(self) -> bool:
         from etl.stages import published
 
-        return super()._is_there() and published.are_exports_whole(self._project)
+        return super()._is_there() and published.are_files_whole(self._project)
 
 
 class Audit(Target):

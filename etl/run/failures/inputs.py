@@ -154,6 +154,15 @@ class Inputs:
     def transform(self, name: str) -> None:
         """Keep the warehouse; of one that is large, few rows of what the model reads."""
         self._warehouse(lambda sampling: sampling.of_model(name))
+        if self.plan.models.models[name].role:
+            self._artefacts()
+
+    def _artefacts(self) -> None:
+        """Keep the models that are too large for a row, the youngest first."""
+        folder = self.plan.project.artefacts
+        files = sorted(folder.iterdir() if folder.is_dir() else (), key=lambda path: -path.stat().st_mtime_ns)
+        for path in files:
+            self._keep(path, f"data/{path.relative_to(self.plan.project.data)}", is_linked=True)
 
     def _warehouse(self, sample: Callable[[Sampling], object]) -> None:
         build = self.plan.project.build
@@ -185,6 +194,7 @@ class Inputs:
     def published(self) -> None:
         """Keep what publishing looks at beside the warehouse: what holds it, and what is in an export's way."""
         project = self.plan.project
+        self._artefacts()
         self._keep(project.current.parent / "hold.json", "data/warehouse/hold.json")
         if record := read_record(project.current):
             name = f"data/warehouse/generations/{record.generation}/generation.json"

@@ -13,6 +13,7 @@ from etl.ledger import Key, Ledger, stamp
 from etl.project import Project
 from etl.project.files import sha256
 from etl.stages.published import FILE, read_record
+from etl.stages.published.artefacts import read_artefacts
 from etl.stages.published.manifest import read_manifest
 from etl.stages.published.record import Generation, record_file
 from etl.stages.published.switching import LAKE
@@ -113,6 +114,7 @@ def contents(project: Project, ledger: Ledger, generation: str, hashes: Hashes) 
     }
     names = [FILE, *(name for names in exports.values() for name in names)]
     names += [record_file(folder).name] if record else []
+    names += read_artefacts(folder)
     return Contents(
         generation=generation,
         files={name: hashes.sent(folder / name) for name in names},

@@ -16,7 +16,7 @@ from etl.stages.published.retention import delete_generation, generations, sweep
 from etl.stages.published.rollback import rollback
 from etl.stages.published.set_aside import candidate, remove_candidate, set_aside
 from etl.stages.published.switches import note_missed
-from etl.stages.published.switching import FILE, are_exports_whole, current, export_links, switch
+from etl.stages.published.switching import FILE, are_files_whole, current, export_links, switch
 
 if TYPE_CHECKING:
     from etl.stages.published.contents import contents_of, is_content
@@ -35,7 +35,7 @@ __all__ = [
     "Hold",
     "Input",
     "Publication",
-    "are_exports_whole",
+    "are_files_whole",
     "candidate",
     "contents_of",
     "current",

@@ -16,6 +16,7 @@ from etl.ledger import Ledger, Receipt, Run
 from etl.ledger.keys import PUBLISH
 from etl.project import Project
 from etl.project.files import copy_file, flush, make_read_only
+from etl.stages.published.artefacts import shelve
 from etl.stages.published.contents import content_of, contents_of, is_content
 from etl.stages.published.export import export
 from etl.stages.published.history import write_steps
@@ -27,7 +28,7 @@ from etl.stages.published.record import Generation, Input, read_record, write_re
 from etl.stages.published.retention import NEW, beyond, generations, prune, sweep, time_of_publishing
 from etl.stages.published.set_aside import remove_candidate, set_aside
 from etl.stages.published.switches import switch_to
-from etl.stages.published.switching import FILE, are_exports_whole, check_free, current
+from etl.stages.published.switching import FILE, are_files_whole, check_free, current
 from etl.stages.warehouse import (
     close_build,
     compact,
@@ -136,7 +137,7 @@ def _is_current(project: Project, record: Generation, force: bool) -> bool:
     their last bits from one build to the next.
     """
     there = read_record(project.current)
-    is_there = project.warehouse.is_file() and are_exports_whole(project)
+    is_there = project.warehouse.is_file() and are_files_whole(project)
     if there is None or not is_there or project.warehouse.stat().st_size != there.bytes:
         return False
     is_same_by_origin = is_content(there.content) and there.fingerprint == record.fingerprint and not force
@@ -161,6 +162,7 @@ def _make(
         _write_runs(con, ledger, run)
         write_steps(con, ledger, run)
         exported = export(con, publication.exports(notes), folder, _newest(project))
+        shelve(project, con, folder)
         con.execute("checkpoint")
         is_worth = is_worth_compacting(con, project.settings.compact_percent)
     close_build(project)

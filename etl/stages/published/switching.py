@@ -15,6 +15,7 @@ from etl.errors import PublishError
 from etl.project import Project
 from etl.project.files import flush
 from etl.project.others import FILE as FILE
+from etl.stages.published.artefacts import are_artefacts_whole
 from etl.stages.published.manifest import read_manifest
 
 #: The folder of the exports within a generation.
@@ -65,6 +66,14 @@ def check_free(project: Project, tables: Iterable[str]) -> None:
             raise PublishError(
                 f"{link} was not made by etl, and an export needs its place. Move it away and run again."
             )
+
+
+def are_files_whole(project: Project) -> bool:
+    """Return whether every file of the current generation's exports and large models is where readers look for it.
+
+    That of the warehouse is asked for elsewhere.
+    """
+    return are_exports_whole(project) and are_artefacts_whole(project.current)
 
 
 def are_exports_whole(project: Project) -> bool:

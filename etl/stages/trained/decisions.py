@@ -13,7 +13,7 @@ from etl.models import Code
 from etl.models.trained import Learned
 from etl.models.trained.tables import DECISIONS, columns_of
 from etl.models.trained.words import HOLD, PROMOTE, said_of
-from etl.stages.trained.artefact import packed, unpacked, version_of
+from etl.stages.trained.artefact import packed, version_of
 from etl.stages.trained.gate import LEAST_DAYS, Compared, compare
 from etl.stages.trained.task import Row, Task
 from etl.stages.trained.training import Trainer
@@ -72,7 +72,7 @@ def _met(task: Task, champion: Row, challenger: Row) -> Row:
         return found | {"verdict": LOST, "why": "it is the champion itself"}
     if word and word.word == PROMOTE:
         return found | _used(challenger, f"promoted: {by}")
-    champion, is_again = _able(task, champion)
+    champion, why_again = _able(task, champion)
     since = max(champion["trained_until"], challenger["trained_until"])
     compared, rows = _compared(task, champion, challenger, since)
     if compared:
@@ -93,8 +93,8 @@ def _met(task: Task, champion: Row, challenger: Row) -> Row:
         lost = f"{days:,} days that neither has seen are too few to tell: it takes {LEAST_DAYS}"
     else:
         lost = "not clearly better: it is not whichever days are drawn"
-    again = "; the champion was trained again, by other versions of its libraries" if is_again else ""
-    kept = {name: champion[name] for name in _MODEL} if is_again else {}
+    again = f"; the champion was trained again, {why_again}" if why_again else ""
+    kept = {name: champion[name] for name in _MODEL} if why_again else {}
     return found | kept | {"verdict": LOST, "why": lost + again}
 
 
@@ -117,25 +117,30 @@ def _said(task: Task, row: Row, judging: Any, *, is_own: bool) -> Any:
     learned = as_learned(task.learned, row)
     if is_own:
         with Trainer.plainly(learned) as trainer:
-            return trainer.predict(unpacked(row["format"], row["artefact"]), judging)
+            return trainer.predict(task.artefacts.model(row), judging)
     with _Unable(task, row), Trainer.plainly(learned) as trainer:
-        return trainer.predict(unpacked(row["format"], row["artefact"]), judging)
+        return trainer.predict(task.artefacts.model(row), judging)
 
 
-def _able(task: Task, champion: Row) -> tuple[Row, bool]:
-    """Return the champion as the libraries of today make it, and whether it had to be trained again."""
+def _able(task: Task, champion: Row) -> tuple[Row, str]:
+    """Return the champion as the libraries of today make it, and why it had to be trained again, if it had to."""
     was, now = json.loads(champion["libraries"]), dict(task.learned.libraries)
-    if all(now.get(name, number) == number for name, number in was.items()):
-        return champion, False
+    if any(now.get(name, number) != number for name, number in was.items()):
+        why = "by other versions of its libraries"
+    elif not task.artefacts.has(champion):
+        why = "since its file was gone or not as it was written"
+    else:
+        return champion, ""
     learned, rows = as_learned(task.learned, champion), task.rows
     with _Unable(task, champion), Trainer.plainly(learned) as trainer:
         seen = rows.before(champion["trained_until"])
         model = trainer.train(seen, learned.params, lambda step, name, value: None, learned.seed)
         format, artefact = packed(model)
     libraries = json.dumps({name: now.get(name, number) for name, number in was.items()}, sort_keys=True)
-    version = version_of(format, artefact.hex(), champion["code"], libraries)
+    version = version_of(format, artefact, champion["code"], libraries)
+    format, artefact = task.artefacts.kept(format, artefact)
     changed = {"model_version": version, "libraries": libraries, "format": format, "artefact": artefact}
-    return {**champion, **changed}, True
+    return {**champion, **changed}, why
 
 
 class _Unable:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from etl.engine.quoting import identifier, literal
 from etl.engine.row_hashes import row_hashes
@@ -24,16 +24,14 @@ from etl.models.trained.tables import (
     WINDOW,
     columns_of,
     normal_of,
+    table_of,
 )
-from etl.stages.trained.artefact import packed, unpacked, version_of
+from etl.stages.trained.artefact import Lost, packed, unpacked, version_of
 from etl.stages.trained.decisions import as_learned, decided
 from etl.stages.trained.drift import largest_drift
 from etl.stages.trained.judges import is_negative, judged
 from etl.stages.trained.task import Row, Task
 from etl.stages.trained.training import Trainer
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger("etl")
 
@@ -43,7 +41,13 @@ def make(role: str, task: Task) -> Any:
 
     Raises TransformError for what its user can remove, and whatever the model's own code raises.
     """
-    made = _MAKERS[role](task)
+    try:
+        made = _MAKERS[role](task)
+    except Lost as error:
+        trained = table_of(task.learned, TRAINED)
+        raise TransformError(
+            f"{task.learned.file}: {error} To train it again, type `etl clear {trained}` and then `etl run`."
+        ) from None
     return arrow(made, columns_of(role)) if isinstance(made, list) else made
 
 
@@ -150,8 +154,10 @@ def _learn(task: Task, trainer: Trainer, window: Row, curves: dict[tuple[str, in
     asked = {learned.label, *learned.key, learned.time}
     code = json.dumps(dict(learned.code.texts))
     libraries = json.dumps(dict(learned.libraries), sort_keys=True)
+    version = version_of(format, artefact, code, libraries)
+    format, artefact = task.artefacts.kept(format, artefact)
     return {
-        "model_version": version_of(format, artefact.hex(), code, libraries),
+        "model_version": version,
         "cut_off": end,
         "trained_until": until,
         "trained_rows": len(seen),
@@ -192,11 +198,7 @@ def _predictions(task: Task) -> Any:
         raise TransformError(f"{task.learned.place('KEY')}: KEY: several rows have {double}. They must differ.")
     (champion,) = champions
     with Trainer.plainly(as_learned(task.learned, champion)) as trainer:
-        said = (
-            trainer.predict(unpacked(champion["format"], champion["artefact"]), rows.of_days(task.days))
-            if len(keys)
-            else []
-        )
+        said = trainer.predict(task.artefacts.model(champion), rows.of_days(task.days)) if len(keys) else []
     values = np.asarray(said, dtype="float64")
     if values.shape != (len(keys),):
         raise ValueError(f"predict() returned {values.shape} predictions for {len(keys):,} rows. Return one each")

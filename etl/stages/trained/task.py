@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from etl.engine.quoting import identifier, qualified
 from etl.models.trained import Learned
 from etl.models.trained.tables import columns_of, table_of
+from etl.stages.trained.artefact import IN_ROWS, Artefacts
 from etl.stages.trained.heard import NOBODY, Heard
 from etl.stages.trained.training import Rows
 
@@ -32,6 +33,7 @@ class Task:
     #: The days to predict; None: all of them.
     days: Sequence[date | None] | None = None
     heard: Heard = NOBODY
+    artefacts: Artefacts = IN_ROWS
 
     @property
     def rows(self) -> Rows:

@@ -17,8 +17,11 @@ from etl.models.trained.declared import Learned, read_one
 from etl.models.trained.tables import CARRIED, normal_of
 from etl.project import Project
 from etl.project.git import commit_of
+from etl.project.project import ARTEFACTS
+from etl.stages.trained.artefact import IN_ROWS
 from etl.stages.trained.days import day_of, on_days
 from etl.stages.trained.heard import NOBODY, Heard
+from etl.stages.warehouse.shelved import artefacts_of, bring, named_files, tidy
 from etl.stages.warehouse.work import Build, Day, State
 
 if TYPE_CHECKING:
@@ -31,7 +34,8 @@ def with_ledger(
     con: duckdb.DuckDBPyConnection, project: Project, builds: Sequence[Build], ledger: Ledger, run_id: str
 ) -> list[Build]:
     """Return builds of which those that learn tell the ledger; the rows that they had are in the database then."""
-    carry(con, project.warehouse, [build.model for build in builds])
+    carry(con, project, project.warehouse, [build.model for build in builds])
+    artefacts = artefacts_of(project)
 
     @cache
     def commit() -> str:
@@ -41,14 +45,22 @@ def with_ledger(
         write(ledger, replace(experiment, run_id=run_id, commit_id=commit()), curves)
 
     heard = Heard(keep=keep, decide=lambda key, verdict: decide(ledger, key, verdict))
-    return [replace(build, heard=heard) if build.model.role else build for build in builds]
+    return [replace(b, heard=heard, artefacts=artefacts) if b.model.role else b for b in builds]
 
 
-def carry(con: duckdb.DuckDBPyConnection, file: Path, models: Iterable[Model]) -> None:
+def carry(con: duckdb.DuckDBPyConnection, project: Project, file: Path, models: Iterable[Model]) -> None:
     """Take from a published file the rows of before of tables that are made of these too, and are not there.
 
-    A build.duckdb that was lost, or one for a generation that is made once more, goes on from them.
+    A build.duckdb that was lost, or one for a generation that is made once more, goes on from them. The files of
+    models that are named then are beside the build, and no others.
     """
+    _carry(con, file, models)
+    if file.exists():
+        bring(named_files(con), project.artefacts, [file.resolve().parent / ARTEFACTS])
+    tidy(project, con)
+
+
+def _carry(con: duckdb.DuckDBPyConnection, file: Path, models: Iterable[Model]) -> None:
     names = [model.name for model in models if model.role in CARRIED]
     there = _names(con, "current_database()") if names else set()
     lacking = [name for name in names if name not in there]
@@ -86,7 +98,15 @@ class Learning:
 
         model, heard = self.build.model, self.build.heard or NOBODY
         before = _before(con, model) if model.role in CARRIED else []
-        return make(model.role, Task(learned=self.learned, con=con, before=before, days=self.days, heard=heard))
+        task = Task(
+            learned=self.learned,
+            con=con,
+            before=before,
+            days=self.days,
+            heard=heard,
+            artefacts=self.build.artefacts or IN_ROWS,
+        )
+        return make(model.role, task)
 
 
 def planned(build: Build, state: State | None) -> Learning:

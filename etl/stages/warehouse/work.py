@@ -22,6 +22,7 @@ from etl.models import CLOCKS, LOG_NAMES, PARTITIONS, Model
 if TYPE_CHECKING:
     import duckdb
 
+    from etl.stages.trained.artefact import Artefacts
     from etl.stages.trained.heard import Heard
 
 #: A partition; None is that of the rows whose partition column is null.
@@ -55,6 +56,8 @@ class Build:
     variables: Mapping[str, str] = field(default_factory=dict)
     #: Who hears of what a model that learns has learned.
     heard: Heard | None = None
+    #: Where models that learn lie that are too large for a row.
+    artefacts: Artefacts | None = None
 
     @property
     def text(self) -> str:

@@ -129,19 +129,21 @@ def predict(model, rows):
 """
 
 
-def learning(trains: int) -> Case:
+def learning(trains: int, settings: str = "threads = 1\n") -> Case:
     """Return a model that fails where it is trained, or where it says something of more than one row."""
     sql = {
         "ml/training.sql": "select id, delivery_date, 1 as bought from raw.sales",
         "../ml/guess.py": _LEARNS.replace("TRAINS", str(trains)),
     }
     raw = {f"sales/2024-03-0{number}.csv": f"id,item\n{number},book\n" for number in (1, 2, 3)}
-    return Case("transform", f"ml.guess_{'predictions' if trains else 'trained'}", sql=sql, raw=raw)
+    name = f"ml.guess_{'predictions' if trains else 'trained'}"
+    return Case("transform", name, sql=sql, raw=raw, settings=settings)
 
 
 CASES: dict[str, Callable[[], Case]] = {
     "transform training": lambda: learning(0),
     "transform predictions": lambda: learning(1),
+    "transform predictions of a large model": lambda: learning(1, "threads = 1\nartefact_megabytes = 0\n"),
     **{f"extract {name}": lambda name=name: extracting(name) for name in MAKERS},
     **{f"transform {kind}": lambda kind=kind: building(kind) for kind in KINDS},
     "load": lambda: Case("load", "sales", sql=tiny.SQL, before=damage_lake),

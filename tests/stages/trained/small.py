@@ -19,6 +19,7 @@ class Visits(pa.DataFrameModel):
 visits = Source(contract=Visits, files="visits/{date}.csv", partition="visit_date")
 """
 SQL = {"ml/training.sql": "select visit_date, id, kind, bought from raw.visits"}
+SETTINGS = "threads = 1\n"
 MODEL = '''
 """Who buys."""
 
@@ -65,7 +66,13 @@ def write(project: Project, text: str = MODEL, name: str = "guess") -> None:
     (project.root / f"ml/{name}.py").write_text(text.lstrip())
 
 
-def project(root: Path, days: range = range(64), sql: Mapping[str, str] = SQL, text: str = MODEL) -> Project:
-    made = tiny.project(root, CONTRACTS, sql, deliveries(days))
+def project(
+    root: Path,
+    days: range = range(64),
+    sql: Mapping[str, str] = SQL,
+    text: str = MODEL,
+    settings: str = "",
+) -> Project:
+    made = tiny.project(root, CONTRACTS, sql, deliveries(days), settings or SETTINGS)
     write(made, text)
     return made

@@ -28,14 +28,30 @@ WORSE = small.MODEL.replace('"weight": 1.0', '"weight": 0.3')
 BETTER = small.MODEL.replace("model.get(int(kind), 0.5)", "min(model[int(kind)], 1)")
 
 
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Models lie in rows or in files: every test holds for both, and each time another one is drawn."""
+    said = random.choice(("", "artefact_megabytes = 0\n"))
+    print(f"drawn: {said or 'models in rows'}")
+    monkeypatch.setattr(small, "SETTINGS", f"threads = 1\n{said}")
+    return said
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path, settings: str) -> Project:
     """A model that was trained once, by sixty-four days."""
-    return tiny.once(tmp_path / "project", published_once)
+    return tiny.once(tmp_path / "project", _MADE[settings])
 
 
-def published_once(root: Path) -> None:
+def _in_rows(root: Path) -> None:
     night(small.project(root), 63)
+
+
+def _in_files(root: Path) -> None:
+    night(small.project(root), 63)
+
+
+_MADE = {"": _in_rows, "artefact_megabytes = 0\n": _in_files}
 
 
 def night(project: Project, number: int) -> list[str]:
@@ -157,9 +173,9 @@ def test_rollback_brings_the_model_and_what_it_says_back_together(tmp_path: Path
 
 @pytest.mark.parametrize("when", ["train", "keep", "decide", "predict"])
 def test_a_training_that_is_killed_is_done_again_and_kept_once(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+    project: Project, tmp_path: Path, settings: str, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    whole = tiny.once(tmp_path / "whole", published_once)
+    whole = tiny.once(tmp_path / "whole", _MADE[settings])
     for one in (project, whole):
         deliver(one, *range(64, 92))
     night(whole, 91)
@@ -168,7 +184,7 @@ def test_a_training_that_is_killed_is_done_again_and_kept_once(
         "train": "etl.stages.trained.night.packed",
         "keep": "etl.stages.warehouse.learning.write",
         "decide": "etl.stages.warehouse.learning.decide",
-        "predict": "etl.stages.trained.night.unpacked",
+        "predict": "etl.stages.trained.artefact.unpacked",
     }
     module, _, name = places[when].rpartition(".")
     real = getattr(sys.modules[module], name)
