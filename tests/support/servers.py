@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,15 @@ def has_wal2json() -> bool:
 def postgresql_server(base: Path) -> int | None:
     """Return the port of the run's PostgreSQL; None if it is not installed."""
     return shared(base, "postgresql", _start_postgresql) if POSTGRESQL else None
+
+
+def narrow_postgresql(base: Path) -> Server:
+    """Return a PostgreSQL with one slot alone, for which it keeps next to nothing of its log; skip without one."""
+    if not POSTGRESQL:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    options = {"max_replication_slots": "1", "max_slot_wal_keep_size": "1MB", "max_wal_size": "2MB"}
+    start = partial(_start_postgresql, segment_megabytes=1, **options, min_wal_size="2MB", wal_keep_size="0")
+    return Server("postgresql", shared(base_of(base), "postgresql-narrow", start), "postgres")
 
 
 def mariadb_server(base: Path) -> int | None:
@@ -169,16 +179,17 @@ def _started(name: str, start: Callable[[Path, int], list[str]]) -> int:
     return port
 
 
-def _start_postgresql(folder: Path, port: int) -> list[str]:
+def _start_postgresql(folder: Path, port: int, segment_megabytes: int = 16, **more: str) -> list[str]:
     bin = POSTGRESQL[0]
     data = folder / "data"
     as_user = _as("postgres", folder)
     init = ["initdb", "-D", str(data), "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
+    init += [f"--wal-segsize={segment_megabytes}"]
     subprocess.run([*as_user, str(bin / init[0]), *init[1:]], check=True, capture_output=True, cwd="/")
     options = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "wal_level": "logical"}
     options |= {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "60"}
     options |= {"max_replication_slots": "60", "max_wal_senders": "60"}
-    options |= {"port": str(port), "shared_buffers": "64MB", "dynamic_shared_memory_type": "mmap"}
+    options |= {"port": str(port), "shared_buffers": "64MB", "dynamic_shared_memory_type": "mmap"} | more
     settings = [f"--{name}={value}" for name, value in options.items()]
     return [*as_user, str(bin / "postgres"), "-D", str(data), *settings]
 
@@ -221,7 +232,7 @@ def _is_ready(name: str, port: int) -> bool:
     import pymysql
 
     try:
-        if name == "postgresql":
+        if name.startswith("postgresql"):
             psycopg.connect(f"postgresql://shop@127.0.0.1:{port}/postgres").close()
         elif name == "mariadb":
             pymysql.connect(host="127.0.0.1", port=port, user="shop", password=PASSWORD).close()

@@ -249,10 +249,12 @@ def test_the_slot_follows_one_file_behind_so_that_the_newest_can_be_fetched_agai
 
 
 def test_a_quiet_table_lets_the_log_of_others_go(shop, monkeypatch):
-    monkeypatch.setattr("etl.stages.fetched.kinds.changes._QUIET_BYTES", 1 << 16)
     shop.fetch()
     shop.run("create table others as select repeat('x', 500) from generate_series(1, 1000)")
-    assert shop.fetch().files and shop.fetch().files == ()
+    with monkeypatch.context() as patched:
+        patched.setattr("etl.stages.fetched.kinds.changes.slot._QUIET_BYTES", 1 << 16)
+        assert shop.fetch().files
+    assert shop.fetch().files == ()
     source = db.sources(shop.project)["orders"]
     newest, first = [said for _, said in manifests(source, shop.project.fetched)]
     assert newest.rows == 0 and place(newest.to) > place(first.to)
@@ -292,7 +294,7 @@ def test_without_the_columns_about_changes_nothing_is_fetched(shop):
 
 
 def test_a_beginning_that_somebody_names_means_nothing_for_changes(shop):
-    with pytest.raises(FetchError, match=r"--since means nothing for changes: the slot knows where to go on"):
+    with pytest.raises(FetchError, match=r"--since means nothing for changes: the newest file knows where"):
         shop.fetch(since="0/1")
     assert shop.slots() == []
 
@@ -330,6 +332,50 @@ def test_a_slot_that_somebody_else_has_read_is_refused(shop):
     shop.ask(f"select pg_replication_slot_advance('{slot}', pg_current_wal_lsn())")
     with pytest.raises(FetchError, match=r"was read by somebody else.*are lost here.*--full"):
         shop.fetch()
+
+
+def test_a_slot_that_another_process_reads_just_now_is_waited_for(shop):
+    shop.run("insert into orders values (1, 'book', 1)")
+    shop.fetch()
+    (slot,) = shop.slots()
+    with closing(psycopg.connect(shop.server.dsn, autocommit=True, replication="database")) as other:
+        began = other.pgconn.exec_(f"START_REPLICATION SLOT {slot} LOGICAL 0/0".encode())
+        assert began.status == psycopg.pq.ExecStatus.COPY_BOTH, began.error_message
+        with pytest.raises(FetchError, match=rf"The slot {slot} at .* is being read by another process") as found:
+            shop.fetch()
+        assert found.value.is_transient
+    assert shop.changes() == [("snapshot", "1", "book")]
+
+
+def test_a_log_that_ends_before_what_was_fetched_is_refused(shop, monkeypatch):
+    shop.run("insert into orders values (1, 'book', 1)")
+    to = str(shop.fetch().newest.to)
+    # as if what was fetched were of a server whose log went further
+    patched = "etl.stages.fetched.kinds.changes.slot.place"
+    monkeypatch.setattr(patched, lambda lsn: place("FF/0" if lsn == to else lsn))
+    with pytest.raises(FetchError, match=r"The log of .* ends at .*, before what was fetched: .* Move data"):
+        shop.fetch(DAY + timedelta(1), full=True)
+    assert shop.changes() == [("snapshot", "1", "book")]
+
+
+def test_a_slot_for_which_the_server_kept_too_little_and_a_server_without_room_are_told(shop, monkeypatch):
+    narrow = servers.narrow_postgresql(shop.project.root)
+    monkeypatch.setenv("SHOP_DSN", narrow.dsn)
+    db.run(narrow, CREATE, "insert into orders values (1, 'book', 1)")
+    db.run(narrow, "select pg_create_logical_replication_slot('other', 'wal2json')")
+    with pytest.raises(FetchError, match=r"all replication slots are in use.* Drop those that nobody reads"):
+        shop.fetch()
+    db.drop_slots(narrow)
+    shop.fetch()
+    for _ in range(6):
+        db.run(narrow, "update orders set item = 'cup'", "select pg_switch_wal()", "checkpoint")
+    with pytest.raises(FetchError, match=r"is invalid: .* max_slot_wal_keep_size, and changes are lost.*--full"):
+        shop.fetch(DAY + timedelta(1))
+    assert shop.changes() == [("snapshot", "1", "book")]
+    # a lost slot makes room for the one that takes its place
+    shop.fetch(DAY + timedelta(1), full=True)
+    assert shop.changes()[1:] == [("snapshot", "1", "cup")]
+    db.drop_slots(narrow)
 
 
 def test_the_slot_of_a_source_that_is_given_up_is_dropped_and_no_other(shop, monkeypatch):
@@ -448,5 +494,5 @@ def test_a_slot_that_no_server_takes_is_refused(slot):
 def test_other_databases_are_told_of_the_cursor(monkeypatch, tmp_path):
     monkeypatch.setitem(os.environ, "SHOP_DSN", "sqlite:///shop.db")
     project = db.project(tmp_path, CONTRACT, {})
-    with pytest.raises(FetchError, match=r"read from PostgreSQL alone.*cursor='updated_at'"):
+    with pytest.raises(FetchError, match=r"has no log of changes that etl reads.*cursor='updated_at'"):
         db.fetched(project, DAY, "orders")

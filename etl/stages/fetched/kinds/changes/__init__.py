@@ -1,291 +1,49 @@
-"""Changes: the whole table once, in the snapshot at which a slot begins; then what the slot's log says.
-
-Where the log is to be read on is in the newest landed file. The slot itself moves on one fetch later, to where
-that file begins: so it can be fetched again if it is lost, and a killed fetch has moved nothing.
-"""
+"""Changes: the whole table once, and then what its server's log says of it: a slot of PostgreSQL."""
 
 from __future__ import annotations
 
-import json
-import socket
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from importlib import import_module
+from types import ModuleType
 
-from etl.engine.quoting import identifier, literal
 from etl.errors import FetchError
-from etl.ledger import fingerprint
-from etl.sources.fetches.changes import ABOUT, NEEDED, Changes
 from etl.stages.fetched.asked import Asked, Told
+from etl.stages.fetched.kinds.database.address import Address
 from etl.stages.fetched.landing import Landing
-
-try:
-    from etl.stages.fetched.kinds.changes.server import HeldTable, Server, Slot, names, of_bytes
-except ImportError as error:
-    raise FetchError(
-        f"The library psycopg is not installed ({error}). Install it: pip install 'etl[cdc]'"
-    ) from error
-from etl.stages.fetched.kinds.changes.gone import gone
-from etl.stages.fetched.kinds.changes.stream import Stream, place, position
-from etl.stages.fetched.manifest import Manifest, manifests
-from etl.stages.fetched.writers import LinesWriter
 
 __all__ = ["drop", "fetch"]
 
-#: A table that stays as it is while the server writes so much for others: the slot has to move on all the same.
-_QUIET_BYTES = 64 << 20
-_OPTIONS = {"format-version": "2", "include-timestamp": "true", "include-lsn": "true", "include-xids": "true"}
+#: The module that reads the log of a kind of database, and the library that it needs.
+_LOGS = {"postgresql": ("slot", "psycopg")}
 
 
 def fetch(asked: Asked, landing: Landing) -> Told:
     """Fetch what was changed since the last fetch; the first time, and in full, the table as it is."""
-    assert isinstance(asked.fetch, Changes)
     if asked.since is not None:
         raise FetchError(
-            "The option --since means nothing for changes: the slot knows where to go on. Leave it out."
+            "The option --since means nothing for changes: the newest file knows where to go on. Leave it out."
         )
-    with Server(asked).asking() as server:
-        return _Fetch(asked, landing, server).told()
+    found: Told = _log_of(asked).fetch(asked, landing)
+    return found
 
 
 def drop(asked: Asked) -> list[str]:
-    """Drop the slots of a source, and return which there were; one of its own choice only if it was used."""
-    assert isinstance(asked.fetch, Changes)
-    more = asked.newest.more if asked.newest else {}
-    used: list[str] = [more[key] for key in ("slot", "former") if more.get(key)]
-    own = [] if asked.fetch.slot else [_own_slot(asked), f"{_own_slot(asked)}_2"]
-    with Server(asked).asking() as server:
-        found = [name for name in dict.fromkeys([*used, *own]) if server.slot(name)]
-        for name in found:
-            server.drop(name)
-    return sorted(found)
+    """Drop what the server keeps for a source alone, and return the names of it."""
+    found: list[str] = _log_of(asked).drop(asked)
+    return found
 
 
-class _Fetch:
-    """One fetch: what is known of the table and the slot, and what came."""
-
-    def __init__(self, asked: Asked, landing: Landing, server: Server) -> None:
-        assert isinstance(asked.fetch, Changes)
-        self.asked, self.landing, self.server, self.of = asked, landing, server, asked.fetch
-        self.table = server.table()
-        self.columns = _chosen(asked, self.table, server.where)
-        self.about = [name for name in ABOUT if asked.extra != "refuse" or name in asked.columns]
-        self.newest = asked.newest if asked.newest and "slot" in asked.newest.more else None
-        before = self.newest.more if self.newest else {}
-        first = self.of.slot or _own_slot(asked)
-        #: The slot that is read, the name for another one, and the one that was read before this one.
-        self.slot: str = before.get("slot") or first
-        self.other = f"{first}_2" if self.slot == first else first
-        self.former: str = before.get("former", "")
-
-    def told(self) -> Told:
-        """Fetch, and tell what came."""
-        newest = self.newest
-        if newest is None:
-            self._make_room()
-            return self._whole(self.slot)
-        # left by a full fetch that was killed, or that has landed
-        for name in {self.other, self.former} - {self.slot, ""}:
-            self.server.drop(name)
-        if self.asked.full:
-            return self._whole(self.other)
-        return self._changes(str(newest.to), newest.start)
-
-    def _make_room(self) -> None:
-        """Drop what a killed first fetch has left; nothing depends on it, if its name is the source's own."""
-        if self.of.slot and self.server.slot(self.slot) and self.landing.lines().state != self.slot:
-            raise FetchError(
-                f"There is a slot {self.slot} at {self.server.address.shown} already, and nothing was fetched "
-                "from it here. If nobody else reads it, type there: "
-                f"select pg_drop_replication_slot({literal(self.slot)}); else give the source another one."
-            )
-        self.server.drop(self.slot)
-
-    def _whole(self, slot: str) -> Told:
-        """Land the table as it is at the moment at which a new slot begins."""
-        writer = self._lines()
-        writer.checkpoint(slot)
-        with self.server.new_slot(slot) as (begin, snapshot), self.server.reading(snapshot):
-            for data in self.server.rows(self._select(begin)):
-                writer.append(data)
-            if self.newest:
-                self._note_gone(writer, begin)
-        former = self.slot if self.newest else ""
-        return self._said(start=None, to=begin, slot=slot, is_new=True, former=former)
-
-    def _note_gone(self, writer: LinesWriter, begin: str) -> None:
-        """Append a delete of each row that was fetched earlier, and is not in the table any more."""
-        assert self.newest
-        if place(str(self.newest.to)) > place(begin):
-            raise FetchError(
-                f"The log of {self.server.where} ends at {begin}, before what was fetched: {self.newest.to}. It "
-                f"is another server, or was restored. Move data/fetched/{self.asked.source} away, and fetch again."
-            )
-        writer.checkpoint(writer.state)
-        known = [path for path, said in self._landed() if said.kind == self.newest.kind]
-        about = {"_op": "delete", "_deleted": True, "_position": position(begin, 0), "_xid": None}
-        about["_committed_at"] = self.asked.started.isoformat(sep=" ")
-        for row in gone(self.landing.project, known, writer.path, columns=self.columns, keys=self.table.keys):
-            values = dict(zip(self.columns, row, strict=True)) | {name: about[name] for name in self.about}
-            writer.append(json.dumps(values, ensure_ascii=False).encode())
-
-    def _landed(self) -> Iterator[tuple[Path, Manifest]]:
-        for found, said in manifests(self.landing.source, self.landing.root):
-            yield self.landing.root / found.path, said
-
-    def _changes(self, after: str, before: str | None) -> Told:
-        """Land what the log says after a place."""
-        server = self.server
-        slot = self._checked(server.slot(self.slot), after)
-        if before and place(before) > place(slot.flushed or "0/0"):
-            server.ask("select end_lsn::text from pg_replication_slot_advance(%s, %s::pg_lsn)", self.slot, before)
-        end = server.ask("select pg_current_wal_flush_lsn()::text as lsn")[0]["lsn"]
-        stream = Stream(
-            table=self.table,
-            columns=self.columns,
-            about=self.about,
-            after=after,
-            source=self.asked.source,
-            where=server.where,
-        )
-        writer, rows = self._lines(), 0
-        for record in stream.records(server.rows(self._peek(end))):
-            writer.append(record)
-            rows += 1
-        self._check_told(stream)
-        is_quiet = not rows and place(end) - place(after) < _QUIET_BYTES
-        to = after if is_quiet else max(stream.end or end, end if not rows else "0/0", key=place)
-        return self._said(start=after, to=to, slot=self.slot, is_new=not is_quiet)
-
-    def _said(self, *, start: str | None, to: str, slot: str, is_new: bool, former: str = "") -> Told:
-        known = self.server.slot(slot)
-        behind = known.behind or 0 if known else 0
-        return Told(
-            start=start,
-            to=to,
-            snapshot=to,
-            rows=self.landing.writer.rows if self.landing.writer else 0,
-            columns=[(name, self.table.types[name]) for name in self.columns],
-            notes=[f"the server keeps {of_bytes(behind)} of its log for the slot {slot}"],
-            is_new=is_new,
-            more={"slot": slot, "former": former, "behind_bytes": behind},
-        )
-
-    def _lines(self) -> LinesWriter:
-        writer = self.landing.writer
-        if writer is None:
-            writer = self.landing.lines()
-        assert isinstance(writer, LinesWriter)
-        writer.restart()
-        return writer
-
-    def _checked(self, slot: Slot | None, after: str) -> Slot:
-        """Return the slot. Raises FetchError if changes after a place are lost, or cannot be read now."""
-        again = f"Fetch all of the table: etl fetch {self.asked.source} --full"
-        where = f"The slot {self.slot} at {self.server.address.shown}"
-        if slot is None:
-            raise FetchError(f"{where} is gone, and with it what was changed since the last fetch. {again}")
-        if slot.status == "lost" or slot.flushed is None:
-            raise FetchError(
-                f"{where} is invalid: the server kept no more of its log for it than max_slot_wal_keep_size, and "
-                f"changes are lost. Raise that, or fetch more often. {again}"
-            )
-        if place(slot.flushed) > place(after):
-            raise FetchError(
-                f"{where} was read by somebody else, up to {slot.flushed}: changes after {after} are lost here. "
-                f"Give each reader a slot of its own. {again}"
-            )
-        if slot.active:
-            found = FetchError(f"{where} is being read by another process. Wait, or end that.")
-            found.is_transient = True
-            raise found
-        return slot
-
-    def _check_told(self, stream: Stream) -> None:
-        """Raise FetchError if the plugin left changes or values out."""
-        if any("no tuple identifier" in said for said in self.server.warnings):
-            raise FetchError(
-                f"{self.server.where} had no primary key for a while, and changes of then are lost. Fetch all of "
-                f"it: etl fetch {self.asked.source} --full"
-            )
-        for name in sorted(stream.nulls):
-            odd = f"{identifier(name)}::text in ('NaN', 'Infinity', '-Infinity')"
-            if self.server.ask(f"select from {self._relation} where {odd} limit 1"):
-                raise FetchError(
-                    f"{self.server.where}: {name!r} holds NaN or Infinity, which the log's plugin writes as null. "
-                    "Fetch the table by a cursor, or leave the column out: extra='ignore'."
-                )
-
-    @property
-    def _relation(self) -> str:
-        return f"{identifier(self.table.schema)}.{identifier(self.table.name)}"
-
-    def _select(self, begin: str) -> str:
-        """Return the SELECT of each row as one line of JSON, in the form of a change."""
-        about = {"_op": "'snapshot'", "_deleted": "false", "_position": literal(position(begin, 0))}
-        about |= {"_xid": "null", "_committed_at": "transaction_timestamp()::text"}
-        columns = [f"{_text(name, self.table.types[name])} as {identifier(name)}" for name in self.columns]
-        columns += [f"{about[name]} as {identifier(name)}" for name in self.about]
-        return f"select row_to_json(q)::text from (select {', '.join(columns)} from {self._relation}) q"
-
-    def _peek(self, end: str) -> str:
-        table = ".".join(_escaped(part) for part in (self.table.schema, self.table.name))
-        options = ", ".join(literal(text) for pair in (_OPTIONS | {"add-tables": table}).items() for text in pair)
-        read = f"pg_logical_slot_peek_changes({literal(self.slot)}, {literal(end)}, null, {options})"
-        return f"select data from {read}"
-
-
-def _chosen(asked: Asked, table: HeldTable, where: str) -> Sequence[str]:
-    """Return the columns that are landed. Raises FetchError if the contract cannot hold what changes are."""
-    contract = asked.contract.name
-    lacking = [name for name in NEEDED if name not in asked.columns]
-    if lacking and asked.extra == "refuse":
+def _log_of(asked: Asked) -> ModuleType:
+    """Return the module that reads the log of a source's server. Raises FetchError if there is none."""
+    address = Address.read(asked.fetch.variables[0])
+    if address.kind not in _LOGS:
         raise FetchError(
-            f"The contract {contract} does not have {names(lacking)}: without them no model can tell which change "
-            "of a row came last, or that it was deleted. Add them as docs/changes.md shows."
+            f"{address.variable} is an address of {address.scheme}, which has no log of changes that etl reads. "
+            "Fetch the table by a cursor: fetch=Table(..., cursor='updated_at')."
         )
-    if taken := [name for name in ABOUT if name in table.types]:
-        raise FetchError(f"{where} has a column {taken[0]!r}, which etl needs for itself. Rename it.")
-    wanted: dict[str, bool] = {}
-    for column in asked.contract.columns:
-        own = next((name for name in (column.name, *column.aliases) if name in table.types), None)
-        if own is not None:
-            wanted[own] = column.nullable
-        elif column.required and column.name not in ABOUT:
-            raise FetchError(f"{where} does not have {column.name!r}, which the contract {contract} requires.")
-    others = [name for name in table.types if name not in wanted]
-    if others and asked.extra == "refuse":
+    name, library = _LOGS[address.kind]
+    try:
+        return import_module(f"{__name__}.{name}")
+    except ImportError as error:
         raise FetchError(
-            f"{where} has columns that the contract {contract} does not have: {names(others)}. Add them to the "
-            "contract, or say extra='ignore' to leave them where they are."
-        )
-    if missing := [name for name in table.keys if name not in wanted]:
-        raise FetchError(f"{where}: the contract {contract} lacks {names(missing)} of the key. Add it.")
-    solid = [name for name, nullable in wanted.items() if not nullable and name not in table.keys]
-    if solid and not table.is_full:
-        raise FetchError(
-            f"{where}: of a deleted row its log has the key alone, and the contract {contract} wants "
-            f"{names(solid)} not to be null. Let them be null, or have the log hold whole rows: alter table "
-            f"{identifier(table.schema)}.{identifier(table.name)} replica identity full."
-        )
-    return [name for name in table.types if name in wanted or asked.extra == "keep"]
-
-
-def _own_slot(asked: Asked) -> str:
-    """Return the name of the slot of a source: the same at each try, and no other project's."""
-    own = fingerprint(socket.gethostname(), str(asked.fetched.resolve()), asked.source)[:8]
-    name = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in asked.source.lower())
-    return f"etl_{name[:40]}_{own}"
-
-
-def _text(name: str, type: str) -> str:
-    """Return the SQL of a column as the log writes it."""
-    own = identifier(name)
-    if type == "bytea":
-        return rf"regexp_replace(encode({own}, 'hex'), '(..)', '\\x\1', 'g')"
-    if type == "boolean" or type.startswith("character("):
-        return f"{own}::text"
-    return f"case when {own} is not null then format('%s', {own}) end"
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"\\{letter}" if letter in " ',.*\\" else letter for letter in name)
+            f"The library {library} is not installed ({error}). Install it: pip install 'etl[cdc]'"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,12 +10,39 @@ from etl import engine
 from etl.engine import quoting
 from etl.engine.quoting import identifier, literal
 from etl.project import Project
+from etl.stages.fetched.asked import Asked
+from etl.stages.fetched.landing import Landing
+from etl.stages.fetched.manifest import manifests
+from etl.stages.fetched.writers import LinesWriter
 
 _AT_ONCE = 10_000
 _LONGEST = 1 << 30
 
 
-def gone(
+def note_gone(
+    asked: Asked,
+    landing: Landing,
+    columns: Sequence[str],
+    about: Sequence[str],
+    keys: Sequence[str],
+    position: str,
+) -> None:
+    """Append to the whole table a delete of each row that was fetched earlier, and is not in it any more."""
+    writer = landing.writer
+    assert asked.newest and isinstance(writer, LinesWriter)
+    writer.checkpoint(writer.state)
+    kind = asked.newest.kind
+    known = [
+        landing.root / found.path for found, said in manifests(landing.source, landing.root) if said.kind == kind
+    ]
+    facts = {"_op": "delete", "_deleted": True, "_position": position, "_xid": None}
+    facts["_committed_at"] = asked.started.isoformat(sep=" ")
+    for row in _gone(landing.project, known, writer.path, columns=columns, keys=keys):
+        values = dict(zip(columns, row, strict=True)) | {name: facts[name] for name in about}
+        writer.append(json.dumps(values, ensure_ascii=False).encode())
+
+
+def _gone(
     project: Project, earlier: Sequence[Path], whole: Path, *, columns: Sequence[str], keys: Sequence[str]
 ) -> Iterator[list[str | None]]:
     """Yield the last values of each row that the files `earlier` hold and `whole` does not, by column."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +14,11 @@ import psycopg
 from psycopg.rows import dict_row
 
 from etl.engine.quoting import identifier, literal
-from etl.errors import EtlError, FetchError, few, sentence
+from etl.errors import EtlError, FetchError, sentence
 from etl.sources.fetches.changes import Changes
 from etl.sources.fetches.database import parts_of
 from etl.stages.fetched.asked import Asked
+from etl.stages.fetched.kinds.changes.table import HeldTable
 from etl.stages.fetched.kinds.database.address import Address
 
 #: Settings that change how values are written: the same for the table and for its log.
@@ -56,18 +57,6 @@ class Slot:
     behind: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class HeldTable:
-    """A table: its columns with their types, and those that identify a row in the log."""
-
-    schema: str
-    name: str
-    types: Mapping[str, str]
-    keys: tuple[str, ...]
-    #: Whether the log has the whole row as it was before a change.
-    is_full: bool
-
-
 class Server:
     """One connection to a PostgreSQL."""
 
@@ -75,11 +64,6 @@ class Server:
         assert isinstance(asked.fetch, Changes)
         self.asked, self.of = asked, asked.fetch
         self.address = Address.read(asked.fetch.dsn)
-        if self.address.kind != "postgresql":
-            raise FetchError(
-                f"{asked.fetch.dsn} is an address of {self.address.scheme}, and changes are read from PostgreSQL "
-                "alone. Fetch the table by a cursor: fetch=Table(..., cursor='updated_at')."
-            )
         self.con: psycopg.Connection[dict[str, Any]]
         self.warnings: list[str] = []
 
@@ -235,13 +219,3 @@ def _advice(text: str) -> str:
     if "all replication slots are in use" in text:
         return " Drop those that nobody reads, or raise max_replication_slots."
     return ""
-
-
-def of_bytes(count: int) -> str:
-    """Return a number of bytes as people read it."""
-    return f"{count / 1e6:,.1f} MB"
-
-
-def names(columns: Sequence[str]) -> str:
-    """Return the names of a few columns."""
-    return few(map(repr, columns), 20)

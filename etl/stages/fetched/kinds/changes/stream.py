@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from etl.errors import FetchError
-from etl.stages.fetched.kinds.changes.server import HeldTable
+from etl.stages.fetched.kinds.changes.table import HeldTable
 
 _NUMBERS = ("numeric", "double precision", "real")
 
