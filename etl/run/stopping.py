@@ -8,6 +8,8 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing.popen_fork import Popen
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -25,6 +27,10 @@ INTERRUPTED, HUNG, WORKERS = "interrupted", "hung", "workers"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: So long may it take to stop, in seconds; then the process ends.
 _PATIENCE_SECONDS = 3.0
+#: So soon is the run asked again that could not hear.
+_AGAIN_SECONDS = 0.05
+#: What forks a worker, and what the child does all of its work in.
+_FORKING, _FORKED = Popen._launch.__code__, BaseProcess._bootstrap.__code__  # type: ignore[attr-defined]
 
 
 class Stoppable(recording.Recorded, Protocol):
@@ -113,6 +119,9 @@ def leave(run: Stoppable) -> None:
 
 def in_worker() -> None:
     """In a forked child: leave to its parent what it is asked, which ends it."""
+    if _State.asked:
+        # its parent was asked while it was forked
+        os._exit(1)
     if threading.current_thread() is threading.main_thread():
         signal.set_wakeup_fd(-1)
         for number, before in _State.before.items():
@@ -156,9 +165,22 @@ def _stop(number: int, frame: FrameType | None) -> None:
         os._exit(1)
     if not _State.is_ending:
         _State.asked = _State.asked or number
+        if _is_forking(frame):
+            # what is raised now comes to nothing, and leaves locks held: ask again when the child is there
+            again = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+            return
         # while a step is done, a thread has heard it too, and repeats it
         if limits.may_raise(frame) or _State.is_done.is_set():
             raise Stopped(number)
+
+
+def _is_forking(frame: FrameType | None) -> bool:
+    """Return whether a worker is being forked: Python swallows what functions raise that it calls around that."""
+    while frame is not None and frame.f_code not in (_FORKING, _FORKED):
+        frame = frame.f_back
+    return frame is not None and frame.f_code is _FORKING
 
 
 def _watch() -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.run import test_recording
 from tests.run.test_recording import LAST, STAGES, named, rows, steps_of
 from tests.support import tiny
 from tests.support.hangs import HANGS
+from tests.support.projects import environment
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -115,6 +117,50 @@ def test_a_second_signal_does_not_keep_the_run_from_ending(project: Project) -> 
         finish_runs()
 
     assert holder(project) == ""
+
+
+#: Is asked to stop while it forks a worker: in a function that Python calls around that, before or after it.
+FORKED = """
+import logging, multiprocessing, os, signal, sys, threading, time
+from types import SimpleNamespace
+from etl.run import stopping
+
+def work():
+    stopping.listen(SimpleNamespace())
+    os.register_at_fork(**{sys.argv[1]: lambda: os.kill(os.getpid(), signal.SIGTERM)})
+    context.Process(target=time.sleep, args=(30,), daemon=True).start()
+    time.sleep(60)
+
+def held():
+    # as another thread sees it
+    thread = threading.Thread(target=logging.getLogger("etl").isEnabledFor, args=(1,), daemon=True)
+    thread.start()
+    thread.join(10)
+    return thread.is_alive()
+
+def run():
+    try:
+        work()
+    except stopping.Stopped as stopped:
+        os._exit(1 if held() else stopped.exit_code)
+
+context = multiprocessing.get_context("fork")
+if sys.argv[2] == "child":
+    child = context.Process(target=run)
+    child.start()
+    child.join()
+    sys.exit(child.exitcode)
+run()
+"""
+
+
+@pytest.mark.parametrize("where", ["parent", "child"])
+@pytest.mark.parametrize("when", ["before", "after_in_parent"])
+def test_a_run_that_is_asked_while_it_forks_a_worker_stops_and_holds_no_lock(when: str, where: str) -> None:
+    command = [sys.executable, "-P", "-c", FORKED, when, where]
+    ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
+
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGTERM, "")
 
 
 def test_who_has_said_what_a_signal_does_is_heard(project: Project) -> None:
