@@ -28,24 +28,31 @@ _SHOWN = 20
 def purge(source: str, date: date | None, yes: bool) -> None:
     """Delete what was made from a source, everywhere.
 
-    That is in the lake, in quarantine, in generations and in the candidate. Then a night rebuilds and publishes
-    what raw/ and the contract say now, and older generations that hold data of SOURCE are deleted. Nothing in raw/
+    That is in the lake, in quarantine, in generations and in the candidate. Models that learn from SOURCE forget
+    what they have learned, champions of before too. Then a night rebuilds and publishes what raw/ and the contract
+    say now, these models learn again, and older generations that hold data of SOURCE are deleted. Nothing in raw/
     or data/corrections is deleted: what remains there is listed.
     """
+    from etl.operations.purge import learned_from
     from etl.operations.purge import purge as delete
     from etl.project import load_project
 
     project = load_project()
     what = f"{source} of {date}" if date else f"all of {source}"
     if not yes:
-        click.confirm(f"Delete {what} from lake, quarantine and all generations but the next?", abort=True)
+        models = few(learned_from(project, source))
+        forgets = f", with all that was learned from it by {models}" if models else ""
+        click.confirm(
+            f"Delete {what} from lake, quarantine and all generations but the next{forgets}?", abort=True
+        )
     purged = delete(project, source, date)
     echo(f"Deleted {counted(purged.partitions, 'partition')} from the lake and quarantine. A night follows.")
     before, code = _current(project), _night()
     is_published = _current(project) != before
     is_reached = True
     if is_published:
-        is_reached = _delete_generations(project, source, date, what)
+        is_unlearned = _tell_learned(project, source, purged)
+        is_reached = _delete_generations(project, source, date, what) and is_unlearned
     else:
         echo(f"Nothing was published, so the generations still hold {what}. Fix the cause and purge again.")
     _tell_remains(source, purged)
@@ -65,6 +72,19 @@ def _delete_generations(project: Project, source: str, date: date | None, what: 
     if not is_reached:
         echo(f"{project.settings.mirror} still holds {what}. Fix the cause, and run: etl mirror")
     return is_reached
+
+
+def _tell_learned(project: Project, source: str, purged: Purged) -> bool:
+    """Say which models have learned again; return whether nothing that was learned before is published."""
+    from etl.operations.purge import still_learned
+
+    if not purged.models:
+        return True
+    if still := still_learned(project, purged):
+        echo(f"These tables still hold what was learned from {source}: {few(still)}. Run: etl purge {source}")
+        return False
+    echo(f"Deleted what was learned from {source}, and is learned again from what is left: {few(purged.models)}.")
+    return True
 
 
 def _tell_remains(source: str, purged: Purged) -> None:

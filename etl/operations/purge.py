@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from etl import engine
+from etl.engine.quoting import literal, qualified
 from etl.errors import ConfigError, few
 from etl.ledger import Ledger
-from etl.ledger.keys import AUDIT, PUBLISH
+from etl.ledger.keys import AUDIT, PUBLISH, transform_key
 from etl.ledger.lock import locked
 from etl.ledger.profiles import Profiles
 from etl.ledger.run_log import forget_quoted
-from etl.models import Models
+from etl.models import Model, Models
+from etl.models.trained.tables import CHAMPION, DECISIONS
 from etl.plan.definitions import definitions
 from etl.project import Project, environments, load_project
 from etl.reports.page import remove_reports
@@ -27,7 +30,7 @@ from etl.stages import lake, published, raw, warehouse
 _WHO = "etl purge"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Purged:
     """What was deleted, and what remains because etl never deletes it."""
 
@@ -36,13 +39,17 @@ class Purged:
     remains: Sequence[str]
     #: Other environments, whose data is not touched.
     environments: Sequence[str]
+    #: The models that learn from it, and had learned: by table, number and version, with a hash of each.
+    models: Sequence[str] = ()
+    learned: frozenset[tuple[str, int, str, str]] = frozenset()
 
 
 def purge(project: Project, name: str, day: date | None = None) -> Purged:
     """Delete what the lake, quarantine, the candidate and the ledger hold of a source, or of one of its dates.
 
-    The next night rewrites build.duckdb and publishes a new generation; then purge_generations() deletes the older
-    ones. Raises ConfigError if nothing was ever taken of the source, AlreadyRunning if a run is under way.
+    What models have learned from it goes too, whichever of its dates they saw. The next night rewrites
+    build.duckdb and publishes a new generation; then purge_generations() deletes the older ones. Raises
+    ConfigError if nothing was ever taken of the source, AlreadyRunning if a run is under way.
     """
     with locked(project, _WHO):
         ledger = Ledger(project.ledger)
@@ -53,8 +60,14 @@ def purge(project: Project, name: str, day: date | None = None) -> Purged:
         folders = _folders(project, name, day)
         if not keys and not folders and source is None:
             raise ConfigError(f"{name} is not a source, and the lake holds nothing of it: see `etl status`.")
+        learned = _learned_from(name if source else "", models)
+        known = _published_models(project, learned)
         with warehouse.open_build(project, ledger, _WHO) as con:
             warehouse.note_removed(con, [name])
+            if learned:
+                from etl.stages.warehouse.unlearning import unlearn
+
+                unlearn(con, project, learned)
         _delete(folders)
         published.remove_candidate(project)
         # they quote values and records; the next run writes the current one again
@@ -63,13 +76,19 @@ def purge(project: Project, name: str, day: date | None = None) -> Purged:
         forget_all_bundles(project)
         for path in project.data.glob("ledger.sqlite.damaged*"):
             path.unlink()
-        ledger.forget([*keys, AUDIT, PUBLISH])
+        ledger.forget([*keys, *(transform_key(model.name) for model in learned), AUDIT, PUBLISH])
         # which tables were made of a source that is gone, nobody knows
         Profiles(ledger).forget(made_of(f"raw.{name}", models) if source else None)
         forget_quoted(project, ledger)
         others = [other for other in environments(project) if other != project.environment_name]
         others = [other for other in others if load_project(project.root, other, must_exist=False).data.is_dir()]
-        return Purged(len({folder.name for folder in folders}), list(_remains(project, name, source, day)), others)
+        return Purged(
+            partitions=len({folder.name for folder in folders}),
+            remains=list(_remains(project, name, source, day)),
+            environments=others,
+            models=_used(learned),
+            learned=known,
+        )
 
 
 def purge_generations(project: Project, name: str, day: date | None = None) -> list[str]:
@@ -82,6 +101,44 @@ def purge_generations(project: Project, name: str, day: date | None = None) -> l
                 published.delete_generation(project, ledger, generation)
                 deleted.append(generation)
     return deleted
+
+
+def still_learned(project: Project, purged: Purged) -> list[str]:
+    """Return the tables of models that learn which are published, and hold what was learned before a purge."""
+    models = definitions(project, Ledger(project.ledger))[1]
+    return sorted({table for table, *_ in _published_models(project, models.models.values()) & purged.learned})
+
+
+def learned_from(project: Project, name: str) -> list[str]:
+    """Return the models that learn from a source, as their tables are called."""
+    catalog, models = definitions(project, Ledger(project.ledger))
+    return _used(_learned_from(name if name in catalog.sources else "", models))
+
+
+def _used(models: Iterable[Model]) -> list[str]:
+    return [model.name for model in models if model.role == CHAMPION]
+
+
+def _published_models(project: Project, models: Iterable[Model]) -> frozenset[tuple[str, int, str, str]]:
+    """Return what was learned that is published, of any time, by table, number and version, with its hash."""
+    tables = [model.name for model in models if model.role == DECISIONS]
+    if not tables or published.current(project) is None:
+        return frozenset()
+    with engine.reading(project, project.warehouse) as con:
+        there = warehouse.columns_of(con)
+        queries = [
+            f"select {literal(table)}, number, challenger, md5(artefact) from {qualified(table)} "
+            "where artefact is not null"
+            for table in tables
+            if table in there
+        ]
+        return frozenset(row for query in queries for row in con.execute(query).fetchall())
+
+
+def _learned_from(name: str, models: Models) -> list[Model]:
+    """Return the tables of models that learn from a source; of one that is gone, of all: nobody knows."""
+    found = made_of(f"raw.{name}", models) if name else models.models
+    return [model for model in models.models.values() if model.role and model.name in found]
 
 
 def made_of(table: str, models: Models) -> list[str]:

@@ -1,5 +1,6 @@
 """`etl purge`: what was made from a source is gone; what raw/ and the contract say now is published."""
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import pytest
 
 from etl.errors import ConfigError, DeliveryError
 from etl.ledger import Ledger
-from etl.operations.purge import drop, purge, purge_generations
+from etl.operations.purge import drop, purge, purge_generations, still_learned
 from etl.project import Project
 from etl.reports.page import write_report
 from etl.stages.published import current, generations
+from tests.stages.trained import small
 from tests.support import tiny, warm
 from tests.support.everything import written
 from tests.support.projects import environment
@@ -169,3 +171,69 @@ def test_the_mirror_is_reached_too_or_the_command_says_that_it_was_not(project: 
     ended = warm.run(["-m", "etl", "mirror"], project.root, environment())
     assert ended.returncode == 0, ended.stdout
     assert not [path for path in mirror.rglob("*.parquet") if b"canary-pen" in path.read_bytes()]
+
+
+#: Keeps every row that it has learned from.
+LEARNS = small.MODEL.replace(
+    "    return {int(kind): float(share) for kind, share in shares.items()}",
+    '    seen = ", ".join(f"canary-{id}" for id in rows["id"])\n'
+    '    return {"seen": seen} | {int(kind): float(share) for kind, share in shares.items()}',
+)
+#: A visit of the third day.
+VISIT = "canary-205"
+
+
+@pytest.fixture(params=["", "artefact_megabytes = 0\n"], ids=["models in rows", "models in files"])
+def learned(tmp_path: Path, request: pytest.FixtureRequest) -> Project:
+    """A project with a model that was trained twice, and both were used; the third of its days is gone since."""
+    project = small.project(tmp_path, settings=f"threads = 1\n{request.param}", text=LEARNS)
+    tiny.night(project, small.day(63))
+    small.write(project, LEARNS.replace('"weight": 1.0', '"weight": 0.9'))
+    word = {"cut_off": str(small.day(60)), "word": "promote", "why": "to try it"}
+    (project.ml / "guess.jsonl").write_text(json.dumps(word))
+    tiny.night(project, small.day(63))
+    assert len(models(project)) == 2
+    (project.raw / f"visits/{small.day(2)}.csv").unlink()
+    return project
+
+
+def models(project: Project) -> set[str]:
+    query = "select model_version from ml.guess_decisions where artefact is not null"
+    return {version for (version,) in tiny.published(project, query)}
+
+
+def test_no_model_that_has_learned_from_what_was_purged_is_anywhere(learned: Project) -> None:
+    before = models(learned)
+    assert holding(learned, VISIT)
+    purged = purge(learned, "visits", small.day(2))
+    assert purged.models == ["ml.guess"]
+    tiny.night(learned, small.day(63))
+    purge_generations(learned, "visits", small.day(2))
+    assert still_learned(learned, purged) == [] and holding(learned, VISIT) == set()
+    assert len(models(learned)) == 1 and models(learned).isdisjoint(before)
+    told = tiny.published(learned, "select why, artefact is null from ml.guess_decisions order by number")
+    assert told == [
+        ("the first model; what it had learned was purged", True),
+        ("promoted: to try it; what it had learned was purged", True),
+        ("the models of before were purged", False),
+    ]
+    assert tiny.published(learned, "select count(*) from ml.guess_predictions") == [(63 * 12,)]
+
+
+def test_a_build_that_is_lost_before_the_night_brings_what_was_learned_back_and_that_is_told(
+    learned: Project,
+) -> None:
+    purged = purge(learned, "visits", small.day(2))
+    learned.build.unlink()
+    tiny.night(learned, small.day(63))
+    assert still_learned(learned, purged) == ["ml.guess_decisions"]
+
+
+def test_the_command_names_the_models_that_learn_again(learned: Project) -> None:
+    command = ["-m", "etl", "purge", "visits", "--date", str(small.day(2))]
+    asked = warm.run(command, learned.root, environment())
+    assert "all generations but the next, with all that was learned from it by ml.guess?" in asked.stdout
+    done = warm.run([*command, "--yes"], learned.root, environment())
+    assert done.returncode == 0, done.stdout
+    assert "Deleted what was learned from visits, and is learned again from what is left: ml.guess." in done.stdout
+    assert holding(learned, VISIT) == set()

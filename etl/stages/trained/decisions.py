@@ -36,7 +36,7 @@ def decided(task: Task, challenger: Row) -> list[Row]:
         "judge": task.learned.gate,
     }
     if champion is None:
-        row |= _used(challenger, "the first model")
+        row |= _used(challenger, "the models of before were purged" if earlier else "the first model")
     else:
         row |= _met(task, champion, challenger)
     task.heard.decide(challenger["experiment_id"], row["verdict"])
@@ -50,12 +50,17 @@ def as_learned(learned: Learned, row: Mapping[str, Any]) -> Learned:
 
 
 def _earlier(before: Sequence[Row], challenger: Row) -> list[Row]:
-    """Return the decisions that stay, in order: not the last one if it is made again, none by data gone since."""
+    """Return the decisions that stay, in order: not the last one if it is made again, none by data gone since.
+
+    One about a model that was purged stays, even if the same is learned again.
+    """
     found = [row for row in before if row["decided_for"] <= challenger["cut_off"]]
     found.sort(key=lambda row: int(row["number"]))
     made = challenger["cut_off"], challenger["model_version"]
-    is_again = bool(found) and (found[-1]["decided_for"], found[-1]["challenger"]) == made
-    return found[:-1] if is_again else found
+    last = found[-1] if found else {}
+    is_purged = last.get("verdict") == CHAMPION_NOW and last["artefact"] is None
+    is_again = bool(found) and (last["decided_for"], last["challenger"]) == made
+    return found[:-1] if is_again and not is_purged else found
 
 
 def _last_champion(rows: Sequence[Row]) -> Row | None:

@@ -62,13 +62,13 @@ def carry(con: duckdb.DuckDBPyConnection, project: Project, file: Path, models: 
 
 def _carry(con: duckdb.DuckDBPyConnection, file: Path, models: Iterable[Model]) -> None:
     names = [model.name for model in models if model.role in CARRIED]
-    there = _names(con, "current_database()") if names else set()
+    there = names_of(con, "current_database()") if names else set()
     lacking = [name for name in names if name not in there]
     if not lacking or not file.exists():
         return
     con.execute(f"attach {literal(str(file.resolve()))} as _before (read_only)")
     try:
-        for name in sorted({*lacking} & _names(con, "'_before'")):
+        for name in sorted({*lacking} & names_of(con, "'_before'")):
             con.execute(f"create schema if not exists {identifier(name.split('.')[0])}")
             con.execute(f"create table {qualified(name)} as from _before.{qualified(name)}")
     finally:
@@ -136,7 +136,7 @@ def _stale_days(build: Build, state: State) -> list[Day] | None:
 
 def _before(con: duckdb.DuckDBPyConnection, model: Model) -> list[dict[str, Any]]:
     """Return the rows that a table has until now; none if they were of other columns."""
-    if model.name not in _names(con, "current_database()"):
+    if model.name not in names_of(con, "current_database()"):
         return []
     rows = con.execute(f"from {qualified(model.name)}")
     names = [column[0] for column in rows.description or ()]
@@ -145,5 +145,6 @@ def _before(con: duckdb.DuckDBPyConnection, model: Model) -> list[dict[str, Any]
     return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
 
-def _names(con: duckdb.DuckDBPyConnection, database: str) -> set[str]:
+def names_of(con: duckdb.DuckDBPyConnection, database: str) -> set[str]:
+    """Return the tables of a database that is open, which SQL names."""
     return {name for (name,) in con.execute(_TABLES.format(database)).fetchall()}
