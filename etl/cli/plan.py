@@ -103,13 +103,25 @@ def _show(found: Forecast, made: Plan, is_all: bool) -> None:
             echo("\n".join(["", *lines[:_SHOWN_LINES]]))
         if rest > 0:
             echo(f"... and {rest:,} more lines; --json prints all")
-    if made.project.settings.executor and (count := sum(len(made.stale_partitions(name)) for name in made.held)):
-        echo(f"{counted(count, 'partition')} to take into the lake, on {made.project.settings.executor}")
+    for line in _elsewhere(found, made) if made.project.settings.executor else ():
+        echo(line)
     for line in _notes(found, made):
         echo(line)
     left = sum(not table.is_built for table in found.tables)
     if left and not is_all:
         echo(f"{counted(left, 'table')} left as {'it is' if left == 1 else 'they are'}; --all lists them")
+
+
+def _elsewhere(found: Forecast, made: Plan) -> Iterator[str]:
+    """Yield what the executor does of it."""
+    from etl.run.jobs.foretold import foretold
+
+    if count := sum(len(made.stale_partitions(name)) for name in made.held):
+        yield f"{counted(count, 'partition')} to take into the lake, on {made.project.settings.executor}"
+    models = [table for table in found.tables if table.is_built and table.name in made.models.models]
+    yield from foretold(
+        made, {one.name: None if one.partitions is None else len(one.partitions) for one in models}
+    )
 
 
 def _headline(found: Forecast, made: Plan) -> str:

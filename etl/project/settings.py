@@ -75,8 +75,9 @@ class Settings:
     artefact_megabytes: int = 50
     # DuckDB's memory limit per process, such as `4GB`. Empty: DuckDB's own, which workers that extract share.
     memory_limit: str = ""
-    # Where deliveries are taken into the lake: `processes://4` of this machine, `dask://host:8786`, a master of
-    # Spark, `spark://host:7077`, or Spark Connect, `sc://host:15002`. Empty: in the run itself.
+    # Where deliveries are taken into the lake, and partitions of models built: `processes://4` of this machine,
+    # `dask://host:8786`, a master of Spark, `spark://host:7077`, or Spark Connect, `sc://host:15002`. Empty: in
+    # the run itself.
     executor: str = ""
     # DuckDB's threads per process. 0: one per core.
     threads: int = 0

@@ -79,7 +79,8 @@ def transform(run: ActiveRun, names: Sequence[str]) -> None:
     if 0 < count < len(asked):
         transform(run, names[:count])
         return deadline.check(run, asked[count:])
-    builds, traces = [plan.build(name) for name in names], dict[str, str]()
+    away, traces = jobs.elsewhere(run.project, plan, run.ledger), dict[str, str]()
+    builds = [replace(plan.build(name), elsewhere=away) for name in names]
     with recording.recorded(run, "transform", names, is_shared=True):
         receipts = recording.retried(
             run,
@@ -97,7 +98,7 @@ def transform(run: ActiveRun, names: Sequence[str]) -> None:
     for receipt in (receipt for receipt in receipts if receipt.outcome == FAILED):
         log.warning("warning: %s", failed_note(receipt))
         _keep_tolerated(run, receipt, receipt.details["failed"], traces.get(receipt.key.name, ""))
-    said = [built(receipt) for receipt in receipts if receipt.details["built"]]
+    said = [f"{built(one)}{away.told(one.key.name) if away else ''}" for one in receipts if one.details["built"]]
     _said("built", ", ".join(said) or "nothing: all tables were already loaded", started)
 
 

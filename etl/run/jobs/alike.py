@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from etl.ledger import fingerprint
 from etl.project import Project
 from etl.sources import Source
 from etl.stages import lake
@@ -18,18 +19,23 @@ _PACKAGES = ("etl", "duckdb", "pyarrow", "pandas", "pandera", "numpy")
 
 
 def facts(project: Project, source: Source, deliveries: Sequence[Delivery]) -> dict[str, str]:
-    """Return what this process is like: versions, time zone, locale, and how it understands the source."""
-    zone = project.settings.timezone
+    """Return what this process is like, and how it understands the source."""
     days = {source.since(delivery.date): delivery.date for delivery in deliveries}
+    definitions = (lake.definition(source.at(day), project.settings.timezone) for _, day in sorted(days.items()))
+    return {**machine(project), "the definition of the source": " ".join(definitions)}
+
+
+def machine(project: Project) -> dict[str, str]:
+    """Return what this process is like: versions, time zone, locale, and the variables of the project."""
+    zone = project.settings.timezone
     return {
         "Python": ".".join(map(str, sys.version_info[:3])),
         **{name: _version(name) for name in _PACKAGES},
         "the time zone": f"{zone} in luigi.cfg, {time.tzname[0]} of the machine, TZ={os.environ.get('TZ', '')}",
         "the locale": ".".join(map(str, locale.getlocale())),
         "the byte order": sys.byteorder,
-        "the definition of the source": " ".join(
-            lake.definition(source.at(day), zone) for _, day in sorted(days.items())
-        ),
+        # they may be what nobody else is to see
+        "the hash of [etl.vars]": fingerprint(sorted(project.variables.items())),
     }
 
 

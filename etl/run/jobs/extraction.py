@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
+from typing import Protocol, TypeVar
 
 from etl.errors import StepError
 from etl.ledger import Ledger, Receipt, stamp
@@ -18,6 +19,19 @@ from etl.sources import Source
 from etl.stages import lake
 from etl.stages.lake.in_time import failure, in_time
 from etl.stages.raw import Delivery
+
+
+class Sized(Protocol):
+    """A delivery, or a partition of a model: its date, and the bytes that it is made from."""
+
+    @property
+    def date(self) -> date: ...
+
+    @property
+    def size(self) -> int: ...
+
+
+_Sized = TypeVar("_Sized", bound=Sized)
 
 #: So much one job takes at the most, if it has more than one delivery: a month of small days, and one large file.
 _DELIVERIES, _BYTES = 31, 256 << 20
@@ -52,7 +66,7 @@ def extract(
             before={day: receipt for day, receipt in before.items() if any(d.date == day for d in given)},
             is_forced=is_forced,
             worker=alike,
-            memory_limit=_share(project),
+            memory_limit=share(project),
         )
         for given in divided(deliveries)
     ]
@@ -75,9 +89,9 @@ def extract(
     return receipts
 
 
-def divided(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+def divided(deliveries: Sequence[_Sized]) -> Iterator[list[_Sized]]:
     """Yield the deliveries of each job: those that follow one another, up to so many, and so many bytes."""
-    part: list[Delivery] = []
+    part: list[_Sized] = []
     for delivery in sorted(deliveries, key=lambda delivery: delivery.date):
         if part and (len(part) == _DELIVERIES or sum(d.size for d in part) + delivery.size > _BYTES):
             yield part
@@ -87,7 +101,7 @@ def divided(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
         yield part
 
 
-def _share(project: Project) -> str:
+def share(project: Project) -> str:
     """Return the memory that DuckDB may have in each worker; processes of one machine share it."""
     settings = project.settings
     if settings.memory_limit or not settings.executor.startswith("processes:"):

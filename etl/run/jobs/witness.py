@@ -8,17 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etl import engine
-from etl.engine.quoting import literal
-from etl.errors import EtlError, StepError, counted, sentence
+from etl.engine.quoting import identifier, literal, qualified
+from etl.errors import EtlError, StepError, TransformError, counted, sentence
 from etl.ledger import Ledger, Receipt
+from etl.models import Model
 from etl.project import Project
 from etl.project.files import copy_file, sha256
 from etl.sources import Source
 from etl.stages import lake
 from etl.stages.lake.corrections import corrections_file
 from etl.stages.raw import Delivery
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def chosen_of(run_id: str, count: int) -> int:
@@ -119,3 +124,44 @@ def _number(project: Project, theirs: Path, ours: Path, what: str) -> str:
         # it is not even a file that can be read
         return f"all {what}s"
     return counted(count, what) if count else ""
+
+
+def testify_part(con: duckdb.DuckDBPyConnection, model: Model, day: date, url: str) -> None:
+    """Build a partition of a model here too. Raises TransformError if its table holds other rows of it.
+
+    Floating-point numbers are compared to 9 digits: sums of them depend on the order of rows.
+    """
+    where = f"where {identifier(model.header.partition)} = {literal(day)}"
+    sides = (f"from {qualified(model.name)} {where}", f"from (\n{model.sql}\n) {where}")
+    before = con.execute("select current_setting('threads')").fetchall()[0][0]
+    # as a worker does it, so that rows come in the same order
+    con.execute("set threads = 1")
+    try:
+        # two that are close may be rounded to other ninth digits, and then not to other eighth ones
+        count = min(_differing(con, model, sides, digits) for digits in (0, 9, 8))
+    finally:
+        con.execute(f"set threads = {before}")
+    if count:
+        raise TransformError(
+            f"{model.place}: {day}, built by a worker of {url}, differs in {counted(count, 'row')} from what this "
+            "machine builds of the same partitions. Nothing that the workers made is taken. If the SELECT chooses "
+            "between rows, or orders them, by columns that do not tell them apart, name more columns there. Else "
+            "compare versions, libraries and settings of the workers with those here; to do without them, take "
+            "[etl] executor out."
+        )
+
+
+def _differing(con: duckdb.DuckDBPyConnection, model: Model, sides: Sequence[str], digits: int) -> int:
+    """Return how many rows only one of two relations has; with `digits`, to so many of floating-point numbers."""
+    columns = ", ".join(
+        f"printf('%.{digits}g', {identifier(name)})"
+        if digits and type in ("DOUBLE", "FLOAT")
+        else identifier(name)
+        for name, type in model.stored
+    )
+    first, second = (f"(select {columns} {side})" for side in sides)
+    query = (
+        f"select (select count(*) from ({first} except all {second})) "
+        f"+ (select count(*) from ({second} except all {first}))"
+    )
+    return int(con.execute(query).fetchall()[0][0])

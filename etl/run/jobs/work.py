@@ -14,8 +14,10 @@ from pathlib import Path
 from etl.errors import Crash, EtlError, StepError, traced
 from etl.ledger import Ledger
 from etl.project import Project, load_project
-from etl.run.jobs.alike import differences, facts
+from etl.run.jobs.alike import differences, facts, machine
 from etl.run.jobs.job import Answer, Job
+from etl.run.jobs.making import as_text, changed_input, make_part
+from etl.run.jobs.part import PartAnswer, PartJob, facts_of
 from etl.stages import lake
 
 
@@ -24,6 +26,8 @@ def run_job(text: str) -> str:
 
     What it puts in place is the same, byte for byte, whoever does it and however often; it writes no receipt.
     """
+    if part := facts_of(text):
+        return _made(PartJob.of(part)).text
     job = Job.of(text)
     try:
         project = load_project(job.project)
@@ -33,6 +37,27 @@ def run_job(text: str) -> str:
     if found := differences(job.worker, there):
         return Answer(refused=f"{_named()} is not like the run's own process: {'; '.join(found)}.").text
     return _taken(_apart(project, job.memory_limit), job).text
+
+
+def _made(job: PartJob) -> PartAnswer:
+    """Build partitions of a model; whatever is wrong with them is said in the answer."""
+    try:
+        project = load_project(job.project)
+        there = machine(project)
+    except EtlError as error:
+        return PartAnswer(refused=f"{_named()} cannot open the project: {error}")
+    if found := differences(job.worker, there):
+        return PartAnswer(refused=f"{_named()} is not like the run's own process: {'; '.join(found)}.")
+    if changed := changed_input(project, job):
+        return PartAnswer(refused=f"{_named()} does not see the same files: {changed}.")
+    aside = _apart(project, job.memory_limit)
+    try:
+        return make_part(project, aside, job)
+    except Exception as error:
+        # also what is not etl's own, which would be the host's to explain
+        return PartAnswer(problem=as_text(error))
+    finally:
+        shutil.rmtree(aside.scratch, ignore_errors=True)
 
 
 def _taken(project: Project, job: Job) -> Answer:

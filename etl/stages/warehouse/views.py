@@ -6,6 +6,8 @@ what an earlier contract has accepted, and the next one could not read, is in a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal, paths, qualified
@@ -32,6 +34,20 @@ def rows_of(source: Source) -> str:
     return kept_rows(source.name) if source.is_view else qualified(source.table)
 
 
+def lake_rows(source: str, columns: Mapping[str, str], partition: str, files: Sequence[Path]) -> str:
+    """Return the SELECT of the rows in files of the lake, with the columns and types of raw.<source>.
+
+    When they were loaded is what etl.partitions says.
+    """
+    *given, loaded_at = columns
+    selected = ", ".join(f"cast(r.{identifier(name)} as {columns[name]}) as {identifier(name)}" for name in given)
+    return (
+        f"select {selected}, p.loaded_at as {identifier(loaded_at)} "
+        f"from read_parquet({paths(files)}, hive_partitioning = false) as r "
+        f"left join etl.partitions as p on p.source = {literal(source)} and p.date = r.{identifier(partition)}"
+    )
+
+
 def make_view(con: duckdb.DuckDBPyConnection, project: Project, source: Source) -> None:
     """Make raw.<source> a view of the partitions that are loaded, with the columns and types of its table."""
     kept, day = kept_rows(source.name), identifier(source.partition)
@@ -43,16 +59,8 @@ def make_view(con: duckdb.DuckDBPyConnection, project: Project, source: Source) 
     has_kept = con.execute(f"select exists(from {kept})").fetchall()[0][0]
     parts = []
     if days:
-        files = paths([partition_file(project.lake, source, found) for found in days])
-        *columns, (loaded_at, _) = source.columns.items()
-        selected = ", ".join(
-            f"cast(r.{identifier(name)} as {type}) as {identifier(name)}" for name, type in columns
-        )
-        parts.append(
-            f"select {selected}, p.loaded_at as {identifier(loaded_at)} "
-            f"from read_parquet({files}, hive_partitioning = false) as r "
-            f"left join etl.partitions as p on p.source = {literal(source.name)} and p.date = r.{day}"
-        )
+        files = [partition_file(project.lake, source, found) for found in days]
+        parts.append(lake_rows(source.name, source.columns, source.partition, files))
     if has_kept or not days:
         parts.append(f"select {', '.join(map(identifier, source.columns))} from {kept}")
     con.execute(f"create or replace view {qualified(source.table)} as {' union all '.join(parts)}")

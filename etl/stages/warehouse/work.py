@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from etl.engine.quoting import identifier, qualified
 from etl.errors import few
@@ -38,6 +38,16 @@ _FEW = 10
 Versions = Mapping[str, str]
 
 
+class Elsewhere(Protocol):
+    """Who has partitions of models built by other processes, and takes in what they made."""
+
+    def takes(self, con: duckdb.DuckDBPyConnection, build: Build, days: Iterable[date]) -> list[date]:
+        """Return those of the partitions of a model that can be built so."""
+
+    def insert(self, con: duckdb.DuckDBPyConnection, build: Build, days: Sequence[date]) -> None:
+        """Put the rows of such partitions into the table, which has none of them. Raises TransformError."""
+
+
 @dataclass(frozen=True)
 class Build:
     """A model as it should be built, for the fingerprint `content`; `definition` is that of its own code.
@@ -58,6 +68,8 @@ class Build:
     heard: Heard | None = None
     #: Where models that learn lie that are too large for a row.
     artefacts: Artefacts | None = None
+    #: Who builds partitions of it in other processes; None: nobody.
+    elsewhere: Elsewhere | None = None
 
     @property
     def text(self) -> str:

@@ -1,12 +1,14 @@
-"""A night whose deliveries workers take ends in what one without them does, on every host, for every format."""
+"""A night whose deliveries and models workers make ends as one without them, on every host, for every format."""
 
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from etl.run.jobs.hosts import SCHEMES
+from etl.stages.warehouse import row_hashes
 from tests.sources.formats.makers import MAKERS
 from tests.support import tiny
 from tests.support.hosts import CLUSTERS, HOSTS
@@ -23,6 +25,13 @@ class Sales(pa.DataFrameModel):
     price: int = pa.Field(ge=0)
 
 """
+SQL = {
+    "marts/daily.sql": "-- materialized: incremental\n-- partition: delivery_date\n"
+    "select delivery_date, item, sum(price) as price from raw.s0 group by all",
+    "marts/first.sql": "-- materialized: incremental\n-- partition: delivery_date\n"
+    "select s1.* exclude (_file, _loaded_at), town.price as dear "
+    "from raw.s1 left join raw.towns as town using (id)",
+}
 DAYS = ("2024-03-01", "2024-03-02", "2024-03-03")
 
 
@@ -40,9 +49,10 @@ def shop(root: Path, executor: str = "") -> Project:
             rows[int(day[-1])] = [41, None, -1]
             raw[f"s{number}/{day}.dat"] = maker.write(columns, rows)
     contracts += "snapshot = Source(contract=Sales, files='snapshot.csv', history=True)\n"
-    raw["snapshot.csv"] = b"id,item,price\n1,book,2\n2,pen,3\n"
+    contracts += "towns = Source(contract=Sales, files='towns.csv')\n"
+    raw["snapshot.csv"] = raw["towns.csv"] = b"id,item,price\n1,book,2\n2,pen,3\n"
     setting = f"executor = {executor}\n" if executor else ""
-    tiny.project(root, contracts, {}, raw, f"threads = 1\nkeep_runs = 3\n{setting}")
+    tiny.project(root, contracts, SQL, raw, f"threads = 1\nkeep_runs = 3\n{setting}")
     return Project(root)
 
 
@@ -61,6 +71,17 @@ def made(project: Project) -> Mapping[str, str]:
     return found
 
 
+def built(project: Project) -> Mapping[str, object]:
+    """Return the columns with their types, and the hash of the rows in any order, of each model."""
+    found: dict[str, object] = {}
+    with duckdb.connect(str(project.warehouse), read_only=True) as con:
+        for name in ("marts.daily", "marts.first"):
+            columns = [row[:2] for row in con.execute(f"describe {name}").fetchall()]
+            hashed = con.execute(f"select {row_hashes(con, name, columns)} from {name}").fetchall()
+            found[name] = (columns, hashed)
+    return found
+
+
 @pytest.mark.parametrize("kind", dict.fromkeys(SCHEMES.values()))
 def test_on_every_host_every_format_ends_in_the_same_content(kind: str, tmp_path: Path) -> None:
     if kind not in HOSTS:
@@ -73,7 +94,9 @@ def test_on_every_host_every_format_ends_in_the_same_content(kind: str, tmp_path
         night = together.published(date="2024-03-31", is_cold=kind != "processes", **more)
         assert made(together) == made(alone)
         assert f"on {url}" in night.output
+        assert night.output.count(f", 3 partitions on {url}") == len(SQL)
+        assert built(together) == built(alone)
         # the receipts are those of the files as they lie here
         assert "nothing new" in together.published(date="2024-03-31").output
     sources = len(MAKERS)
-    assert len(made(alone)) == 2 * sources * len(DAYS) + 1
+    assert len(made(alone)) == 2 * sources * len(DAYS) + 2

@@ -266,10 +266,10 @@ def test_processes_wait_for_more_until_the_host_is_closed(project: Project) -> N
 
 
 def test_workers_of_one_machine_share_its_memory(project: Project) -> None:
-    from etl.run.jobs.extraction import _share
+    from etl.run.jobs.extraction import share as share_of
 
     def share(**settings: str) -> str:
-        return _share(replace(project, settings=replace(project.settings, **settings)))
+        return share_of(replace(project, settings=replace(project.settings, **settings)))
 
     assert share(executor="processes://4") == "20%"
     assert share(executor="processes://4", memory_limit="2GB") == "2GB"
