@@ -109,7 +109,8 @@ def _text_of(name: str) -> str:
     if name not in models:
         raise ConfigError(unknown(f"There is no model {name}", name, models))
     if not models[name].kind.is_select:
-        raise ConfigError(f"{name} is written in Python, in {models[name].file}. It has no SELECT.")
+        how = "made by a command" if models[name].kind.name == "command" else "written in Python"
+        raise ConfigError(f"{name} is {how}, in {models[name].file}. It has no SELECT.")
     return models[name].sql
 
 

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from etl.engine.quoting import identifier, qualified
+
+if TYPE_CHECKING:
+    import duckdb
 
 #: Parquet has no 128-bit integers, and DuckDB would round them; of up to 38 digits it has decimals.
 _INTEGERS = ("UHUGEINT", "HUGEINT")
@@ -39,3 +46,22 @@ def refused(type: str) -> str:
     if re.fullmatch(rf"{_COLUMN_ONLY}(\('[^']*'\))?", type):
         return ""
     return next((found[1] for found in _NAME.finditer(type) if found[1] in (*_REFUSED, _COLUMN_ONLY)), "")
+
+
+def columns_for_parquet(
+    con: duckdb.DuckDBPyConnection, table: str, without: Collection[str] = ()
+) -> Iterator[str]:
+    """Yield each column of a table for a SELECT but some, cast where Parquet cannot hold its type exactly.
+
+    Raises ValueError naming a column that it cannot hold at all.
+    """
+    described = con.execute(f"describe {qualified(table)}").fetchall()
+    for name, type in (row[:2] for row in described if row[0] not in without):
+        if what := refused(type):
+            raise ValueError(f"Parquet cannot hold column {name!r} of {table}: it is {type}, with a {what}")
+        column, exact = identifier(name), stored_as(type)
+        if may_be_wide(type):
+            is_wide = f"try_cast({column} as {exact})::{type} is distinct from {column}"
+            (wide,) = con.execute(f"select exists(from {qualified(table)} where {is_wide})").fetchall()[0]
+            exact = stored_as(type, bool(wide))
+        yield f"cast({column} as {exact}) as {column}" if exact != type else column

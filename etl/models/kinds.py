@@ -188,9 +188,10 @@ SCD2 = _History(
     holds_once=True,
 )
 PYTHON = Kind(name="python", is_select=False, reads_committed=True)
+COMMAND = Kind(name="command", is_select=False, reads_committed=True)
 
 #: Every kind by its name, as etl.models and headers have it.
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (VIEW, TABLE, INCREMENTAL, MERGE, SCD2, PYTHON)}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (VIEW, TABLE, INCREMENTAL, MERGE, SCD2, PYTHON, COMMAND)}
 
 #: The kinds that a header may ask for.
 MATERIALIZED = tuple(name for name, kind in KINDS.items() if kind.is_select)

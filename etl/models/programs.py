@@ -1,4 +1,4 @@
-"""Python models: a file sql/<schema>/<table>.py whose function `model(inputs, ctx)` makes the table.
+"""Python models: a file sql/<schema>/<table>.py whose function `model(inputs, ctx)` makes the table, or a command.
 
 It is read here without being run: what it reads is declared, and its contract says what columns it makes.
 """
@@ -6,15 +6,17 @@ It is read here without being run: what it reads is declared, and its contract s
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from etl.errors import ModelError, unknown
 from etl.models.asked import Columns, Header
 from etl.models.code import assigned, parse_code, read_code
-from etl.models.context import Context
+from etl.models.commands import Command, read_command
+from etl.models.context import Context, Promised
 from etl.models.header import as_sql, read_header
+from etl.models.kinds import COMMAND, PYTHON, Kind
 from etl.models.libraries import NAME as LIBRARIES
 from etl.models.libraries import versions
 from etl.models.names import table_name
@@ -26,7 +28,7 @@ _NO_SCHEMAS = ("audits", "macros", "seeds")
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """A Python model: `reads` and `variables` are what it declares, `columns` those of its contract."""
+    """A model that is code: `reads` are what it declares, `columns` those of its contract."""
 
     name: str
     file: str
@@ -45,6 +47,13 @@ class Program:
     time: str = ""
     #: The tables whose changes alone do not build it again.
     tolerates: tuple[str, ...] = ()
+    #: The program that makes it, if that is not its own function.
+    command: Command | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of model that it is."""
+        return COMMAND if self.command else PYTHON
 
     def check_tables(self, known: set[str]) -> None:
         """Raise ModelError for a table that is neither raw nor made by a model."""
@@ -66,6 +75,15 @@ def read_programs(folder: Path, context: Context) -> dict[str, Program]:
     return found
 
 
+def read_program(folder: Path, name: str, columns: Columns, variables: Mapping[str, str]) -> Program:
+    """Return one Python model or command, whose contract promises these columns.
+
+    Raises ModelError as read_programs() does, and OSError if its file is gone.
+    """
+    context = Context(variables=variables, promised={name: Promised(columns)})
+    return _program(folder / f"{name.replace('.', '/')}.py", folder, context)
+
+
 def _program(path: Path, folder: Path, context: Context) -> Program:
     file = f"{folder.name}/{path.relative_to(folder).as_posix()}"
     name = table_name(path.relative_to(folder), file)
@@ -74,25 +92,27 @@ def _program(path: Path, folder: Path, context: Context) -> Program:
     tree = parse_code(path, file)
     code = read_code(folder, name)
     text = code.texts[name]
-    if not any(isinstance(node, ast.FunctionDef) and node.name == "model" for node in tree.body):
-        raise ModelError(f"{file}: the file has no function `def model(inputs, ctx)`. Add it.")
+    variables, line = _names(tree, "VARIABLES", file, default=())
+    command = read_command(tree, file, folder, variables)
+    if not command and not any(isinstance(node, ast.FunctionDef) and node.name == "model" for node in tree.body):
+        raise ModelError(f"{file}: the file has no function `def model(inputs, ctx)`, and no COMMAND. Add one.")
+    what = "command" if command else "Python model"
     if name not in context.promised:
         raise ModelError(
-            f"{file}: a Python model needs a contract with its columns. Write a pandera model in the "
+            f"{file}: a {what} needs a contract with its columns. Write a pandera model in the "
             f'contracts folder with `class Config: name = "{name}"`.'
         )
-    variables, line = _names(tree, "VARIABLES", file, default=())
     place = f"{file}:{line}: VARIABLES"
     _check("variable", variables, context.variables, place, "Set it in [etl.vars] of luigi.cfg.")
     values = {variable: context.variables[variable] for variable in variables}
     libraries, line = _names(tree, LIBRARIES, file, default=())
     used = versions(libraries, f"{file}:{line}: {LIBRARIES}")
-    normal = f"{code.digest} {values}{f' {used}' if used else ''}"
+    normal = f"{code.digest} {values}{f' {used}' if used else ''}{f' {command.facts}' if command else ''}"
     header_text = as_sql(text)
     header, _ = read_header(file, header_text)
     if header.building() != Header().building():
         raise ModelError(
-            f"{file}: a Python model always makes a whole table. Its header can say owner, tags, unit, column, "
+            f"{file}: a {what} always makes a whole table. Its header can say owner, tags, unit, column, "
             "export, optional, timeout_minutes and audits only. Remove the other keys."
         )
     reads, line = _names(tree, "READS", file)
@@ -107,6 +127,7 @@ def _program(path: Path, folder: Path, context: Context) -> Program:
         header_text=header_text,
         reads_line=line,
         docstring=(ast.get_docstring(tree) or "").partition("\n\n")[0],
+        command=command,
     )
 
 

@@ -15,13 +15,13 @@ from etl.contract.audit_kinds import check_tables
 from etl.engine.quoting import set_variable
 from etl.errors import ModelError
 from etl.models.binding import Bound, with_columns
+from etl.models.commands import beside
 from etl.models.context import NOTHING, Context
 from etl.models.described import description_of, first_sentence
 from etl.models.features import check_feature, of_features, widened
 from etl.models.header import read_audits, read_header
 from etl.models.inputs import stored, with_added, with_inputs
-from etl.models.kinds import KINDS, PYTHON
-from etl.models.libraries import stated
+from etl.models.kinds import KINDS
 from etl.models.log import LOG_NAMES
 from etl.models.macros import FOLDER as MACROS
 from etl.models.macros import MacroText, make_macro, read_macros, used
@@ -57,8 +57,8 @@ def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING)
         digest.update(f"\0{path.relative_to(path.parents[1])}\0".encode())
         content = b"" if is_test(path) else path.read_bytes()
         digest.update(content)
-        # our own code speaks of libraries too, and uses none of those
-        if path.suffix == ".py" and path.is_relative_to(folder) and (used := stated(content)):
+        # our own code speaks of libraries and commands too, and uses none of those
+        if path.suffix == ".py" and path.is_relative_to(folder) and (used := beside(folder, content)):
             digest.update(f"\0{used}".encode())
     return digest.hexdigest()
 
@@ -332,7 +332,7 @@ def _program(program: Program, known: set[str], bound: Bound, models: Mapping[st
         program = with_columns_of(program, bound.columns(program.learned.features))
     bound.define(program.name, program.columns)
     whole = tuple(sorted(stored({*program.reads} - {*program.tolerates}, models)))
-    header = replace(program.header, materialized=PYTHON.name)
+    header = replace(program.header, materialized=program.kind.name)
     return Model(
         program.name,
         program.file,

@@ -74,6 +74,7 @@ def purge(project: Project, name: str, day: date | None = None) -> Purged:
         remove_reports(project)
         # they hold rows of before
         forget_all_bundles(project)
+        warehouse.forget_commands(project)
         for path in project.data.glob("ledger.sqlite.damaged*"):
             path.unlink()
         ledger.forget([*keys, *(transform_key(model.name) for model in learned), AUDIT, PUBLISH])

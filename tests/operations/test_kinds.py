@@ -35,6 +35,12 @@ class Counted(pa.DataFrameModel):
     class Config:
         name = "marts.python"
 
+class Copied(Feed):
+    day: pa.DateTime
+
+    class Config:
+        name = "marts.command"
+
 feed = Source(contract=Feed, files="feed/{date}.csv", partition="day")
 """
 HEADER = "id,seq,city,gone,note\n"

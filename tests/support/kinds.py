@@ -26,6 +26,12 @@ def model(inputs, ctx):
     return inputs["raw.feed"].aggregate("id, count(*) as times")
 '''
 
+_COMMAND = """# not_null: id
+READS = ["raw.feed"]
+COMMAND = ["cp", "{inputs}/raw.feed.parquet", "{output}"]
+VERSION = "of the system"
+"""
+
 #: By kind, the file of its sample below sql/, and the text of it. Each promises that its id is not null.
 SAMPLES: Mapping[str, tuple[str, str]] = {
     "view": (
@@ -52,10 +58,16 @@ SAMPLES: Mapping[str, tuple[str, str]] = {
         "-- not_null: id\nselect day, id, seq, city, gone, note from raw.feed",
     ),
     "python": ("marts/python.py", _PYTHON),
+    "command": ("marts/command.py", _COMMAND),
 }
 
 #: What contracts promise of the samples that need it.
-CONTEXT = Context(promised={"marts.python": Promised((("id", "BIGINT"), ("times", "BIGINT")))})
+CONTEXT = Context(
+    promised={
+        "marts.python": Promised((("id", "BIGINT"), ("times", "BIGINT"))),
+        "marts.command": Promised(FEED.columns),
+    }
+)
 
 
 #: The kinds that can be taken through the laws; tests/models/test_kinds.py names those that lack what it takes.

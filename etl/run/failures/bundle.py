@@ -196,7 +196,8 @@ def _write_project(project: Project, folders: Mapping[str, Path], root: Path) ->
     for said, folder in folders.items():
         copy_folder(folder, root / said)
         for path in (root / said).rglob("*"):
-            if path.suffix in (".py", ".sql"):
+            # a command may run files of any kind
+            if path.is_file():
                 _scrub(path)
     (root / "data").mkdir(parents=True)
     contracts, sql, *_ = folders

@@ -19,6 +19,7 @@ from etl.stages.warehouse.build import (
     set_comments,
     transaction,
 )
+from etl.stages.warehouse.command_files import forget_commands
 from etl.stages.warehouse.compact import compact, is_worth_compacting
 from etl.stages.warehouse.content import HASHED, read_hashes
 from etl.stages.warehouse.incremental import on_days
@@ -55,6 +56,7 @@ __all__ = [
     "define_own",
     "describe",
     "drop_other_macros",
+    "forget_commands",
     "held_parts",
     "is_published_outdated",
     "is_view",

@@ -19,6 +19,7 @@ from etl.ledger import Ledger, Receipt, RowCount, fingerprint, stamp
 from etl.ledger.keys import BUILD
 from etl.project import Project
 from etl.stages.lake.layout import REJECTS
+from etl.stages.warehouse.command_files import forget
 from etl.stages.warehouse.views import drop, drop_raw, remake_moved
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def drop_model(con: duckdb.DuckDBPyConnection, name: str) -> None:
     con.execute(f"drop table if exists {deleted_rows(name)}")
     for table in ("models", "_builds", "_partitions", "_hashes"):
         con.execute(f"delete from etl.{table} where name = ?", [name])
+    forget(con, name)
 
 
 def deleted_rows(model: str) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from etl.engine.quoting import qualified
 from etl.models import with_values
-from etl.models.kinds import INCREMENTAL, MERGE, PYTHON, SCD2, TABLE, VIEW
-from etl.stages.warehouse import history, incremental, merge, program
+from etl.models.kinds import COMMAND, INCREMENTAL, MERGE, PYTHON, SCD2, TABLE, VIEW
+from etl.stages.warehouse import command, history, incremental, merge, program
 from etl.stages.warehouse.work import Build, State, Work
 
 if TYPE_CHECKING:
@@ -38,4 +38,5 @@ MAKERS: Mapping[str, Maker] = {
     MERGE.name: merge.make,
     SCD2.name: history.make,
     PYTHON.name: program.make,
+    COMMAND.name: command.make,
 }

@@ -58,18 +58,23 @@ def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State)
     code = learning.learned.code if learning else _planned(build)
     is_whole = learning is None or not learning.emptied(con)
     if is_whole:
-        columns = ", ".join(f"{identifier(name)} {type}" for name, type in model.columns)
-        con.execute(f"create or replace table {qualified(model.name)} ({columns})")
-    with _beside(con, build) as beside:
-        rows, failed = _filled(con, beside, build, code, learning)
+        create(con, model)
+    with beside(con, build) as reader:
+        rows, failed = _filled(con, reader, build, code, learning)
     if failed:
         raise failed
     return rows if is_whole else None
 
 
+def create(con: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Make the empty table that the contract of a model promises."""
+    columns = ", ".join(f"{identifier(name)} {type}" for name, type in model.columns)
+    con.execute(f"create or replace table {qualified(model.name)} ({columns})")
+
+
 def _filled(
     con: duckdb.DuckDBPyConnection,
-    beside: duckdb.DuckDBPyConnection,
+    reader: duckdb.DuckDBPyConnection,
     build: Build,
     code: Code,
     learning: Learning | None,
@@ -80,8 +85,8 @@ def _filled(
     """
     model = build.model
     try:
-        with _explained(model, code), _result(beside, build, code, learning) as result:
-            return sum(_insert(con, model, batch) for batch in _batches(result)), None
+        with _explained(model, code), _result(reader, build, code, learning) as result:
+            return sum(insert(con, model, batch) for batch in _batches(result)), None
     except TransformError as error:
         failed = TransformError(str(error))
         failed.is_transient, failed.traces = is_transient(error), {model.name: traced(error)}
@@ -90,15 +95,15 @@ def _filled(
 
 @contextmanager
 def _result(
-    beside: duckdb.DuckDBPyConnection, build: Build, code: Code, learning: Learning | None
+    reader: duckdb.DuckDBPyConnection, build: Build, code: Code, learning: Learning | None
 ) -> Iterator[Any]:
     """Lend what a model's code makes of what it reads."""
     model = build.model
     if learning:
-        yield learning.made(beside)
+        yield learning.made(reader)
         return
     with run_modules(code) as module:
-        inputs = {read: beside.sql(f"from {qualified(read)}") for read in model.reads}
+        inputs = {read: reader.sql(f"from {qualified(read)}") for read in model.reads}
         variables = {name: build.variables[name] for name in getattr(module, "VARIABLES", ())}
         result = module.model(_Declared("READS", inputs), Context(_Declared("VARIABLES", variables)))
         if result is None:
@@ -107,28 +112,28 @@ def _result(
 
 
 @contextmanager
-def _beside(con: duckdb.DuckDBPyConnection, build: Build) -> Iterator[duckdb.DuckDBPyConnection]:
+def beside(con: duckdb.DuckDBPyConnection, build: Build) -> Iterator[duckdb.DuckDBPyConnection]:
     """Lend a second connection to the database of `con` that only reads, with the same settings."""
     import duckdb
 
     query = "select current_database(), current_schema(), current_setting('TimeZone')"
     ((database, schema, timezone),) = con.execute(query).fetchall()
-    beside = watched(con.cursor())
+    reader = watched(con.cursor())
     try:
-        beside.execute(f"use {identifier(database)}.{identifier(schema)}")
-        beside.execute(f"set TimeZone = {literal(timezone)}")
+        reader.execute(f"use {identifier(database)}.{identifier(schema)}")
+        reader.execute(f"set TimeZone = {literal(timezone)}")
         for name, value in build.variables.items():
-            beside.execute(set_variable(name, value))
+            reader.execute(set_variable(name, value))
         # of 128 bits, Arrow would make a decimal
-        beside.execute("set arrow_lossless_conversion = true")
-        beside.execute("begin transaction read only")
-        yield beside
+        reader.execute("set arrow_lossless_conversion = true")
+        reader.execute("begin transaction read only")
+        yield reader
     finally:
         try:
-            beside.execute("rollback")
+            reader.execute("rollback")
         except duckdb.Error:
             gc.collect()  # a reader that is not fetched to its end keeps the file open
-        beside.close()
+        reader.close()
 
 
 def _batches(result: Any) -> Iterator[Any]:
@@ -166,7 +171,7 @@ def _planned(build: Build) -> Code:
     return code
 
 
-def _insert(con: duckdb.DuckDBPyConnection, model: Model, batch: Any) -> int:
+def insert(con: duckdb.DuckDBPyConnection, model: Model, batch: Any) -> int:
     """Add rows to the table; return how many. Names are the same in capital letters, as DuckDB's are."""
     con.register(_RESULT, batch)
     made = {row[0].lower(): row for row in con.execute(f"describe {_RESULT}").fetchall()}

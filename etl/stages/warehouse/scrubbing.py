@@ -16,6 +16,7 @@ from etl.ledger import Ledger
 from etl.ledger.run_log import forget_quoted
 from etl.project import Project
 from etl.stages.warehouse.build import NOTED, STEPS, close_build, open_build
+from etl.stages.warehouse.command_files import forget_commands
 from etl.stages.warehouse.compact import compact
 
 if TYPE_CHECKING:
@@ -59,5 +60,6 @@ def scrub(project: Project, ledger: Ledger, run_id: str) -> None:
             f"{project.build} may still hold personal data of {names} that was masked or withdrawn, and could not "
             "be rewritten without it (see the warning above). Nothing is published. Fix the cause and run again."
         )
+    forget_commands(project)
     forget_quoted(project, ledger)
     log.info("scrubbed   build.duckdb: personal data of %s was masked, replaced or withdrawn", names)

@@ -96,6 +96,13 @@ def model(inputs, ctx):
     for row in inputs["raw.sales"].fetchall():
         raise ValueError(f"no {len(row)}")
 '''
+_COMMAND = """READS = ["raw.sales"]
+COMMAND = ["sh", "{sql}/marts/fail.sh", "{inputs}/raw.sales.parquet", "{output}"]
+VERSION = "of the system"
+"""
+_FAIL = """test -s "$1" && echo no item >&2
+exit 3
+"""
 _MARTS = """
 class Items(pa.DataFrameModel):
     item: str
@@ -108,6 +115,9 @@ class Items(pa.DataFrameModel):
 def building(kind: str) -> Case:
     if kind == "python":
         return Case("transform", "marts.items", tiny.CONTRACTS + _MARTS, {"marts/items.py": _PYTHON})
+    if kind == "command":
+        sql = {"marts/items.py": _COMMAND, "marts/fail.sh": _FAIL}
+        return Case("transform", "marts.items", tiny.CONTRACTS + _MARTS, sql)
     before = take_name if kind == "view" else lambda project: None
     return Case("transform", "marts.items", sql={"marts/items.sql": MODELS[kind]}, before=before)
 
@@ -220,7 +230,7 @@ def test_a_step_of_every_kind_fails_again_from_the_moved_folder_alone(name: str,
 
 def test_every_format_and_kind_is_among_them() -> None:
     assert set(FORMATS) <= set(MAKERS)
-    assert set(KINDS) - {"seed"} <= {*MODELS, "python"}
+    assert set(KINDS) - {"seed"} <= {*MODELS, "python", "command"}
 
 
 def test_a_failed_model_can_be_queried_stage_by_stage(tmp_path: Path) -> None:

@@ -160,7 +160,12 @@ def test_every_kind_of_model_is_published_the_same(seed: int, tmp_path_factory: 
     chance, sql = random.Random(seed), dict(SAMPLES[kind] for kind in TRIED if kind != "view")
     root = tmp_path_factory.mktemp("kinds")
     sides = [
-        tiny.project(root / name, CONTRACTS.replace('"day")', f'"day", max_withdrawn=9, load="{name}")'), sql, {})
+        tiny.project(
+            root / name,
+            CONTRACTS.replace('"day")', f'"day", max_withdrawn=9, min_rows_ratio=0, load="{name}")'),
+            sql,
+            {},
+        )
         for name in ("table", "view")
     ]
     for number in range(3):
@@ -173,10 +178,12 @@ def test_every_kind_of_model_is_published_the_same(seed: int, tmp_path_factory: 
             tiny.night(side)
         table, view = (read_record(side.current) for side in sides)
         assert table and view
-        raw = table.tables.pop("raw.feed")
+        # the record is read once: what a night publishes that changes nothing is the same
+        tables = dict(table.tables)
+        raw = tables.pop("raw.feed")
         assert raw.rows == tiny.ask(sides[1].build, "select count(*) from raw.feed")[0][0]
-        assert view.tables == table.tables
-        assert len(view.tables) == len(sql)
+        assert view.tables == tables
+        assert len(tables) == len(sql)
 
 
 def test_to_load_a_table_or_not_builds_no_model_again(tmp_path: Path) -> None:
