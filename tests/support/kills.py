@@ -1,4 +1,4 @@
-"""A fetch that is killed before one of its side effects, in a process of its own."""
+"""A fetch that is killed in a process of its own: before one of its side effects, or after a while."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from etl.stages import fetched
 from tests.support import tiny
 
 
-def is_killed(project: Project, name: str, day: date, at: int) -> bool:
+def is_killed(project: Project, name: str, day: date, at: int, seconds: float | None = None) -> bool:
     """Fetch a source in a process that never asked before, and is killed; return whether it came so far.
 
-    It is forked from a process that has asked nobody: threads of a library do not survive a fork.
+    It is killed before its side effect of this number, and after so many seconds. It is forked from a process that
+    has asked nobody: threads of a library do not survive a fork.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     process = context.Process(target=_fetch, args=(str(project.root), name, day, at, dict(os.environ)))
     process.start()
+    process.join(seconds)
+    process.kill()
     process.join()
     return process.exitcode == -signal.SIGKILL
 

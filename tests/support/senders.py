@@ -43,6 +43,8 @@ class Sender:
     library: str = ""
     #: Whether a process that has asked may be forked, and ask again.
     forks: bool = True
+    #: The API that it is, which notes what it is asked.
+    api: Api | None = None
 
 
 @contextmanager
@@ -143,20 +145,24 @@ def _sqlite(fetch: str) -> Callable[[Path], AbstractContextManager[Sender]]:
     return contextmanager(made)
 
 
-@contextmanager
-def _postgresql(folder: Path) -> Iterator[Sender]:
-    import adbc_driver_postgresql.dbapi  # noqa: F401
+def _postgresql(fetch: str) -> Callable[[Path], AbstractContextManager[Sender]]:
+    def made(folder: Path) -> Iterator[Sender]:
+        import adbc_driver_postgresql.dbapi  # noqa: F401
 
-    with servers.postgresql_database(folder) as server:
-        run, nowhere = partial(databases.run, server), server.dsn.replace(f":{server.port}/", ":1/")
-        yield from _database(_CURSOR, "adbc_driver_postgresql", server.dsn, run, "timestamp", nowhere)
+        with servers.postgresql_database(folder) as server:
+            run, nowhere = partial(databases.run, server), server.dsn.replace(f":{server.port}/", ":1/")
+            yield from _database(fetch, "adbc_driver_postgresql", server.dsn, run, "timestamp", nowhere)
+
+    return contextmanager(made)
 
 
-@contextmanager
-def _mariadb(folder: Path) -> Iterator[Sender]:
-    with servers.mariadb_database(folder) as server:
-        run, nowhere = partial(databases.run_mysql, server), server.dsn.replace(f":{server.port}/", ":1/")
-        yield from _database(_TABLE, "pymysql", server.dsn, run, "datetime", nowhere)
+def _mariadb(fetch: str) -> Callable[[Path], AbstractContextManager[Sender]]:
+    def made(folder: Path) -> Iterator[Sender]:
+        with servers.mariadb_database(folder) as server:
+            run, nowhere = partial(databases.run_mysql, server), server.dsn.replace(f":{server.port}/", ":1/")
+            yield from _database(fetch, "pymysql", server.dsn, run, "datetime", nowhere)
+
+    return contextmanager(made)
 
 
 @contextmanager
@@ -171,6 +177,7 @@ def _api(path: str, options: str) -> Iterator[Sender]:
             environment={"SHOP_TOKEN": TOKEN},
             canaries=[TOKEN],
             library="httpx2",
+            api=held,
         )
 
 
@@ -328,6 +335,18 @@ def _project(kind: str, partition: str = "") -> Callable[[Path], AbstractContext
     return contextmanager(made)
 
 
+#: An API with each kind of pages, by its name.
+PAGED: Mapping[str, Callable[[Path], AbstractContextManager[Sender]]] = {
+    "one page": _paged("one", "records='data.items'"),
+    "NextLink": _paged("links", "records='items', pages=NextLink(), since='since', cursor='updated_at'"),
+    "HeaderLink": _paged("header", "pages=HeaderLink()"),
+    "NextCursor": _paged("cursor", "records='items', pages=NextCursor('meta.next')"),
+    "HeaderCursor": _paged("cursor", "records='items', pages=HeaderCursor('X-Next-Cursor')"),
+    "Offset": _paged("offset", "pages=Offset(limit=3)"),
+    "PageNumber": _paged("page", "pages=PageNumber()"),
+    "Range": _paged("range", "pages=Range(limit=2)"),
+}
+
 #: The makers of each kind, by the name of its class.
 MAKERS: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = {
     "Bucket": (_bucket, _google, _azure),
@@ -336,11 +355,13 @@ MAKERS: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = 
     "Project": (_project("table"), _project("view"), _project("table", "day")),
     "Fetch": (_records, _tables, _incremental, _own_cursor),
     "Query": (_sqlite(_QUERY),),
-    "Table": (_sqlite(_CURSOR), _postgresql, _mariadb),
+    "Table": (_sqlite(_CURSOR), _postgresql(_CURSOR), _mariadb(_TABLE)),
     "Sftp": (_sftp,),
-    "Rest": (
-        _paged("one", "records='data.items'"),
-        _paged("links", "records='items', pages=NextLink(), since='since', cursor='updated_at'"),
-        _paged("offset", "pages=Offset(limit=3)"),
-    ),
+    "Rest": (PAGED["one page"], PAGED["NextLink"], PAGED["Offset"]),
+}
+#: More ways of a kind, for whoever has the time: each kind of database in full, by a cursor, and by a query.
+MORE: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = {
+    "Table": (_sqlite(_TABLE), _postgresql(_TABLE), _mariadb(_CURSOR)),
+    "Query": (_postgresql(_QUERY), _mariadb(_QUERY)),
+    "Rest": [maker for maker in PAGED.values() if maker not in MAKERS["Rest"]],
 }

@@ -15,91 +15,31 @@ import pytest
 
 import etl
 from etl.errors import AlreadyRunning, ContractError, FetchError
-from etl.ledger import Ledger
 from etl.ledger.lock import take_lock
 from etl.operations.fetching import fetch_now
-from etl.plan.definitions import definitions
-from etl.project import Project
-from etl.sources import Source
 from etl.sources.fetches import FETCHES, fetch_class, fetch_from, fetch_to
 from etl.stages import fetched
 from etl.stages.fetched import landing, manifests, newest_manifest
 from etl.stages.fetched.fetch import kind_of
-from tests.support import kills, options, tiny
+from tests.support import kills, options, shops, tiny
 from tests.support.pages import PAGES
-from tests.support.senders import MAKERS, Row, Sender
+from tests.support.senders import MAKERS, Row
+from tests.support.shops import DAY, Shop
 
-DAY = date(2024, 3, 1)
 ROWS: Sequence[Row] = [
     (1, "book", "2024-02-01 10:00:00"),
     (2, None, "2024-02-01 10:00:00"),
     (3, "", "2024-02-03 00:00:01"),
 ]
 CHANGED: Sequence[Row] = [*ROWS[:1], (2, "pen", "2024-02-04 09:00:00"), ROWS[2], (4, "cup", "2024-02-04 09:00:00")]
-CONTRACTS = """
-import pandera.pandas as pa
-from etl import *
-
-class Orders(pa.DataFrameModel):
-    id: int
-    item: str = pa.Field(nullable=True)
-    updated_at: str
-"""
-MERGE = "-- materialized: merge\n-- key: id\n-- order: updated_at\nselect id, item, updated_at from raw.orders"
-PLAIN = "select id, item, updated_at from raw.orders"
 KINDS = [(name, number) for name, makers in MAKERS.items() for number in range(len(makers))]
 
 
-class Shop:
-    """A project with one fetched source, and its sender."""
-
-    def __init__(self, project: Project, sender: Sender) -> None:
-        self.project, self.sender = project, sender
-
-    @property
-    def source(self) -> Source:
-        return definitions(self.project, Ledger(self.project.ledger))[0].sources["orders"]
-
-    def fetch(self, day: date = DAY, **options: Any) -> fetched.Fetched:
-        return fetched.fetch(self.project, self.source, day, **options)
-
-    def holds(self, rows: Sequence[Row], day: date = DAY) -> bool:
-        """Publish what was fetched, and return whether it is these orders."""
-        tiny.night(self.project, day)
-        found = tiny.published(self.project, "select id, item from marts.orders order by id")
-        return [(number, item or None) for number, item in found] == [
-            (n, item or None) for n, item, _ in sorted(rows)
-        ]
-
-    @property
-    def files(self) -> list[str]:
-        return sorted(str(p.relative_to(self.project.fetched)) for p in _files(self.project.fetched))
-
-    @property
-    def left(self) -> list[Path]:
-        return _files(self.project.fetching_aside)
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
 @pytest.fixture(params=KINDS, ids=[f"{name} {number}" for name, number in KINDS])
-def shop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     name, number = request.param
-    (tmp_path / "sender").mkdir()
-    with MAKERS[name][number](tmp_path / "sender") as sender:
-        for variable, value in sender.environment.items():
-            monkeypatch.setenv(variable, value)
-        declared = f"orders = Source(contract=Orders, fetch={sender.fetch}, {sender.options})"
-        contracts = f"{CONTRACTS}\n{sender.contracts}\n{declared}\n"
-        project = tiny.project(tmp_path / "project", contracts, {}, {}, "threads = 1\nretries = 0\n")
-        monkeypatch.setenv("ETL_PROJECT", str(project.root))
-        found = Shop(project, sender)
-        (project.sql / "marts").mkdir()
-        repeats = found.source.fetch.repeats_rows
-        (project.sql / "marts/orders.sql").write_text(MERGE if repeats else PLAIN)
-        sender.hold(ROWS)
+    with shops.opened(MAKERS[name][number], tmp_path) as found:
+        found.sender.hold(ROWS)
         yield found
 
 
@@ -221,7 +161,11 @@ def test_no_secret_is_written_or_said(shop: Shop, caplog: pytest.LogCaptureFixtu
         if is_away:
             shop.sender.go_away()
         (row,) = fetch_now([])
-        texts = [caplog.text, str(row), *(p.read_bytes().decode("latin-1") for p in _files(shop.project.data))]
+        texts = [
+            caplog.text,
+            str(row),
+            *(p.read_bytes().decode("latin-1") for p in shops.all_files(shop.project.data)),
+        ]
         assert [c for c in shop.sender.canaries if any(c in text for text in texts)] == []
     shop.sender.come_back()
 
