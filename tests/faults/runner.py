@@ -7,7 +7,8 @@ With `clock`, an ISO time, the night begins at that time.
 PLAN has `at` (the number of the side effect; -1: none), `when` (before or after it), `do` (kill, stop, interrupt,
 fail with `errno`, or copy the data to `to`) and `log`, a file for all of them, one JSON list a line. Effects are
 what others, or this project after a loss of power, can see: renames, links, deletions, flushes, commits of the
-ledger, and the beginning and end of each step.
+ledger, what a transaction of models notes before its commit, what a model that learns is asked, and the beginning
+and end of each step.
 """
 
 import hashlib
@@ -105,6 +106,7 @@ def main():
     from etl.project import project
     from etl.run import origin, recording, steps
     from etl.stages.published import retention
+    from etl.stages.trained.training import Trainer
     from etl.tasks import graph as tasks
 
     if "clock" in PLAN:
@@ -123,6 +125,14 @@ def main():
     )
     for name in ("extract", "load", "transform", "audit", "publish"):
         watch(steps, name, lambda *_, step=name: [f"step {step}"])
+    for name in ("train", "predict"):
+        watch(Trainer, name, lambda *_, call=name, **__: [f"model {call}"])
+    # after it is before the commit, which is C++
+    watch(
+        sys.modules["etl.stages.warehouse.transform"],
+        "_write",
+        lambda con, done, run_id: ["commit", *(item.build.model.name for item in done)],
+    )
     command, *arguments = sys.argv[2:]
     if command == "etl":
         cli.cli(arguments)

@@ -6,12 +6,21 @@ ETL_TEST_KILLS sets how many kills each of the four random tests makes (default 
 import ast
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.faults.faults import disturbed
+from tests.stages.trained import small
+from tests.support import tiny
+from tests.support.projects import Project
+from tests.support.thorough import EVERY
 
 KILLS = int(os.environ.get("ETL_TEST_KILLS", "1"))
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
@@ -140,3 +149,95 @@ def slow_project(project):
         "-- One row.\nselect sum(hash(n)) as n from range(2000000000000) as t(n)\n"
     )
     return project
+
+
+#: Says too seldom that somebody buys, so that one who has learned it better replaces it.
+WORSE = small.MODEL.replace('"weight": 1.0', '"weight": 0.3')
+LAST = ("--date", str(small.day(63)))
+#: Effects of learning: what the model is asked, its file, its tables and its experiments.
+OF_LEARNING = re.compile(
+    r"model |artefacts|commit|\bml\.|ml\.guess|experiments|curves|step (transform|publish)|generations"
+)
+
+
+def trained(root: Path) -> None:
+    tiny.night(small.project(root, text=WORSE, settings="threads = 1\nartefact_megabytes = 0\n"), small.day(63))
+
+
+@pytest.fixture
+def learning(tmp_path: Path) -> Project:
+    """A project with a model in a file, and code with which the next night learns a better one."""
+    small.write(tiny.once(tmp_path / "learning", trained))
+    return Project(tmp_path / "learning")
+
+
+def learned(project: Project) -> dict[str, Any]:
+    """What was learned and decided, and what that says of each row; the files of models, here and there."""
+    names = ("guess", *(f"guess_{name}" for name in ("window", "trained", "decisions", "predictions")))
+    found = {name: project.sql(f"from ml.{name} order by all") for name in names}
+    for folder in (project.data / "warehouse", project.data / "warehouse/current"):
+        found[folder.name] = sorted(path.name for path in (folder / "artefacts").iterdir())
+    experiments = "select experiment_id, model_version, verdict from experiments order by rowid"
+    curves = "select experiment_id, name, step, value from curves order by all"
+    return found | {
+        "experiments": project.ledger(experiments),
+        "curves": project.ledger(curves.replace("all", "1, 2, 3")),
+    }
+
+
+def test_a_training_a_gate_and_predictions_that_are_killed_end_in_the_same_generation(
+    learning: Project, tools: Any, tmp_path: Path
+) -> None:
+    whole = tools.copied(learning, tmp_path / "whole")
+    done, effects = disturbed(whole, tools, LAST)
+    assert done.returncode == 0, done.stdout
+    wanted = learned(whole)
+    assert len({version for _, version, _ in wanted["experiments"]}) == 2
+    seen = [(number, str(what)) for number, *what in effects if OF_LEARNING.search(str(what))]
+    for kind in (
+        "model train",
+        "model predict",
+        ".model.new",
+        "experiments",
+        "ml.guess_decisions",
+        "generations/",
+    ):
+        assert any(kind in what for _, what in seen), kind
+    moments = [(number, when) for number, _ in seen for when in ("before", "after")]
+    for at, when in moments if EVERY else random.sample(moments, 2):
+        killed = tools.copied(learning, tmp_path / "killed")
+
+        done, _ = disturbed(killed, tools, LAST, at=at, when=when, do="kill")
+
+        what = f"killed {when} {effects[at - 1]}"
+        assert done.returncode == -signal.SIGKILL, what
+        killed.published(date=LAST[1])
+        assert learned(killed) == wanted and killed.leftovers() == [], what
+
+
+def test_a_tuning_that_is_killed_goes_on_and_loses_at_most_the_running_trial(
+    learning: Project, tools: Any, tmp_path: Path
+) -> None:
+    pytest.importorskip("optuna")
+    text = small.MODEL.replace("SEED = 3", 'SEED = 3\nSPACE = {"weight": ("float", 0.2, 1.2)}')
+    (learning.root / "ml/guess.py").write_text(text.lstrip())
+    tried = "select params, metrics ->> 'score', verdict from experiments where origin = 'tune' order by rowid"
+    asked = {"arguments": ("tune", "guess", "--trials", "5"), "command": ("etl",)}
+    whole = tools.copied(learning, tmp_path / "whole")
+    done, effects = disturbed(whole, tools, **asked)
+    assert done.returncode == 0, done.stdout
+    wanted = whole.ledger(tried)
+    assert len(wanted) >= 5
+    kept = [number for number, name, *what in effects if name == "_many" and "into experiments" in str(what)]
+    moments = [(number, when) for number in range(1, len(effects) + 1) for when in ("before", "after")]
+    for at, when in moments if EVERY else random.sample(moments, 1):
+        killed = tools.copied(learning, tmp_path / "killed")
+
+        done, _ = disturbed(killed, tools, **asked, at=at, when=when, do="kill")
+
+        what = f"killed {when} {effects[at - 1]}"
+        assert done.returncode == -signal.SIGKILL, what
+        ended = sum(number < at or (number == at and when == "after") for number in kept)
+        assert killed.ledger(tried) == wanted[:ended], what
+        disturbed(killed, tools, **asked)
+        assert killed.ledger(tried) == wanted, what
