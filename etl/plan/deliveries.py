@@ -229,14 +229,20 @@ class Deliveries:
         """Return a delivery as it was taken; if it would be taken in another way now, that is to be said."""
         if not self._is_in_lake(source, day):
             return {}
-        file, home = receipt.details["file"], source.home
+        file = receipt.details["file"]
         if receipt.details["definition"] != self._definition(source, day) and not source.history:
             self._outdated.setdefault(source.name, {})[day] = (
                 "stays as it was taken before the contract or the source changed, since "
-                f"{f'what is in {home}/ now {waiting}' if waiting else f'{file} is gone from {home}/'}. "
-                "Have it delivered again"
+                f"{self._why_kept(source, file, waiting)}"
             )
         return {day: self._as_taken(source, day, receipt)}
+
+    def _why_kept(self, source: Source, file: str, waiting: str | None) -> str:
+        if waiting:
+            return f"what is in {source.home}/ now {waiting}. Have it delivered again"
+        if source.fetch is None and (self._project.fetched / file).exists():
+            return f"{file} was fetched, and the source has no fetch= now. Put it back, or have it delivered"
+        return f"{file} is gone from {source.home}/. Have it delivered again"
 
     def _as_taken(self, source: Source, day: date, receipt: Receipt) -> Delivery:
         """Return a delivery whose files are gone."""

@@ -9,6 +9,9 @@ from typing import ClassVar
 from etl.errors import ContractError
 from etl.sources.fetches.copies import Copies
 
+#: The options that say nothing to a kind of bucket.
+_UNKNOWN = {"gs": ("user", "token", "region"), "az": ("region",)}
+
 
 @dataclass(frozen=True)
 class Bucket(Copies):
@@ -45,6 +48,9 @@ class Bucket(Copies):
         super().__post_init__()
         if self.public and any((self.user, self.secret, self.token)):
             raise ContractError(f"{self.named}: nobody asks for what is public. Take user, secret and token out.")
+        unknown = [name for name in _UNKNOWN.get(self.scheme, ()) if getattr(self, name)]
+        if unknown:
+            raise ContractError(f"{self.named}: {unknown[0]} is an option of other buckets. Take it out.")
         if self.endpoint and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", self.endpoint):
             # it may hold a password
             raise ContractError(f"{self.named}: endpoint is an address such as 'https://minio.example:9000'.")

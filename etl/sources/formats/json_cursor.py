@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any, NamedTuple, TextIO
 
 from etl.sources.formats.json_values import Malformed, decoded
-from etl.sources.formats.limits import too_long
+from etl.sources.formats.limits import LONGEST_BYTES, too_long
 
 _BLOCK_CHARACTERS = 1 << 20
 #: So much of what is behind the place stays in memory.
@@ -66,9 +67,11 @@ class Cursor:
             value, problem, end = self._decoded()
             if end is not None and (end < len(self.buffer) or self.is_end):
                 break
-            if self.is_end or len(self.buffer) - self.at > self.largest:
-                problem = "the file ends within it" if self.is_end else too_long(self.largest)
-                end = len(self.buffer)
+            if self.is_end:
+                problem, end = "the file ends within it", len(self.buffer)
+                break
+            if len(self.buffer) - self.at > self.largest:
+                problem, end = too_long(self.largest), self._end_of_long()
                 break
             self._grow()
         text = self.buffer[self.at : end]
@@ -76,6 +79,14 @@ class Cursor:
         if not problem and len(text) > self.largest:
             return Element(line, text, None, too_long(self.largest))
         return Element(line, text, value, problem)
+
+    def _end_of_long(self) -> int:
+        """Return where a value ends that is not decoded, since it is too long; or where memory does."""
+        end = _span(self.buffer, self.at, is_alone=self.is_lines)
+        while end is None and not self.is_end and len(self.buffer) - self.at <= LONGEST_BYTES:
+            self._grow()
+            end = _span(self.buffer, self.at, is_alone=self.is_lines)
+        return len(self.buffer) if end is None else end
 
     def rest(self, problem: str) -> Iterator[Element]:
         """Yield what is left of the file, in pieces that fit into memory."""
@@ -94,7 +105,8 @@ class Cursor:
         try:
             value, end = decoded(self.buffer, self.at, self.nan)
         except Malformed as error:
-            return None, str(error), self._end_of_malformed()
+            is_cut = self.is_lines and not self.is_end and _is_cut(error, len(self.buffer))
+            return None, str(error), None if is_cut else self._end_of_malformed()
         return value, "", end
 
     def _end_of_malformed(self) -> int | None:
@@ -116,8 +128,20 @@ class Cursor:
         self.at = to
 
 
-def _span(text: str, start: int) -> int | None:
-    """Return where a malformed value ends, as far as its brackets and strings tell; None if it does not."""
+def _is_cut(error: Malformed, size: int) -> bool:
+    """Return whether nothing is wrong with a text of that size but that it ends."""
+    cause = error.__cause__
+    if not isinstance(cause, JSONDecodeError):
+        return False
+    # a literal may be cut off, such as "fals"
+    return cause.msg.startswith("Unterminated string") or cause.pos > size - len("-Infinity")
+
+
+def _span(text: str, start: int, *, is_alone: bool = False) -> int | None:
+    """Return where a value ends, as far as its brackets and strings tell; None if it does not.
+
+    One that is alone ends with its last bracket, and another before the comma or bracket that is not its own.
+    """
     depth = 0
     for match in _TOKEN.finditer(text, start):
         token = match[0]
@@ -130,4 +154,6 @@ def _span(text: str, start: int) -> int | None:
             return match.start()
         elif token in "]}":
             depth = max(depth - 1, 0)
+            if is_alone and not depth:
+                return match.end()
     return None

@@ -11,6 +11,8 @@ from etl.errors import UnreadableError
 if TYPE_CHECKING:
     from zipfile import ZipInfo
 
+#: A record that is longer than its format allows is one broken record up to so many bytes, and then several.
+LONGEST_BYTES = 1 << 25
 #: What any file may become.
 ALWAYS_BYTES = 100_000_000
 #: More columns are not read.

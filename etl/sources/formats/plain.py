@@ -7,17 +7,20 @@ find such a line as broken, and original() gives its bytes back.
 from __future__ import annotations
 
 import codecs
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from etl.contract.values import TIMES, Values, later
 from etl.errors import ContractError, UnreadableError
 from etl.sources.formats import kinds
 from etl.sources.formats.archive import check_member
+from etl.sources.formats.limits import LONGEST_BYTES
 from etl.sources.formats.unpacking import unpacked
 
 #: What a record may have, unless its source says otherwise.
@@ -172,21 +175,27 @@ def shown(raw: bytes, encoding: str) -> tuple[str, bytes | None]:
 def lines(text: Path, ends: str = "\n", most: int = RECORD_BYTES) -> Iterator[tuple[int, bytes, bool]]:
     """Yield number, bytes and True for each line of plain text, without its end and a byte order mark.
 
-    A line of `most` bytes and more comes in pieces, and with False. `ends` "\r" lets a carriage return
-    alone end a line too.
+    A line of `most` bytes and more comes with False, and in pieces if it is longer than memory may hold. `ends`
+    "\r" lets a carriage return alone end a line too.
     """
-    number, is_whole = 0, True
+    number, is_begun = 0, False
     with text.open("rb") as file:
-        start = len(codecs.BOM_UTF8) if file.read(3) == codecs.BOM_UTF8 else 0
-        file.seek(start)
-        while line := file.readline(most):
-            number += is_whole
-            was_whole, is_whole = is_whole, line.endswith(b"\n") or len(line) < most
-            line = line.removesuffix(b"\n").removesuffix(b"\r")
-            parts = line.split(b"\r") if ends == "\r" and b"\r" in line else [line]
-            for part in parts:
-                yield number, part, was_whole and is_whole
-                number += part is not parts[-1]
+        file.seek(len(codecs.BOM_UTF8) if file.read(3) == codecs.BOM_UTF8 else 0)
+        readline = _any_end(file) if ends == "\r" else file.readline
+        while line := readline(most):
+            number += not is_begun
+            is_long = is_begun or (len(line) == most and not line.endswith(b"\n"))
+            if is_long and not is_begun and most < LONGEST_BYTES:
+                line += readline(LONGEST_BYTES - most)
+            is_begun = is_long and not line.endswith(b"\n")
+            yield number, line.removesuffix(b"\n").removesuffix(b"\r"), not is_long
+
+
+def _any_end(file: BinaryIO) -> Callable[[int], bytes]:
+    """Return readline() of a file for lines that end in any way; each end is a line feed then."""
+    # of this encoding every byte is a character
+    found = io.TextIOWrapper(file, "latin-1", newline=None)
+    return lambda most: found.readline(most).encode("latin-1")
 
 
 def packing(path: Path, compression: str = "") -> str:

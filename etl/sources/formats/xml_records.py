@@ -13,7 +13,7 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 from etl.errors import UnreadableError
 from etl.sources.formats.file_text import FileText
-from etl.sources.formats.limits import too_long
+from etl.sources.formats.limits import LONGEST_BYTES, too_long
 from etl.sources.formats.xml_names import SCHEMA, SPACE, Name, Names
 
 #: The namespace of attributes that a record's text has from the elements around it, and its prefix.
@@ -108,7 +108,8 @@ class _Parser:
             size = max(_BLOCK_BYTES, fed - kept)
             problem = self._feed(fed, size, kept)
             fed += size
-            if self._from is not None and min(fed, len(self._content)) - self._from > self._largest:
+            most = max(self._largest, LONGEST_BYTES)
+            if self._from is not None and min(fed, len(self._content)) - self._from > most:
                 problem = problem or too_long(self._largest)
             # one after another: what is around them may be many times as long as they are
             yield from (found.alone() if found.added else found for found in self._found)

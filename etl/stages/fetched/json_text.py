@@ -32,11 +32,17 @@ def records_of(data: bytes, path: str, where: str) -> tuple[list[str], Any]:
     except (ValueError, IndexError) as error:
         raise FetchError(f"{where} is not JSON: {str(error)[:200]}.") from error
     except KeyError as error:
-        keys = ", ".join(map(str, answer)) if isinstance(answer, dict) else type(answer).__name__
-        raise FetchError(
-            f"{where} has no {error.args[0]!r} on the way to {path!r}; it has {keys[:200]}."
-        ) from None
+        raise FetchError(f"{where} has no {error.args[0]!r} on the way to {path!r}; {_said(answer)}.") from None
     return ([] if texts == ["null"] else texts), answer
+
+
+def _said(answer: Any) -> str:
+    """Return what an answer is, in which the records are not where they were looked for."""
+    if isinstance(answer, list):
+        return "it is a list: if its elements are the records, leave records= out"
+    if isinstance(answer, dict) and answer:
+        return f"it has {', '.join(answer)[:200]}"
+    return "it is an object without keys" if isinstance(answer, dict) else "it is neither an object nor a list"
 
 
 def at(answer: Any, path: str) -> Any:

@@ -108,13 +108,14 @@ class Web:
         """Return the answer to ask() with its body; one that breaks off is asked for again."""
         wait = 1.0
         for number in range(1, _TRIES + 1):
-            try:
-                with self.ask(url, **asked) as response:
+            # what ask() itself has tried in vain is not tried again
+            with self.ask(url, **asked) as response:
+                try:
                     return response, self._read(response, most)
-            except FetchError as error:
-                if number == _TRIES or not isinstance(error.__cause__, self._httpx.RemoteProtocolError):
-                    raise
-                wait = self._slept(wait, None)
+                except FetchError as error:
+                    if number == _TRIES or not isinstance(error.__cause__, self._httpx.RemoteProtocolError):
+                        raise
+            wait = self._slept(wait, None)
         raise AssertionError("the last try returns or raises")
 
     def _read(self, response: httpx2.Response, most: int) -> bytes:

@@ -232,10 +232,11 @@ def refusal(extraction: Extraction, extracted: Extracted, receipt: Receipt) -> s
         are = "is" if count == 1 else "are"
         said += f" Its {counted(count, 'record')} {are} in quarantine; see `etl quarantine {delivery.source}`."
     if receipt.outcome != "kept":
-        return f"{said} Have the file delivered again, or adapt the contract or the source."
+        return f"{said} {_again(extraction.source)}, or adapt the contract or the source."
     said += f" The {counted(receipt.details['rows'], 'row')} accepted before"
     if receipt.details["sha256"] != delivery.sha256:
-        return f"{said} stay. Have the file delivered again, or put the one before it back."
+        other = "" if extraction.source.fetch else ", or put the one before it back"
+        return f"{said} stay. {_again(extraction.source)}{other}."
     return (
         f"{said} from the same file stay. The contract, the source or etl itself changed, and the file does not "
         "fit it. "
@@ -339,3 +340,11 @@ def _write_rejects(extraction: Extraction, extracted: Extracted, target: Path) -
 def scratch_file(project: Project, kind: str, delivery: Delivery, suffix: str = "parquet") -> Path:
     """Return a path for a half-written file of one delivery."""
     return private(project.scratch) / f"{kind}-{delivery.source}-{delivery.date}.{suffix}"
+
+
+def _again(source: Source) -> str:
+    """Return how to have a delivery once more."""
+    if source.fetch is None:
+        return "Have the file delivered again"
+    full = " --full" if source.fetch.mode == "cursor" else ""
+    return f"Have it corrected at the other side and type etl fetch {source.name}{full}"

@@ -115,8 +115,9 @@ class Objects:
 
 def open_objects(url: str) -> Objects:
     """Return a bucket, not asked yet; who asks, and at which endpoint, is in the environment."""
-    endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS[url.partition(":")[0]])), "")
-    of = Bucket(url, endpoint=endpoint, region=os.environ.get("AWS_REGION", ""))
+    scheme = url.partition(":")[0]
+    endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS[scheme])), "")
+    of = Bucket(url, endpoint=endpoint, region=os.environ.get("AWS_REGION", "") if scheme == "s3" else "")
     try:
         return Objects(of, open_store(of))
     except FetchError as error:

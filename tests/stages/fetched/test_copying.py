@@ -271,7 +271,8 @@ def test_files_that_are_older_than_what_is_kept_do_not_come_again(place: Place) 
 
 def test_who_asks_is_said_by_variables_that_are_set(place: Place) -> None:
     source = place.source()
-    source.fetch = replace(source.fetch, user="IN_NOTHING")
+    option = "secret" if "gs://" in source.fetch.named else "user"
+    source.fetch = replace(source.fetch, **{option: "IN_NOTHING"})
     with pytest.raises(FetchError, match="the variable IN_NOTHING holds, and it is not set"):
         place.fetch(source)
 
@@ -302,6 +303,10 @@ def test_what_the_environment_says_of_another_is_not_mixed_in(
         lambda: Bucket("s3://shop/in", public=True, user="KEY"),
         lambda: Bucket("s3://shop/in", endpoint="minio.example"),
         lambda: Bucket("s3://shop/in", endpoint="https://user:w0rd@minio.example"),
+        lambda: Bucket("gs://shop/in", user="KEY"),
+        lambda: Bucket("gs://shop/in", token="TOKEN"),
+        lambda: Bucket("gs://shop/in", region="eu-central-1"),
+        lambda: Bucket("az://shop/in", region="eu-central-1"),
         lambda: Sftp("sftp://shop/in", user="U", password="P", host_keys=" "),
         lambda: Sftp("sftp://shop/in", user="U", host_keys="SHA256:x"),
         lambda: Sftp("sftp://shop/in", user="U", key="-----BEGIN OPENSSH PRIVATE KEY-----", host_keys="x"),

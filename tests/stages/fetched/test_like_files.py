@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from etl.cli.main import cli
-from etl.errors import WithdrawnError
+from etl.errors import DeliveryError, WithdrawnError
 from etl.ledger import Ledger
 from etl.operations.reproduce import reproduce
 from etl.plan.definitions import definitions
@@ -149,3 +149,28 @@ def test_what_was_fetched_before_the_first_night_waits_for_it(
     said = CliRunner().invoke(cli, ["status"]).stdout
     assert "now: what was fetched waits for the next run: etl run" in said
     assert "now: no delivery yet" not in said and "new: no delivery yet" in said
+
+
+def test_a_source_whose_fetch_is_taken_away_says_where_its_files_are(project: Project) -> None:
+    contracts = project.contracts / "all.py"
+    text = contracts.read_text().replace(
+        "contract=Items, fetch=Fetch(all_items))", "contract=Items, files='now.csv')"
+    )
+    contracts.write_text(text)
+
+    planned = tiny.plan(project, DAYS[-1])
+
+    (said,) = planned.taken["now"].outdated.values()
+    assert "was fetched, and the source has no fetch= now. Put it back, or have it delivered" in said
+
+
+@pytest.mark.parametrize(("name", "command"), [("now", "etl fetch now."), ("new", "etl fetch new --full.")])
+def test_a_refused_delivery_says_how_to_fetch_it_again(project: Project, name: str, command: str) -> None:
+    (project.root / "shop.txt").write_text("9 x\n" if name == "new" else "")
+    fetch(project, DAYS[-1])
+    contracts = project.contracts / "all.py"
+    contracts.write_text(contracts.read_text().replace("    item: str", "    item: int"))
+
+    with pytest.raises(DeliveryError, match="is refused: ") as refused:
+        tiny.night(project, DAYS[-1], source=name)
+    assert f"type {command}" in str(refused.value)

@@ -131,6 +131,17 @@ def test_what_passes_by_itself_is_asked_for_again(
     assert no_waits == [3.0 if fault == (429, {"Retry-After": "3"}) else 1.0]
 
 
+@pytest.mark.parametrize("path", ["nothing", "one"])
+def test_a_server_that_always_breaks_off_is_waited_for_once(
+    shop: Api, ask: Callable[..., Any], path: str, no_waits: list[float]
+) -> None:
+    shop.faults = [] if path == "nothing" else ["cut"] * 20
+
+    with pytest.raises(FetchError, match=r"does not answer|broke off"):
+        ask(path, "records='data.items'")
+    assert no_waits == [1.0, 2.0, 4.0, 8.0]
+
+
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "OnePage"])
 @pytest.mark.parametrize("fault", [b"", b"\r\n", b'[{"id": 3'], ids=str)
 def test_a_page_that_is_empty_or_half_does_not_pass_for_the_last(
@@ -200,6 +211,7 @@ def test_a_wait_that_is_too_long_is_not_waited_for(shop: Api, ask: Callable[...,
             "records='data.orders'",
             "Page 1 of .*/one has no 'orders' on .* 'data.orders'; it has data",
         ),
+        ("header", "records='items'", "has no 'items' on the way to 'items'; it is a list: if its elements are"),
         ("one", "records='data.items', largest_page='0.05 KB'", "The answer of .*/one has more than 51 bytes"),
         (
             "links",
