@@ -65,12 +65,22 @@ class Shop:
 
 
 @contextmanager
-def opened(maker: Callable[[Path], AbstractContextManager[Sender]], folder: Path) -> Iterator[Shop]:
-    """Give a project whose source is fetched from a new sender, which has no orders yet."""
+def opened(
+    maker: Callable[[Path], AbstractContextManager[Sender]],
+    folder: Path,
+    *,
+    contract: str = CONTRACTS,
+    options: str = "",
+) -> Iterator[Shop]:
+    """Give a project whose source is fetched from a new sender, which has no orders yet.
+
+    `options` are more of the source, beside those that the sender needs.
+    """
     (folder / "sender").mkdir()
     with maker(folder / "sender") as sender:
-        declared = f"orders = Source(contract=Orders, fetch={sender.fetch}, {sender.options})"
-        contracts = f"{CONTRACTS}\n{sender.contracts}\n{declared}\n"
+        said = filter(None, (sender.options, options))
+        declared = f"orders = Source(contract=Orders, fetch={sender.fetch}, {', '.join(said)})"
+        contracts = f"{contract}\n{sender.contracts}\n{declared}\n"
         project = tiny.project(folder / "project", contracts, {}, {}, "threads = 1\nretries = 0\n")
         with patch.dict(os.environ, {**sender.environment, "ETL_PROJECT": str(project.root)}):
             found = Shop(project, sender)

@@ -174,7 +174,11 @@ def fail(case: Case, root: Path, *, raises: bool = True) -> Project:
 
     One that is optional raises nothing.
     """
-    project = tiny.project(root, case.contracts, case.sql, case.raw, case.settings)
+    return fail_at(tiny.project(root, case.contracts, case.sql, case.raw, case.settings), case, raises=raises)
+
+
+def fail_at(project: Project, case: Case, *, raises: bool = True) -> Project:
+    """Do the same to a project that is there; of the case only the step counts, and what is done before it."""
     plan = make_plan(project, Ledger(project.ledger), Scope(LAST), new_run_id())
     run = ActiveRun(
         project=project,
