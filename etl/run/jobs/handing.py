@@ -104,7 +104,7 @@ class Elsewhere:
     def told(self, model: str) -> str:
         """Return what is to be said of a model beside how it was built; empty if nobody else built any of it."""
         count = self.handed.get(model)
-        return f", {counted(count, 'partition')} on {self.project.settings.executor}" if count else ""
+        return f" with {counted(count, 'partition')} on {self.project.settings.executor}" if count else ""
 
     def _files(self, con: duckdb.DuckDBPyConnection) -> Readable:
         if self._readable is None or self._readable.con is not con:

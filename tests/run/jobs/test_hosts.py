@@ -94,7 +94,7 @@ def test_on_every_host_every_format_ends_in_the_same_content(kind: str, tmp_path
         night = together.published(date="2024-03-31", is_cold=kind != "processes", **more)
         assert made(together) == made(alone)
         assert f"on {url}" in night.output
-        assert night.output.count(f", 3 partitions on {url}") == len(SQL)
+        assert night.output.count(f" with 3 partitions on {url}") == len(SQL)
         assert built(together) == built(alone)
         # the receipts are those of the files as they lie here
         assert "nothing new" in together.published(date="2024-03-31").output
