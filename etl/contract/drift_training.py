@@ -12,10 +12,12 @@ from etl.contract.audit_grammar import COLUMN, Make, built_in, names
 from etl.engine.quoting import identifier, literal, qualified
 
 _NUMBER = r"\d+(?:\.\d+)?"
-#: `wind_mph within 0.2 of training`, with the time and the days that a model in ml/ says where none are named.
+#: `wind_mph within 0.2 of training`, with the time of a row and the model that learned, which a model in ml/ adds
+#: where none are named; or with the days that are held out.
 PATTERN = (
     rf"(?P<within>{COLUMN})\s+within\s+(?P<within_limit>{_NUMBER})\s+of\s+training"
-    rf"(?:\s+by\s+(?P<time>{COLUMN})\s+held\s+out\s+(?P<held_out>\d{{1,4}})\s+days?)?"
+    rf"(?:\s+by\s+(?P<time>{COLUMN})\s+(?:held\s+out\s+(?P<held_out>\d{{1,4}})\s+days?"
+    rf"|as\s+(?P<learned>ml\.\w+)\s+learned))?"
 )
 GRAMMAR = "wind_mph within 0.2 of training"
 _SHORT = re.compile(r"\bof\s+training\s*$")
@@ -30,9 +32,9 @@ def of_training(kind: str, text: str, training: str) -> str:
     return f"{text.rstrip()} {training}"
 
 
-def as_text(time: str, held_out: int) -> str:
-    """Return what of_training() adds: by which column rows are of a day, and how many days are held out."""
-    return f"by {identifier(time)} held out {held_out} days"
+def as_text(time: str, model: str) -> str:
+    """Return what of_training() adds: by which column rows are of a day, and the table of the model in use."""
+    return f"by {identifier(time)} as {model} learned"
 
 
 def within(match: re.Match[str]) -> Iterator[Make]:
@@ -41,15 +43,19 @@ def within(match: re.Match[str]) -> Iterator[Make]:
     if match["time"] is None:
         raise ValueError(
             "no model in ml/ learns from this table. Say what training is: "
-            f"{column} within {match['within_limit']} of training by DATE_COLUMN held out 30 days"
+            f"{column} within {match['within_limit']} of training by DATE_COLUMN as ml.MODEL learned"
         )
     (time,) = names(match["time"])
-    days, limit = int(match["held_out"]), Decimal(match["within_limit"])
+    learned, wrong = match["learned"], f"psi > {Decimal(match['within_limit'])}"
 
     def on(table: str) -> Audit:
-        sql = psi_of_training(table, column, time, days, f"psi > {limit}")
         typed = (("binned", table, column), ("moment", table, time))
-        return built_in("drift", table, sql, [column], key=f"{column},training", typed=typed)
+        reads = (table, learned) if learned else (table,)
+        if learned:
+            sql = psi_as_learned(table, column, time, learned, wrong)
+        else:
+            sql = psi_of_training(table, column, time, int(match["held_out"]), wrong)
+        return built_in("drift", table, sql, [column], key=f"{column},training", typed=typed, reads=reads)
 
     yield on
 
@@ -63,6 +69,14 @@ def psi_of_training(table: str, column: str, time: str, held_out: int, wrong: st
     """
     cut_off = f"select cast(date_trunc('month', max(day)) as date) - {held_out} as day from told"
     return _psi(table, column, time, cut_off, wrong)
+
+
+def psi_as_learned(table: str, column: str, time: str, model: str, wrong: str) -> str:
+    """Return the SELECT of the same index, of the rows since those that the model in use has learned from.
+
+    Its table says up to which day these are. Until there is a model, nothing is wrong.
+    """
+    return _psi(table, column, time, f"select max(trained_until) as day from {qualified(model)}", wrong)
 
 
 def psi_since(table: str, column: str, time: str, day: date) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from etl.contract.audit import HeaderAudit
 from etl.contract.audit_kinds import audits_of
-from etl.contract.drift_training import psi_of_training
+from etl.contract.drift_training import psi_as_learned, psi_of_training
 from etl.errors import ModelError
 from etl.models.trained import read_learned, training_of
 from tests.support import tiny
@@ -45,8 +45,7 @@ columns = st.sampled_from([*KINDS]).flatmap(
 )
 
 
-def expected(rows: list[tuple[date, Any]], held_out: int) -> float | None:
-    until = CUT_OFF - timedelta(held_out)
+def expected(rows: list[tuple[date, Any]], until: date) -> float | None:
     seen = [value for day, value in rows if day < until]
     new = [value for day, value in rows if day >= until]
     if not seen or not new:
@@ -89,9 +88,25 @@ def test_the_index_is_that_of_a_plain_loop(column: tuple[str, list[tuple[date, A
         con.execute(f"create schema ml; create table ml.t (day date, v {kind})")
         con.executemany("insert into ml.t values (?, ?)", rows)
         ((name, psi),) = con.execute(psi_of_training("ml.t", "v", "day", held_out, "true")).fetchall()
-    wanted = expected(rows, held_out)
+    wanted = expected(rows, CUT_OFF - timedelta(held_out))
     assert name == "v" and (psi is None) == (wanted is None)
     assert wanted is None or psi == pytest.approx(wanted, abs=1e-9)
+
+
+@given(column=columns, until=days)
+def test_training_is_what_the_model_in_use_has_learned_from(
+    column: tuple[str, list[tuple[date, Any]]], until: date
+) -> None:
+    kind, rows = column
+    with duckdb.connect(config={"threads": 1}) as con:
+        con.execute(f"create schema ml; create table ml.t (day date, v {kind})")
+        con.executemany("insert into ml.t values (?, ?)", rows)
+        con.execute("create table ml.delay as select $1::date as trained_until", [until])
+        ((_, psi),) = con.execute(psi_as_learned("ml.t", "v", "day", "ml.delay", "true")).fetchall()
+        con.execute("delete from ml.delay")
+        assert con.execute(psi_as_learned("ml.t", "v", "day", "ml.delay", "psi > 0")).fetchall() == []
+    wanted = expected(rows, until)
+    assert psi == (wanted if wanted is None else pytest.approx(wanted, abs=1e-9))
 
 
 def test_what_training_is_stands_in_the_file_of_the_model_that_learns_from_the_table(tmp_path: Path) -> None:
@@ -101,15 +116,16 @@ def test_what_training_is_stands_in_the_file_of_the_model_that_learns_from_the_t
     (tmp_path / "ml/second.py").write_text('FEATURES = "ml.u"\nTIME = "at"\nHELD_OUT = "9 days"\n' + REST)
     (tmp_path / "ml/_help.py").write_text("not Python")
     assert training_of(read_learned(tmp_path)) == {
-        "ml.t": 'by "day" held out 30 days',
-        "ml.u": 'by "at" held out 7 days',
+        "ml.t": 'by "day" as ml.delay learned',
+        "ml.u": 'by "at" as ml.other learned',
     }
 
-    (audit,) = audits_of(
-        "ml.t", "t.sql", [HeaderAudit("drift", "v within 0.2 of training")], "", 'by "day" held out 7 days'
-    )
+    line = HeaderAudit("drift", "v within 0.2 of training")
+    (audit,) = audits_of("ml.t", "t.sql", [line], "", 'by "day" as ml.delay learned')
     assert audit.name == "ml.t.drift.v,training" and audit.why == "drift: v within 0.2 of training"
-    assert "- 7 as day" in audit.sql and "psi > 0.2" in audit.sql
+    assert "psi > 0.2" in audit.sql
+    # another model in use is another answer
+    assert audit.reads == ("ml.t", "ml.delay")
     with pytest.raises(
         ModelError, match=r"t\.sql: drift: no model in ml/ learns from this table\. Say what training is"
     ):
@@ -135,3 +151,25 @@ def test_a_night_warns_of_what_a_model_has_not_learned_from(tmp_path: Path) -> N
     tiny.night(project)
     checks = dict(tiny.published(project, "select name, failing from etl.checks where name like '%drift%'"))
     assert checks == {"ml.training.drift.id,training": 1, "ml.training.drift.item,training": 0}
+
+
+@pytest.mark.parametrize(("retrain", "failing"), [("monthly", 1), ("always", 0)])
+def test_what_was_learned_since_the_month_began_is_training(tmp_path: Path, retrain: str, failing: int) -> None:
+    """Two odd days at the beginning of March are new to a model of February, and known to one of March."""
+    sql = {
+        "ml/training.sql": "-- warn drift: id within 0.2 of training\n"
+        "select delivery_date, id, 1 as number from raw.sales"
+    }
+    odd = (date(2024, 3, 1), date(2024, 3, 2))
+    raw = {
+        f"sales/{day}.csv": "id,item\n" + "".join(f"{n + (900 if day in odd else 0)},x\n" for n in range(9))
+        for day in (date(2024, 3, 10) - timedelta(back) for back in range(70))
+    }
+    project = tiny.project(tmp_path, sql=sql, raw=raw)
+    (tmp_path / "ml").mkdir()
+    (tmp_path / "ml/guess.py").write_text(
+        f'FEATURES = "ml.training"\nTIME = "delivery_date"\nHELD_OUT = "5 days"\nRETRAIN = "{retrain}"\n{REST}'
+    )
+    tiny.night(project)
+    checks = tiny.published(project, "select failing from etl.checks where name like '%drift%'")
+    assert checks == [(failing,)]

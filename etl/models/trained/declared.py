@@ -86,7 +86,7 @@ def training_of(learned: Mapping[str, Learned]) -> dict[str, str]:
     """Return by table what training is for the first model that learns from it, as an audit of drift has it."""
     found: dict[str, str] = {}
     for one in learned.values():
-        found.setdefault(one.features, as_text(one.time, one.held_out))
+        found.setdefault(one.features, as_text(one.time, f"{FOLDER}.{one.name}"))
     return found
 
 
