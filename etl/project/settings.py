@@ -70,8 +70,8 @@ class Settings:
     cutoff_rows: int = 5_000_000
     # So many of a table's newest partitions keep a profile, of a table without any so many nights. 0: no profiles.
     profiled_parts: int = 100
-    # What was learned lies in a file in `artefacts/`, beside the published one, if it has more megabytes. Its
-    # row has the name of the file. 0: always.
+    # A model that learns, and is used, lies in a file in `artefacts/`, beside the published one, if it has more
+    # megabytes. Its row has the name of the file. 0: always.
     artefact_megabytes: int = 50
     # DuckDB's memory limit per process, such as `4GB`. Empty: DuckDB's own, which workers that extract share.
     memory_limit: str = ""

@@ -21,6 +21,8 @@ BYTES, PICKLE = "bytes", "pickle"
 IN_FILE = " in a file"
 _PROTOCOL = 5
 _NAME = re.compile(r"[0-9a-f]{64}\.model")
+#: Of more bytes than these a model is not kept thrice: what was learned and what was decided name its file.
+_ONCE = 1_000_000
 #: Of more bytes than these a hash stands for them where a model is named.
 _SPELLED_OUT = 50_000_000
 
@@ -69,7 +71,8 @@ def file_of(format: str, artefact: bytes) -> str:
 class Artefacts:
     """Where models lie that are too large for a row: a file each, named by the hash of its bytes.
 
-    `limit` is how many bytes a row takes. Without a `folder` the rows take all of them.
+    `limit` is how many bytes the row of the model takes that is used, for SQL to read; other rows, of what was
+    learned and decided, take few of them, since they hold the same again. Without a `folder` rows take all.
     """
 
     folder: Path | None = None
@@ -80,7 +83,7 @@ class Artefacts:
 
         The file is there before the row is, and whole; one that no row names is swept.
         """
-        if self.folder is None or len(artefact) <= self.limit:
+        if self.folder is None or len(artefact) <= min(self.limit, _ONCE):
             return format, artefact
         name = f"{hashlib.sha256(artefact).hexdigest()}.model"
         if not is_whole(self.folder / name):
@@ -88,6 +91,14 @@ class Artefacts:
                 aside.write_bytes(artefact)
                 make_read_only(aside)
         return format + IN_FILE, name.encode()
+
+    def used(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the row of the model that is used: with its bytes, unless they are too many. Raises Lost."""
+        name = file_of(row["format"], row["artefact"])
+        if not name or self.folder is None or self._size(name) > self.limit:
+            return dict(row)
+        artefact = self._read(name, row["model_version"])
+        return {**row, "format": row["format"].removesuffix(IN_FILE), "artefact": artefact}
 
     def has(self, row: Mapping[str, Any]) -> bool:
         """Return whether the model of a row is there, as it was written."""
@@ -100,6 +111,11 @@ class Artefacts:
         if name := file_of(format, artefact):
             format, artefact = format.removesuffix(IN_FILE), self._read(name, row["model_version"])
         return unpacked(format, artefact)
+
+    def _size(self, name: str) -> int:
+        path = (self.folder or Path()) / name
+        # to read what is gone tells it
+        return path.stat().st_size if path.exists() else 0
 
     def _read(self, name: str, version: str) -> bytes:
         path = (self.folder or Path()) / name

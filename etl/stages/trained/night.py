@@ -182,7 +182,7 @@ def _decisions(task: Task) -> list[Row]:
 
 def _champion(task: Task) -> list[Row]:
     made = [row for row in task.read(DECISIONS) if row["artefact"] is not None]
-    return sorted(made, key=lambda row: row["number"])[-1:]
+    return [task.artefacts.used(row) for row in sorted(made, key=lambda row: row["number"])[-1:]]
 
 
 def _predictions(task: Task) -> Any:

@@ -189,3 +189,34 @@ def test_the_mirror_has_it_until_no_generation_does(project: Project, tmp_path: 
         night(sending, number)
         mirrored.push(sending, Ledger(project.ledger))
     assert not (place / "objects" / name).exists()
+
+
+def test_one_of_some_megabytes_is_in_the_row_of_what_is_used_and_otherwise_a_file(tmp_path: Path) -> None:
+    returned = "    return {int(kind): float(share) for kind, share in shares.items()}"
+    text = small.MODEL.replace(returned, f'    more = {{"more": b"\\0" * 1_500_000}}\n{returned} | more')
+    project = small.project(tmp_path / "megabytes", text=text)
+    night(project, 63)
+    ((format, artefact),) = tiny.published(project, MODELS.format(""))
+    (name,) = files(project.current)
+    assert (format, len(artefact) > 1_500_000, f"{hashlib.sha256(artefact).hexdigest()}.model") == (
+        "pickle",
+        True,
+        name,
+    )
+    for table in ("_trained", "_decisions"):
+        assert tiny.published(project, MODELS.format(table)) == [("pickle in a file", name.encode())]
+    before = tables(project)
+    shutil.rmtree(project.artefacts)
+    project.build.unlink()
+    night(project, 63)
+    assert tables(project) == before
+
+    limited = project.root / "luigi.cfg"
+    limited.write_text(limited.read_text() + "artefact_megabytes = 1\n")
+    small.write(project, text.replace("1_500_000", "1_600_000"))
+    (project.ml / "guess.jsonl").write_text(
+        json.dumps({"cut_off": str(small.day(60)), "word": "promote", "why": "to try it"})
+    )
+    night(load_project(project.root), 63)
+    ((format, artefact),) = tiny.published(project, MODELS.format(""))
+    assert format == "pickle in a file" and artefact.decode() in files(project.current)
