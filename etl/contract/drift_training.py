@@ -66,6 +66,7 @@ def psi_of_training(table: str, column: str, time: str, held_out: int, wrong: st
     Training is what came before the cut-off, which is the beginning of the month of the newest row, and before
     the days that are held out; the rest is beside it. Numbers are in ten bins between the deciles of training,
     other values have a bin each if they had a share of 5% there, the rest have one together, and so have nulls.
+    Where all of training are numbers, what is not one has a bin of its own.
     """
     cut_off = f"select cast(date_trunc('month', max(day)) as date) - {held_out} as day from told"
     return _psi(table, column, time, cut_off, wrong)
@@ -107,6 +108,7 @@ def _psi(table: str, column: str, time: str, cut_off: str, wrong: str) -> str:
         f"    qualify count(*) >= {_OWN_BIN} * sum(count(*)) over ()),\n"
         f"binned as (\n"
         f"    select is_new, case when parted.text is null then 'null'\n"
+        f"        when edges is not null and number is null then 'no number'\n"
         f"        when edges is not null then 'bin ' || len(list_filter(edges, lambda edge: edge < number))\n"
         f"        when frequent.text is not null then 'value ' || parted.text else 'rest' end as bin\n"
         f"    from parted cross join edges left join frequent on frequent.text = parted.text),\n"

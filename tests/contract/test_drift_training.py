@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl.contract.audit import HeaderAudit
@@ -81,6 +81,7 @@ def expected(rows: list[tuple[date, Any]], until: date) -> float | None:
 
 
 @given(column=columns, held_out=st.integers(0, 40))
+@example(column=("varchar", [(NEWEST, "a"), (NEWEST - timedelta(20), "1")]), held_out=0)
 def test_the_index_is_that_of_a_plain_loop(column: tuple[str, list[tuple[date, Any]]], held_out: int) -> None:
     kind, rows = column
     rows = [(NEWEST, None), *rows]
