@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -48,7 +49,9 @@ def testify(
     chosen = done[chosen_of(done[0].run_id, len(done))]
     day = date.fromisoformat(chosen.key.partition)
     delivery = next(delivery for delivery in deliveries if delivery.date == day)
-    settings = replace(project.settings, data=str(project.scratch / "witness"), raw=str(project.raw))
+    # other processes of the run have other sources, or other days of this one, at the same time
+    data = project.scratch / f"witness-{os.getpid()}"
+    settings = replace(project.settings, data=str(data), raw=str(project.raw))
     aside = replace(project, settings=settings)
     shutil.rmtree(aside.data, ignore_errors=True)
     try:

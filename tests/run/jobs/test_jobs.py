@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from etl.errors import ConfigError, DeliveryError, StepError
-from etl.ledger import Ledger
+from etl.ledger import Ledger, Receipt
 from etl.project import Project
 from etl.project.files import sha256
 from etl.run import jobs
-from etl.run.jobs import hosts
+from etl.run.jobs import hosts, witness
 from etl.run.jobs.alike import facts
 from etl.run.jobs.hosts.processes import Processes
 from etl.run.jobs.job import Answer, Job
@@ -215,6 +215,27 @@ def test_the_witness_catches_a_worker_that_makes_other_rows(project: Project, mo
         extract(project)
     assert "Nothing that the workers made is taken" in str(raised.value)
     assert Ledger(project.ledger).receipts() == {}
+
+
+def test_two_processes_of_a_run_have_witnesses_at_once(project: Project, monkeypatch) -> None:
+    compare, number, taken = witness._compare, os.getpid(), []
+
+    def meanwhile(*given: Any) -> None:
+        if not taken:
+            taken.append(given)
+            # another process of the run takes other deliveries, beginning now, and ends first
+            monkeypatch.setattr(os, "getpid", lambda: number + 1)
+            take()
+            monkeypatch.setattr(os, "getpid", lambda: number)
+        compare(*given)
+
+    def take() -> list[Receipt]:
+        monkeypatch.setitem(hosts._open, (os.getpid(), project.settings.executor), Lying("nothing"))
+        return extract(project)
+
+    monkeypatch.setattr(witness, "_compare", meanwhile)
+    assert len(take()) == 2
+    assert taken
 
 
 def test_every_partition_has_its_turn_as_a_witness() -> None:
