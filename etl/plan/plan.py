@@ -295,9 +295,9 @@ def _required(source: Source, scope: Scope, held: Held) -> date:
 
 
 def _is_there(source: Source, day: date, held: Held) -> bool:
+    if source.has_days:
+        return day in held[source.name]
     if source.is_asked_each_night:
         # that it could not be fetched, the run says
         return True
-    if source.is_dated:
-        return day in held[source.name]
     return any(delivery.is_in_raw for delivery in held[source.name].values())

@@ -14,6 +14,7 @@ from etl.ledger.fetches import FAILED, fetches
 from etl.ledger.keys import extract_key
 from etl.project import Project
 from etl.sources import Source
+from etl.sources.connectors.pattern import file_pattern
 from etl.stages import raw
 
 
@@ -53,12 +54,14 @@ def why_not_there(project: Project, ledger: Ledger, source: Source, wanted: date
 
     A snapshot, or what is asked each night, has to be of `day` or later.
     """
-    if source.is_asked_each_night:
+    if source.is_asked_each_night and not source.has_days:
         return _why_unasked(project, ledger, source, day)
     found = raw.look(source, source.root(project), wanted, time.time_ns())
-    if source.is_dated:
+    if source.has_days:
         if wanted in found.complete or ledger.receipt(extract_key(source.name, wanted)):
             return ""
+        if source.fetch:
+            return _why_unasked(project, ledger, source, day) or _why_not_fetched(source, wanted)
         return found.incomplete.get(wanted, f"there is no {source.where(project, wanted)}")
     files = [file for delivery in found.complete.values() for file in delivery.files]
     if not files:
@@ -66,6 +69,11 @@ def why_not_there(project: Project, ledger: Ledger, source: Source, wanted: date
     zone = ZoneInfo(project.settings.timezone)
     newest = max(datetime.fromtimestamp(file.path.stat().st_mtime, zone) for file in files)
     return "" if newest.date() >= day else f"its file is of {newest:%Y-%m-%d %H:%M}"
+
+
+def _why_not_fetched(source: Source, wanted: date) -> str:
+    files = getattr(source.connector, "files", "")
+    return f"there is no {file_pattern(files).path(wanted)} to fetch" if files else "it was not fetched"
 
 
 def _why_unasked(project: Project, ledger: Ledger, source: Source, day: date) -> str:

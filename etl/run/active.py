@@ -90,8 +90,8 @@ class ActiveRun:
         self._given: Seen | None = None
         #: The deliveries that a task is to make and that were not asked for yet, by source.
         self.awaited: dict[str, Sequence[date]] = {}
-        #: Whether they are asked for now.
-        self.is_delivering = False
+        #: Whether they are asked for now, and whether they are waited for then.
+        self.is_delivering = self.is_waiting = False
         #: Why deliveries were not made, by source and date.
         self.undelivered: dict[tuple[str, date], str] = {}
 

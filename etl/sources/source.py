@@ -224,6 +224,11 @@ class Source:
         return self.fetch is not None and self.fetch.mode != "date"
 
     @property
+    def has_days(self) -> bool:
+        """Whether a delivery of a given day is there or not: files have it in their names, or it is asked for."""
+        return self.is_dated and not (self.is_asked_each_night and self.fetch.mode != "copies")
+
+    @property
     def maker(self) -> Maker | None:
         """The Luigi task that makes its deliveries, if it names one."""
         return read_maker(self.task) if self.task else None
@@ -262,8 +267,7 @@ class Source:
             raise ContractError(f"{where} cannot be both required and optional.")
         self._check_task(where)
         check_expected(where, self.expected_by, self.expected_days)
-        is_brought = self.fetch is None and not self.task
-        check_wait(where, self.wait, self.poll, is_required=self.required, is_brought=is_brought)
+        check_wait(where, self.wait, self.poll, is_required=self.required, task=self.task)
         if self.history and self.is_dated:
             raise ContractError(
                 f"{where}: history is of snapshots, and this source is dated: its table "

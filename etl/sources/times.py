@@ -25,7 +25,7 @@ def check_expected(where: str, by: str, days: str) -> None:
         raise ContractError(f"{where}: expected_days={days!r} {sentence(str(error))}") from None
 
 
-def check_wait(where: str, wait: str, poll: str, *, is_required: bool, is_brought: bool) -> None:
+def check_wait(where: str, wait: str, poll: str, *, is_required: bool, task: str) -> None:
     """Raise ContractError unless a source says when it is waited for, and how often one looks for it."""
     if seconds_in(poll) is None:
         raise ContractError(f"{where}: poll={poll!r} is not a length of time such as '5 min'.")
@@ -36,8 +36,8 @@ def check_wait(where: str, wait: str, poll: str, *, is_required: bool, is_brough
         raise ContractError(f"{where}: wait={wait!r} is not a window such as '02:00-06:00'.")
     if not is_required:
         raise ContractError(f"{where}: wait is for what the night cannot do without. Add required=True.")
-    if not is_brought:
+    if task:
         raise ContractError(
-            f"{where}: wait is for files that others bring. The night itself has this one fetched or made: "
-            "take wait out."
+            f"{where}: wait is for what others bring. The night itself has this one made, by its task: take wait "
+            "out."
         )

@@ -50,7 +50,8 @@ def is_made(run: ActiveRun, source: str, day: date) -> bool:
     if found.fetch:
         from etl.run import fetching
 
-        return fetching.is_over(run, source, day)
+        is_there = not (run.is_waiting and waits.look(run, found, day))
+        return fetching.is_over(run, source, day) and is_there
     if found.wait:
         return not waits.look(run, found, day)
     is_new = found.is_dated or maker_of(run.project, found, day).complete()
@@ -61,7 +62,11 @@ def look_for(run: ActiveRun, source: str, day: date) -> None:
     """Look for a delivery that is to be there now, or wait for it. Raises DeliveryError if it is not."""
     run.watch_parent()
     found = run.plan.catalog.sources[source]
-    if found.wait:
+    if found.fetch and run.is_waiting:
+        from etl.run import fetching
+
+        waits.wait(run, found, day, ask=lambda: fetching.fetch_in_run(run, [source], day))
+    elif found.wait and not found.fetch:
         waits.wait(run, found, day)
     if not is_made(run, source, day):
         raise DeliveryError(f"{source} {day} is not in {found.root(run.project)}.")
@@ -74,17 +79,29 @@ def deliver(run: ActiveRun, kind: type[luigi.Task], kinds: Kinds, sources: Colle
         return
     waited = waits.waited(run, due)
     if made := {name: days for name, days in due.items() if name not in waited}:
-        _deliver(run, kind, made)
+        unsaid = _deliver(run, kind, made)
+        late = waits.late(run, made)
+        for file, why in unsaid.items():
+            if file.source not in late:
+                _say(run, file, why)
+        waited |= late
+        run.awaited |= late
     if waited:
         _work_meanwhile(run, kinds, waited)
-        _deliver(run, kind, waited)
+        _deliver(run, kind, waited, is_waiting=True)
 
 
-def _deliver(run: ActiveRun, kind: type[luigi.Task], due: Mapping[str, Sequence[date]]) -> None:
-    """Have deliveries made, fetched or waited for, as tasks of Luigi."""
+def _deliver(
+    run: ActiveRun, kind: type[luigi.Task], due: Mapping[str, Sequence[date]], *, is_waiting: bool = False
+) -> dict[Any, str]:
+    """Have deliveries made, fetched or waited for, as tasks of Luigi.
+
+    Return why those were not made of which nothing is said yet, since waiting may bring them.
+    """
     own = {"project": run.project.identity, "run_id": run.row.run_id}
     files: list[Any] = [kind(source=name, date=day, **own) for name, days in due.items() for day in days]
-    before, started, run.is_delivering = _there(run, due), time.perf_counter(), True
+    before, started = _there(run, due), time.perf_counter()
+    run.is_delivering, run.is_waiting = True, is_waiting
     recording.note_deliveries(run, due)
     try:
         check(run.plan)
@@ -100,15 +117,22 @@ def _deliver(run: ActiveRun, kind: type[luigi.Task], due: Mapping[str, Sequence[
         recording.note_failed(run, error)
         raise
     finally:
-        run.is_delivering = False
+        run.is_delivering = run.is_waiting = False
         for name in due:
             del run.awaited[name]
-    for file, why in problems.items():
-        _say(run, file, why)
+    sources = run.plan.catalog.sources
+    unsaid = {
+        file: why
+        for file, why in problems.items()
+        if not is_waiting and sources[file.source].fetch and waits.is_awaited(run, run.plan, sources[file.source])
+    }
+    for file in (file for file in problems if file not in unsaid):
+        _say(run, file, problems[file], is_waiting=is_waiting)
     recording.note_delivered(run, made)
     if _there(run, due) != before:
         log.info("delivered %s in %.2f s", ", ".join(sorted(due)), time.perf_counter() - started)
         run.replan()
+    return unsaid
 
 
 def _timely(run: ActiveRun, sources: Iterable[str]) -> dict[str, str]:
@@ -118,10 +142,10 @@ def _timely(run: ActiveRun, sources: Iterable[str]) -> dict[str, str]:
     return {step.name: "" if step in begun else deadline.untimely(run, step) for step in steps}
 
 
-def _say(run: ActiveRun, file: Any, why: str) -> None:
+def _say(run: ActiveRun, file: Any, why: str, *, is_waiting: bool = False) -> None:
     """Say and note that a delivery was not made; of what is fetched and not required, as a warning."""
     source = run.plan.catalog.sources[file.source]
-    if source.fetch:
+    if source.fetch and not is_waiting:
         return _say_unfetched(run, file, why, is_required=source.required)
     if source.wait:
         said = f"the delivery has not come. {sentence(why)} Ask its sender. When it is there:"
@@ -249,7 +273,7 @@ def _scheduler() -> Any:
 def _reason(run: ActiveRun, file: Any, scheduler: Any) -> str:
     """Return why a delivery is not there; empty if it is."""
     source = run.plan.catalog.sources[file.source]
-    if source.fetch:
+    if source.fetch and not run.is_waiting:
         from etl.run import fetching
 
         return fetching.why_not(run, file.source, file.date)

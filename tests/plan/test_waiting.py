@@ -91,7 +91,7 @@ def test_what_is_not_a_length_of_time_is_refused(poll):
 def test_only_what_is_required_and_brought_by_others_is_waited_for():
     with pytest.raises(ContractError, match="Add required=True"):
         tiny.sales(wait="02:00-06:00")
-    with pytest.raises(ContractError, match="wait is for files that others bring"):
+    with pytest.raises(ContractError, match="wait is for what others bring"):
         tiny.sales(required=True, wait="02:00-06:00", task="crm.Export")
 
 
