@@ -180,11 +180,15 @@ class Chain:
         return {table: tiny.published(project, f"from {table} order by all") for table in tables}
 
     def _start(self, name: str, *arguments: str) -> warm.Process:
+        return warm.start(["-m", "etl", *arguments], self.folder / name, self.environment(name))
+
+    def environment(self, name: str) -> dict[str, str]:
+        """Return the variables that a project's commands have: to whom it posts its events."""
         environment = {key: text for key, text in os.environ.items() if not key.startswith("ETL_")}
         environment |= {"PYTHONPATH": str(ROOT), EVENTS_SECRET: SECRET}
         if name in _NEXT:
             environment[EVENTS] = f"http://127.0.0.1:{self.port}/{_NEXT[name]}"
-        return warm.start(["-m", "etl", *arguments], self.folder / name, environment)
+        return environment
 
 
 @contextmanager
