@@ -50,6 +50,7 @@ LIBRARIES = {
         "adbc_driver_postgresql",
         "psycopg",
         "pymysql",
+        "pymysqlreplication",
         "httpx2",
         "jwt",
         "obstore",

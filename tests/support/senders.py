@@ -301,6 +301,31 @@ def _changes(folder: Path) -> Iterator[Sender]:
         databases.drop_slots(server)
 
 
+@contextmanager
+def _binlog(folder: Path) -> Iterator[Sender]:
+    """A table of MariaDB whose changes are read from the log: `hold` changes no row that is to stay as it is."""
+    with servers.mariadb_database(folder) as server:
+        run, nowhere = partial(databases.run_mysql, server), server.dsn.replace(f":{server.port}/", ":1/")
+        run(_ORDERS.format("datetime"))
+
+        def hold(rows: Sequence[Row]) -> None:
+            texts = [", ".join("null" if one is None else repr(one) for one in row) for row in rows]
+            same = "on duplicate key update item = value(item), updated_at = value(updated_at)"
+            run(f"delete from orders where id not in ({', '.join(str(row[0]) for row in rows) or 'null'})")
+            run(*(f"insert into orders values ({text}) {same}" for text in texts))
+
+        yield Sender(
+            fetch='Changes("SHOP_DSN", "orders")',
+            options='extra="ignore"',
+            hold=hold,
+            go_away=lambda: os.environ.update(SHOP_DSN=nowhere),
+            come_back=lambda: os.environ.update(SHOP_DSN=server.dsn),
+            environment={"SHOP_DSN": server.dsn},
+            canaries=[servers.PASSWORD],
+            library="pymysqlreplication",
+        )
+
+
 def _project(kind: str, partition: str = "") -> Callable[[Path], AbstractContextManager[Sender]]:
     """Another project, whose table or view is published anew; it is away when its link is."""
 
@@ -351,7 +376,7 @@ PAGED: Mapping[str, Callable[[Path], AbstractContextManager[Sender]]] = {
 MAKERS: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = {
     "Bucket": (_bucket, _google, _azure),
     "Download": (lambda folder: _download(folder, True), lambda folder: _download(folder, False)),
-    "Changes": (_changes,),
+    "Changes": (_changes, _binlog),
     "Project": (_project("table"), _project("view"), _project("table", "day")),
     "Fetch": (_records, _tables, _incremental, _own_cursor),
     "Query": (_sqlite(_QUERY),),

@@ -89,9 +89,9 @@ def narrow_postgresql(base: Path) -> Server:
     return Server("postgresql", shared(base_of(base), "postgresql-narrow", start), "postgres")
 
 
-def mariadb_server(base: Path) -> int | None:
-    """Return the port of the run's MariaDB; None if it is not installed."""
-    return shared(base, "mariadb", _start_mariadb) if shutil.which("mariadb-install-db") else None
+def mariadb_server(base: Path, name: str = "mariadb") -> int | None:
+    """Return the port of the run's MariaDB, or of another one; None if it is not installed."""
+    return shared(base, name, _start_mariadb) if shutil.which("mariadb-install-db") else None
 
 
 @pytest.fixture
@@ -126,19 +126,19 @@ def postgresql_database(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def mariadb_database(folder: Path) -> Iterator[Server]:
+def mariadb_database(folder: Path, name: str = "mariadb") -> Iterator[Server]:
     """Give a database in the MariaDB of the run in whose temporary folder `folder` is; skip without one."""
     import pymysql
 
-    port = mariadb_server(base_of(folder))
+    port = mariadb_server(base_of(folder), name)
     if port is None:
         pytest.skip("MariaDB is not installed: apt-get install mariadb-server")
-    name = f"t{uuid.uuid4().hex[:12]}"
+    database = f"t{uuid.uuid4().hex[:12]}"
     with pymysql.connect(host="127.0.0.1", port=port, user="shop", password=PASSWORD) as con, con.cursor() as cur:
-        cur.execute(f"create database {name} character set utf8mb4")
-    yield Server("mysql", port, name)
+        cur.execute(f"create database {database} character set utf8mb4")
+    yield Server("mysql", port, database)
     with pymysql.connect(host="127.0.0.1", port=port, user="shop", password=PASSWORD) as con, con.cursor() as cur:
-        cur.execute(f"drop database {name}")
+        cur.execute(f"drop database {database}")
 
 
 def base_of(folder: Path) -> Path:
@@ -209,6 +209,13 @@ def _start_mariadb(folder: Path, port: int) -> list[str]:
         *(daemon, "--no-defaults", f"--datadir={data}", f"--port={port}", "--bind-address=127.0.0.1"),
         *(f"--socket={folder}/s", f"--pid-file={folder}/pid", f"--init-file={folder}/init.sql", *as_user),
         *("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--skip-name-resolve"),
+        *(
+            "--log-bin=bin",
+            "--server-id=1",
+            "--binlog-format=ROW",
+            "--binlog-row-metadata=FULL",
+            "--sync-binlog=0",
+        ),
     ]
 
 
@@ -234,7 +241,7 @@ def _is_ready(name: str, port: int) -> bool:
     try:
         if name.startswith("postgresql"):
             psycopg.connect(f"postgresql://shop@127.0.0.1:{port}/postgres").close()
-        elif name == "mariadb":
+        elif name.startswith("mariadb"):
             pymysql.connect(host="127.0.0.1", port=port, user="shop", password=PASSWORD).close()
         else:
             socket.create_connection(("127.0.0.1", port)).close()

@@ -1,4 +1,4 @@
-"""Changes: what was inserted, updated and deleted in a table of PostgreSQL, from its own log."""
+"""Changes: what was inserted, updated and deleted in a table of PostgreSQL or MariaDB, from its own log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SLOT = re.compile(r"[a-z0-9_]{1,60}")
 
 @dataclass(frozen=True)
 class Changes(Database):
-    """Every change of a table of PostgreSQL, deletes included: the whole table first, then what its log says.
+    """Every change of a table of PostgreSQL or MariaDB, deletes included: the table first, then what its log says.
 
         Changes("SHOP_DSN", "public.orders")
         Changes("SHOP_DSN", "public.orders", slot="etl_orders")
@@ -27,11 +27,12 @@ class Changes(Database):
     A merge or scd2 model with `deletes: _deleted` and `order: _position` holds the table, or its history.
     """
 
-    # The table, with its schema: `public.orders`. Quote a part with a dot in it: `public."odd.name"`.
+    # The table, with its schema: `public.orders`, or of MariaDB with its database. Quote a part with a dot in it:
+    # `public."odd.name"`.
     table: str
     _: KW_ONLY
-    # The replication slot, which is this source's alone; small letters, digits and `_`. Empty: a name of its own,
-    # from the source and where the project lies.
+    # The replication slot of PostgreSQL, which is this source's alone; small letters, digits and `_`. Empty: a
+    # name of its own, from the source and where the project lies.
     slot: str = ""
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Changes: the whole table once, and then what its server's log says of it: a slot of PostgreSQL."""
+"""Changes: the whole table once, and then what its server's log says of it: a slot of PostgreSQL, or a binlog."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etl.stages.fetched.landing import Landing
 __all__ = ["drop", "fetch"]
 
 #: The module that reads the log of a kind of database, and the library that it needs.
-_LOGS = {"postgresql": ("slot", "psycopg")}
+_LOGS = {"postgresql": ("slot", "psycopg"), "mysql": ("binlog", "mysql-replication")}
 
 
 def fetch(asked: Asked, landing: Landing) -> Told:

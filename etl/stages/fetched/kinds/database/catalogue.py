@@ -58,7 +58,7 @@ def choose(
             "Add them to the contract, or say extra='ignore' to leave them where they are."
         )
     taken = [one for one in held if one.name in wanted or extra == "keep"]
-    return [Chosen(held=one, form=_form(one, wanted.get(one.name), one.name in as_text)) for one in taken]
+    return [Chosen(held=one, form=form_of(one, wanted.get(one.name), one.name in as_text)) for one in taken]
 
 
 def _wanted(held: Sequence[Held], contract: Contract, where: str) -> Mapping[str, Column]:
@@ -78,7 +78,8 @@ def _wanted(held: Sequence[Held], contract: Contract, where: str) -> Mapping[str
     return found
 
 
-def _form(held: Held, column: Column | None, is_odd: bool) -> str:
+def form_of(held: Held, column: Column | None, is_odd: bool = False) -> str:
+    """Return how a column is landed for a column of the contract, if that has one."""
     type = column.type if column else "VARCHAR"
     if type == "BLOB" and held.family == "bytes":
         return "bytes"

@@ -23,7 +23,7 @@ from etl.stages.fetched.kinds.database.catalogue import Chosen, Held
 from etl.stages.fetched.kinds.database.session import Bounds, Limits, Session, Statement
 
 #: What a type is to etl, by the name that the catalogue gives it.
-_FAMILIES = {
+FAMILIES = {
     **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint", "year"), "int"),
     **dict.fromkeys(("float", "double"), "float"),
     **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"), "text"),
@@ -64,14 +64,14 @@ class MySQL(Session):
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._con: Any = None
-        self._is_maria = False
+        self.is_maria = False
 
     def begin(self, limits: Limits) -> None:
         """Connect and begin the snapshot, the first time; then set the source's limits."""
         if self._con is None:
             self._connect(limits)
-        unit, name = (1, "max_statement_time") if self._is_maria else (1000, "max_execution_time")
-        self._ask(f"set session {name} = %s", max(1, int(limits.answer * unit)))
+        unit, name = (1, "max_statement_time") if self.is_maria else (1000, "max_execution_time")
+        self.ask(f"set session {name} = %s", max(1, int(limits.answer * unit)))
 
     def undo(self) -> None:
         """Give the connection up: what was not read of a result is in it."""
@@ -96,12 +96,12 @@ class MySQL(Session):
             Held(
                 name=name,
                 type=type,
-                family=_FAMILIES.get(short, "other"),
+                family=FAMILIES.get(short, "other"),
                 nullable=solid != "1",
                 is_key=key == "1",
                 comment=comment,
             )
-            for name, type, short, solid, key, comment in self._ask(_COLUMNS, schema, table)
+            for name, type, short, solid, key, comment in self.ask(_COLUMNS, schema, table)
         ]
 
     def described(self, query: str) -> list[Held]:
@@ -118,7 +118,7 @@ class MySQL(Session):
         greatest = f"max({self.name(cursor.name)})"
         if cursor.family in ("date", "timestamp", "zoned"):
             greatest = f"least({greatest}, {'utc_date()' if measure == 'day' else 'utc_timestamp(6)'})"
-        [[found]] = self._ask(f"select {greatest} from {self.relation(parts)}")
+        [[found]] = self.ask(f"select {greatest} from {self.relation(parts)}")
         return Bounds(greatest=found)
 
     def expression(self, chosen: Chosen) -> str:
@@ -165,10 +165,11 @@ class MySQL(Session):
                 self._con._force_close() if self.is_broken else self._con.close()
             self._con = None
 
-    def _connect(self, limits: Limits) -> None:
+    def connected(self, limits: Limits, **more: Any) -> Any:
+        """Return a connection whose values are texts as the server writes them."""
         address, options = self.address, self.address.options
         named = {"unix_socket": options.get("unix_socket")} if "unix_socket" in options else {}
-        self._con = pymysql.connect(
+        return pymysql.connect(
             host=address.host or "localhost",
             port=address.port or 3306,
             user=address.user,
@@ -178,20 +179,24 @@ class MySQL(Session):
             connect_timeout=max(1, int(limits.connect)),
             read_timeout=max(1, int(limits.answer)),
             autocommit=True,
-            # texts as the server writes them
             conv={kind: how for kind, how in conversions.items() if not isinstance(kind, int)},
             program_name=f"etl/{limits.source}",
             ssl=_ssl(options),
             **named,
+            **more,
         )
-        [[known]] = self._ask("select version()")
-        self._is_maria = "mariadb" in known.lower()
-        self.versions = {"mysql": known, "pymysql": pymysql.__version__}
-        self._ask("set session time_zone = '+00:00'")
-        self._ask("set session transaction isolation level repeatable read")
-        self._ask("start transaction with consistent snapshot, read only")
 
-    def _ask(self, sql: str, *values: Any) -> list[Any]:
+    def _connect(self, limits: Limits) -> None:
+        self._con = self.connected(limits)
+        [[known]] = self.ask("select version()")
+        self.is_maria = "mariadb" in known.lower()
+        self.versions = {"mysql": known, "pymysql": pymysql.__version__}
+        self.ask("set session time_zone = '+00:00'")
+        self.ask("set session transaction isolation level repeatable read")
+        self.ask("start transaction with consistent snapshot, read only")
+
+    def ask(self, sql: str, *values: Any) -> list[Any]:
+        """Return the rows of a query."""
         with self._con.cursor() as cursor:
             cursor.execute(sql, values or None)
             return list(cursor.fetchall())

@@ -37,7 +37,7 @@ def batches(
 
 def _column(values: Sequence[Any], chosen: Chosen, hexadecimal: str) -> pa.Array:
     if not all(value is None or type(value) is str for value in values):
-        values = [_text(value, chosen, hexadecimal) for value in values]
+        values = [text_of(value, chosen, hexadecimal) for value in values]
     try:
         return pa.array(values, pa.string())
     except UnicodeEncodeError as error:
@@ -47,7 +47,8 @@ def _column(values: Sequence[Any], chosen: Chosen, hexadecimal: str) -> pa.Array
         ) from error
 
 
-def _text(value: Any, chosen: Chosen, hexadecimal: str) -> str | None:
+def text_of(value: Any, chosen: Chosen, hexadecimal: str) -> str | None:
+    """Return the exact text of a value."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bytes):
