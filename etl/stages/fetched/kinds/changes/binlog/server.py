@@ -9,7 +9,7 @@ from typing import Any
 
 import pymysql
 
-from etl.errors import EtlError, FetchError
+from etl.errors import EtlError, FetchError, sentence
 from etl.ledger import fingerprint
 from etl.sources.fetches.changes import Changes
 from etl.sources.fetches.database import parts_of
@@ -79,10 +79,13 @@ class Server:
             raise self._told(error) from None
 
     def _told(self, error: Exception) -> EtlError:
-        found: EtlError = self.session.told(error)
         if error.args and error.args[0] in _DENIED:
-            advice = "The user needs rights: grant replication slave, binlog monitor on *.* to <user>."
-            found = FetchError(f"{found} {advice}")
+            text = self.session.address.without_secrets(str(error.args[-1]))
+            return FetchError(
+                f"{self.session.address.shown} says: {sentence(text)} The user needs rights: grant replication "
+                "slave, binlog monitor on *.* to <user>."
+            )
+        found: EtlError = self.session.told(error)
         return found
 
     def ask(self, sql: str, *values: Any) -> list[Any]:
