@@ -1,5 +1,6 @@
 """DuckDB: the only room that opens a connection, and the one helper that quotes. It knows no source."""
 
+from etl.engine.beside import check_reads_only, show_beside
 from etl.engine.connections import (
     BUILD,
     REBUILT,
@@ -27,6 +28,7 @@ __all__ = [
     "attach_new",
     "bare_cursor",
     "building",
+    "check_reads_only",
     "check_storage_version",
     "close_shared_memory",
     "comparing",
@@ -39,4 +41,5 @@ __all__ = [
     "relation",
     "retried",
     "set_session",
+    "show_beside",
 ]

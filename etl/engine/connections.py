@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING
 
+from etl.engine.beside import show_beside
 from etl.engine.limits import watched
 from etl.engine.quoting import literal, qualified, set_variable
 from etl.errors import ConfigError, EtlError, StepError, sentence
@@ -166,7 +167,7 @@ def reading(project: Project, path: Path, writes: Path | None = None) -> Iterato
     con = duckdb.connect(str(path), read_only=True)
     with TemporaryDirectory(prefix="etl-") as spill:
         try:
-            _restrict(con, project, spill, writes)
+            _restrict(con, project, path, spill, writes)
             yield con
         finally:
             con.close()
@@ -178,14 +179,18 @@ def relation(project: Project, path: Path, table: str) -> Relation:
 
     con = duckdb.connect(str(path), read_only=True)
     # DuckDB makes the folder when something does not fit in memory, and removes it when the file is closed
-    _restrict(con, project, f"{gettempdir()}/etl-{secrets.token_hex(8)}")
+    _restrict(con, project, path, f"{gettempdir()}/etl-{secrets.token_hex(8)}")
     return con.table(qualified(table))
 
 
-def _restrict(con: duckdb.DuckDBPyConnection, project: Project, spill: str, writes: Path | None = None) -> None:
-    """Give a connection that reads the project's settings, and no access to anything but its own file."""
+def _restrict(
+    con: duckdb.DuckDBPyConnection, project: Project, path: Path, spill: str, writes: Path | None = None
+) -> None:
+    """Give a connection that reads a file the project's settings, and no access to others but those beside it."""
     _configure(con, project)
     con.execute(f"set temp_directory = {literal(spill)}")
+    if beside := show_beside(con, path):
+        con.execute(f"set allowed_directories = {literal(beside)}")
     if writes:
         con.execute(f"set allowed_paths = [{literal(str(writes))}]")
     con.execute("set enable_external_access = false")
@@ -204,12 +209,16 @@ def comparing(
     import duckdb
 
     with in_memory(project) as con:
+        beside = []
         for name, path in (("a", left), ("b", right)):
             try:
                 con.execute(f"attach {literal(str(path.resolve()))} as {name} (read_only)")
             except duckdb.Error as error:
                 raise StepError(f"{path} cannot be opened: {sentence(str(error))}") from error
+            beside += show_beside(con, path)
         if not may_write:
+            if beside:
+                con.execute(f"set allowed_directories = {literal(beside)}")
             con.execute("set enable_external_access = false")
         yield con
 

@@ -48,7 +48,17 @@ def set_variable(name: str, value: str) -> str:
 
 def paths(values: Iterable[object]) -> str:
     """A list of files for DuckDB's readers, to which `[`, `*` and `?` are wildcards: each names itself only."""
-    return literal([re.sub(r"[\[*?]", r"[\g<0>]", str(value)) for value in values])
+    return literal([one_path(value) for value in values])
+
+
+def one_path(value: object) -> str:
+    """A path such that DuckDB's readers take no part of it for a wildcard; see named_path() for the way back."""
+    return re.sub(r"[\[*?]", r"[\g<0>]", str(value))
+
+
+def named_path(text: str) -> str:
+    """The path that one_path() made a text of."""
+    return re.sub(r"\[([\[*?])\]", r"\1", text)
 
 
 def _text(value: str) -> str:

@@ -40,6 +40,7 @@ def write_answer(project: Project, query: str, file: Path, target: Path) -> int:
     restrict_files(project.settings.mask)
     with written_aside(target.absolute()) as aside, engine.reading(project, file, aside) as con:
         try:
+            engine.check_reads_only(con, query, file)
             found = con.sql(query)
             if found is None:
                 raise ConfigError("The query has no rows to write. Give a SELECT.")

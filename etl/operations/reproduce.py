@@ -239,9 +239,10 @@ def _contents(plan: Plan) -> dict[str, Contents]:
     models, sources = list(plan.models.models.values()), list(plan.catalog.sources.values())
     publication = published.Publication(fingerprint="", models=models, sources=sources)
     with engine.building(plan.project) as con:
-        found = published.contents_of(con, publication.partitions, {})
+        has_raw_views = plan.project.settings.publish_raw != "no"
+        found = published.contents_of(con, publication.partitions, {}, has_raw_views=has_raw_views)
     order = [*(source.table for source in plan.catalog.sources.values()), *plan.models.models]
-    # raw tables that are views are not published
+    # raw tables that are views may not be published
     return {name: found[name] for name in order if name in found}
 
 

@@ -73,7 +73,8 @@ def definitions(project: Project, ledger: Ledger) -> tuple[Catalog, Models]:
     catalog = with_named_contracts(project, ledger, catalog, contracts_key, models)
     check_promises(project, catalog, models)
     check_overlaps(catalog, models)
-    check_views(catalog, models)
+    if project.settings.publish_raw == "no":
+        check_views(catalog, models)
     return catalog, models
 
 

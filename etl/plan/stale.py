@@ -84,7 +84,11 @@ def fingerprints(
     exports = [(m.name, m.header.export) for m in models.models.values() if m.header.export]
     views = [source.table for source in catalog.sources.values() if source.is_view]
     prints[PUBLISH] = fingerprint(
-        audited, exports, EXPORT_VERSION, settings.storage_version, *([views] if views else [])
+        audited,
+        exports,
+        EXPORT_VERSION,
+        settings.storage_version,
+        *([views, settings.publish_raw] if views else []),
     )
     return prints
 

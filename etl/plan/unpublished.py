@@ -1,4 +1,4 @@
-"""Raw tables that are views over the lake are not published, so no published view can read them."""
+"""Raw tables that are views over the lake are published, unless a setting says no: then no view can read them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ def check_views(catalog: Catalog, models: Models) -> None:
     views = {source.table: source for source in catalog.sources.values() if source.is_view}
     found = [
         f"{model.file}: it is a view and reads {read}, which is not published, since {views[read].name} says "
-        "load='view'. Let the model be `-- materialized: table`, or take load out of the source."
+        "load='view' and [etl] publish_raw = no. Take one of these out, or let the model be "
+        "`-- materialized: table`."
         for model in models.models.values()
         if not model.kind.is_stored
         for read in model.reads

@@ -17,6 +17,8 @@ from etl.project.settings import Settings, items, parse
 
 #: Every generation's file has this name: DuckDB follows the links and names the catalog after the file.
 FILE = "warehouse.duckdb"
+#: The folder beside it with the files that its raw views read, in a folder of the name of their generation.
+RAW = "warehouse.raw"
 #: What a generation says of itself.
 RECORD = "generation.json"
 #: A switch, and the deletion of what was current before, may come between two looks.

@@ -25,12 +25,12 @@ _OWN = re.compile(
     r"|failures/.*|work/fetch/.*|corrections/[^/]+/[^/]+\.jsonl|lineage/\.?[^/]+\.jsonl(\.new)?|events/\.?[^/]+"
     r"|logs/([^/]+\.jsonl|unattended\.log(\.\d)?)"
     r"|(lake|quarantine(/refused)?)/[^/]+/[^/]+=[^/]+/\.?data\.parquet(\.new)?"
-    rf"|warehouse/(build\.duckdb(\.wal)?|\.?hold\.json(\.new)?|candidate/[^/]+|candidate|{_ARTEFACT}(\.new)?)"
-    rf"|warehouse/generations/[^/]+/(generation\.json|(exports|artefacts)\.json|warehouse\.duckdb|lake/.*|{_ARTEFACT})",
+    rf"|warehouse/(build\.duckdb(\.wal)?|\.?hold\.json(\.new)?|candidate/.*|candidate|{_ARTEFACT}(\.new)?)"
+    rf"|warehouse/generations/[^/]+/(generation\.json|(exports|artefacts|raw)\.json|warehouse\.duckdb|(lake|warehouse\.raw)/.*|{_ARTEFACT})",
     re.DOTALL,
 )
 #: Every link that etl makes there.
-_OWN_LINK = re.compile(r"failures/.*|warehouse\.duckdb|warehouse/current|lake/[^/]+/[^/]+", re.DOTALL)
+_OWN_LINK = re.compile(r"failures/.*|warehouse\.(duckdb|raw)|warehouse/current|lake/[^/]+/[^/]+", re.DOTALL)
 #: Folders that nothing can bring back, and that nobody but a person deletes.
 KEPT = ("raw", "fetched")
 

@@ -70,6 +70,9 @@ class Settings:
     cutoff_rows: int = 5_000_000
     # So many of a table's newest partitions keep a profile, of a table without any so many nights. 0: no profiles.
     profiled_parts: int = 100
+    # A raw table that is a view over the lake, by `load="view"`, is published with hard links of the files that it
+    # reads: `links`. `no`: it is left out.
+    publish_raw: str = "links"
     # A model that learns, and is used, lies in a file in `artefacts/`, beside the published one, if it has more
     # megabytes. Its row has the name of the file. 0: always.
     artefact_megabytes: int = 50
@@ -230,6 +233,8 @@ def _check(path: Path, settings: Settings) -> None:
     for key in ("report", "lineage", "events", "mirror_lake"):
         if (said := getattr(settings, key)) not in ("yes", "no"):
             raise ConfigError(f"{path}: [etl] {key} = {said} is neither yes nor no.")
+    if settings.publish_raw not in ("links", "no"):
+        raise ConfigError(f"{path}: [etl] publish_raw = {settings.publish_raw} is neither links nor no.")
     if settings.executor:
         check_executor(settings.executor, f"{path}: [etl] executor")
     if settings.mirror:

@@ -52,6 +52,7 @@ def ask(query: str, file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
 
     with engine.reading(load_project(), file) as con:
         try:
+            engine.check_reads_only(con, query, file)
             found = con.sql(query)
             if found is None:
                 return [], []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
 #: Tables of the schema etl that are not for readers begin like this, or have a name that no table of SQL has.
-INTERNAL = "schema_name = 'etl' and (name like '\\_%' escape '\\' or name like '% deleted')"
+INTERNAL = "schema_name = 'etl' and (name like '\\_%' escape '\\' or name like '% deleted' or name like '% kept')"
 _TABLES = f"""
 with there as (
     select schema_name, table_name as name, 'table' as kind, comment, estimated_size as rows

@@ -39,6 +39,8 @@ from etl.stages import published
 from etl.stages.lake.layout import refused_base
 from etl.stages.published.artefacts import artefacts_manifest, read_artefacts
 from etl.stages.published.manifest import read_manifest
+from etl.stages.published.raw_files import raw_manifest, read_raw
+from etl.stages.published.switching import raw_link
 
 #: What changed so shortly before it was looked at may have changed again within the same time stamp.
 _SETTLED_NS = 2_000_000_000
@@ -204,6 +206,9 @@ def made(plan: Plan) -> list[Look]:
     models = [
         artefacts_manifest(project.current),
         *(project.current / name for name in read_artefacts(project.current)),
+        raw_link(project),
+        raw_manifest(project.current),
+        *(project.current / name for name in read_raw(project.current)),
     ]
     manifest, hold = project.current / "exports.json", project.current.parent / "hold.json"
     current = (project.warehouse, project.current, project.current / published.FILE, manifest, hold, *models)

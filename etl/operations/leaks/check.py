@@ -60,6 +60,7 @@ def check_leaks(
     with engine.in_memory(project) as con:
         try:
             con.execute(f"attach {literal(str(file))} as {PUBLISHED} (read_only)")
+            engine.show_beside(con, file)
             define_own(con)
             raw = {table.name: table for table in raw_tables(catalog)}
             world = World(

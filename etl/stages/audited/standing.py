@@ -157,6 +157,7 @@ def _copied(project: Project, file: Path) -> Iterator[duckdb.DuckDBPyConnection]
         with engine.in_memory(project) as con:
             engine.attach_new(project, con, copy, engine.BUILD)
             con.execute(f"use {engine.BUILD}")
+            engine.show_beside(con, file)
             yield con
             con.execute("use memory")
             con.execute(f"detach {engine.BUILD}")

@@ -15,6 +15,7 @@ from etl.project.files import sha256
 from etl.stages.published import FILE, read_record
 from etl.stages.published.artefacts import read_artefacts
 from etl.stages.published.manifest import read_manifest
+from etl.stages.published.raw_files import read_raw
 from etl.stages.published.record import Generation, record_file
 from etl.stages.published.switching import LAKE
 
@@ -55,13 +56,15 @@ class Hashes:
     def __init__(self, project: Project, ledger: Ledger) -> None:
         self._data, self._ledger = project.data, ledger
         self._known: dict[str, list[Any]] = json.loads(ledger.cached(_HASHES, "") or "{}")
+        # a file that generations share is read once
+        self._same = {tuple(now): found for now, found in self._known.values()}
         self._used: dict[str, list[Any]] = {}
 
     def sent(self, path: Path) -> Sent:
         """Return a file as it is sent. Raises FileNotFoundError if it was deleted meanwhile."""
         name, now = os.path.relpath(path, self._data), stamp(path)
         known = self._known.get(name)
-        found = known[1] if known and known[0] == now else sha256(path)
+        found = known[1] if known and known[0] == now else self._same.get(tuple(now)) or sha256(path)
         self._used[name] = [now, found]
         return Sent(path, found, path.stat().st_size)
 
@@ -114,7 +117,7 @@ def contents(project: Project, ledger: Ledger, generation: str, hashes: Hashes) 
     }
     names = [FILE, *(name for names in exports.values() for name in names)]
     names += [record_file(folder).name] if record else []
-    names += read_artefacts(folder)
+    names += [*read_artefacts(folder), *read_raw(folder)]
     return Contents(
         generation=generation,
         files={name: hashes.sent(folder / name) for name in names},

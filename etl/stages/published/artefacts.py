@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,12 @@ def artefacts_manifest(generation: Path) -> Path:
 
 def are_artefacts_whole(generation: Path) -> bool:
     """Return whether every file of a generation's large models is there, and as long as it was."""
-    found = read_artefacts(generation)
-    return all(_size(generation / name) == size for name, size in found.items())
+    return have_sizes(generation, read_artefacts(generation))
+
+
+def have_sizes(folder: Path, sizes: Mapping[str, int]) -> bool:
+    """Return whether files in a folder are there and so long, in bytes."""
+    return all(_size(folder / name) == size for name, size in sizes.items())
 
 
 def shelve(project: Project, con: duckdb.DuckDBPyConnection, generation: Path) -> None:

@@ -42,10 +42,10 @@ _TABLES = (
     "select schema_name || '.' || table_name from duckdb_tables() "
     "where database_name = current_database() and schema_name <> 'etl'"
 )
-#: Raw tables that are views over the lake are not published.
-_UNPUBLISHED = (
-    "(schema_name = 'raw' and {} in (select view_name from duckdb_views() "
-    "where database_name = current_database() and schema_name = 'raw'))"
+#: Raw tables that are views over the lake hold rows of their own: they are looked at as tables are.
+_RAW_VIEWS = (
+    "select 'raw.' || view_name from duckdb_views() "
+    "where database_name = current_database() and schema_name = 'raw' and not internal"
 )
 _VIEWS = (
     "select schema_name || '.' || view_name, sql from duckdb_views() "
@@ -54,12 +54,13 @@ _VIEWS = (
 _COLUMNS = (
     "select schema_name || '.' || table_name, column_name, data_type, comment from duckdb_columns() "
     "where database_name = current_database() and not internal and schema_name <> 'etl' "
-    f"and not {_UNPUBLISHED.format('table_name')} order by schema_name, table_name, column_index"
+    "order by schema_name, table_name, column_index"
 )
 _COMMENTS = (
-    "select schema_name, table_name, comment from duckdb_tables() where database_name = current_database() "
-    "union all select schema_name, view_name, comment from duckdb_views() "
-    "where database_name = current_database() and not internal and schema_name <> 'raw'"
+    "select schema_name || '.' || table_name, comment from duckdb_tables() "
+    "where database_name = current_database() union all "
+    "select schema_name || '.' || view_name, comment from duckdb_views() "
+    "where database_name = current_database() and not internal"
 )
 _MACROS = (
     "select schema_name, function_name, parameters, macro_definition from duckdb_functions() "
@@ -83,14 +84,19 @@ class _Part(NamedTuple):
 
 
 def contents_of(
-    con: duckdb.DuckDBPyConnection, partitions: Mapping[str, str], keys: Mapping[str, Sequence[str]]
+    con: duckdb.DuckDBPyConnection,
+    partitions: Mapping[str, str],
+    keys: Mapping[str, Sequence[str]],
+    *,
+    has_raw_views: bool,
 ) -> dict[str, Contents]:
     """Return what each table and view of the candidate holds; hashes of its rows are kept in etl._hashes.
 
     `partitions` is the partition column of each table that is hashed by partition, `keys` the columns that name
-    a row.
+    a row. Whether raw tables that are views over the lake are published, and so among them, `has_raw_views` says.
     """
-    tables = sorted(name for (name,) in con.execute(_TABLES).fetchall())
+    query = f"{_TABLES} union all {_RAW_VIEWS}" if has_raw_views else _TABLES
+    tables = sorted(name for (name,) in con.execute(query).fetchall())
     columns = columns_of(con)
     prints = defaultdict(str, {table: columns_print(types) for table, types in columns.items()})
     parts = held_parts(con)
@@ -112,8 +118,12 @@ def contents_of(
 
 def content_of(con: duckdb.DuckDBPyConnection, tables: Mapping[str, Contents], exports: object) -> str:
     """Return what stands for all that analysts can see: rows, columns, comments, checks, rejects, `exports`."""
-    queries = (_COLUMNS, _COMMENTS, *_FACTS, _rejects(con))
-    seen = [sorted(map(str, con.execute(query).fetchall())) for query in queries]
+    left_out = {name for (name,) in con.execute(_RAW_VIEWS).fetchall()} - tables.keys()
+    seen = [
+        sorted(str(row) for row in con.execute(query).fetchall() if row[0] not in left_out)
+        for query in (_COLUMNS, _COMMENTS)
+    ]
+    seen += [sorted(map(str, con.execute(query).fetchall())) for query in (*_FACTS, _rejects(con))]
     macros = con.execute(_MACROS).fetchall()
     texts = meanings_of_views(con, [text for *_, text in macros])
     seen.append(sorted(str((*macro[:-1], text)) for macro, text in zip(macros, texts, strict=True)))

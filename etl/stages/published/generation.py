@@ -57,7 +57,7 @@ def publish(project: Project, ledger: Ledger, run: Run, publication: Publication
     with open_build(project, ledger, run.run_id) as con:
         notes = notes_of(con, publication.sources, publication.models, publication.contracts)
         comment(con, notes)
-        record = _record(con, run, publication, notes)
+        record = _record(con, run, publication, notes, has_raw_views=project.settings.publish_raw != "no")
         is_outdated = is_published_outdated(con)
     if not publication.force:
         _check_held(project, record)
@@ -81,9 +81,14 @@ def publish(project: Project, ledger: Ledger, run: Run, publication: Publication
 
 
 def _record(
-    con: duckdb.DuckDBPyConnection, run: Run, publication: Publication, notes: Mapping[str, Notes]
+    con: duckdb.DuckDBPyConnection,
+    run: Run,
+    publication: Publication,
+    notes: Mapping[str, Notes],
+    *,
+    has_raw_views: bool,
 ) -> Generation:
-    tables = contents_of(con, publication.partitions, publication.keys)
+    tables = contents_of(con, publication.partitions, publication.keys, has_raw_views=has_raw_views)
     exports = [item.definition for item in publication.exports(notes)]
     return Generation(
         generation=run.run_id,
@@ -201,7 +206,7 @@ def _finish(project: Project, folder: Path, record: Generation) -> str:
     It is durable before it has its name.
     """
     how = copy_file(project.build, folder / FILE)
-    leave_to_readers(project, folder / FILE)
+    leave_to_readers(project, folder / FILE, record.generation)
     size = (folder / FILE).stat().st_size
     whole = replace(record, bytes=size, published_at=time_of_publishing(project))
     for file in (folder / FILE, write_record(folder, whole)):

@@ -9,7 +9,8 @@ from etl import engine
 from etl.engine.quoting import identifier
 from etl.project import Project
 from etl.stages.published.own import OWN
-from etl.stages.warehouse import STEPS, leave_out_views, set_comments, transaction
+from etl.stages.published.raw_views import publish_views
+from etl.stages.warehouse import STEPS, raw_views, set_comments, transaction
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,22 +28,23 @@ _TABLES = (
 _NAME = "published"
 
 
-def leave_to_readers(project: Project, file: Path) -> None:
+def leave_to_readers(project: Project, file: Path, generation: str) -> None:
     """Drop all tables of etl's own from a copy of build.duckdb that are not for readers.
 
-    Of the hashes of rows what readers can compare stays, as etl.contents.
+    Of the hashes of rows what readers can compare stays, as etl.contents. Raw views read files beside it.
     """
     with engine.in_memory(project) as con:
         engine.attach_new(project, con, file, _NAME)
         con.execute(f"use {_NAME}")
+        publish_views(project, con, file.parent, generation)
         _finish(con)
         con.execute("use memory")
         con.execute(f"detach {_NAME}")
 
 
 def _finish(con: duckdb.DuckDBPyConnection) -> None:
-    leave_out_views(con)
-    internal = [row[0] for row in con.execute(_TABLES, [[*OWN, STEPS]]).fetchall()]
+    kept = [f"etl.{source} kept" for source, _ in raw_views(con)]
+    internal = [row[0] for row in con.execute(_TABLES, [[*OWN, STEPS, *kept]]).fetchall()]
     with transaction(con):
         con.execute(_HASHES)
         set_comments(con, {CONTENTS: OWN[CONTENTS]})

@@ -15,8 +15,10 @@ from etl.errors import PublishError
 from etl.project import Project
 from etl.project.files import flush
 from etl.project.others import FILE as FILE
+from etl.project.others import RAW
 from etl.stages.published.artefacts import are_artefacts_whole
 from etl.stages.published.manifest import read_manifest
+from etl.stages.published.raw_files import has_raw, is_raw_whole
 
 #: The folder of the exports within a generation.
 LAKE = "lake"
@@ -34,9 +36,13 @@ def switch(project: Project, generation: str) -> None:
     for link in wanted:
         if not _is_ours(project, link):
             _replace(project, link, _target(project, link))
+    if has_raw(folder) and not _leads_to(raw_link(project), project.current / RAW):
+        _replace(project, raw_link(project), project.current / RAW)
     _replace(project, project.current, folder)
     if not _leads_to(project.warehouse, project.current / FILE):
         _replace(project, project.warehouse, project.current / FILE)
+    if not has_raw(folder) and _leads_to(raw_link(project), project.current / RAW):
+        raw_link(project).unlink()
     for link in set(_export_links(project)) - wanted:
         link.unlink()
         with suppress(OSError):
@@ -47,6 +53,11 @@ def current(project: Project) -> str | None:
     """Return the generation that analysts see, or None before the first publish."""
     target = project.warehouse.resolve()
     return target.parent.name if project.warehouse.is_symlink() and target.is_file() else None
+
+
+def raw_link(project: Project) -> Path:
+    """Return where raw views find what they read, for whoever opens warehouse.duckdb."""
+    return project.warehouse.with_name(RAW)
 
 
 def export_link(project: Project, table: str) -> Path:
@@ -69,11 +80,17 @@ def check_free(project: Project, tables: Iterable[str]) -> None:
 
 
 def are_files_whole(project: Project) -> bool:
-    """Return whether every file of the current generation's exports and large models is where readers look for it.
+    """Return whether every file of the current generation but its warehouse is where readers look for it.
 
-    That of the warehouse is asked for elsewhere.
+    These are exports, large models, and what raw views read. That of the warehouse is asked for elsewhere.
     """
-    return are_exports_whole(project) and are_artefacts_whole(project.current)
+    is_linked = not has_raw(project.current) or _leads_to(raw_link(project), project.current / RAW)
+    return (
+        is_linked
+        and are_exports_whole(project)
+        and are_artefacts_whole(project.current)
+        and is_raw_whole(project.current)
+    )
 
 
 def are_exports_whole(project: Project) -> bool:

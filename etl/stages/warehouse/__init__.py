@@ -29,7 +29,7 @@ from etl.stages.warehouse.macros import define_macros, drop_other_macros
 from etl.stages.warehouse.parts import Held, columns_of, held_parts
 from etl.stages.warehouse.scrubbing import is_published_outdated, note_published, note_removed, scrub
 from etl.stages.warehouse.transform import build_models, transform
-from etl.stages.warehouse.views import is_view, leave_out_views
+from etl.stages.warehouse.views import is_view, kept_rows, leave_out_views, raw_views
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, date_inputs, work
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "is_view",
     "is_worth_compacting",
     "keep_build_open",
+    "kept_rows",
     "leave_out_views",
     "load",
     "look",
@@ -69,6 +70,7 @@ __all__ = [
     "note_removed",
     "on_days",
     "open_build",
+    "raw_views",
     "read_hashes",
     "remove_obsolete",
     "row_hashes",

@@ -81,6 +81,11 @@ def _quoted(project: Project, name: str) -> str:
     return paths([project.lake / name]).removeprefix("['").removesuffix("']") + "/"
 
 
+def raw_views(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Return the sources whose raw table is a view over the lake, each with the SQL of the view."""
+    return con.execute(_VIEWS).fetchall()
+
+
 def is_view(con: duckdb.DuckDBPyConnection, table: str) -> bool:
     """Return whether a table, as schema.table, is a view over the lake."""
     schema, _, name = table.partition(".")

@@ -1,0 +1,95 @@
+"""Raw tables that are views over the lake, as readers get them: beside the file lie links to what they read.
+
+The next night replaces files of the lake by others, and never writes to one. So each generation has those of its
+night, which take no room for as long as the lake has them too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl.engine.beside import VARIABLE
+from etl.engine.quoting import literal, named_path, one_path, set_variable
+from etl.project.files import flush, flush_together, link_file, make_read_only
+from etl.project.others import RAW
+from etl.stages.published.raw_files import write_raw
+from etl.stages.warehouse import kept_rows, leave_out_views, raw_views, set_comments
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from etl.project import Project
+
+_TEXT = re.compile(r"'((?:[^']|'')*)'")
+#: The files of a view, as DuckDB writes its SQL.
+_FILES = re.compile(
+    rf"read_parquet\(list_value\(({_TEXT.pattern}(?:, {_TEXT.pattern})*)\), \(hive_partitioning = false\)\)"
+)
+_COMMENTS = """
+select '', comment from duckdb_views()
+where database_name = current_database() and schema_name = 'raw' and view_name = $1
+union all
+select column_name, comment from duckdb_columns()
+where database_name = current_database() and schema_name = 'raw' and table_name = $1"""
+
+
+def publish_views(project: Project, con: duckdb.DuckDBPyConnection, place: Path, name: str) -> None:
+    """Make the raw views of a copy of the build those of readers, or leave them out: see [etl] publish_raw.
+
+    The files that they read now are linked into the folder `place`, below a name that no other generation has: so
+    a view reads its own files, or none. They are on the disk then.
+    """
+    if project.settings.publish_raw == "no":
+        leave_out_views(con)
+        return
+    folder = place / RAW / name
+    con.execute(set_variable(name, one_path(folder)))
+    for source, sql in raw_views(con):
+        if found := _FILES.search(sql):
+            comments = _comments(con, source)
+            links = _linked([named_path(text) for text in _texts(found[1])], folder / source)
+            read = f"read_parquet({_beside(name, source, links)}, hive_partitioning = false)"
+            made = f"{sql[: found.start()]}{read}{sql[found.end() :]}"
+            con.execute(made.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
+            set_comments(con, {f"raw.{source}": comments})
+        if kept_rows(source) not in sql:
+            con.execute(f"drop table if exists {kept_rows(source)}")
+    if folder.is_dir():
+        *files, manifest = write_raw(place, folder)
+        make_read_only(manifest)
+        flush_together([*files, manifest, *{file.parent for file in files}, folder, folder.parent])
+        flush(place)
+
+
+def _texts(sql: str) -> list[str]:
+    return [text.replace("''", "'") for text in _TEXT.findall(sql)]
+
+
+def _linked(files: Iterable[str], folder: Path) -> list[str]:
+    """Link files of the lake into a folder; return their names there, which are their dates."""
+    links = []
+    for file in map(Path, files):
+        links.append(f"{file.parent.name.rpartition('=')[2]}.parquet")
+        link_file(file, folder / links[-1])
+    return links
+
+
+def _beside(name: str, source: str, links: Iterable[str]) -> str:
+    """Return the files of a view as SQL: in the folder that somebody has named, or beside the file that is open.
+
+    DuckDB spills to FILE.tmp, unless somebody says otherwise: so a view can tell where its file is.
+    """
+    spills = "regexp_replace(current_setting('temp_directory'), '[.]duckdb[.]tmp$', '.raw')"
+    opened = f"regexp_replace({spills}, '[*?\\[]', '[\\0]', 'g')"
+    folder = f"coalesce(getvariable({literal(VARIABLE)}), {opened}) || {literal(f'/{name}')}"
+    base = f"coalesce(getvariable({literal(name)}), {folder}) || {literal(f'/{source}/')}"
+    # without a lambda, which older clients write in another way
+    return f"string_split(replace({literal(chr(10).join(f'>{link}' for link in links))}, '>', {base}), chr(10))"
+
+
+def _comments(con: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    """Return the comments of a raw view, and of its columns."""
+    return {column: text for column, text in con.execute(_COMMENTS, [source]).fetchall() if text}
