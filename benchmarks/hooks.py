@@ -44,13 +44,22 @@ def main() -> None:
         )
         assert server.stdout
         port = int(server.stdout.readline().rsplit(":", 1)[1].strip(" /\n"))
+        before = _cpu_seconds(server.pid)
         try:
             asyncio.run(_attack(port, options.requests))
         finally:
+            cpu = _cpu_seconds(server.pid) - before
             server.terminate()
             server.wait()
+        print(f"CPU of the server: {cpu:.1f} s, {cpu / options.requests * 1000:.2f} ms for each of strangers")
         begun = list((root / "data").glob("logs/*.jsonl")) if (root / "data").exists() else []
         print(f"runs that began: {len(begun)}")
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return what a process has taken until now, of its user and of the system."""
+    facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(facts[11]) + int(facts[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _attack(port: int, number: int) -> None:

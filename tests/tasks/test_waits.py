@@ -15,6 +15,7 @@ from etl.ledger.lock import holder
 from etl.reports.history import known_runs
 from tests.support import tiny, warm
 from tests.support.projects import environment, wait_for
+from tests.support.receivers import http
 
 CONTRACTS = """
 import pandera.pandas as pa
@@ -54,8 +55,8 @@ def made(root, wait, path="{date}", **raw):
     return tiny.project(root, contracts, SQL, given)
 
 
-def night(project, module="etl"):
-    variables = {**environment(), "ETL_PROJECT": str(project.root)}
+def night(project, module="etl", **more):
+    variables = {**environment(), "ETL_PROJECT": str(project.root), **more}
     command = ["-m", "luigi", "--module", module, "Nightly", "--date", TODAY]
     return warm.run(command, project.root, variables)
 
@@ -129,6 +130,18 @@ def test_after_the_window_the_night_ends_with_20_and_says_what_has_not_come(tmp_
     assert f"When it is there: etl run --date {TODAY}" in ended.stdout
     assert ended.stdout.count("built marts.plain") == 1
     assert states(project) == ["missing data"]
+
+
+def test_who_is_told_of_nights_hears_what_was_waited_for_in_vain(tmp_path):
+    pytest.importorskip("apprise")
+    project = made(tmp_path, window(-60, 60))
+    (tmp_path / "late.py").write_text(LATE)
+    with http() as server:
+        ended = night(project, module="late", ETL_NOTIFY=f"json://127.0.0.1:{server.port}/")
+
+    assert ended.returncode == 20, ended.stdout
+    ((_, told),) = server.got
+    assert f"crm {TODAY}" in told["message"] and "It was waited for until" in told["message"]
 
 
 def test_a_night_that_begins_beside_the_window_or_of_an_earlier_day_does_not_wait(tmp_path):
