@@ -46,6 +46,20 @@ def test_a_day_whose_file_is_gone_is_gone_everywhere(project: Project) -> None:
     assert tiny.published(project, "select id from raw.sales order by id") == [(1,), (3,)]
 
 
+def test_what_a_command_was_given_is_gone(tmp_path: Path) -> None:
+    copied = 'READS = ["raw.sales"]\nCOMMAND = ["cp", "{inputs}/raw.sales.parquet", "{output}"]\nVERSION = "1"\n'
+    promised = (
+        "\nclass Copied(Sales):\n    delivery_date: pa.Date\n    class Config:\n        name = 'marts.copied'\n"
+    )
+    project = tiny.project(tmp_path, tiny.CONTRACTS + promised, {"marts/copied.py": copied})
+    tiny.night(project)
+    assert list(project.build.parent.glob("commands/marts.copied/inputs/raw.sales.parquet"))
+
+    purge(project, "sales")
+
+    assert not list(project.build.parent.glob("commands*"))
+
+
 def test_what_remains_in_raw_is_told_and_comes_again(project: Project) -> None:
     before = current(project)
     assert purge(project, "sales").remains == [f"data/raw/sales/2024-03-0{n}.csv" for n in (1, 2, 3)]

@@ -7,6 +7,7 @@ import pytest
 
 from etl.ledger.history import DONE, FAILED, StepId
 from etl.models.kinds import KINDS
+from tests.engine.test_process import wait_for_end
 from tests.run.test_recording import night, rows
 from tests.support import tiny
 
@@ -39,6 +40,21 @@ def test_a_model_that_takes_too_long_is_ended(tmp_path: Path, kind: str, optiona
     )
     assert found[StepId("transform", "marts.a")].outcome == DONE
     assert (found[StepId("publish")].outcome == DONE) == bool(optional)
+
+
+def test_a_command_that_takes_too_long_is_ended_with_all_that_it_has_begun(tmp_path: Path) -> None:
+    contracts = (
+        f"{tiny.CONTRACTS}\nclass B(pa.DataFrameModel):\n    n: int\n    class Config:\n        name = 'marts.b'\n"
+    )
+    code = '# timeout_minutes: 0.01\nREADS = []\nCOMMAND = ["sh", "{sql}/b.sh", "{output}"]\nVERSION = "1"\n'
+    sql = {"marts/b.py": code, "b.sh": f"sleep 600 & echo $! > {tmp_path}/pid; wait"}
+    project = tiny.project(tmp_path, contracts, sql=sql)
+
+    row = rows(project, night(project))[StepId("transform", "marts.b")]
+
+    assert row.outcome == FAILED
+    assert row.message.startswith("marts.b (sql/marts/b.py) takes longer than its timeout_minutes, 0.01, and was")
+    wait_for_end(int((tmp_path / "pid").read_text()))
 
 
 @pytest.mark.parametrize("header", ["", "-- timeout_minutes: 5\n"])
