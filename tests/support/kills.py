@@ -55,5 +55,7 @@ def _fetch(root: str, name: str, day: date, at: int, environment: Mapping[str, s
     try:
         kill_before(at, str(project.data))
         fetched.fetch(project, source, day)
+    except Exception as error:
+        print(f"a fetch that nobody killed has failed: {error}", flush=True)
     finally:
         os._exit(0)

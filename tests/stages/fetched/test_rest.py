@@ -288,6 +288,17 @@ def test_a_fetch_that_ends_midway_goes_on_where_it_was(shop: Api, ask: Callable[
     assert way == "Range" or len(again) <= 1
 
 
+@pytest.mark.parametrize("stamp", ["2024-02-01 {}:00:00", "2024-02-01T{}:00:00.000Z", "2024-02-01T{}:00:00+00:00"])
+def test_an_api_that_compares_stamps_as_texts_gives_all_that_is_newer(
+    shop: Api, ask: Callable[..., Any], stamp: str
+) -> None:
+    options = "records='items', pages=NextLink(), since='since', cursor='updated_at', overlap='1 hour'"
+    shop.orders = [{"id": n, "updated_at": stamp.format(10 + n)} for n in range(2)]
+    assert ask("links", options) == [0, 1]
+    shop.orders += [{"id": 2, "updated_at": stamp.format(12)}]
+    assert ask("links", options) == [0, 1, 2]
+
+
 def test_only_what_is_newer_is_asked_for(shop: Api, ask: Callable[..., Any], tmp_path: Path) -> None:
     options = "records='items', pages=NextLink(), since='since', cursor='updated_at', overlap='1 day'"
     assert ask("links", options) == [0, 1, 2, 3, 4]

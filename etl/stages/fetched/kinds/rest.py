@@ -264,7 +264,10 @@ def _before(of: Rest, asked: Asked) -> Any:
     time = _time(cursor) if isinstance(cursor, str) and not of.overlap.isdecimal() else None
     if time is None:
         return cursor
-    earlier = (time - timedelta(seconds=steps)).isoformat()
+    # as the API writes them: one that compares texts would take "2024-02-01 10:00" for before "2024-02-01T09:00"
+    separator, fraction = cursor[10:11], len(cursor[20:].split("+")[0].rstrip("Z")) if cursor[19:20] == "." else 0
+    precision = "auto" if not fraction else "milliseconds" if fraction <= 3 else "microseconds"
+    earlier = (time - timedelta(seconds=steps)).isoformat(separator if separator == " " else "T", precision)
     return earlier.replace("+00:00", "Z") if cursor.endswith("Z") else earlier
 
 
