@@ -59,6 +59,8 @@ daemons:
 		|| apt-get -qq install -y "postgresql-$$(ls /usr/lib/postgresql | sort -n | tail -1)-wal2json" || echo "no wal2json"
 	command -v mariadb-install-db || { apt-get -qq update && apt-get -qq install -y --no-install-recommends mariadb-server; } \
 		|| echo "no mariadb"
+	odbcinst -q -d -n "MariaDB Unicode" || { apt-get -qq update && apt-get -qq install -y --no-install-recommends unixodbc odbcinst \
+		odbc-postgresql odbc-mariadb; } || echo "no drivers of ODBC"
 
 # the servers of buckets and the brokers that tests start; those that cannot be had are said, and their tests are skipped
 servers: .venv/installed .venv/azurite

@@ -51,6 +51,7 @@ LIBRARIES = {
         "psycopg",
         "pymysql",
         "pymysqlreplication",
+        "pyodbc",
         "httpx2",
         "jwt",
         "obstore",

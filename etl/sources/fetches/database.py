@@ -24,7 +24,7 @@ class Database(Fetching):
     """What Table and Query have in common: the database, and how long it may take to answer."""
 
     # Name of the environment variable with the address of the database: `postgresql://user:password@host/database`,
-    # `mysql://...`, or `sqlite:///path/to/file.db`.
+    # `mysql://...`, `sqlite:///path/to/file.db`, or `odbc:` and what a driver is told.
     dsn: str
     _: KW_ONLY
     # How long the database may take to accept the connection.

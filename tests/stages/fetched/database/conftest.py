@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from tests.support import databases as db
-from tests.support.servers import mariadb, postgresql
+from tests.support.servers import PASSWORD, Server, mariadb, postgresql
 
 __all__ = ["mariadb", "postgresql", "run"]
 
@@ -18,7 +18,16 @@ def _address(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) ->
         monkeypatch.setenv("SHOP_DSN", request.getfixturevalue(name).dsn)
 
 
-@pytest.fixture(params=["postgresql", "mariadb", "sqlite"])
+def by_odbc(server: Server, driver: str) -> str:
+    """Return the address of a server by ODBC. Skips the test where there is no such driver."""
+    pyodbc = pytest.importorskip("pyodbc", reason="no pyodbc")
+    if driver not in pyodbc.drivers():
+        pytest.skip(f"no driver {driver} of ODBC")
+    who = f"UID={server.user};PWD={{{PASSWORD}}}"
+    return f"odbc:Driver={driver};Server=127.0.0.1;Port={server.port};Database={server.database};{who}"
+
+
+@pytest.fixture(params=["postgresql", "mariadb", "sqlite", "PostgreSQL Unicode", "MariaDB Unicode"])
 def run(request: pytest.FixtureRequest, tmp_path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """What runs statements on a database of each kind, whose address is in SHOP_DSN."""
     if request.param == "sqlite":
@@ -32,7 +41,8 @@ def run(request: pytest.FixtureRequest, tmp_path, monkeypatch: pytest.MonkeyPatc
                 con.commit()
 
         return on_sqlite
-    server = request.getfixturevalue(request.param)
-    monkeypatch.setenv("SHOP_DSN", server.dsn)
-    runner = db.run if request.param == "postgresql" else db.run_mysql
+    is_postgresql = request.param.startswith(("postgresql", "PostgreSQL"))
+    server = request.getfixturevalue("postgresql" if is_postgresql else "mariadb")
+    monkeypatch.setenv("SHOP_DSN", by_odbc(server, request.param) if " " in request.param else server.dsn)
+    runner = db.run if is_postgresql else db.run_mysql
     return lambda *statements: runner(server, *statements)

@@ -25,6 +25,12 @@ def address(text):
         ("postgres://ann:geheim@[::1]:5433/shop", "postgresql", "postgres://ann:***@[::1]:5433/shop", ["geheim"]),
         ("postgres:///shop?host=/run/pg", "postgresql", "postgres:///shop", []),
         ("sqlite:///data/shop.db", "sqlite", "sqlite:shop.db", []),
+        (
+            *("odbc:Driver={ODBC Driver 18 for SQL Server};Server=db,1433;UID=ann;PWD={ge}}heim;}", "odbc"),
+            *("odbc:driver={ODBC Driver 18 for SQL Server};server=db,1433", ["ge}heim;", "ge}}heim;"]),
+        ),
+        ("odbc:DSN=shop;uid=ann;Password=geheim", "odbc", "odbc:dsn=shop", ["geheim"]),
+        ("odbc:DSN=shop;AccessToken=geheim", "odbc", "odbc:dsn=shop", ["geheim"]),
     ],
 )
 def test_an_address_is_said_without_its_password(text, kind, masked, secrets):
@@ -48,6 +54,9 @@ def test_no_address_is_printed_by_accident():
         ("postgesql://ann:geheim@db/shop", "Did you mean postgresql?"),
         ("oracle://ann:geheim@db/shop", "It begins with one of"),
         *((f"postgresql://ann:ge{mark}heim@db/shop", "%40 for @") for mark in "@:/#?[% "),
+        ("odbc:", "is not set|cannot be taken apart"),
+        ("odbc:DSN=shop;PWD=ge;heim", "cannot be taken apart"),
+        ("odbc:DSN=shop;PWD={geheim", "cannot be taken apart"),
         ("mysql://ann:geheim@db,other:port/shop", "cannot be taken apart"),
     ],
 )

@@ -23,8 +23,8 @@ from etl.stages.fetched.landing import Landing
 __all__ = ["Sessions", "fetch", "opened", "together"]
 
 #: The class of each kind of database, and what is to be installed if its library is not.
-_SESSIONS = {"postgresql": "PostgreSQL", "mysql": "MySQL", "sqlite": "SQLite"}
-_LIBRARIES = {"postgresql": "adbc-driver-postgresql", "mysql": "PyMySQL"}
+_SESSIONS = {"postgresql": "PostgreSQL", "mysql": "MySQL", "sqlite": "SQLite", "odbc": "Odbc"}
+_LIBRARIES = {"postgresql": "adbc-driver-postgresql", "mysql": "PyMySQL", "odbc": "pyodbc"}
 
 
 class Sessions:

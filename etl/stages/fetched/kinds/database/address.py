@@ -15,8 +15,13 @@ SCHEMES = {
     **dict.fromkeys(("postgresql", "postgres"), "postgresql"),
     **dict.fromkeys(("mysql", "mariadb"), "mysql"),
     "sqlite": "sqlite",
+    "odbc": "odbc",
 }
 _SECRET = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
+#: What a text for ODBC may be shown of, in the order in which it is said.
+_SHOWN = ("dsn", "driver", "server", "host", "database", "dbq")
+#: A part of a text for ODBC; a value in braces may hold all but a brace that is not doubled.
+_KEYWORD = re.compile(r"\s*([^=;{}]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;{}]*)\s*(?:;|$)")
 #: The parts of an address; those that may be said have no marks that could hide a piece of a password.
 _PARTS = re.compile(
     r"[^:]+://(?:(?P<user>[^:@/?#]*)(?::(?P<password>.*?))?@)?"
@@ -89,7 +94,9 @@ class Address:
 
     @property
     def options(self) -> dict[str, str]:
-        """What follows the question mark."""
+        """What follows the question mark; of ODBC all keywords, in small letters."""
+        if self.scheme == "odbc":
+            return {name.lower(): value for name, value in _KEYWORD.findall(self.text.partition(":")[2])}
         return dict(parse_qsl(self._part("options"), keep_blank_values=True))
 
     @property
@@ -97,6 +104,9 @@ class Address:
         """The address as it may be said: without password, and without options."""
         if self.scheme == "sqlite":
             return f"sqlite:{self.text.rpartition('/')[2]}"
+        if self.scheme == "odbc":
+            shown = [f"{name}={self.options[name]}" for name in _SHOWN if self.options.get(name)]
+            return f"odbc:{';'.join(shown)}"
         user, port, database = self._part("user"), self._part("port"), self._part("database")
         who = f"{user}{':***' if self._part('password') else ''}@" if user else ""
         return f"{self.scheme}://{who}{self._part('host')}{port and f':{port}'}{database and f'/{database}'}"
@@ -106,6 +116,8 @@ class Address:
         text = text.replace(self.text, self.shown)
         secrets = {self._part("password"), self.password}
         secrets |= {value for name, value in self.options.items() if _SECRET.search(name)}
+        in_braces = {secret[1:-1] for secret in secrets if secret.startswith("{")}
+        secrets |= in_braces | {secret.replace("}}", "}") for secret in in_braces}
         for secret in sorted(filter(None, secrets), key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
@@ -116,6 +128,15 @@ class Address:
 
     def _check(self) -> None:
         """Raise FetchError for an address that a library would take apart otherwise, and quote pieces of."""
+        if self.scheme == "odbc":
+            text = self.text.partition(":")[2]
+            if not self.options or _KEYWORD.sub("", text).strip():
+                raise FetchError(
+                    f"The address in {self.variable} cannot be taken apart. Write it as odbc: and keywords of the "
+                    "driver, such as odbc:DSN=shop;UID=etl;PWD={password}. A value in braces may hold all marks; "
+                    "write } as }} there."
+                )
+            return
         if self.scheme != "sqlite" and (not _PARTS.fullmatch(self.text) or _MARKS.search(self._part("password"))):
             raise FetchError(
                 f"The address in {self.variable} cannot be taken apart. Write it as {self.scheme}://user:password@"

@@ -51,10 +51,15 @@ def text_of(value: Any, chosen: Chosen, hexadecimal: str) -> str | None:
     """Return the exact text of a value."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, bytes):
+    if isinstance(value, bytes | bytearray):
         return "".join(f"\\x{byte:02X}" for byte in value) if chosen.form == "bytes" else hexadecimal + value.hex()
+    return exact(value)
+
+
+def exact(value: Any) -> str:
+    """Return the text of a value, which is that value and no other."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return repr(value)
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return str(value)
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
