@@ -30,18 +30,13 @@ from cluster import CLUSTERS
 from processes import REPOSITORY
 from soak import DATE, LOST, Lane, Tally, children, compare, prepare
 
+sys.path.insert(0, str(REPOSITORY))
+
+from tests.support.hosts import DASK
+
 #: What the command lines of workers say.
 WORKERS = re.compile(rb"etl\.run\.jobs\.worker|pyspark/?\.?daemon|CoarseGrainedExecutorBackend|spawn_main")
 WHOM = ("worker", "worker", "worker", "run", "all")
-_CLUSTER = """
-import sys
-from distributed import LocalCluster
-
-if __name__ == "__main__":
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        print(cluster.scheduler_address.replace("tcp", "dask"), flush=True)
-        sys.stdin.read()
-"""
 
 
 @dataclass
@@ -150,7 +145,7 @@ def executor(named: str) -> Iterator[tuple[str, int]]:
         yield named, 0
         return
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(CLUSTERS)])}
-    pipe, command = subprocess.PIPE, [sys.executable, "-c", _CLUSTER]
+    pipe, command = subprocess.PIPE, [sys.executable, "-c", DASK]
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
         assert process.stdin and process.stdout
         try:

@@ -95,6 +95,19 @@ def connected(server: Server) -> Any:
     return pymysql.connect(**known, database=server.database, autocommit=True, charset="utf8mb4")
 
 
+def by_odbc(server: Server, driver: str) -> str:
+    """Return the address of a server by ODBC. Skips the test where there is no such driver."""
+    import pytest
+
+    from tests.support.servers import PASSWORD
+
+    pyodbc = pytest.importorskip("pyodbc", reason="pyodbc is not installed")
+    if driver not in pyodbc.drivers():
+        pytest.skip(f"there is no driver {driver} of ODBC: make daemons")
+    who = f"UID={server.user};PWD={{{PASSWORD}}}"
+    return f"odbc:Driver={driver};Server=127.0.0.1;Port={server.port};Database={server.database};{who}"
+
+
 def landed_of_sqlite(
     path: Path, declared: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> list[tuple[str | None, ...]]:

@@ -17,7 +17,8 @@ import etl
 #: Where `make clusters` puts their libraries: whoever imports pandera would import them too.
 CLUSTERS = Path(etl.__file__).parent.parent / ".venv" / "cluster"
 
-_CLUSTER = """
+#: A program that is a cluster of Dask with two workers, and prints its address.
+DASK = """
 import sys
 from distributed import LocalCluster
 
@@ -39,7 +40,7 @@ def _dask() -> Iterator[str]:
     if not (CLUSTERS / "distributed").is_dir():
         pytest.skip("Dask is not here: `make clusters`")
     pipe, environment = subprocess.PIPE, {**os.environ, "PYTHONPATH": str(CLUSTERS)}
-    command = [sys.executable, "-c", _CLUSTER]
+    command = [sys.executable, "-c", DASK]
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
         assert process.stdin and process.stdout
         try:

@@ -9,7 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -145,24 +145,32 @@ def _sqlite(fetch: str) -> Callable[[Path], AbstractContextManager[Sender]]:
     return contextmanager(made)
 
 
-def _postgresql(fetch: str) -> Callable[[Path], AbstractContextManager[Sender]]:
-    def made(folder: Path) -> Iterator[Sender]:
-        import adbc_driver_postgresql.dbapi  # noqa: F401
+def _served(
+    start: Callable[[Path], AbstractContextManager[servers.Server]],
+    run: Callable[..., None],
+    library: str,
+    stamp: str,
+    address: Callable[[servers.Server], str] = lambda server: server.dsn,
+) -> Callable[[str], Callable[[Path], AbstractContextManager[Sender]]]:
+    """Return makers of a server's table, one for each way to fetch it."""
 
-        with servers.postgresql_database(folder) as server:
-            run, nowhere = partial(databases.run, server), server.dsn.replace(f":{server.port}/", ":1/")
-            yield from _database(fetch, "adbc_driver_postgresql", server.dsn, run, "timestamp", nowhere)
+    def of(fetch: str) -> Callable[[Path], AbstractContextManager[Sender]]:
+        def made(folder: Path) -> Iterator[Sender]:
+            with start(folder) as server:
+                here, nowhere = address(server), address(replace(server, port=1))
+                yield from _database(fetch, library, here, partial(run, server), stamp, nowhere)
 
-    return contextmanager(made)
+        return contextmanager(made)
+
+    return of
 
 
-def _mariadb(fetch: str) -> Callable[[Path], AbstractContextManager[Sender]]:
-    def made(folder: Path) -> Iterator[Sender]:
-        with servers.mariadb_database(folder) as server:
-            run, nowhere = partial(databases.run_mysql, server), server.dsn.replace(f":{server.port}/", ":1/")
-            yield from _database(fetch, "pymysql", server.dsn, run, "datetime", nowhere)
-
-    return contextmanager(made)
+_postgresql = _served(servers.postgresql_database, databases.run, "adbc_driver_postgresql", "timestamp")
+_mariadb = _served(servers.mariadb_database, databases.run_mysql, "pymysql", "datetime")
+_odbc = _served(
+    *(servers.postgresql_database, databases.run, "pyodbc", "timestamp"),
+    partial(databases.by_odbc, driver="PostgreSQL Unicode"),
+)
 
 
 @contextmanager
@@ -380,13 +388,13 @@ MAKERS: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = 
     "Project": (_project("table"), _project("view"), _project("table", "day")),
     "Fetch": (_records, _tables, _incremental, _own_cursor),
     "Query": (_sqlite(_QUERY),),
-    "Table": (_sqlite(_CURSOR), _postgresql(_CURSOR), _mariadb(_TABLE)),
+    "Table": (_sqlite(_CURSOR), _postgresql(_CURSOR), _mariadb(_TABLE), _odbc(_CURSOR)),
     "Sftp": (_sftp,),
     "Rest": (PAGED["one page"], PAGED["NextLink"], PAGED["Offset"]),
 }
 #: More ways of a kind, for whoever has the time: each kind of database in full, by a cursor, and by a query.
 MORE: dict[str, Sequence[Callable[[Path], AbstractContextManager[Sender]]]] = {
-    "Table": (_sqlite(_TABLE), _postgresql(_TABLE), _mariadb(_CURSOR)),
-    "Query": (_postgresql(_QUERY), _mariadb(_QUERY)),
+    "Table": (_sqlite(_TABLE), _postgresql(_TABLE), _mariadb(_CURSOR), _odbc(_TABLE)),
+    "Query": (_postgresql(_QUERY), _mariadb(_QUERY), _odbc(_QUERY)),
     "Rest": [maker for maker in PAGED.values() if maker not in MAKERS["Rest"]],
 }

@@ -1,9 +1,7 @@
 """A job is a pure function: done twice, at once, or killed anywhere, it leaves the same bytes; and its laws."""
 
 import json
-import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -24,7 +22,7 @@ from etl.run.jobs.alike import facts
 from etl.run.jobs.hosts.processes import Processes
 from etl.run.jobs.job import Answer, Job
 from tests.support import tiny
-from tests.support.kills import kill_before
+from tests.support.killed_jobs import is_killed
 
 #: More than a job has side effects.
 MOST = 80
@@ -123,28 +121,12 @@ def test_killed_before_any_side_effect_and_done_again_it_leaves_the_same_bytes(p
     for number in range(1, MOST):
         for base in (project.lake, project.quarantine):
             subprocess.run(["rm", "-r", str(base)], check=True)
-        was_killed = _is_killed(job.text, project, number)
+        was_killed = is_killed(job.text, project, number)
         jobs.run_job(job.text)
         assert files(project) == first
         if not was_killed:
             break
     assert 5 < number < MOST - 1
-
-
-def _is_killed(text: str, project: Project, before: int) -> bool:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    process = context.Process(target=_run_killed, args=(text, str(project.data), before))
-    process.start()
-    process.join()
-    assert process.exitcode in (0, -signal.SIGKILL)
-    return process.exitcode != 0
-
-
-def _run_killed(text: str, data: str, before: int) -> None:
-    kill_before(before, data)
-    jobs.run_job(text)
-    os._exit(0)
 
 
 @pytest.mark.parametrize("name", ["Python", "etl", "duckdb", "pyarrow", "the time zone", "the locale"])

@@ -1,10 +1,8 @@
 """Partitions of models that jobs build are those of the run's own build, and a job of them is a pure function."""
 
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +28,7 @@ from etl.stages.lake.layout import partition_file
 from etl.stages.warehouse import open_build, row_hashes
 from tests.engine.test_parquet_types import VALUES
 from tests.support import tiny
-from tests.support.kills import kill_before
+from tests.support.killed_jobs import is_killed
 from tests.support.thorough import examples
 
 #: More than a job has side effects.
@@ -275,7 +273,7 @@ def test_killed_before_any_side_effect_and_done_again_it_leaves_the_same_bytes(s
     first = parts(small)
     for number in range(1, MOST):
         shutil.rmtree(parts_folder(small))
-        was_killed = _is_killed(text, small, number)
+        was_killed = is_killed(text, small, number)
         # never half a file
         assert not parts_folder(small).exists() or parts(small).items() <= first.items()
         jobs.run_job(text)
@@ -283,22 +281,6 @@ def test_killed_before_any_side_effect_and_done_again_it_leaves_the_same_bytes(s
         if not was_killed:
             break
     assert 2 < number < MOST - 1
-
-
-def _is_killed(text: str, project: Project, before: int) -> bool:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    process = context.Process(target=_run_killed, args=(text, str(project.data), before))
-    process.start()
-    process.join()
-    assert process.exitcode in (0, -signal.SIGKILL)
-    return process.exitcode != 0
-
-
-def _run_killed(text: str, data: str, before: int) -> None:
-    kill_before(before, data)
-    jobs.run_job(text)
-    os._exit(0)
 
 
 @pytest.mark.parametrize("name", ["Python", "duckdb", "the time zone", "the locale", "the hash of [etl.vars]"])

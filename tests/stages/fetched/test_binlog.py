@@ -1,13 +1,12 @@
 """Changes of a MariaDB: whatever is written, wherever a fetch ends, models hold the table and its history."""
 
-import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import date, timedelta
 from random import Random
+from typing import Any
 
-import pyarrow
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,16 +17,15 @@ from pymysqlreplication.constants import FIELD_TYPE
 
 from etl.errors import FetchError
 from etl.operations.fetching import drop_slots
-from etl.stages.fetched import landing, manifests
+from etl.stages.fetched import manifests
 from etl.stages.fetched.kinds.changes.binlog import statements
 from etl.stages.fetched.kinds.changes.binlog.server import Server as Asking
 from etl.stages.fetched.kinds.changes.binlog.stream import order, position, read_place
 from etl.stages.fetched.kinds.changes.binlog.values import Bytes, Column, row_of
-from tests.stages.fetched.test_changes import ABOUT, CONTRACT, MERGE, SCD2, SELECT
 from tests.support import databases as db
-from tests.support import servers, tiny
+from tests.support import servers
+from tests.support.changed import ABOUT, CONTRACT, DAY, Changed, check_each_change_comes, ending
 
-DAY = date(2024, 3, 1)
 CREATE = "create table orders (id int primary key, item text, price decimal(9, 2))"
 
 
@@ -39,75 +37,30 @@ def shop(tmp_path, monkeypatch) -> Iterator["Shop"]:
         yield Shop(tmp_path / "project", server)
 
 
-class Shop:
-    """A table whose changes are fetched into a merge and a history."""
+class Shop(Changed):
+    """The table on MariaDB, whose log tells of all tables."""
 
-    def __init__(self, root, server) -> None:
-        self.server = server
-        models = {
-            "marts/orders.sql": MERGE + SELECT,
-            "marts/versions.sql": SCD2 + SELECT.replace("select", "select delivery_date,"),
-        }
-        self.project = db.project(root, CONTRACT.replace("public.orders", "orders"), models)
+    contract = CONTRACT.replace("public.orders", "orders")
+    held = "select cast(id as char), item, cast(price as char) from orders"
 
     def run(self, *statements: str) -> None:
         db.run_mysql(self.server, *statements)
 
-    def fetch(self, day: date = DAY, **options):
-        return db.fetched(self.project, day, "orders", **options)["orders"]
-
-    def ask(self, query: str):
+    def ask(self, query: str) -> Sequence[tuple[Any, ...]]:
         return db.ask_mysql(self.server, query)
-
-    def records(self) -> list[dict]:
-        """Return what was landed, in order."""
-        found = []
-        for path in sorted(self.project.fetched.rglob("*.zst")):
-            with pyarrow.input_stream(str(path), compression="zstd") as file:
-                found += [json.loads(line) for line in file.read().splitlines() if line]
-        return sorted(found, key=lambda one: (one["_position"], one["_op"]))
-
-    def changes(self) -> list[tuple]:
-        """Return what was done to which row, in order."""
-        return [(one["_op"], one["id"], one["item"]) for one in self.records()]
-
-    def check(self, day: date) -> None:
-        """Publish; see that both models hold the table, and that no change was landed twice."""
-        tiny.night(self.project, day)
-        held = sorted(self.ask("select cast(id as char), item, cast(price as char) from orders"), key=str)
-        for query in ("marts.orders", "marts.versions where is_current"):
-            found = tiny.published(self.project, f"select id::text, item, price from {query}")
-            assert sorted(found, key=str) == held, query
-        told = [one["_position"] for one in self.records() if one["_op"] != "snapshot"]
-        assert len(told) == len(set(told))
 
 
 def test_the_table_comes_first_and_then_each_change_of_it(shop):
-    shop.run("insert into orders values (1, 'book', 9.5), (2, null, null)")
-    assert shop.fetch().rows == 2
-    shop.run(
-        "insert into orders values (3, 'cup', 1)",
-        "update orders set price = 10 where id = 1",
-        "update orders set id = 4 where id = 2",
-        "delete from orders where id = 3",
+    check_each_change_comes(
+        shop,
         "create table others (id int primary key) select 1 as id",
         "create index of_price on orders (price)",
         "grant select on orders to shop@'%'",
         "create table other_orders (id int primary key, orders_id int)",
         *("create table a (id int) engine = aria", "set autocommit = 0", "insert into a values (1)"),
         *("update orders set price = 77", "rollback", "set autocommit = 1"),
+        gone="cup",
     )
-    assert shop.fetch(DAY + timedelta(1)).rows == 5
-    assert shop.changes() == [
-        ("snapshot", "1", "book"),
-        ("snapshot", "2", None),
-        ("insert", "3", "cup"),
-        ("update", "1", "book"),
-        ("delete", "2", None),
-        ("update", "4", None),
-        ("delete", "3", "cup"),
-    ]
-    shop.check(DAY + timedelta(1))
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -156,21 +109,8 @@ def write(cursor, random: Random, key: int, step: int) -> None:
 
 def fetch_or_fail(shop: Shop, day: date, random: Random, monkeypatch) -> None:
     """Fetch, and perhaps end before or after a rename."""
-    at, real, done = random.randrange(3), landing.put, []
-
-    def put(written, target) -> None:
-        if at == 1 and len(done) == 1:
-            raise OSError(5, "ended", str(target))
-        done.append(real(written, target))
-        if at == 2 and len(done) == 2:
-            raise OSError(5, "ended", str(target))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(landing, "put", put)
-        try:
-            shop.fetch(day)
-        except FetchError as error:
-            assert "ended" in str(error)
+    with ending(monkeypatch, random.randrange(3)):
+        shop.fetch(day)
 
 
 def test_the_newest_file_can_be_fetched_again(shop):

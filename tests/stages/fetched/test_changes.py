@@ -3,10 +3,11 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import date, timedelta
 from random import Random
+from typing import Any
 
 import psycopg
 import pyarrow
@@ -16,35 +17,13 @@ from etl.errors import ConfigError, ContractError, FetchError
 from etl.operations.fetching import drop_slots, fetch_now
 from etl.reports.fetches import fetch_status, told
 from etl.sources.fetches.changes import Changes
-from etl.stages.fetched import landing, manifests
+from etl.stages.fetched import manifests
 from etl.stages.fetched.kinds.changes.server import Server as Asking
 from etl.stages.fetched.kinds.changes.stream import place, position
 from tests.support import databases as db
-from tests.support import servers, tiny
+from tests.support import servers
+from tests.support.changed import ABOUT, CONTRACT, DAY, Changed, check_each_change_comes, ending
 
-DAY = date(2024, 3, 1)
-ABOUT = """
-    op: str = pa.Field(alias="_op")
-    deleted: bool = pa.Field(alias="_deleted")
-    position: str = pa.Field(alias="_position")
-    xid: str = pa.Field(alias="_xid", nullable=True)
-    committed_at: str = pa.Field(alias="_committed_at")
-"""
-CONTRACT = f"""
-from etl import Changes
-
-class Orders(pa.DataFrameModel):
-    id: int
-    item: str = pa.Field(nullable=True)
-    price: str = pa.Field(nullable=True)
-{ABOUT}
-orders = Source(contract=Orders, fetch=Changes("SHOP_DSN", "public.orders"))
-"""
-MERGE = "-- materialized: merge\n-- key: id\n-- order: _position\n-- deletes: _deleted\n"
-SCD2 = (
-    "-- materialized: scd2\n-- partition: delivery_date\n-- key: id\n-- order: _position\n-- deletes: _deleted\n"
-)
-SELECT = "select id, item, price, _position, _deleted from raw.orders"
 CREATE = "create table orders (id int primary key, item text, price numeric(9, 2))"
 
 
@@ -59,27 +38,13 @@ def shop(tmp_path, monkeypatch) -> Iterator["Shop"]:
         db.drop_slots(server)
 
 
-class Shop:
-    """A table whose changes are fetched into a merge and a history."""
-
-    def __init__(self, root, server) -> None:
-        self.server = server
-        self.project = db.project(
-            root,
-            CONTRACT,
-            {
-                "marts/orders.sql": MERGE + SELECT,
-                "marts/versions.sql": SCD2 + SELECT.replace("select", "select delivery_date,"),
-            },
-        )
+class Shop(Changed):
+    """The table on PostgreSQL, which has a slot for it."""
 
     def run(self, *statements: str) -> None:
         db.run(self.server, "set synchronous_commit = on", *statements)
 
-    def fetch(self, day: date = DAY, **options):
-        return db.fetched(self.project, day, "orders", **options)["orders"]
-
-    def ask(self, query: str):
+    def ask(self, query: str) -> Sequence[tuple[Any, ...]]:
         return db.ask(self.server, query)
 
     def slots(self) -> list[str]:
@@ -90,48 +55,13 @@ class Shop:
             )
         ]
 
-    def changes(self) -> list[tuple]:
-        """Return what was done to which row, in order."""
-        files = sorted(map(str, self.project.fetched.rglob("*.zst")))
-        with tiny.memory() as con:
-            query = "select _op, id, item from read_json(?, format = 'newline_delimited') order by _position, _op"
-            return con.execute(query, [files]).fetchall()
-
-    def check(self, day: date) -> None:
-        """Publish; see that both models hold the table, and that no change was landed twice."""
-        tiny.night(self.project, day)
-        held = sorted(self.ask("select id::text, item, price::text from orders"), key=str)
-        for query in ("marts.orders", "marts.versions where is_current"):
-            found = tiny.published(self.project, f"select id::text, item, price from {query}")
-            assert sorted(found, key=str) == held, query
-        doubled = tiny.published(
-            self.project,
-            "select _position, id from raw.orders where _op <> 'snapshot' group by all having count(*) > 1",
-        )
-        assert doubled == []
-
 
 def test_the_table_comes_first_and_then_each_change_of_it(shop):
-    shop.run("insert into orders values (1, 'book', 9.5), (2, null, null)")
-    assert shop.fetch().rows == 2
-    shop.run(
-        "insert into orders values (3, 'cup', 1)",
-        "update orders set price = 10 where id = 1",
-        "update orders set id = 4 where id = 2",
-        "delete from orders where id = 3",
+    check_each_change_comes(
+        shop,
         "create table others (id int primary key); insert into others values (1)",
+        gone=None,
     )
-    assert shop.fetch(DAY + timedelta(1)).rows == 5
-    assert shop.changes() == [
-        ("snapshot", "1", "book"),
-        ("snapshot", "2", None),
-        ("insert", "3", "cup"),
-        ("update", "1", "book"),
-        ("delete", "2", None),
-        ("update", "4", None),
-        ("delete", "3", None),
-    ]
-    shop.check(DAY + timedelta(1))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -182,15 +112,7 @@ def write(con, random: Random, key: int, step: int) -> None:
 
 def fetch_or_fail(shop: Shop, day: date, random: Random, monkeypatch) -> None:
     """Fetch, and perhaps end before or after a rename, or when the slot has moved on."""
-    at, real, ask = random.randrange(4), landing.put, Asking.ask
-    done = []
-
-    def put(written, target) -> None:
-        if at == 1 and len(done) == 1:
-            raise OSError(5, "ended", str(target))
-        done.append(real(written, target))
-        if at == 2 and len(done) == 2:
-            raise OSError(5, "ended", str(target))
+    at, ask = random.randrange(4), Asking.ask
 
     def asked(self, sql, *values):
         found = ask(self, sql, *values)
@@ -198,13 +120,9 @@ def fetch_or_fail(shop: Shop, day: date, random: Random, monkeypatch) -> None:
             raise OSError(5, "ended", "slot")
         return found
 
-    with monkeypatch.context() as patched:
-        patched.setattr(landing, "put", put)
+    with ending(monkeypatch, at) as patched:
         patched.setattr(Asking, "ask", asked)
-        try:
-            shop.fetch(day)
-        except FetchError as error:
-            assert "ended" in str(error)
+        shop.fetch(day)
 
 
 def test_all_of_it_again_tells_which_rows_are_gone(shop):

@@ -249,7 +249,7 @@ def test_a_file_that_is_gone_from_a_generation_is_written_again(project: Project
 
 
 @pytest.mark.parametrize("step", ["export", "_finish", "switch_to", "prune"])
-def test_a_publish_that_is_killed_anywhere_is_mended_by_the_next(
+def test_a_publish_that_is_killed_anywhere_is_put_right_by_the_next(
     project: Project, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     before = files(project)

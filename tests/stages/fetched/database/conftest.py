@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from tests.support import databases as db
-from tests.support.servers import PASSWORD, Server, mariadb, postgresql
+from tests.support.servers import mariadb, postgresql
 
 __all__ = ["mariadb", "postgresql", "run"]
 
@@ -16,15 +16,6 @@ __all__ = ["mariadb", "postgresql", "run"]
 def _address(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     for name in {"mariadb", "postgresql"} & set(request.fixturenames):
         monkeypatch.setenv("SHOP_DSN", request.getfixturevalue(name).dsn)
-
-
-def by_odbc(server: Server, driver: str) -> str:
-    """Return the address of a server by ODBC. Skips the test where there is no such driver."""
-    pyodbc = pytest.importorskip("pyodbc", reason="no pyodbc")
-    if driver not in pyodbc.drivers():
-        pytest.skip(f"no driver {driver} of ODBC")
-    who = f"UID={server.user};PWD={{{PASSWORD}}}"
-    return f"odbc:Driver={driver};Server=127.0.0.1;Port={server.port};Database={server.database};{who}"
 
 
 @pytest.fixture(params=["postgresql", "mariadb", "sqlite", "PostgreSQL Unicode", "MariaDB Unicode"])
@@ -43,6 +34,6 @@ def run(request: pytest.FixtureRequest, tmp_path, monkeypatch: pytest.MonkeyPatc
         return on_sqlite
     is_postgresql = request.param.startswith(("postgresql", "PostgreSQL"))
     server = request.getfixturevalue("postgresql" if is_postgresql else "mariadb")
-    monkeypatch.setenv("SHOP_DSN", by_odbc(server, request.param) if " " in request.param else server.dsn)
+    monkeypatch.setenv("SHOP_DSN", db.by_odbc(server, request.param) if " " in request.param else server.dsn)
     runner = db.run if is_postgresql else db.run_mysql
     return lambda *statements: runner(server, *statements)

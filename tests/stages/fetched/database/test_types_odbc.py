@@ -5,7 +5,6 @@ import pytest
 from etl.contract.clocks import ZONED
 from etl.contract.contract import Column, Contract
 from etl.sources.fetches.database import Query, Table
-from tests.stages.fetched.database.conftest import by_odbc
 from tests.support import databases as db
 from tests.support.cursors import Reader
 
@@ -47,7 +46,7 @@ MARIADB = {
 )
 def test_every_value_is_landed_with_all_its_digits(kind, driver, request, monkeypatch):
     server = request.getfixturevalue(kind)
-    monkeypatch.setenv("SHOP_DSN", by_odbc(server, driver))
+    monkeypatch.setenv("SHOP_DSN", db.by_odbc(server, driver))
     types, runs = (POSTGRESQL, db.run) if kind == "postgresql" else (MARIADB, db.run_mysql)
     columns = {f"c{number}": type for number, type in enumerate(types)}
     values = ", ".join(value for value, _ in types.values())
