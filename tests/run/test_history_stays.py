@@ -29,7 +29,7 @@ LAST = date(2024, 3, 20)
 
 
 def make(root: Path) -> None:
-    sql = dict(SAMPLES[kind] for kind in ("table", "incremental", "python"))
+    sql = dict(SAMPLES[kind] for kind in ("table", "incremental", "python", "command"))
     tiny.project(root, CONTRACTS, sql, FEED, settings="threads = 1\n[etl.env.dev]\n[etl.env.prod]\n")
 
 
