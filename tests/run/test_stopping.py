@@ -128,7 +128,7 @@ from etl.run import stopping
 def work():
     stopping.listen(SimpleNamespace())
     os.register_at_fork(**{sys.argv[1]: lambda: os.kill(os.getpid(), signal.SIGTERM)})
-    context.Process(target=time.sleep, args=(30,), daemon=True).start()
+    context.Process(target=time.sleep, args=(1,), daemon=True).start()
     time.sleep(60)
 
 def held():
