@@ -101,7 +101,9 @@ def by_odbc(server: Server, driver: str) -> str:
 
     from tests.support.servers import PASSWORD
 
-    pyodbc = pytest.importorskip("pyodbc", reason="pyodbc is not installed")
+    # without unixODBC it is there, and cannot be imported
+    reason = "pyodbc or unixODBC is not installed"
+    pyodbc = pytest.importorskip("pyodbc", reason=reason, exc_type=ImportError)
     if driver not in pyodbc.drivers():
         pytest.skip(f"there is no driver {driver} of ODBC: make daemons")
     who = f"UID={server.user};PWD={{{PASSWORD}}}"

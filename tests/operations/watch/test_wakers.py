@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -148,16 +149,12 @@ def test_a_bridge_of_a_process_with_many_open_files_wakes(project):
 def test_many_lines_at_once_are_few_wakes_and_half_a_line_is_none(project):
     (project.root / "many.sh").write_text("#!/bin/sh\nyes | head -c 5000000; echo; printf half; sleep 600\n")
     (project.root / "many.sh").chmod(0o755)
-    waker, stop = made(project, "Bridge", watch_bridges="./many.sh"), threading.Event()
-    wakes = waker.wakes(stop)
-    assert "listens" in next(wakes)
-    found = threading.Thread(target=lambda: [heard_of.append(why) for why in wakes])
-    heard_of: list[str] = []
-    found.start()
-    stop.wait(1.5)
-    stop.set()
-    found.join(PATIENCE_SECONDS)
-    assert 1 <= len(heard_of) <= 12
+    waker, begun = made(project, "Bridge", watch_bridges="./many.sh"), time.monotonic()
+    with heard(waker) as found:
+        assert wait_for(lambda: len(found) >= 2, PATIENCE_SECONDS)
+        found.stop.wait(1.5)
+    assert found[0] == "bridge 1 (many.sh) listens"
+    assert len(found) <= 2 + (time.monotonic() - begun) / 0.2
 
 
 def test_the_program_of_a_bridge_ends_with_it_and_one_that_ends_is_said(project):

@@ -24,7 +24,7 @@ __all__ = ["Sessions", "fetch", "opened", "together"]
 
 #: The class of each kind of database, and what is to be installed if its library is not.
 _SESSIONS = {"postgresql": "PostgreSQL", "mysql": "MySQL", "sqlite": "SQLite", "odbc": "Odbc"}
-_LIBRARIES = {"postgresql": "adbc-driver-postgresql", "mysql": "PyMySQL", "odbc": "pyodbc"}
+_LIBRARIES = {"postgresql": "adbc-driver-postgresql", "mysql": "PyMySQL", "odbc": "pyodbc, with unixODBC,"}
 
 
 class Sessions:
