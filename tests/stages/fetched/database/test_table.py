@@ -79,8 +79,9 @@ def test_an_empty_table_is_a_delivery_and_its_first_row_comes_later(tmp_path, ru
     assert landed(db.fetched(shop, NEXT)) == 1
 
 
-def test_a_number_is_a_cursor_too(tmp_path, run):
-    run(CREATE, row(1, "pen"), row(30_000, "cup"))
+@pytest.mark.parametrize("type", ["int", "decimal(20, 4)", "double precision"])
+def test_a_number_is_a_cursor_too(tmp_path, run, type):
+    run(CREATE.replace("id int", f"id {type}"), row(1, "pen"), row(30_000, "cup"))
     shop = project(tmp_path, 'Table("SHOP_DSN", "orders", cursor="id")')
     assert landed(db.fetched(shop)) == 2
     run(row(20_000, "late"), row(19_999, "too late"), row(30_001, "new"))

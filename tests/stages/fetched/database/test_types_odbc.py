@@ -4,6 +4,7 @@ import pytest
 
 from etl.contract.clocks import ZONED
 from etl.contract.contract import Column, Contract
+from etl.errors import FetchError
 from etl.sources.fetches.database import Query, Table
 from tests.support import databases as db
 from tests.support.cursors import Reader
@@ -63,7 +64,8 @@ def test_every_value_is_landed_with_all_its_digits(kind, driver, request, monkey
     )
 
     by_table = Reader(Table("SHOP_DSN", "held"), contract=contract, key="").fetch()
-    by_query = Reader(Query("SHOP_DSN", "select * from held where 1 = 1"), contract=contract, key="").fetch()
+    texts = Contract("Held", columns=tuple(Column(name, "VARCHAR", True) for name in ("id", *columns)))
+    by_query = Reader(Query("SHOP_DSN", "select * from held where 1 = 1"), contract=texts, key="").fetch()
 
     wanted = {type: said for type, (_, said) in types.items()}
     assert {type: by_table[0][name] for name, type in columns.items()} == wanted
@@ -73,3 +75,14 @@ def test_every_value_is_landed_with_all_its_digits(kind, driver, request, monkey
     assert {type: by_query[0][name] for name, type in columns.items() if type in told} == {
         type: said for type, said in wanted.items() if type in told
     }
+
+
+def test_a_moment_whose_zone_nobody_says_is_not_guessed(mariadb, monkeypatch):
+    monkeypatch.setenv("SHOP_DSN", db.by_odbc(mariadb, "MariaDB Unicode"))
+    db.run_mysql(mariadb, "create table held (id int primary key, at timestamp null)")
+    contract = Contract("Held", columns=(Column("id", "BIGINT", True), Column("at", ZONED, True)))
+    query = Query("SHOP_DSN", "select id, at from held where 1 = 1")
+
+    with pytest.raises(FetchError, match="the driver does not say the zone of 'at'"):
+        Reader(query, contract=contract, key="").fetch()
+    assert Reader(Table("SHOP_DSN", "held"), contract=contract, key="").fetch() == []

@@ -25,7 +25,8 @@ class Held:
     #: As the database spells it, such as `numeric(12,2)`.
     type: str
     #: What etl makes of it: `bool`, `int`, `float`, `decimal`, `text`, `date`, `timestamp`, `zoned`, `time`,
-    #: `bytes`, `uuid`, `json`, `nested`, or `other`, which is fetched as the database's own text.
+    #: `bytes`, `uuid`, `json`, `nested`, `moment`, whose zone nobody says, or `other`, which is fetched as the
+    #: database's own text.
     family: str = "other"
     nullable: bool = True
     is_key: bool = False
@@ -58,7 +59,18 @@ def choose(
             "Add them to the contract, or say extra='ignore' to leave them where they are."
         )
     taken = [one for one in held if one.name in wanted or extra == "keep"]
+    _check_zones(taken, wanted, where)
     return [Chosen(held=one, form=form_of(one, wanted.get(one.name), one.name in as_text)) for one in taken]
+
+
+def _check_zones(taken: Sequence[Held], wanted: Mapping[str, Column], where: str) -> None:
+    """Raise FetchError for a moment that is wanted with its zone, which nobody says: a zone would be a guess."""
+    for one in taken:
+        if one.family == "moment" and one.name in wanted and wanted[one.name].type == ZONED:
+            raise FetchError(
+                f"{where}: the driver does not say the zone of {one.name!r}. Write it in the query as text with "
+                "its zone, or fetch it by a Table."
+            )
 
 
 def _wanted(held: Sequence[Held], contract: Contract, where: str) -> Mapping[str, Column]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -147,7 +148,7 @@ class Odbc(Session):
             text, values = _bound(query, date.min)
             cursor.execute(f"select * from ({text}\n) q where 1 = 0", values)
             return [
-                Held(name=name, type=kind.__name__, family=_PYTHON.get(kind) or _NAMED.get(kind.__name__, "other"))
+                Held(name=name, type=kind.__name__, family=self._family_of(kind))
                 for name, kind, *_ in cursor.description
             ]
 
@@ -167,7 +168,7 @@ class Odbc(Session):
     def expression(self, chosen: Chosen) -> str:
         """Return the SQL of a column: itself, or the server's text of what a driver would write otherwise."""
         name, family = self.name(chosen.held.name), chosen.held.family
-        if family not in ("timestamp", "zoned", "time", "uuid"):
+        if family not in ("timestamp", "moment", "zoned", "time", "uuid"):
             return name
         plain, zoned, in_utc = _TEXTS.get(self._server, _CAST)
         if family != "zoned":
@@ -221,6 +222,13 @@ class Odbc(Session):
         if server in ("MySQL", "MariaDB"):
             self._con.execute("set time_zone = '+00:00'")
 
+    def _family_of(self, kind: type) -> str:
+        """Return what a column of a SELECT is to etl, by the Python type that stands for it."""
+        family = _PYTHON.get(kind) or _NAMED.get(kind.__name__, "other")
+        # the text of a moment tells its zone there, if it has one
+        is_told = family != "timestamp" or self._server in ("PostgreSQL", "Microsoft SQL Server")
+        return family if is_told else "moment"
+
     def _family(self, number: int, type: str) -> str:
         """Return what a type is to etl: many drivers give moments the number of those without a zone."""
         is_moment = bool(_MOMENT.search(type)) or (
@@ -253,6 +261,10 @@ def _value(held: Held, text: Any) -> Any:
     """Return a cursor as a value of its column; never a later one, if that cannot be as exact."""
     if held.family == "int":
         return int(text.partition(".")[0])
+    if held.family == "decimal":
+        return Decimal(text)
+    if held.family == "float":
+        return float(text)
     if held.family == "date":
         return date.fromisoformat(text[:10])
     if held.family in ("timestamp", "zoned"):
