@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -43,7 +44,7 @@ SCD2 = (
 SELECT = "select id, item, price, _position, _deleted from raw.orders"
 
 
-class Changed:
+class Changed(ABC):
     """The table, and the project that fetches what is done to it; a subclass talks to its server."""
 
     #: The contracts, and the rows that the table has as text.
@@ -58,11 +59,13 @@ class Changed:
         }
         self.project = db.project(root, self.contract, models)
 
+    @abstractmethod
     def run(self, *statements: str) -> None:
-        raise NotImplementedError
+        """Run statements on the server."""
 
+    @abstractmethod
     def ask(self, query: str) -> Sequence[tuple[Any, ...]]:
-        raise NotImplementedError
+        """Return the rows of a SELECT."""
 
     def fetch(self, day: date = DAY, **options: Any) -> Fetched:
         return db.fetched(self.project, day, "orders", **options)["orders"]

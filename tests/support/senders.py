@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,7 @@ def _function(folder: Path, parameters: str, body: str, options: str) -> Iterato
     contracts = f"""
 import json, os
 from pathlib import Path
+from typing import Any
 
 def said({parameters}):
     token = os.environ["CRM_LOGIN"]
@@ -107,6 +109,7 @@ def _own_cursor(folder: Path) -> AbstractContextManager[Sender]:
 #: How a column is declared that holds what laws write into it, and how a fetch says that it reads it.
 _ORDERS = "create table orders (id int primary key, item varchar(20), updated_at {})"
 _TABLE, _CURSOR = 'Table("SHOP_DSN", "orders")', 'Table("SHOP_DSN", "orders", cursor="updated_at")'
+_CHANGES = 'Changes("SHOP_DSN", "orders")'
 _QUERY = 'Query("SHOP_DSN", "select * from orders")'
 
 
@@ -120,14 +123,19 @@ def _database(
         texts = (", ".join("null" if value is None else repr(value) for value in row) for row in rows)
         run("delete from orders", *(f"insert into orders values ({text})" for text in texts))
 
-    yield Sender(
-        fetch=fetch,
+    yield _at(address, nowhere, hold, library, fetch=fetch)
+
+
+def _at(address: str, nowhere: str, hold: Callable[[Sequence[Row]], None], library: str, **more: Any) -> Sender:
+    """Return a sender whose address a variable holds; it is away when that leads nowhere."""
+    return Sender(
         hold=hold,
         go_away=lambda: os.environ.update(SHOP_DSN=nowhere),
         come_back=lambda: os.environ.update(SHOP_DSN=address),
         environment={"SHOP_DSN": address},
         canaries=[servers.PASSWORD] if servers.PASSWORD in address else [],
         library=library,
+        **more,
     )
 
 
@@ -296,16 +304,7 @@ def _changes(folder: Path) -> Iterator[Sender]:
                 "where (orders.item, orders.updated_at) is distinct from (excluded.item, excluded.updated_at)",
             )
 
-        yield Sender(
-            fetch='Changes("SHOP_DSN", "orders")',
-            options='extra="ignore"',
-            hold=hold,
-            go_away=lambda: os.environ.update(SHOP_DSN=nowhere),
-            come_back=lambda: os.environ.update(SHOP_DSN=server.dsn),
-            environment={"SHOP_DSN": server.dsn},
-            canaries=[servers.PASSWORD],
-            library="psycopg",
-        )
+        yield _at(server.dsn, nowhere, hold, "psycopg", fetch=_CHANGES, options='extra="ignore"')
         databases.drop_slots(server)
 
 
@@ -322,16 +321,7 @@ def _binlog(folder: Path) -> Iterator[Sender]:
             run(f"delete from orders where id not in ({', '.join(str(row[0]) for row in rows) or 'null'})")
             run(*(f"insert into orders values ({text}) {same}" for text in texts))
 
-        yield Sender(
-            fetch='Changes("SHOP_DSN", "orders")',
-            options='extra="ignore"',
-            hold=hold,
-            go_away=lambda: os.environ.update(SHOP_DSN=nowhere),
-            come_back=lambda: os.environ.update(SHOP_DSN=server.dsn),
-            environment={"SHOP_DSN": server.dsn},
-            canaries=[servers.PASSWORD],
-            library="pymysqlreplication",
-        )
+        yield _at(server.dsn, nowhere, hold, "pymysqlreplication", fetch=_CHANGES, options='extra="ignore"')
 
 
 def _project(kind: str, partition: str = "") -> Callable[[Path], AbstractContextManager[Sender]]:
