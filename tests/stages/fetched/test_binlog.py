@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pymysql import OperationalError
 from pymysql.connections import Connection
@@ -398,6 +398,9 @@ FLOATS = st.one_of(
 )
 
 
+@example(
+    numbers=[1e15, 1000000000000000.5, -1234567890123456.8, 12345678901234567.0, 999999999999999.9, 1e-14, 1e-15]
+)
 @given(numbers=st.lists(FLOATS, min_size=1, max_size=40))
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_float_of_the_log_is_written_as_the_server_writes_it(shop, numbers):

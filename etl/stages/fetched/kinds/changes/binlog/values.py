@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from pymysqlreplication.constants import FIELD_TYPE
 
@@ -96,7 +97,7 @@ class Bytes:
         return int.from_bytes(self.take(size), "big")
 
 
-def row_of(source: Bytes, logged: Sequence[object], columns: Sequence[Column]) -> dict[str, str | bytes | None]:
+def row_of(source: Bytes, logged: Sequence[Any], columns: Sequence[Column]) -> dict[str, str | bytes | None]:
     """Return the values of one row, by column; `logged` is how the log describes the columns.
 
     Bytes come as they are. Raises Untold for a row that is not as the columns say.
@@ -108,15 +109,15 @@ def row_of(source: Bytes, logged: Sequence[object], columns: Sequence[Column]) -
     return found
 
 
-def _value(source: Bytes, logged: object, column: Column) -> str | bytes:
-    kind: int = logged.type  # type: ignore[attr-defined]
+def _value(source: Bytes, logged: Any, column: Column) -> str | bytes:
+    kind: int = logged.type
     if size := _INTS.get(kind):
         return str(source.number(size, signed="unsigned" not in column.type))
     if kind in (FIELD_TYPE.VARCHAR, FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING):
-        size = 2 if logged.max_length > 255 else 1  # type: ignore[attr-defined]
+        size = 2 if logged.max_length > 255 else 1
         return _text(source.take(source.number(size)), column)
     if kind == FIELD_TYPE.BLOB:
-        return _text(source.take(source.number(logged.length_size)), column)  # type: ignore[attr-defined]
+        return _text(source.take(source.number(logged.length_size)), column)
     read = _READ.get(kind)
     if read is None:
         raise Untold(f"the log has {column.name!r} as the type {kind}, which etl does not read")
@@ -137,9 +138,9 @@ def _text(data: bytes, column: Column) -> str | bytes:
         raise Untold(f"{column.name!r} holds text that is not {column.charset}") from error
 
 
-def _decimal(source: Bytes, logged: object, column: Column) -> str:
-    scale: int = logged.decimals  # type: ignore[attr-defined]
-    whole: int = logged.precision - scale  # type: ignore[attr-defined]
+def _decimal(source: Bytes, logged: Any, column: Column) -> str:
+    scale: int = logged.decimals
+    whole: int = logged.precision - scale
     groups = [whole % _DIGITS, *[_DIGITS] * (whole // _DIGITS)]
     groups_after = [*[_DIGITS] * (scale // _DIGITS), scale % _DIGITS]
     data = bytearray(source.take(sum(_BYTES[one] for one in (*groups, *groups_after))))
@@ -153,12 +154,12 @@ def _decimal(source: Bytes, logged: object, column: Column) -> str:
     return f"{'-' if is_negative else ''}{before}{'.' if after else ''}{after}"
 
 
-def _float(source: Bytes, logged: object, column: Column) -> str:
+def _float(source: Bytes, logged: Any, column: Column) -> str:
     [value] = struct.unpack("<f", source.take(4))
     return _of_float(value, column, f"{value:.6g}")
 
 
-def _double(source: Bytes, logged: object, column: Column) -> str:
+def _double(source: Bytes, logged: Any, column: Column) -> str:
     [value] = struct.unpack("<d", source.take(8))
     return _of_float(value, column, repr(value))
 
@@ -173,7 +174,8 @@ def _of_float(value: float, column: Column, shortest: str) -> str:
     if text == "0":
         return f"{sign}0"
     point = len(text) + int(digits.exponent)
-    if -14 <= point <= 15:
+    # an exponent is written where no digit is behind the point
+    if -14 <= point <= max(15, len(text) - 1):
         if point <= 0:
             return f"{sign}0.{'0' * -point}{text}"
         return f"{sign}{text[:point].ljust(point, '0')}{'.' if len(text) > point else ''}{text[point:]}"
@@ -190,8 +192,8 @@ def _after(fraction: int, places: int) -> str:
     return f".{fraction:0{places}d}" if places else ""
 
 
-def _datetime(source: Bytes, logged: object, column: Column) -> str:
-    places: int = logged.fsp  # type: ignore[attr-defined]
+def _datetime(source: Bytes, logged: Any, column: Column) -> str:
+    places: int = logged.fsp
     packed = source.big(5) - (1 << 39)
     day, time = packed >> 17, packed & 0x1FFFF
     months = day >> 5
@@ -200,8 +202,8 @@ def _datetime(source: Bytes, logged: object, column: Column) -> str:
     return f"{date} {clock}{_after(_fraction(source, places), places)}"
 
 
-def _timestamp(source: Bytes, logged: object, column: Column) -> str:
-    places: int = logged.fsp  # type: ignore[attr-defined]
+def _timestamp(source: Bytes, logged: Any, column: Column) -> str:
+    places: int = logged.fsp
     seconds = source.big(4)
     after = _after(_fraction(source, places), places)
     if not seconds:
@@ -209,8 +211,8 @@ def _timestamp(source: Bytes, logged: object, column: Column) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}{after}"
 
 
-def _time(source: Bytes, logged: object, column: Column) -> str:
-    places: int = logged.fsp  # type: ignore[attr-defined]
+def _time(source: Bytes, logged: Any, column: Column) -> str:
+    places: int = logged.fsp
     size = (places + 1) // 2
     # one number with the fraction at its end; half of all numbers are negative
     packed = source.big(3 + size) - (1 << (23 + 8 * size))
@@ -220,31 +222,31 @@ def _time(source: Bytes, logged: object, column: Column) -> str:
     return f"{sign}{whole >> 12 & 1023:02d}:{whole >> 6 & 63:02d}:{whole & 63:02d}{_after(fraction, places)}"
 
 
-def _date(source: Bytes, logged: object, column: Column) -> str:
+def _date(source: Bytes, logged: Any, column: Column) -> str:
     packed = source.number(3)
     return f"{packed >> 9:04d}-{packed >> 5 & 15:02d}-{packed & 31:02d}"
 
 
-def _year(source: Bytes, logged: object, column: Column) -> str:
+def _year(source: Bytes, logged: Any, column: Column) -> str:
     years = source.number(1)
     return str(years + 1900) if years else "0000"
 
 
-def _bit(source: Bytes, logged: object, column: Column) -> str:
-    return str(source.big(logged.bytes))  # type: ignore[attr-defined]
+def _bit(source: Bytes, logged: Any, column: Column) -> str:
+    return str(source.big(logged.bytes))
 
 
-def _enum(source: Bytes, logged: object, column: Column) -> str:
-    place = source.number(logged.size)  # type: ignore[attr-defined]
+def _enum(source: Bytes, logged: Any, column: Column) -> str:
+    place = source.number(logged.size)
     return column.choices[place - 1] if place else ""
 
 
-def _set(source: Bytes, logged: object, column: Column) -> str:
-    chosen = source.number(logged.size)  # type: ignore[attr-defined]
+def _set(source: Bytes, logged: Any, column: Column) -> str:
+    chosen = source.number(logged.size)
     return ",".join(one for place, one in enumerate(column.choices) if chosen >> place & 1)
 
 
-_READ: dict[int, Callable[[Bytes, object, Column], str]] = {
+_READ: dict[int, Callable[[Bytes, Any, Column], str]] = {
     FIELD_TYPE.NEWDECIMAL: _decimal,
     FIELD_TYPE.FLOAT: _float,
     FIELD_TYPE.DOUBLE: _double,
