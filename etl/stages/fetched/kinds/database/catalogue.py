@@ -25,8 +25,8 @@ class Held:
     #: As the database spells it, such as `numeric(12,2)`.
     type: str
     #: What etl makes of it: `bool`, `int`, `float`, `decimal`, `text`, `date`, `timestamp`, `zoned`, `time`,
-    #: `bytes`, `uuid`, `json`, `nested`, `moment`, whose zone nobody says, or `other`, which is fetched as the
-    #: database's own text.
+    #: `bytes`, `uuid`, `json`, `nested`, `zoneless`, a moment whose zone nobody says, or `other`, which is fetched as
+    #: the database's own text.
     family: str = "other"
     nullable: bool = True
     is_key: bool = False
@@ -66,7 +66,7 @@ def choose(
 def _check_zones(taken: Sequence[Held], wanted: Mapping[str, Column], where: str) -> None:
     """Raise FetchError for a moment that is wanted with its zone, which nobody says: a zone would be a guess."""
     for one in taken:
-        if one.family == "moment" and one.name in wanted and wanted[one.name].type == ZONED:
+        if one.family == "zoneless" and one.name in wanted and wanted[one.name].type == ZONED:
             raise FetchError(
                 f"{where}: the driver does not say the zone of {one.name!r}. Write it in the query as text with "
                 "its zone, or fetch it by a Table."

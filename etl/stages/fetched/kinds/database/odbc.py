@@ -168,7 +168,7 @@ class Odbc(Session):
     def expression(self, chosen: Chosen) -> str:
         """Return the SQL of a column: itself, or the server's text of what a driver would write otherwise."""
         name, family = self.name(chosen.held.name), chosen.held.family
-        if family not in ("timestamp", "moment", "zoned", "time", "uuid"):
+        if family not in ("timestamp", "zoneless", "zoned", "time", "uuid"):
             return name
         plain, zoned, in_utc = _TEXTS.get(self._server, _CAST)
         if family != "zoned":
@@ -227,7 +227,7 @@ class Odbc(Session):
         family = _PYTHON.get(kind) or _NAMED.get(kind.__name__, "other")
         # the text of a moment tells its zone there, if it has one
         is_told = family != "timestamp" or self._server in ("PostgreSQL", "Microsoft SQL Server")
-        return family if is_told else "moment"
+        return family if is_told else "zoneless"
 
     def _family(self, number: int, type: str) -> str:
         """Return what a type is to etl: many drivers give moments the number of those without a zone."""
