@@ -25,8 +25,8 @@ class Held:
     #: As the database spells it, such as `numeric(12,2)`.
     type: str
     #: What etl makes of it: `bool`, `int`, `float`, `decimal`, `text`, `date`, `timestamp`, `zoned`, `time`,
-    #: `bytes`, `uuid`, `json`, `nested`, `zoneless`, a moment whose zone nobody says, or `other`, which is fetched as
-    #: the database's own text.
+    #: `bytes`, `uuid`, `json`, `nested`, `zoneless`, a moment whose zone nobody says, or `other`, which is
+    #: fetched as the database's own text.
     family: str = "other"
     nullable: bool = True
     is_key: bool = False
