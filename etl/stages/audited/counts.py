@@ -14,9 +14,10 @@ from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
 from etl.contract.audit import BATCH_DATE, COUNT_COLUMNS, MOST_COUNTS, ROW_COUNTS, Audit
-from etl.engine.quoting import identifier, qualified
+from etl.engine.quoting import identifier
 from etl.ledger import Ledger, RowCount
 from etl.stages.audited.candidate import Candidate
+from etl.stages.warehouse import count_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,7 +81,7 @@ class RowCounts:
         ledger.replace_row_counts(count for each in counts.values() for count in each)
 
     def _counted(self, table: str) -> RowCount:
-        ((rows,),) = self.con.execute(f"select count(*) from {qualified(table)}").fetchall()
+        rows = count_rows(self.con, table)
         date, content = str(self.candidate.batch_date), self.candidate.tables[table]
         return RowCount(table, date, self.run_id, rows, fingerprint=content)
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from etl.contract.audit import Audit
 from etl.contract.drift_sql import count_of_past
 from etl.engine.exact import counted
-from etl.engine.quoting import qualified
 from etl.errors import few
 from etl.ledger import Ledger
 from etl.ledger.profiles import Noted, Part, Profiles, Row
@@ -26,7 +25,7 @@ from etl.stages.audited.candidate import Candidate
 from etl.stages.audited.measured import Asked, as_json
 from etl.stages.audited.measured_together import measured_together
 from etl.stages.audited.profile_parts import Wanted, changed_parts, useless_parts, wanted_parts
-from etl.stages.warehouse import Day, Held, columns_of, held_parts
+from etl.stages.warehouse import Day, Held, columns_of, count_rows, held_parts
 
 if TYPE_CHECKING:
     import duckdb
@@ -164,4 +163,4 @@ class NightProfiles:
         return {item.day: self._size(table) if item.rows is None else item.rows for item in parts}
 
     def _size(self, table: str) -> int:
-        return int(self.con.execute(f"select count(*) from {qualified(table)}").fetchall()[0][0])
+        return count_rows(self.con, table)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from etl.engine.quoting import literal, qualified
 from etl.ledger import digest
-from etl.stages.warehouse import Day, on_days
+from etl.stages.warehouse import Day, count_rows, on_days
 
 if TYPE_CHECKING:
     import duckdb
@@ -78,8 +78,8 @@ class Proofs:
     def _counted(self, table: str) -> int:
         """Return how many rows a table has; less than none if they are not those of its partitions."""
         if table not in self._rows:
-            query = f"select (select count(*) from {qualified(table)}), (select sum(rows) from ({_held(table)}))"
-            ((rows, held),) = self.con.execute(query).fetchall()
+            rows = count_rows(self.con, table)
+            ((held,),) = self.con.execute(f"select sum(rows) from ({_held(table)})").fetchall()
             self._rows[table] = rows if rows == held else -1
         return self._rows[table]
 

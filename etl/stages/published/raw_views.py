@@ -6,7 +6,6 @@ night, which take no room for as long as the lake has them too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,18 +15,14 @@ from etl.engine.quoting import literal, named_path, one_path, set_variable
 from etl.project.files import flush, flush_together, link_file, make_read_only
 from etl.project.others import RAW
 from etl.stages.published.raw_files import write_raw
-from etl.stages.warehouse import kept_rows, leave_out_views, raw_views, set_comments
+from etl.stages.warehouse import kept_rows, leave_out_views, raw_views, reads_kept, set_comments
+from etl.stages.warehouse.views import FILES, TEXT
 
 if TYPE_CHECKING:
     import duckdb
 
     from etl.project import Project
 
-_TEXT = re.compile(r"'((?:[^']|'')*)'")
-#: The files of a view, as DuckDB writes its SQL.
-_FILES = re.compile(
-    rf"read_parquet\(list_value\(({_TEXT.pattern}(?:, {_TEXT.pattern})*)\), \(hive_partitioning = false\)\)"
-)
 _COMMENTS = """
 select '', comment from duckdb_views()
 where database_name = current_database() and schema_name = 'raw' and view_name = $1
@@ -48,14 +43,14 @@ def publish_views(project: Project, con: duckdb.DuckDBPyConnection, place: Path,
     folder = place / RAW / name
     con.execute(set_variable(name, one_path(folder)))
     for source, sql in raw_views(con):
-        if found := _FILES.search(sql):
+        if found := FILES.search(sql):
             comments = _comments(con, source)
             links = _linked([named_path(text) for text in _texts(found[1])], folder / source)
             read = f"read_parquet({_beside(name, source, links)}, hive_partitioning = false)"
             made = f"{sql[: found.start()]}{read}{sql[found.end() :]}"
             con.execute(made.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
             set_comments(con, {f"raw.{source}": comments})
-        if kept_rows(source) not in sql:
+        if not reads_kept(source, sql):
             con.execute(f"drop table if exists {kept_rows(source)}")
     if folder.is_dir():
         *files, manifest = write_raw(place, folder)
@@ -65,7 +60,7 @@ def publish_views(project: Project, con: duckdb.DuckDBPyConnection, place: Path,
 
 
 def _texts(sql: str) -> list[str]:
-    return [text.replace("''", "'") for text in _TEXT.findall(sql)]
+    return [text.replace("''", "'") for text in TEXT.findall(sql)]
 
 
 def _linked(files: Iterable[str], folder: Path) -> list[str]:

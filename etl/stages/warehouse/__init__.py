@@ -29,7 +29,7 @@ from etl.stages.warehouse.macros import define_macros, drop_other_macros
 from etl.stages.warehouse.parts import Held, columns_of, held_parts
 from etl.stages.warehouse.scrubbing import is_published_outdated, note_published, note_removed, scrub
 from etl.stages.warehouse.transform import build_models, transform
-from etl.stages.warehouse.views import is_view, kept_rows, leave_out_views, raw_views
+from etl.stages.warehouse.views import count_rows, is_view, kept_rows, leave_out_views, raw_views, reads_kept
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, date_inputs, work
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "columns_print",
     "compact",
     "contents",
+    "count_rows",
     "date_inputs",
     "define_macros",
     "define_own",
@@ -72,6 +73,7 @@ __all__ = [
     "open_build",
     "raw_views",
     "read_hashes",
+    "reads_kept",
     "remove_obsolete",
     "row_hashes",
     "scrub",

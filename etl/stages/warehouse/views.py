@@ -6,6 +6,7 @@ what an earlier contract has accepted, and the next one could not read, is in a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,13 @@ from etl.stages.lake.layout import partition_file
 if TYPE_CHECKING:
     import duckdb
 
+#: A text in the SQL of a view.
+TEXT = re.compile(r"'((?:[^']|'')*)'")
+#: The files of a view, as DuckDB writes its SQL.
+FILES = re.compile(
+    rf"read_parquet\(list_value\(({TEXT.pattern}(?:, {TEXT.pattern})*)\), \(hive_partitioning = false\)\)"
+)
+
 _VIEWS = (
     "select view_name, sql from duckdb_views() where database_name = current_database() and schema_name = 'raw' "
     "and not internal"
@@ -27,6 +35,11 @@ _VIEWS = (
 def kept_rows(source: str) -> str:
     """Return the SQL name of the table of the rows that cannot be read from the lake as the contract is now."""
     return f"{identifier('etl')}.{identifier(f'{source} kept')}"
+
+
+def reads_kept(source: str, sql: str) -> bool:
+    """Return whether the SQL of a view, as DuckDB writes it, reads that table too."""
+    return f"etl.{identifier(f'{source} kept')}" in sql
 
 
 def rows_of(source: Source) -> str:
@@ -90,6 +103,17 @@ def is_view(con: duckdb.DuckDBPyConnection, table: str) -> bool:
     """Return whether a table, as schema.table, is a view over the lake."""
     schema, _, name = table.partition(".")
     return schema == "raw" and any(name == view for view, _ in con.execute(_VIEWS).fetchall())
+
+
+def count_rows(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Return how many rows a table has; of a view over the lake what its files say, without reading them."""
+    schema, _, name = table.partition(".")
+    sql = dict(raw_views(con)).get(name, "") if schema == "raw" else ""
+    counted = [f"from {qualified(table)}"]
+    if found := FILES.search(sql):
+        counted = [f"from {found[0]}", *([f"from {kept_rows(name)}"] if reads_kept(name, sql) else [])]
+    query = " + ".join(f"(select count(*) {rows})" for rows in counted)
+    return int(con.execute(f"select {query}").fetchall()[0][0])
 
 
 def drop_raw(con: duckdb.DuckDBPyConnection, source: str) -> None:

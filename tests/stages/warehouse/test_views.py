@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,6 +56,13 @@ def held(project: Project, name: str = "sales") -> tuple[list[Any], list[Any]]:
     return tiny.ask(project.build, columns), tiny.ask(project.build, rows)
 
 
+def check_counted(project: Project) -> None:
+    """Check that the rows of the raw table are as many as files and the table beside it say."""
+    with duckdb.connect(project.build, read_only=True) as con:
+        ((rows,),) = con.execute("select count(_loaded_at is null) from raw.sales").fetchall()
+        assert warehouse.count_rows(con, "raw.sales") == rows
+
+
 def kind_of(project: Project) -> str:
     query = "select table_type from information_schema.tables where table_schema = 'raw'"
     ((kind,),) = tiny.ask(project.build, query)
@@ -77,6 +85,7 @@ def test_a_view_has_the_rows_and_types_of_the_table_for_every_type(
         tiny.deliver(project, {f"sales/{day}.csv": f"x,n\n{''.join(lines)}"})
         load(project, view)
         assert kind_of(project) == "VIEW"
+        check_counted(project)
         viewed = held(project)
         load(project, table)
         assert kind_of(project) == "BASE TABLE"
@@ -131,10 +140,24 @@ def test_what_a_refusal_has_kept_of_an_earlier_contract_stays_until_it_is_replac
     warehouse.load(project, [table], Ledger(project.ledger), "run-2")
     query = "select id, colour, delivery_date from raw.sales order by id"
     assert tiny.ask(project.build, query) == [(1, None, DAYS[0]), (2, "red", DAYS[1])]
+    check_counted(project)
 
     tiny.deliver(project, {"sales/2024-03-01.csv": "id,item,price,colour\n9,ink,1,blue\n"})
     load(project, source)
     assert tiny.ask(project.build, query) == [(2, "red", DAYS[1]), (9, "blue", DAYS[0])]
+
+
+def test_readers_get_what_a_refusal_has_kept_of_an_earlier_contract(tmp_path: Path) -> None:
+    """The table beside the view is published with it: without it, no row of the source could be read."""
+    project = tiny.project(tmp_path, VIEW, raw={"sales/2024-03-01.csv": "id,item\n1,book\n"})
+    tiny.night(project)
+    wider = VIEW.replace("\n    item:", "\n    colour: str\n    item:").replace('view"', 'view", optional=True')
+    (tmp_path / "contracts/all.py").write_text(wider)
+    tiny.deliver(project, {"sales/2024-03-02.csv": "id,item,colour\n2,pen,red\n"})
+    tiny.night(project)
+
+    query = "select id, colour, delivery_date from raw.sales order by id"
+    assert tiny.published(project, query) == [(1, None, DAYS[0]), (2, "red", DAYS[1])]
 
 
 def test_when_a_row_was_loaded_is_said_by_a_view_too(tmp_path: Path) -> None:
