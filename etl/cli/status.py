@@ -89,6 +89,8 @@ def _show_notes(source: dict[str, Any]) -> None:
         echo(f"{name}: late since {source['late_since']} ({source['rhythm']})")
     if source["lost"]:
         echo(f"{name}: lost, since the lake does not hold it any more: {few(source['lost'])}")
+    if source["load"] == "view":
+        echo(f"{name}: raw.{name} is a view over the lake")
     for note in source["notes"]:
         echo(f"{name}: {note}")
 

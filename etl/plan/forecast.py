@@ -18,7 +18,7 @@ from etl.models import Model
 from etl.plan import costs
 from etl.plan.decided import decided_notes
 from etl.plan.plan import Plan
-from etl.plan.reasons import about_checks, about_definition, about_delivery, listed
+from etl.plan.reasons import about_checks, about_definition, about_delivery, about_form, listed
 from etl.plan.stale import CHANGED
 from etl.stages.warehouse import Build, Built, Day, Part, State, Work, date_inputs, look, work
 
@@ -104,8 +104,9 @@ class _Walk:
             return Expected(
                 source.table, f"no delivery yet ({source.connector.place}): an empty table", is_built=True
             )
+        form = about_form(plan, name, costs.rows_of_deliveries(plan, name, plan.held[name]) or 0)
         if not days and not gone:
-            return Expected(source.table, "loaded already" if load_key(name) in plan.stale else "nothing new")
+            return self._as_it_is(name, form)
         kinds: dict[str, list[date]] = {}
         for day in days:
             kinds.setdefault(about_delivery(plan, name, day), []).append(day)
@@ -113,6 +114,7 @@ class _Walk:
             kinds["withdrawn: the file is gone"] = gone
         why = "; ".join(f"{kind} {listed(dates)}" for kind, dates in kinds.items())
         self.loaded[source.table] = why
+        why = "; ".join(filter(None, [why, form]))
         extracted = [delivery.date for delivery in plan.stale_partitions(name)]
         return Expected(
             source.table,
@@ -122,6 +124,15 @@ class _Walk:
             rows=costs.rows_of_deliveries(plan, name, days),
             seconds=costs.seconds_of_deliveries(plan, name, extracted),
         )
+
+    def _as_it_is(self, name: str, form: str) -> Expected:
+        """Return what becomes of a raw table of which no partition changes."""
+        plan, table = self.plan, self.plan.catalog.sources[name].table
+        if not form or load_key(name) not in plan.stale:
+            return Expected(table, "loaded already" if load_key(name) in plan.stale else "nothing new")
+        rows = costs.rows_of_deliveries(plan, name, plan.held[name])
+        seconds = costs.seconds_of_deliveries(plan, name, [])
+        return Expected(table, form, is_built=True, partitions=None, rows=rows, seconds=seconds)
 
     def _to_load(self, name: str) -> tuple[list[date], list[date]]:
         """Return the partitions that will be loaded, and those that will be taken away."""

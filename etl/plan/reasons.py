@@ -9,13 +9,15 @@ from datetime import date
 
 from etl.errors import ModelError
 from etl.ledger import Ledger
-from etl.ledger.keys import PUBLISH, PUBLISHED_CHECKS, extract_key
+from etl.ledger.keys import PUBLISH, PUBLISHED_CHECKS, extract_key, load_key
 from etl.models import Model
 from etl.models.header import read_header
 from etl.models.query import parse
 from etl.plan.plan import Plan
+from etl.plan.views import was_view
 from etl.stages import lake
 from etl.stages.warehouse import Build, Built, Day, State
+from etl.stages.warehouse.views import is_to_be_view
 
 _LISTED = 3
 _UNSEEN = "changed below its text: a macro, a variable, a library, what it reads, the time zone, or etl itself"
@@ -57,6 +59,20 @@ def about_definition(state: State, build: Build, built: Built, redefined: Sequen
     if redefined:
         what.append(f"changed {'view' if len(redefined) == 1 else 'views'} {', '.join(redefined)}")
     return ", ".join(what) or _UNSEEN, diff
+
+
+def about_form(plan: Plan, source: str, rows: int) -> str:
+    """Return what a raw table of about so many rows becomes, if it is a view over the lake or a table by now."""
+    settings, declared, key = plan.project.settings, plan.catalog.sources[source], load_key(source)
+    was = key not in plan.forced and was_view(plan.receipts, source)
+    is_view = is_to_be_view(settings, declared, rows, was_view=was)
+    before = was_view(plan.receipts, source) if key in plan.receipts else is_view and declared.load != "auto"
+    if is_view == before:
+        return ""
+    if not is_view:
+        return "becomes a table, and no view over the lake"
+    is_large = declared.load == "auto"
+    return "becomes a view over the lake" + (f": more than view_rows = {settings.view_rows:,}" if is_large else "")
 
 
 def about_checks(plan: Plan, ledger: Ledger) -> Mapping[str, str]:

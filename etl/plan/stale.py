@@ -13,6 +13,7 @@ from etl.ledger import FAILED, Key, Ledger, Receipt, fingerprint, stamp
 from etl.ledger.keys import AUDIT, BUILD, PUBLISH, extract_key, load_key, transform_key
 from etl.models import LOG_NAMES, PARTITIONS, Models
 from etl.plan.scope import Scope
+from etl.plan.views import will_be_view
 from etl.project import Project
 from etl.sources import Catalog, Source
 from etl.stages import lake
@@ -182,7 +183,7 @@ class Staleness:
             return self._extract_reason(key, receipt)
         if key == PUBLISH:
             return self._publish_reason(receipt)
-        if key.step == "load" and receipt.details.get("as", "table") != self.catalog.sources[key.name].load:
+        if key.step == "load" and ("as" in receipt.details) != (key.name in self.views):
             return CHANGED
         if key.step == "load" and self.withdrawn[key.name]:
             return "partitions were withdrawn"
@@ -194,6 +195,9 @@ class Staleness:
         is_same = current(self.project) == receipt.details["generation"]
         if is_same and self.project.warehouse.stat().st_size != receipt.details.get("bytes"):
             return "the published file is not as it was written"
+        # an older receipt says nothing of views, but its fingerprint does
+        if receipt.details.get("views", self.views) != self.views:
+            return "a raw table becomes a view over the lake, or a table again"
         if self.scope.publish_held and read_hold(self.project):
             return "what a rollback holds is to be published"
         return "" if are_files_whole(self.project) else "an export or a large model is not as it was published"
@@ -229,6 +233,13 @@ class Staleness:
     @cached_property
     def _bases(self) -> list[tuple[str, str]]:
         return [(base.name, str(base)) for base in (self.project.lake, self.project.quarantine)]
+
+    @cached_property
+    def views(self) -> list[str]:
+        """The sources whose raw tables are to be views over the lake, as far as is known before the run."""
+        settings, held, receipts = self.project.settings, self.held, self.receipts
+        sources = self.catalog.sources.items()
+        return sorted(name for name, s in sources if will_be_view(settings, s, held[name], receipts))
 
     def is_build_intact(self) -> bool:
         """Return whether build.duckdb is as the last run left it."""

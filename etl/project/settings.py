@@ -70,9 +70,12 @@ class Settings:
     cutoff_rows: int = 5_000_000
     # So many of a table's newest partitions keep a profile, of a table without any so many nights. 0: no profiles.
     profiled_parts: int = 100
-    # A raw table that is a view over the lake, by `load="view"`, is published with hard links of the files that it
-    # reads: `links`. `no`: it is left out.
+    # A raw table that is a view over the lake is published with hard links of the files that it reads: `links`.
+    # `no`: it is left out, and only `load="view"` makes one.
     publish_raw: str = "links"
+    # A raw table with more rows than that becomes a view over the lake, and stays one, unless its source says
+    # `load`. 0, or `publish_raw = no`: none does.
+    view_rows: int = 20_000_000
     # A model that learns, and is used, lies in a file in `artefacts/`, beside the published one, if it has more
     # megabytes. Its row has the name of the file. 0: always.
     artefact_megabytes: int = 50

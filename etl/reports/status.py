@@ -16,6 +16,7 @@ from etl.ledger.parking import FailedNights, failed_nights
 from etl.plan.definitions import definitions
 from etl.plan.parked import is_parked
 from etl.plan.rhythm import Holes, find_holes
+from etl.plan.views import was_view
 from etl.project import Project, load_project
 from etl.reports.events import posting as events
 from etl.reports.fetches import fetch_status
@@ -67,6 +68,7 @@ def status_of(
                 "source": name,
                 **_source(project, sources.get(name), known, _newest(project, runs)),
                 **fetch_status(project, sources.get(name), fetched.get(name)),
+                "load": "view" if was_view(receipts, name) else "table",
                 "parked": _parked(project, sources.get(name), failed.values()),
                 "notes": notes.get(name, []),
             }

@@ -11,9 +11,8 @@ from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-from etl.contract.masking import disguised
 from etl.errors import AuditError, Crash, DeadlinePassed, EtlError, StepError, counted, few, sentence
-from etl.ledger import FAILED, Key, Receipt, failed_note, now
+from etl.ledger import FAILED, Receipt, failed_note, now
 from etl.ledger.history import StepId
 from etl.ledger.keys import AUDIT, PUBLISH, PUBLISHED_CHECKS, extract_key, load_key, transform_key
 from etl.plan import Plan
@@ -21,7 +20,7 @@ from etl.plan.personal import personal_columns
 from etl.run import deadline, jobs, nights, recording
 from etl.run.active import ActiveRun
 from etl.run.explaining import explained
-from etl.sources import Source
+from etl.run.tables import rows_before, table_of, told_form
 from etl.stages import audited, lake, published, warehouse
 
 log = logging.getLogger("etl")
@@ -37,7 +36,7 @@ def extract(run: ActiveRun, source: str, dates: Sequence[date]) -> None:
     started, plan = perf_counter(), run.plan
     deliveries = [plan.held[source][day] for day in dates]
     content = {day: plan.fingerprints[extract_key(source, day)] for day in dates}
-    before = _before(plan, source, dates)
+    before = rows_before(plan, source, dates)
     with recording.recorded(run, "extract", [source], dates=dates):
         way = jobs.extract if run.project.settings.executor else lake.extract
         take = partial(way, run.extracting, plan.catalog.sources[source], deliveries, content)
@@ -64,11 +63,13 @@ def load(run: ActiveRun, sources: Sequence[str]) -> None:
     started, plan = perf_counter(), run.plan
     receipts = run.ledger.receipts()
     with recording.recorded(run, "load", sources, is_shared=True, receipts=receipts):
-        contents = [_table(plan, name, receipts) for name in sources]
+        contents = [table_of(plan, name, receipts) for name in sources]
         loaded = recording.retried(run, lambda: warehouse.load(run.project, contents, run.ledger, plan.run_id))
     rows = {receipt.key.name: receipt.details["rows"] for receipt in loaded if receipt.details["loaded"]}
     tables = ", ".join(f"raw.{name} {counted(count, 'row')}" for name, count in rows.items())
     _said("loaded", tables or "nothing: no partition is new", started)
+    for text in filter(None, (told_form(plan, receipt, receipts) for receipt in loaded)):
+        log.info("%s", text)
 
 
 def transform(run: ActiveRun, names: Sequence[str]) -> None:
@@ -223,72 +224,6 @@ def built(receipt: Receipt) -> str:
     facts += [f"in full: {why}"] if (why := receipt.details.get("in_full")) else []
     facts += [f"{seconds:.1f} s"] if seconds >= _SLOW_SECONDS else []
     return receipt.key.name + (f" ({', '.join(facts)})" if facts else "")
-
-
-def _table(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehouse.Table:
-    held: Mapping[date, Receipt] = {day: receipts[extract_key(source, day)] for day in plan.held[source]}
-    if not plan.catalog.sources[source].has_dates:
-        held = _accepted(source, held, receipts)
-    return warehouse.Table(
-        source=plan.catalog.sources[source],
-        content=plan.fingerprints[load_key(source)],
-        partitions={
-            day: _partition(plan.catalog.sources[source], day, extracted) for day, extracted in held.items()
-        },
-        kept=frozenset(plan.taken[source].outdated)
-        | {day for day, receipt in held.items() if receipt.outcome == "kept"},
-        anew=frozenset(day for day in held if extract_key(source, day) in plan.forced),
-        withdrawn=plan.withdrawn[source],
-        lost=plan.taken[source].lost,
-        given_up=plan.taken[source].given_up,
-        allow_withdrawn=source in plan.scope.allow_withdrawn.split(","),
-    )
-
-
-def _accepted(
-    source: str, held: Mapping[date, Receipt], receipts: Mapping[Key, Receipt]
-) -> Mapping[date, Receipt]:
-    """Return a snapshot's newest partition that was not refused, in place of one that was."""
-    if not any(receipt.outcome == "refused" for receipt in held.values()):
-        return held
-    newest = _newest_accepted(source, receipts)
-    return held if newest is None else {date.fromisoformat(newest.key.partition): newest}
-
-
-def _newest_accepted(source: str, receipts: Mapping[Key, Receipt]) -> Receipt | None:
-    done = [r for key, r in receipts.items() if key[:2] == ("extract", source) and r.outcome in lake.ACCEPTED]
-    return max(done, key=lambda receipt: (receipt.run_id, receipt.key.partition), default=None)
-
-
-def _before(plan: Plan, source: str, dates: Sequence[date]) -> dict[date, Receipt]:
-    """Return the receipts of the rows that deliveries of these dates would replace, if there are any."""
-    if not plan.catalog.sources[source].has_dates:
-        newest = _newest_accepted(source, plan.receipts)
-        return {day: newest for day in dates if newest}
-    known = {day: plan.receipts.get(extract_key(source, day)) for day in dates}
-    return {day: receipt for day, receipt in known.items() if receipt and receipt.outcome in lake.ACCEPTED}
-
-
-def _partition(source: Source, day: date, extracted: Receipt) -> warehouse.Partition:
-    facts = extracted.details
-    sha256 = disguised(facts["sha256"], source.contract)
-    # rows that were kept are those that were loaded with an earlier receipt
-    content = facts["kept"]["fingerprint"] if extracted.outcome == "kept" else extracted.fingerprint
-    return warehouse.Partition(
-        day,
-        content,
-        facts["file"],
-        sha256,
-        records=facts["records"],
-        rows=facts["rows"],
-        rejected=facts["rejected"],
-        discarded=facts.get("discarded", 0),
-        # what an older etl took has not counted the lines that it skipped
-        lines=facts.get("lines", facts["records"]),
-        skipped=facts.get("skipped", 0),
-        is_refused=extracted.outcome == "refused",
-        alike=facts.get(lake.ALIKE, ()),
-    )
 
 
 def _tables(run: ActiveRun) -> dict[str, str]:

@@ -90,9 +90,9 @@ class Source:
     min_rows_ratio: float | None = None
     # Of a snapshot: its table holds every one that came, not only the newest.
     history: bool = False
-    # `table`: rows are loaded into `raw.<name>`. `view`: it reads them where they lie in the lake. It is not
-    # published then, so models that read it cannot be views.
-    load: str = "table"
+    # `table`: rows are loaded into `raw.<name>`. `view`: it reads them where they lie in the lake. `auto`: a
+    # table, and with more than `[etl] view_rows` rows a view, which it stays.
+    load: str = "auto"
     # Who is told of what is wrong with it: messages go to the addresses in `ETL_NOTIFY_<OWNER>`.
     owner: str = ""
     # The time of day by which the delivery of a day is there, such as `06:00`, in the project's time zone.

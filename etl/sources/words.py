@@ -13,7 +13,7 @@ EVERY = {
 PERIODS = {"week": ("weekly", 7), "month": ("monthly", 31), "quarter": ("irregular", 0), "year": ("irregular", 0)}
 #: What the options that are words can be.
 CHOICES = {
-    "load": ("table", "view"),
+    "load": ("auto", "table", "view"),
     "extra": ("refuse", "ignore", "keep"),
     "duplicates": ("quarantine", "first", "last"),
     "skipped": ("refuse", "quarantine", "allow"),

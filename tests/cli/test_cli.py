@@ -61,6 +61,7 @@ def test_status_tells_how_fresh_and_how_clean_each_source_is(shop):
         "rhythm": "",
         "late_since": None,
         "lost": [],
+        "load": "table",
         "parked": [],
         "notes": [],
     }

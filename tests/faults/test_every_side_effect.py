@@ -16,6 +16,9 @@ from tests.support.thorough import EVERY
 
 CORRECTED = "".join(f"{n}|2018-05-25|book|Doha, Qatar\n" for n in range(1, 50)) + "no order\n"
 
+#: What the published raw tables are.
+FORMS = "select table_name, table_type from information_schema.tables where table_schema = 'raw' order by all"
+
 
 @pytest.fixture
 def corrected(shop: Any) -> Any:
@@ -24,18 +27,39 @@ def corrected(shop: Any) -> Any:
     return shop
 
 
+@pytest.fixture
+def outgrown(corrected: Any) -> Any:
+    """A published project with a correction by which a raw table becomes a view over the lake."""
+    config = corrected.root / "luigi.cfg"
+    config.write_text(config.read_text().replace("[etl]", "[etl]\nview_rows = 40"))
+    return corrected
+
+
 @pytest.mark.parametrize(
-    ("how", "is_first"),
-    [("kill", True), ("kill", False), ("stop", False), ("interrupt", True)],
-    ids=["kill the first night", "kill a correction", "stop a correction", "interrupt the first night"],
+    ("how", "of"),
+    [
+        ("kill", "project"),
+        ("kill", "corrected"),
+        ("stop", "corrected"),
+        ("interrupt", "project"),
+        ("kill", "outgrown"),
+    ],
+    ids=[
+        "kill the first night",
+        "kill a correction",
+        "stop a correction",
+        "interrupt the first night",
+        "kill the night of a first view",
+    ],
 )
 def test_a_night_that_ends_at_a_side_effect_is_made_good(
-    project: Any, request: pytest.FixtureRequest, tools: Any, how: str, is_first: bool
+    request: pytest.FixtureRequest, tools: Any, how: str, of: str
 ) -> None:
-    start = project if is_first else request.getfixturevalue("corrected")
+    start = request.getfixturevalue(of)
     whole = copied(start, tools, "whole")
     _, effects = disturbed(whole, tools)
-    content = whole.content()
+    content, forms = whole.content(), whole.sql(FORMS)
+    assert (("orders", "VIEW") in forms) == (of == "outgrown")
     assert len(effects) > 30
     moments = [(number, when) for number in range(1, len(effects) + 1) for when in ("before", "after")]
     for at, when in moments if EVERY else random.sample(moments, 1):
@@ -48,6 +72,7 @@ def test_a_night_that_ends_at_a_side_effect_is_made_good(
         assert how != "kill" or done.returncode == -9, what
         try:
             assert_whole(project, content)
+            assert project.sql(FORMS) == forms
         except AssertionError as error:
             raise AssertionError(what) from error
 

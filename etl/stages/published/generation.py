@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import PublishHeld
-from etl.ledger import Ledger, Receipt, Run
+from etl.ledger import Ledger, Receipt, Run, fingerprint
 from etl.ledger.keys import PUBLISH
 from etl.project import Project
 from etl.project.files import copy_file, flush, make_read_only
@@ -36,6 +36,7 @@ from etl.stages.warehouse import (
     is_worth_compacting,
     note_published,
     open_build,
+    raw_views,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def publish(project: Project, ledger: Ledger, run: Run, publication: Publication
         comment(con, notes)
         record = _record(con, run, publication, notes, has_raw_views=project.settings.publish_raw != "no")
         is_outdated = is_published_outdated(con)
+        views = _views(con, publication)
     if not publication.force:
         _check_held(project, record)
     is_new = is_outdated or not _is_current(project, record, publication.force)
@@ -70,7 +72,7 @@ def publish(project: Project, ledger: Ledger, run: Run, publication: Publication
     old = beyond(project) if is_new else []
     remove_hold(project)
     remove_candidate(project)
-    held = {"generation": current(project), "bytes": project.warehouse.stat().st_size}
+    held = {"generation": current(project), "bytes": project.warehouse.stat().st_size, "views": views}
     details = {**held, "is_new": is_new, "exported": {}, **details}
     seconds = perf_counter() - started
     receipt = Receipt(PUBLISH, publication.fingerprint, run.run_id, seconds=seconds, details=details)
@@ -97,7 +99,7 @@ def _record(
         batch_date=run.batch_date,
         git_commit=run.git_commit,
         is_committed=publication.is_committed,
-        fingerprint=publication.fingerprint,
+        fingerprint=_origin(publication, _views(con, publication)),
         content=content_of(con, tables, exports),
         versions=run.versions,
         inputs=_inputs(con),
@@ -105,6 +107,18 @@ def _record(
         tables=tables,
         storage=_storage(con),
     )
+
+
+def _views(con: duckdb.DuckDBPyConnection, publication: Publication) -> list[str]:
+    """Return the sources whose raw tables are views over the lake."""
+    return sorted({name for name, _ in raw_views(con)} & {source.name for source in publication.sources})
+
+
+def _origin(publication: Publication, views: Sequence[str]) -> str:
+    """Return what stands for all that a generation was made from, and for the views that nobody has asked for."""
+    asked = {source.name for source in publication.sources if source.is_view}
+    own = [name for name in views if name not in asked]
+    return fingerprint(publication.fingerprint, own) if own else publication.fingerprint
 
 
 def _storage(con: duckdb.DuckDBPyConnection) -> str:

@@ -20,7 +20,7 @@ from etl.stages.lake.layout import delete_partition, partition_file
 from etl.stages.warehouse.build import describe, open_build, transaction
 from etl.stages.warehouse.scrubbing import note_removed
 from etl.stages.warehouse.snapshots import insert_as_taken
-from etl.stages.warehouse.views import drop_raw, make_view, rows_of
+from etl.stages.warehouse.views import decided, drop_raw, make_view, rows_of
 from etl.stages.warehouse.withdrawn import check_withdrawn
 
 if TYPE_CHECKING:
@@ -84,6 +84,13 @@ class Table:
     lost: Sequence[date] = ()
     given_up: frozenset[date] = frozenset()
     allow_withdrawn: bool = False
+    #: Whether it was a view over the lake, and so stays one by `load="auto"`; None: as build.duckdb has it.
+    was_view: bool | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows its partitions have."""
+        return sum(partition.rows for partition in self.partitions.values())
 
 
 def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str) -> list[Receipt]:
@@ -138,8 +145,10 @@ def _all_of(failed: Mapping[str, EtlError]) -> EtlError:
 
 
 def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id: str) -> Receipt:
-    source, meter = table.source, Meter()
+    meter = Meter()
     _check_withdrawn(con, table)
+    source = decided(con, project, table.source, table.rows, table.was_view)
+    table = replace(table, source=source)
     with transaction(con):
         _define(con, source)
         describe(con, source.table, source.contract)

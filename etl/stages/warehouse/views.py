@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal, paths, qualified
 from etl.project import Project
+from etl.project.settings import Settings
 from etl.sources import Source
 from etl.stages.lake.layout import partition_file
 
@@ -30,6 +32,28 @@ _VIEWS = (
     "select view_name, sql from duckdb_views() where database_name = current_database() and schema_name = 'raw' "
     "and not internal"
 )
+
+
+def is_to_be_view(settings: Settings, source: Source, rows: int, *, was_view: bool) -> bool:
+    """Return whether a raw table of so many rows is to be a view over the lake; by itself, one that is stays one.
+
+    What is published without the views lacks their rows: then a source must say that it is to be one.
+    """
+    if source.load != "auto":
+        return source.is_view
+    is_asked = settings.view_rows > 0 and settings.publish_raw != "no" and not source.history
+    return is_asked and (was_view or rows > settings.view_rows)
+
+
+def decided(
+    con: duckdb.DuckDBPyConnection, project: Project, source: Source, rows: int, was_view: bool | None
+) -> Source:
+    """Return a source that says whether its raw table of so many rows is a view; see Table.was_view."""
+    found = copy(source)
+    if was_view is None:
+        was_view = is_view(con, source.table)
+    found.load = "view" if is_to_be_view(project.settings, source, rows, was_view=was_view) else "table"
+    return found
 
 
 def kept_rows(source: str) -> str:
