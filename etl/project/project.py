@@ -190,7 +190,7 @@ def load_project(root: Path | str | None = None, environment: str = "", must_exi
     `environment` is by default that of ETL_ENV. Raises ConfigError for a wrong setting, and for an environment
     that luigi.cfg does not have and `etl env create` has not made, unless it need not exist.
     """
-    place, known = _place_and_name(str(root or find_root()))
+    place, known = place_and_name(str(root or find_root()))
     folder = Path(place).resolve()
     parser = parse(folder / CONFIG)
     base = read_settings(folder / CONFIG, parser, ["etl"])
@@ -228,7 +228,7 @@ def _has_section(path: Path) -> bool:
     return path.is_file() and parse(path).has_section("etl")
 
 
-def _place_and_name(identity: str) -> tuple[str, str]:
+def place_and_name(identity: str) -> tuple[str, str]:
     """Return the root, and the environment if there is one in it, of Project.identity; or of a root alone."""
     place, mark, name = identity.rpartition(_MARK)
     return (place, name) if mark and not Path(identity).is_dir() else (identity, "")
@@ -266,7 +266,8 @@ def _project(folder: Path, parser: ConfigParser, base: Settings, name: str) -> P
     settings = replace(settings, data=data, raw=raw, mirror=mirror)
     if name != base.environment:
         _check_own_data(folder, parser, base, name)
-    _check_mirror(path, mirror, (folder / data).resolve())
+    for key, url in {"mirror": mirror, "shared_lake": settings.shared_lake}.items():
+        _check_elsewhere(path, key, url, (folder / data).resolve())
     variables = read_variables(path, parser, [VARIABLES, f"{section}.vars"])
     environment = "" if name == base.environment else name
     return Project(folder, settings, variables, environment, fetching="" if has_own_raw else base.data)
@@ -278,11 +279,11 @@ def data_setting(parser: ConfigParser, base: Settings, name: str) -> str:
     return items(parser, f"{_SECTION}{name}").get("data") or usual
 
 
-def _check_mirror(path: Path, mirror: str, data: Path) -> None:
-    place = Path(mirror.removeprefix("file://")).resolve()
-    if mirror.startswith("file:") and place.is_relative_to(data):
+def _check_elsewhere(path: Path, key: str, url: str, data: Path) -> None:
+    place = Path(url.removeprefix("file://")).resolve()
+    if url.startswith("file:") and place.is_relative_to(data):
         raise ConfigError(
-            f"{path}: [etl] mirror = {mirror} is inside the folder of the data. Give it a place elsewhere."
+            f"{path}: [etl] {key} = {url} is inside the folder of the data. Give it a place elsewhere."
         )
 
 

@@ -85,6 +85,10 @@ class Settings:
     # `dask://host:8786`, a master of Spark, `spark://host:7077`, or Spark Connect, `sc://host:15002`. Empty: in
     # the run itself.
     executor: str = ""
+    # Bucket by which workers of the executor get the files of their jobs, and send back what they made, such as
+    # `s3://shop/work`, `gs://…` or `az://…`; or `file:///mnt/share/work`. They share no disk with the run then.
+    # Empty: they see the folders of the project.
+    shared_lake: str = ""
     # DuckDB's threads per process. 0: one per core.
     threads: int = 0
     # So often a step is tried again that failed for a reason that passes by itself: a lock, an input/output error,
@@ -240,8 +244,9 @@ def _check(path: Path, settings: Settings) -> None:
         raise ConfigError(f"{path}: [etl] publish_raw = {settings.publish_raw} is neither links nor no.")
     if settings.executor:
         check_executor(settings.executor, f"{path}: [etl] executor")
-    if settings.mirror:
-        check_url(settings.mirror, f"{path}: [etl] mirror")
+    for key in ("mirror", "shared_lake"):
+        if url := getattr(settings, key):
+            check_url(url, f"{path}: [etl] {key}")
     if settings.watch_poll_seconds < 1:
         raise ConfigError(f"{path}: [etl] watch_poll_seconds must be at least 1.")
     if settings.watch_every and seconds_in(settings.watch_every) is None:

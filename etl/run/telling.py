@@ -71,6 +71,10 @@ def begun(run: Telling) -> None:
         from etl.stages.mirrored import prepare
 
         prepare(run.project)
+    if run.project.settings.shared_lake:
+        from etl.run.jobs import shared
+
+        shared.prepare(run.project)
     if otlp_is_on():
         with _harmless():
             # while an interpreter ends, not everything can be imported
@@ -111,6 +115,10 @@ def ended(run: Telling) -> None:
     """
     if run.project.settings.metrics and run.row.outcome:
         _write_metrics(run)
+    if run.project.settings.shared_lake:
+        from etl.run.jobs import shared
+
+        shared.forget(run.project, run.ledger)
     if not is_told():
         return
     with _harmless():

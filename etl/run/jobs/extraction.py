@@ -11,8 +11,8 @@ from typing import Protocol, TypeVar
 from etl.errors import StepError
 from etl.ledger import Ledger, Receipt, stamp
 from etl.project import Project
+from etl.run.jobs import giving
 from etl.run.jobs.alike import facts
-from etl.run.jobs.hosts import host_of
 from etl.run.jobs.job import Answer, Job
 from etl.run.jobs.witness import testify
 from etl.sources import Source
@@ -71,7 +71,7 @@ def extract(
         for given in divided(deliveries)
     ]
     with in_time(source, deliveries, lambda: receipts):
-        for text in host_of(project.settings.executor).run([job.text for job in jobs]):
+        for text in giving.answers(project, ledger, jobs):
             answers.append(Answer.of(text))
             if answers[-1].refused:
                 raise StepError(f"{project.settings.executor}: {answers[-1].refused} Nothing it made is taken.")

@@ -14,9 +14,8 @@ from etl.errors import StepError, TransformError, counted, sentence
 from etl.ledger import Ledger
 from etl.project import Project
 from etl.project.files import sha256
-from etl.run.jobs import alike
+from etl.run.jobs import alike, giving
 from etl.run.jobs.extraction import divided, share
-from etl.run.jobs.hosts import host_of
 from etl.run.jobs.making import parts_folder
 from etl.run.jobs.part import PartAnswer, PartJob
 from etl.run.jobs.readable import Inputs, Readable, uses, why_here
@@ -80,7 +79,7 @@ class Elsewhere:
         model, url = build.model, self.project.settings.executor
         jobs = list(self._jobs(con, build, days))
         try:
-            answers = [PartAnswer.of(text) for text in host_of(url).run([job.text for job in jobs])]
+            answers = [PartAnswer.of(text) for text in giving.answers(self.project, self.ledger, jobs)]
             for answer in answers:
                 self._check(build, answer)
             files = [parts_folder(self.project) / job.target for job in jobs]

@@ -7,6 +7,7 @@ import shutil
 import socket
 import tempfile
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,19 +19,28 @@ from etl.run.jobs.alike import differences, facts, machine
 from etl.run.jobs.job import Answer, Job
 from etl.run.jobs.making import as_text, changed_input, make_part
 from etl.run.jobs.part import PartAnswer, PartJob, facts_of
+from etl.run.jobs.shared import run_shared
+from etl.run.jobs.shared.texts import Order
 from etl.stages import lake
 
 
 def run_job(text: str) -> str:
     """Do a job and return its answer. It raises nothing that is the fault of a delivery, or of the worker.
 
-    What it puts in place is the same, byte for byte, whoever does it and however often; it writes no receipt.
+    What it puts in place is the same, byte for byte, whoever does it and however often; it writes no receipt. What
+    an order of it makes is sent, and put in place by the run.
     """
+    order = Order.of(text)
+    return run_shared(order, _answer, _named()) if order else _answer(text, load_project)
+
+
+def _answer(text: str, opened: Callable[[str], Project]) -> str:
+    """Do a job in the project that `opened` makes of its identity."""
     if part := facts_of(text):
-        return _made(PartJob.of(part)).text
+        return _made(PartJob.of(part), opened).text
     job = Job.of(text)
     try:
-        project = load_project(job.project)
+        project = opened(job.project)
         there = facts(project, job.source, job.deliveries)
     except EtlError as error:
         return Answer(refused=f"{_named()} cannot open the project: {error}").text
@@ -39,10 +49,10 @@ def run_job(text: str) -> str:
     return _taken(_apart(project, job.memory_limit), job).text
 
 
-def _made(job: PartJob) -> PartAnswer:
+def _made(job: PartJob, opened: Callable[[str], Project]) -> PartAnswer:
     """Build partitions of a model; whatever is wrong with them is said in the answer."""
     try:
-        project = load_project(job.project)
+        project = opened(job.project)
         there = machine(project)
     except EtlError as error:
         return PartAnswer(refused=f"{_named()} cannot open the project: {error}")

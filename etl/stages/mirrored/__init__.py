@@ -11,11 +11,12 @@ from etl.project.lazily import lazily
 from etl.stages.mirrored.known import Known, known, told
 
 if TYPE_CHECKING:
+    from etl.stages.mirrored.places import prepare_place
     from etl.stages.mirrored.sending import differences, keep_up, prepare, push
 
-__all__ = ["Known", "differences", "keep_up", "known", "prepare", "push", "told"]
+__all__ = ["Known", "differences", "keep_up", "known", "prepare", "prepare_place", "push", "told"]
 
 #: What is imported when it is asked for.
-_MODULES = {name: "sending" for name in ("differences", "keep_up", "prepare", "push")}
+_MODULES = dict.fromkeys(("differences", "keep_up", "prepare", "push"), "sending") | {"prepare_place": "places"}
 
 __getattr__ = lazily(__name__, _MODULES)

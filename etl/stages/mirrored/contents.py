@@ -53,9 +53,10 @@ def manifest_name(generation: str) -> str:
 class Hashes:
     """The hashes of files that never change once they are written; the ledger keeps them for the next push."""
 
-    def __init__(self, project: Project, ledger: Ledger) -> None:
-        self._data, self._ledger = project.data, ledger
-        self._known: dict[str, list[Any]] = json.loads(ledger.cached(_HASHES, "") or "{}")
+    def __init__(self, project: Project, ledger: Ledger, cache: str = _HASHES) -> None:
+        """`cache` is what the ledger's cache calls them."""
+        self._data, self._ledger, self._cache = project.data, ledger, cache
+        self._known: dict[str, list[Any]] = json.loads(ledger.cached(cache, "") or "{}")
         # a file that generations share is read once
         self._same = {tuple(now): found for now, found in self._known.values()}
         self._used: dict[str, list[Any]] = {}
@@ -71,7 +72,7 @@ class Hashes:
     def keep(self) -> None:
         """Keep those that were asked for, for the next push."""
         if self._used != self._known:
-            self._ledger.cache(_HASHES, "", json.dumps(self._used))
+            self._ledger.cache(self._cache, "", json.dumps(self._used))
 
 
 @dataclass(frozen=True, kw_only=True)

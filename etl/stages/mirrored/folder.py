@@ -31,11 +31,21 @@ class Folder:
     def send(self, name: str, file: Path) -> None:
         """Copy a file there, whole or not at all."""
         aside = self.path / ".sending"
-        # what a push that was killed has left
-        shutil.rmtree(aside, ignore_errors=True)
-        with self._said(), written_aside(self.path / name, aside) as written:
-            make_folder((self.path / name).parent)
-            copy_file(file, written)
+        with self._said(), self._alone():
+            # what one that was killed has left
+            shutil.rmtree(aside, ignore_errors=True)
+            with written_aside(self.path / name, aside) as written:
+                make_folder((self.path / name).parent)
+                copy_file(file, written)
+
+    def receive(self, name: str, file: Path) -> bool:
+        """Copy a file from there; return whether it is there."""
+        with self._said():
+            try:
+                copy_file(self.path / name, file)
+            except FileNotFoundError:
+                return False
+            return True
 
     def read(self, name: str) -> tuple[bytes, str] | None:
         """Return what a file holds, and its hash; None if there is no such file."""
@@ -53,8 +63,7 @@ class Folder:
 
     def switch(self, name: str, content: bytes, tag: str) -> bool:
         """Write a file if it is what read() gave with `tag` still, empty for none; return whether it was."""
-        with self._said(), open(self.path / ".lock", "wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._said(), self._alone():
             there = self.read(name)
             if (there[1] if there else "") != tag:
                 return False
@@ -76,6 +85,13 @@ class Folder:
         for at, _, names in os.walk(folder, onerror=_raised):
             # half of a file that was never finished is not one
             yield from (Path(at, name) for name in names if not name.startswith("."))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait for another process that writes here, on whatever machine."""
+        with open(self.path / ".lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     @contextmanager
     def _said(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ _ENDPOINTS = {
     "gs": ("GOOGLE_BASE_URL",),
     "az": ("AZURE_STORAGE_ENDPOINT",),
 }
-#: So many names are deleted in one request.
-_AT_ONCE = 1000
+#: So many names are deleted in one request, and so many bytes are written at once.
+_AT_ONCE, _PART_BYTES = 1000, 8 << 20
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,19 @@ class Objects:
 
         with self._said():
             obstore.put(self.store, self._key(name), file)
+
+    def receive(self, name: str, file: Path) -> bool:
+        """Write what an object holds to a file, part by part; return whether there is such an object."""
+        import obstore
+
+        with self._said(), file.open("wb") as written:
+            try:
+                got = obstore.get(self.store, self._key(name))
+            except FileNotFoundError:
+                return False
+            for part in got.stream(min_chunk_size=_PART_BYTES):
+                written.write(part)
+        return True
 
     def read(self, name: str) -> tuple[bytes, str] | None:
         """Return what an object holds, and its ETag and version as text; None if there is no such object."""
@@ -86,7 +99,19 @@ class Objects:
         given = [self._key(name) for name in names]
         with self._said():
             for first in range(0, len(given), _AT_ONCE):
-                obstore.delete(self.store, given[first : first + _AT_ONCE])
+                together = given[first : first + _AT_ONCE]
+                try:
+                    obstore.delete(self.store, together)
+                except FileNotFoundError:
+                    # Azure refuses what is not there, and leaves the others
+                    self._delete_each(together)
+
+    def _delete_each(self, keys: Iterable[str]) -> None:
+        import obstore
+
+        for key in keys:
+            with suppress(FileNotFoundError):
+                obstore.delete(self.store, key)
 
     def _key(self, name: str) -> str:
         return f"{self.of.folder}/{name}" if self.of.folder else name

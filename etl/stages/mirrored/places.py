@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -16,6 +18,9 @@ class Place(Protocol):
 
     def send(self, name: str, file: Path) -> None:
         """Copy a file there, whole or not at all."""
+
+    def receive(self, name: str, file: Path) -> bool:
+        """Write what a file there holds to one here; return whether it is there."""
 
     def read(self, name: str) -> tuple[bytes, str] | None:
         """Return what a file holds, and what tells that from what it held before; None if it is not there."""
@@ -39,3 +44,12 @@ def open_place(url: str) -> Place:
     from etl.stages.mirrored.objects import open_objects
 
     return open_objects(url)
+
+
+def prepare_place(url: str) -> None:
+    """Import what the place with an address needs, and open nothing: a process that has may not fork."""
+    is_folder = url.startswith("file:")
+    needed = ("etl.stages.mirrored.folder",) if is_folder else ("etl.stages.mirrored.objects", "obstore.store")
+    for name in needed:
+        with suppress(ImportError):
+            import_module(name)

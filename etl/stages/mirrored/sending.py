@@ -8,7 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from etl.ledger import Ledger, now
 from etl.project import Project
 from etl.stages.mirrored.contents import GENERATIONS, OBJECTS, Contents, Hashes, contents, manifest_name
 from etl.stages.mirrored.known import is_behind, known, note, sender, sent
-from etl.stages.mirrored.places import Place, open_place
+from etl.stages.mirrored.places import Place, open_place, prepare_place
 from etl.stages.published import current, generations
 
 log = logging.getLogger("etl")
@@ -78,8 +78,7 @@ def push(project: Project, ledger: Ledger, *, take_over: bool = False) -> Pushed
 
 def prepare(project: Project) -> None:
     """Import what a push needs: while an interpreter ends, not everything can be imported."""
-    with suppress(StepError):
-        open_place(project.settings.mirror)
+    prepare_place(project.settings.mirror)
 
 
 def keep_up(project: Project, ledger: Ledger) -> None:

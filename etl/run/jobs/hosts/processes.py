@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from etl.errors import StepError
+from etl.errors import StepError, sentence
 
 #: So often a job is given to another process if the one that did it is gone.
 _TRIES = 3
@@ -59,7 +59,13 @@ class Processes:
                 tried, job = waiting.get_nowait()
             except queue.Empty:
                 break
-            process = process or self._waiting() or self.start()
+            try:
+                process = process or self._waiting() or self.start()
+            except OSError as error:
+                answers.put(
+                    StepError(f"A worker of processes://{self.count} cannot be started: {sentence(str(error))}")
+                )
+                continue
             if answer := _asked(process, job):
                 answers.put(answer)
                 continue

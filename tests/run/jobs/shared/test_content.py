@@ -1,0 +1,117 @@
+"""Workers that share a bucket alone with the run make what the run would make by itself, whatever is delivered."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl.errors import EtlError
+from etl.ledger import Ledger, stamp
+from etl.project import Project
+from tests.run.jobs.test_hosts import made
+from tests.stages.mirrored.conftest import PLACES, url_of
+from tests.support import far, tiny
+
+CONTRACTS = """
+import pandera.pandas as pa
+from etl import Source
+
+class Sales(pa.DataFrameModel):
+    id: int
+    item: str = pa.Field(nullable=True)
+
+    @pa.check("item")
+    def is_known(cls, item):
+        return item.map(lambda name: name != "thing")
+
+class Towns(pa.DataFrameModel):
+    item: str
+    town: str
+
+sales = Source(contract=Sales, files="sales/{date}.csv", partition="day", max_reject_ratio=0.5)
+towns = Source(contract=Towns, files="towns.csv")
+"""
+BY_DATE = "-- materialized: incremental\n-- partition: day\n"
+SQL = {
+    "marts/daily.sql": BY_DATE + "select day, item, count(*) as sales from raw.sales group by all",
+    "marts/towns.sql": BY_DATE
+    + "select day, id, town, s._file from raw.sales as s left join raw.towns using (item)",
+}
+RAW = {f"sales/2024-03-0{day}.csv": f"id,item\n{day},book\n7,pen\nx,cup\n8,thing\n9,ink\n" for day in range(1, 4)}
+RAW["towns.csv"] = "item,town\nbook,Oslo\npen,Rome\n"
+URL = "processes://2"
+
+
+@dataclass
+class Both:
+    """The same project twice: one does all itself, the other has workers that share a bucket alone with it."""
+
+    alone: Project
+    together: Project
+
+    def night(self, files: dict[str, str], refused: int = 0) -> None:
+        """Deliver the same to both, and have a night of each, which may refuse a delivery."""
+        said = []
+        for project in (self.alone, self.together):
+            tiny.deliver(project, files)
+            try:
+                tiny.night(project)
+            except Exception as error:
+                said.append(f"{type(error).__name__}: {error}".replace(str(project.root), ""))
+        assert said[:1] == said[1:]
+        assert "".join(said[:1]).count("is refused") == refused, said
+        assert made_by(self.together) == made_by(self.alone)
+
+
+def made_by(project: Project) -> dict[str, Any]:
+    """Return all that was taken and built, and what the receipts of partitions say of it."""
+    ledger = Ledger(project.ledger)
+    receipts = {}
+    for key, receipt in ledger.receipts().items():
+        if key.step == "extract":
+            facts = {name: fact for name, fact in receipt.details.items() if name not in ("lake", "quarantine")}
+            facts.pop("kept", None)
+            receipts[key] = (receipt.outcome, receipt.fingerprint, facts)
+            for base in ("lake", "quarantine"):
+                assert receipt.details[base] == _stamp(project.data / base / key.name, key.partition)
+    ledger.close()
+    order = "order by all"
+    tables = {
+        n: tiny.published(project, f"from {n} {order}") for n in ("marts.daily", "marts.towns", "etl.rejects")
+    }
+    tables["etl.rejects"] = [row[:-1] for row in tables["etl.rejects"]]
+    return {"files": made(project), "receipts": receipts, "tables": tables}
+
+
+def _stamp(folder: Path, day: str) -> list[int]:
+    found = [*folder.glob(f"*={day}/data.parquet")]
+    return stamp(found[0]) if found else []
+
+
+@pytest.fixture(params=PLACES)
+def both(request, tmp_path: Path, monkeypatch) -> Iterator[Both]:
+    url = url_of(request.param, tmp_path, request, monkeypatch)
+    alone = tiny.project(tmp_path / "alone", CONTRACTS, SQL, {})
+    settings = f"threads = 1\nexecutor = {URL}\nshared_lake = {url}\n"
+    together = tiny.project(tmp_path / "together", CONTRACTS, SQL, {}, settings)
+    with far.machine(together, monkeypatch):
+        yield Both(alone, together)
+
+
+def test_what_workers_elsewhere_make_is_what_the_run_makes_alone(both: Both) -> None:
+    both.night(RAW)
+    both.night({"sales/2024-03-02.csv": "id,item\n3,pen\n4,cup\n", "sales/2024-03-04.csv": "id,item\n5,ink\n"})
+    # one that is refused where rows were taken before, and one where none were
+    both.night(
+        {"sales/2024-03-01.csv": "id,thing\n3,pen\n", "sales/2024-03-05.csv": "id,thing\n3,pen\n"}, refused=2
+    )
+    both.night({"sales/2024-03-01.csv": "id,item\n1,cup\n2,pen\n", "sales/2024-03-05.csv": "id,item\n3,pen\n"})
+
+
+def test_without_the_bucket_they_see_nothing(tmp_path: Path, monkeypatch) -> None:
+    project = tiny.project(tmp_path / "shop", CONTRACTS, SQL, RAW, f"threads = 1\nexecutor = {URL}\n")
+    with far.machine(project, monkeypatch), pytest.raises(EtlError):
+        tiny.night(project)
+    assert not project.lake.exists()
