@@ -29,7 +29,7 @@ MEASURES = {
     "nulls_limit": ("x by nulls {}%", "0.000001", "20"),
     "distinct_limit": ("x by distinct {}%", "0.000001", "50"),
     "mean_limit": ("x by mean {}", "0.5", "3"),
-    "category_limit": ("x by share of {value} {}%", "0.000001", "20"),
+    "category_limit": ("x by share of {value} {}%", "0.000001", "10"),
     "correlation_limit": ("x by correlation with y {}", "0.000001", "0.5"),
 }
 
