@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from etl.engine.quoting import one_path, set_variable
 from etl.errors import QueryError
 from etl.project.others import RAW
+from etl.project.project import BUILD_FILE, PARTS
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,6 +30,14 @@ def show_beside(con: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
         con.execute(set_variable(name, one_path(path)))
         found += [path, one_path(path)]
     return found
+
+
+def beside_build(file: Path) -> list[str]:
+    """Return the folders of the files that views of a build.duckdb read, each as show_beside() does."""
+    if file.name != BUILD_FILE:
+        return []
+    folders = [file.parent / PARTS, file.parent.parent / "lake"]
+    return [text for folder in map(str, folders) for text in (folder, one_path(folder))]
 
 
 def check_reads_only(con: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:

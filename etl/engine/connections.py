@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING
 
-from etl.engine.beside import show_beside
+from etl.engine.beside import beside_build, show_beside
 from etl.engine.limits import watched
 from etl.engine.quoting import literal, qualified, set_variable
 from etl.errors import ConfigError, EtlError, StepError, sentence
@@ -215,7 +215,7 @@ def comparing(
                 con.execute(f"attach {literal(str(path.resolve()))} as {name} (read_only)")
             except duckdb.Error as error:
                 raise StepError(f"{path} cannot be opened: {sentence(str(error))}") from error
-            beside += show_beside(con, path)
+            beside += [*show_beside(con, path), *beside_build(path)]
         if not may_write:
             if beside:
                 con.execute(f"set allowed_directories = {literal(beside)}")

@@ -59,6 +59,8 @@ class Header:
     # Of a feature set: the features that its rows get, and the expression of the moment of each row.
     features: tuple[str, ...] = ()
     at: str = ""
+    # `lake`: its partitions are files, and its table is a view of them.
+    storage: str = ""
     # `parquet`: the table goes to the lake too.
     export: str = ""
     # Whether the rest is published with what it held before, if it fails.
@@ -72,4 +74,5 @@ class Header:
             *("materialized", "partition", "lookback", "key", "order", "deletes", "valid_from", "tolerates"),
             *("versions", "ignores"),
         )
-        return tuple(getattr(self, name) for name in names)
+        # what was built before there were others is not built again for it
+        return (*(getattr(self, name) for name in names), *([self.storage] if self.storage else []))

@@ -21,6 +21,7 @@ _DOCSTRING = re.compile(r"\s*[rRuU]?(\"{3}|'{3}|\"|').*?\1", re.DOTALL)
 # so close to a key must a comment be that is not written as one
 _LIKE = 0.8
 _EXPORTS = ("parquet",)
+_STORAGES = ("lake",)
 _TTL = re.compile(r"[1-9]\d{0,4} (minute|hour|day|week|month|year)s?")
 #: The keys that mean nothing without another one.
 _TOGETHER = {
@@ -306,6 +307,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "known": _known,
     "features": _names,
     "at": str,
+    "storage": _one_of(*_STORAGES),
     "export": _one_of(*_EXPORTS),
     "timeout_minutes": _minutes,
     "optional": lambda value: bool(_one_of("yes")(value)),

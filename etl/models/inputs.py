@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from etl.engine.parquet_types import refused
 from etl.engine.quoting import qualified
 from etl.errors import ModelError, unknown
 from etl.models.asked import ABSENT
@@ -34,6 +35,27 @@ def with_inputs(
         why_full=why,
         snapshots=tuple(sorted(snapshots)),
     )
+
+
+def check_storage(model: Model, lines: Mapping[str, int]) -> None:
+    """Raise ModelError for a model whose partitions are to be files, and that is not built by partition.
+
+    So too for one with a column that Parquet cannot hold.
+    """
+    if not model.is_in_files:
+        return
+    place = f"{model.file}:{lines['storage']}: storage: {model.header.storage}"
+    if not model.by_date:
+        raise ModelError(
+            f"{place} is for models that are built by partition, and {model.name} is built in full: "
+            f"{model.why_full}. Change the SELECT, or remove the line."
+        )
+    for name, type in model.columns:
+        if what := refused(type):
+            raise ModelError(
+                f"{place} cannot hold the column {name}: it is {type}, and Parquet has no {what}. Cast it, or "
+                "remove the line."
+            )
 
 
 def with_added(model: Model, bound: Bound, known: Mapping[str, Model]) -> Model:

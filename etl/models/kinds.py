@@ -179,7 +179,9 @@ def versioned(model: Selected) -> tuple[str, ...]:
 
 VIEW = Kind(name="view", is_stored=False)
 TABLE = Kind(name="table")
-INCREMENTAL = Kind(name="incremental", needs=("partition",), takes=("lookback", "tolerates"), is_partitioned=True)
+INCREMENTAL = Kind(
+    name="incremental", needs=("partition",), takes=("lookback", "tolerates", "storage"), is_partitioned=True
+)
 MERGE = _Merge(name="merge", needs=("key", "order"), takes=("partition", "deletes", "tolerates"), holds_once=True)
 SCD2 = _History(
     name="scd2",

@@ -73,6 +73,11 @@ class Model:
         return KINDS[self.header.materialized]
 
     @property
+    def is_in_files(self) -> bool:
+        """Whether its partitions are files, and its table is a view of them."""
+        return bool(self.header.storage)
+
+    @property
     def place(self) -> str:
         """What messages call it: its name, its file, and whom to ask."""
         return self.place_at(self.file)

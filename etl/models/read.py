@@ -20,7 +20,7 @@ from etl.models.context import NOTHING, Context
 from etl.models.described import description_of, first_sentence
 from etl.models.features import check_feature, of_features, widened
 from etl.models.header import read_audits, read_header
-from etl.models.inputs import stored, with_added, with_inputs
+from etl.models.inputs import check_storage, stored, with_added, with_inputs
 from etl.models.kinds import KINDS
 from etl.models.log import LOG_NAMES
 from etl.models.macros import FOLDER as MACROS
@@ -237,6 +237,7 @@ def _model(name: str, query: Query, bound: Bound, dated: dict[str, str], known: 
         return model
     header = model.header
     model = with_inputs(with_added(model, bound, known), lines, bound, dated, known)
+    check_storage(model, lines)
     if model.stored != model.columns:
         bound.define(name, model.stored)
     if kind.is_partitioned:

@@ -18,11 +18,11 @@ from etl.ledger.lock import locked
 from etl.project import Project, environments, load_project
 from etl.project.files import copy_file, flush, link_file
 from etl.project.own import MARKER, check_owner, foreign, is_marked, kept_in, mark, unmark
-from etl.project.project import ARTEFACTS
+from etl.project.project import ARTEFACTS, PARTS
 from etl.stages import published
 
 #: Folders of which no file is ever written to: they can have their files in common.
-_IMMUTABLE = ("lake", "quarantine", "warehouse/generations", f"warehouse/{ARTEFACTS}")
+_IMMUTABLE = ("lake", "quarantine", "warehouse/generations", f"warehouse/{ARTEFACTS}", f"warehouse/{PARTS}")
 _LINKS = ("warehouse/current", "warehouse.duckdb")
 _WRITTEN = ("warehouse/hold.json", "warehouse/build.duckdb.wal", "warehouse/build.duckdb")
 #: What receipts keep stamps of files as.

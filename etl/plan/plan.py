@@ -80,6 +80,7 @@ class Plan:
             is_read=is_read,
             folder=self.project.sql.parent,
             variables=self.project.variables,
+            parts=self.project.parts if self.models.models[name].is_in_files else None,
         )
 
     def selected(self, text: str) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from etl.errors import ConfigError, few
 from etl.project import ENVIRONMENTS, Project, environments, load_project
 from etl.project.files import write_file
-from etl.project.project import ARTEFACTS
+from etl.project.project import ARTEFACTS, PARTS
 
 #: Names the environment that a folder of data belongs to, and its project.
 MARKER = ".etl-environment"
@@ -25,7 +25,7 @@ _OWN = re.compile(
     r"|failures/.*|work/fetch/.*|corrections/[^/]+/[^/]+\.jsonl|lineage/\.?[^/]+\.jsonl(\.new)?|events/\.?[^/]+"
     r"|logs/([^/]+\.jsonl|unattended\.log(\.\d)?)"
     r"|(lake|quarantine(/refused)?)/[^/]+/[^/]+=[^/]+/\.?data\.parquet(\.new)?"
-    rf"|warehouse/(build\.duckdb(\.wal)?|\.?hold\.json(\.new)?|candidate/.*|candidate|{_ARTEFACT}(\.new)?)"
+    rf"|warehouse/(build\.duckdb(\.wal)?|\.?hold\.json(\.new)?|candidate/.*|candidate|{PARTS}/.*|{_ARTEFACT}(\.new)?)"
     rf"|warehouse/generations/[^/]+/(generation\.json|(exports|artefacts|raw)\.json|warehouse\.duckdb|(lake|warehouse\.raw)/.*|{_ARTEFACT})",
     re.DOTALL,
 )

@@ -20,6 +20,10 @@ CONFIG = "luigi.cfg"
 ENVIRONMENT = "ETL_ENV"
 #: The folder of models that are too large for a row, beside build.duckdb and in each generation.
 ARTEFACTS = "artefacts"
+#: The file that the steps of a night write to.
+BUILD_FILE = "build.duckdb"
+#: The folder of the partitions of models that are files, beside build.duckdb.
+PARTS = "parts"
 _SECTION = "etl.env."
 _NAME = re.compile("[A-Za-z0-9_-]+")
 #: Where the data of environments lies that do not say otherwise, below that of [etl].
@@ -103,7 +107,7 @@ class Project:
 
     @property
     def build(self) -> Path:
-        return self.data / "warehouse" / "build.duckdb"
+        return self.data / "warehouse" / BUILD_FILE
 
     @property
     def generations(self) -> Path:
@@ -113,6 +117,11 @@ class Project:
     def artefacts(self) -> Path:
         """The models of build.duckdb that are too large for a row."""
         return self.data / "warehouse" / ARTEFACTS
+
+    @property
+    def parts(self) -> Path:
+        """The partitions of models that are files, and that build.duckdb has views of."""
+        return self.data / "warehouse" / PARTS
 
     @property
     def current(self) -> Path:

@@ -31,6 +31,7 @@ VALUES = {
     "versions": "city",
     "ignores": "note",
     "tolerates": "feed",
+    "storage": "lake",
     "export": "parquet",
     "optional": "yes",
 }

@@ -15,6 +15,7 @@ VALUES = {
     "unit": "delay = minutes",
     "column": "delay = Minutes after the scheduled time.",
     "export": "parquet",
+    "storage": "lake",
     "optional": "yes",
     "owner": "ann@example.org",
     "tolerates": "marts.names",

@@ -72,3 +72,9 @@ CONTEXT = Context(
 
 #: The kinds that can be taken through the laws; tests/models/test_kinds.py names those that lack what it takes.
 TRIED = [kind for kind in KINDS if kind in SAMPLES and kind in MAKERS]
+
+#: The kinds whose partitions can be files, and the samples of all that can, with those that can as files.
+FILED = [kind for kind in TRIED if "storage" in KINDS[kind].keys]
+IN_FILES: Mapping[str, tuple[str, str]] = {
+    kind: (file, f"-- storage: lake\n{text}" if kind in FILED else text) for kind, (file, text) in SAMPLES.items()
+}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from etl.engine.exact import counted, exact
 from etl.engine.quoting import identifier, literal, qualified
+from etl.models import KINDS
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,6 +28,11 @@ union all
 select schema_name || '.' || view_name, 'view' from duckdb_views()
 where database_name = '{catalog}' and not internal
 """
+#: The models that hold rows: that of one whose partitions are files is a view.
+_STORED = (
+    "select name from {catalog}.etl.models "
+    f"where list_contains({literal([name for name, kind in KINDS.items() if kind.is_stored])}, materialized)"
+)
 _COLUMNS = """
 select database_name, schema_name || '.' || table_name, column_name, data_type, coalesce(comment, '')
 from duckdb_columns() where database_name in ('a', 'b') order by database_name, table_name, column_index
@@ -140,6 +146,8 @@ def sides(con: duckdb.DuckDBPyConnection, digits: bool = False) -> dict[str, Sid
         for table, kind in con.execute(_TABLES.format(catalog=catalog)).fetchall():
             if not table.startswith("etl.") or table == _OWN:
                 kinds[table][catalog] = kind
+        for table in kinds.keys() & _stored(con, catalog):
+            kinds[table][catalog] = "table"
     columns: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     personal = set()
     for catalog, table, name, type, comment in con.execute(_COLUMNS).fetchall():
@@ -158,6 +166,16 @@ def sides(con: duckdb.DuckDBPyConnection, digits: bool = False) -> dict[str, Sid
         )
         for table in sorted(kinds)
     }
+
+
+def _stored(con: duckdb.DuckDBPyConnection, catalog: str) -> set[str]:
+    """Return the models that hold rows in one of the files; none if it does not say."""
+    import duckdb
+
+    try:
+        return {name for (name,) in con.execute(_STORED.format(catalog=catalog)).fetchall()}
+    except duckdb.Error:
+        return set()
 
 
 def _forms(

@@ -30,6 +30,8 @@ def why_here(model: Model, models: Models, sources: Mapping[str, Source]) -> str
     """Return why jobs cannot build partitions of a model, as what it does; empty if they can."""
     if not (model.kind.is_partitioned and model.by_date):
         return f"is built in full: {model.why_full}" if model.why_full else "is not built by date"
+    if model.is_in_files:
+        return "has its partitions in files, which the run writes"
     for table in sorted(stored(model.reads, models.models)):
         source = sources.get(table.removeprefix("raw."))
         if table in models.models:

@@ -28,6 +28,7 @@ from etl.stages.warehouse import (
     open_build,
     remove_obsolete,
     scrub,
+    tidy_parts,
     transaction,
 )
 
@@ -47,6 +48,8 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
     with open_build(project, ledger, run_id) as con:
         remove_obsolete(con, [s.name for s in candidate.sources], candidate.models)
         _profiles(con, project, candidate, audits, ledger, run_id).clean()
+        # what was purged is to be in no file any more
+        tidy_parts(con, project)
     # before anything is copied from the file: a failed candidate is set aside as it is
     scrub(project, ledger, run_id)
     with open_build(project, ledger, run_id) as con:

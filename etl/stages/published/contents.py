@@ -15,6 +15,7 @@ from etl.ledger import digest
 from etl.models import Columns, meanings_of_views
 from etl.stages.published.record import Contents
 from etl.stages.warehouse import (
+    FILE_VIEWS,
     HASHED,
     Day,
     Held,
@@ -47,9 +48,12 @@ _RAW_VIEWS = (
     "select 'raw.' || view_name from duckdb_views() "
     "where database_name = current_database() and schema_name = 'raw' and not internal"
 )
+#: So do models whose partitions are files.
+_FILE_VIEWS = f"select name from ({FILE_VIEWS})"
 _VIEWS = (
-    "select schema_name || '.' || view_name, sql from duckdb_views() "
-    "where database_name = current_database() and not internal and schema_name <> 'raw'"
+    "select schema_name || '.' || view_name as view, sql from duckdb_views() "
+    "where database_name = current_database() and not internal and schema_name <> 'raw' "
+    f"and view not in ({_FILE_VIEWS})"
 )
 _COLUMNS = (
     "select schema_name || '.' || table_name, column_name, data_type, comment from duckdb_columns() "
@@ -95,7 +99,7 @@ def contents_of(
     `partitions` is the partition column of each table that is hashed by partition, `keys` the columns that name
     a row. Whether raw tables that are views over the lake are published, and so among them, `has_raw_views` says.
     """
-    query = f"{_TABLES} union all {_RAW_VIEWS}" if has_raw_views else _TABLES
+    query = " union all ".join([_TABLES, _FILE_VIEWS, *([_RAW_VIEWS] if has_raw_views else [])])
     tables = sorted(name for (name,) in con.execute(query).fetchall())
     columns = columns_of(con)
     prints = defaultdict(str, {table: columns_print(types) for table, types in columns.items()})

@@ -7,8 +7,6 @@ same files, by hard links; only the others are written.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -26,7 +24,7 @@ from etl.project.files import flush, link_file, make_read_only
 from etl.stages.published.manifest import Exported, read_manifest, write_manifest
 from etl.stages.published.notes import Notes
 from etl.stages.published.switching import LAKE
-from etl.stages.warehouse import on_days, read_hashes, row_hashes
+from etl.stages.warehouse import copy_by_day, on_days, read_hashes, row_hashes
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,8 +34,6 @@ EXPORT_VERSION = 2
 #: What readers of partitioned Parquet take for null.
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _DATA = "data.parquet"
-#: So many partitions are written in one pass: DuckDB keeps the files of 100 open, and begins second ones then.
-_TOGETHER = 64
 
 Day = date | None
 
@@ -171,24 +167,9 @@ def _parts(con: duckdb.DuckDBPyConnection, item: Export, version: str) -> dict[D
 
 def _write(con: duckdb.DuckDBPyConnection, item: Export, folder: Path, files: Mapping[Day, str]) -> None:
     """Write the files of partitions, or of a table that has none."""
-    table, select = qualified(item.model.name), f"select {item.columns}"
-    how = f"format parquet, kv_metadata {item.metadata}"
-    if None in files:
-        where = f" where {on_days(item.partition, [None])[0]}" if item.partition else ""
-        target = _place(folder / files[None])
-        con.execute(f"copy ({select} from {table}{where}) to {literal(str(target))} ({how})")
-    days = sorted(day for day in files if day)
-    for together in (days[start : start + _TOGETHER] for start in range(0, len(days), _TOGETHER)):
-        aside = folder / ".new"
-        number = f"list_position({literal(together)}, {identifier(item.partition)}) as _part_number"
-        where = on_days(item.partition, together)[0]
-        con.execute(
-            f"copy ({select}, {number} from {table} where {where}) to {literal(str(aside))} "
-            f"({how}, partition_by (_part_number), filename_pattern 'part')"
-        )
-        for position, day in enumerate(together, 1):
-            os.rename(aside / f"_part_number={position}" / "part0.parquet", _place(folder / files[day]))
-        shutil.rmtree(aside)
+    rows = f"select {item.columns} from {qualified(item.model.name)}"
+    targets = {day: folder / name for day, name in files.items()}
+    copy_by_day(con, rows, item.partition, targets, folder / ".new", f"kv_metadata {item.metadata}")
 
 
 def _flush(folder: Path, names: Sequence[str]) -> None:
@@ -201,8 +182,3 @@ def _flush(folder: Path, names: Sequence[str]) -> None:
     # a disk takes many at once in the time of a few
     with ThreadPoolExecutor() as pool:
         list(pool.map(settle, names))
-
-
-def _place(file: Path) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file

@@ -19,20 +19,31 @@ from etl.stages.warehouse.build import (
     set_comments,
     transaction,
 )
+from etl.stages.warehouse.by_day import copy_by_day, on_days
 from etl.stages.warehouse.command_files import forget_commands
 from etl.stages.warehouse.compact import compact, is_worth_compacting
 from etl.stages.warehouse.content import HASHED, read_hashes
-from etl.stages.warehouse.incremental import on_days
 from etl.stages.warehouse.load import Partition, Table, load
 from etl.stages.warehouse.look import look
 from etl.stages.warehouse.macros import define_macros, drop_other_macros
+from etl.stages.warehouse.part_files import tidy_parts
 from etl.stages.warehouse.parts import Held, columns_of, held_parts
 from etl.stages.warehouse.scrubbing import is_published_outdated, note_published, note_removed, scrub
 from etl.stages.warehouse.transform import build_models, transform
-from etl.stages.warehouse.views import count_rows, is_view, kept_rows, leave_out_views, raw_views, reads_kept
+from etl.stages.warehouse.views import (
+    FILE_VIEWS,
+    count_rows,
+    file_views,
+    is_view,
+    kept_rows,
+    leave_out_views,
+    raw_views,
+    reads_kept,
+)
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, date_inputs, work
 
 __all__ = [
+    "FILE_VIEWS",
     "HASHED",
     "LAYOUT",
     "STEPS",
@@ -51,12 +62,14 @@ __all__ = [
     "columns_print",
     "compact",
     "contents",
+    "copy_by_day",
     "count_rows",
     "date_inputs",
     "define_macros",
     "define_own",
     "describe",
     "drop_other_macros",
+    "file_views",
     "forget_commands",
     "held_parts",
     "is_published_outdated",
@@ -78,6 +91,7 @@ __all__ = [
     "row_hashes",
     "scrub",
     "set_comments",
+    "tidy_parts",
     "transaction",
     "transform",
     "work",

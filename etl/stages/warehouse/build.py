@@ -14,12 +14,13 @@ from etl import engine
 from etl.contract import Contract
 from etl.contract.audit import COUNT_COLUMNS, ROW_COUNTS
 from etl.engine.quoting import identifier, literal, qualified
-from etl.errors import StepError, sentence
+from etl.errors import StepError, few, sentence
 from etl.ledger import Ledger, Receipt, RowCount, fingerprint, stamp
-from etl.ledger.keys import BUILD
+from etl.ledger.keys import BUILD, transform_key
 from etl.project import Project
 from etl.stages.lake.layout import REJECTS
 from etl.stages.warehouse.command_files import forget
+from etl.stages.warehouse.part_files import mend_parts
 from etl.stages.warehouse.views import drop, drop_raw, remake_moved
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _TABLES = {
     "etl._builds": "name varchar, definition varchar, inputs varchar, version varchar, text varchar, "
     "full_seconds double",
     "etl._partitions": "name varchar, date date, inputs varchar, version varchar, rows bigint",
+    "etl._files": "name varchar, date date, file varchar, rows bigint, bytes bigint",
     "etl._macros": "name varchar, sql varchar",
     "etl._hashes": "name varchar, date date, basis varchar, content varchar, partition varchar",
     "etl._removed": "source varchar, is_scrubbed boolean",
@@ -121,10 +123,23 @@ def _opened(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb.Du
         is_small = not project.build.exists() and _lake_bytes(ledger) < _SMALL_BYTES
         with engine.building(project, not is_counted_on, is_small) as con:
             define_own(con)
+            _mend(con, project, ledger)
             remake_moved(con, project)
             yield con
     finally:
         note_stamp(project, ledger, run_id)
+
+
+def _mend(con: duckdb.DuckDBPyConnection, project: Project, ledger: Ledger) -> None:
+    """Have the files of models' partitions. Raises StepError if some are lost: the next run builds them again."""
+    if lost := mend_parts(con, project):
+        for name in lost:
+            drop_model(con, name)
+        ledger.forget(map(transform_key, lost))
+        raise StepError(
+            f"{project.parts} lacks files of {few(lost)}, and no generation has them. Nothing is lost: run again, "
+            "and they are rebuilt."
+        )
 
 
 def _lake_bytes(ledger: Ledger) -> int:
@@ -174,7 +189,7 @@ def drop_model(con: duckdb.DuckDBPyConnection, name: str) -> None:
     """Drop the table or view of a model, if there is one, and what the schema etl knows of it."""
     drop(con, name)
     con.execute(f"drop table if exists {deleted_rows(name)}")
-    for table in ("models", "_builds", "_partitions", "_hashes"):
+    for table in ("models", "_builds", "_partitions", "_files", "_hashes"):
         con.execute(f"delete from etl.{table} where name = ?", [name])
     forget(con, name)
 

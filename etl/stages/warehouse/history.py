@@ -15,7 +15,7 @@ from etl.contract.clocks import is_doubtful
 from etl.engine.quoting import identifier, literal, qualified
 from etl.models import ABSENT, HISTORY, Model
 from etl.models.kinds import since_of, versioned
-from etl.stages.warehouse.incremental import on_days
+from etl.stages.warehouse.by_day import on_days
 from etl.stages.warehouse.keyed import delete_keys, names, newest, with_key_in
 from etl.stages.warehouse.work import Build, State, Work
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal, qualified
 from etl.engine.row_hashes import row_hashes
+from etl.stages.warehouse import part_files
+from etl.stages.warehouse.by_day import on_days
 from etl.stages.warehouse.content import is_hashed, read_hashes
 from etl.stages.warehouse.work import NOTHING, Build, Day, Part, State, Work
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> int | None:
     """Make the table: all of it, or the partitions of `todo`; return its rows if they are known."""
     model, table = build.model, qualified(build.model.name)
+    if build.parts:
+        return part_files.make(con, model, todo, build.parts)
+    if todo.full:
+        part_files.forget_files(con, model.name)
     column = model.header.partition
     days = {day for day in (state.date_inputs(model) if todo.full else todo.looked_at) if day}
     away = build.elsewhere.takes(con, build, days) if build.elsewhere else []
@@ -49,17 +55,6 @@ def _listed(days: Sequence[date]) -> str:
     return f"({', '.join(map(literal, days))})"
 
 
-def on_days(column: str, days: Sequence[Day]) -> list[str]:
-    """Return conditions of which a row of `days` keeps one; None among them stands for rows without a date.
-
-    They are for statements of their own: DuckDB pushes an equality through joins, a list or an `or` not.
-    """
-    name = identifier(column)
-    dates = [literal(day) for day in days if day]
-    found = [f"{name} = {dates[0]}" if len(dates) == 1 else f"{name} in ({', '.join(dates)})"] if dates else []
-    return found + ([f"{name} is null"] if None in days else [])
-
-
 def parts(
     con: duckdb.DuckDBPyConnection, build: Build, state: State, days: Sequence[Day] | None, limit: int
 ) -> Mapping[Day, Part]:
@@ -82,7 +77,9 @@ def _measured(
 ) -> dict[Day, tuple[str, int]]:
     """Return version and rows of partitions of the table as they are now."""
     model = build.model
-    column, table = identifier(model.header.partition), qualified(model.name)
+    column = identifier(model.header.partition)
+    # the view would open the files of all other partitions too
+    table = part_files.rows_of(con, model, build.parts, days) if build.parts else qualified(model.name)
     where = "true" if days is None else " or ".join(on_days(model.header.partition, days))
     counts = dict(con.execute(f"select {column}, count(*) from {table} where {where} group by all").fetchall())
     if not is_hashed(build, sum(counts.values()), limit):

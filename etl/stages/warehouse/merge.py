@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from etl.engine.quoting import identifier, qualified
 from etl.models import ABSENT, Model
 from etl.stages.warehouse.build import deleted_rows
-from etl.stages.warehouse.incremental import on_days
+from etl.stages.warehouse.by_day import on_days
 from etl.stages.warehouse.keyed import delete_keys, names, newest, with_key_in
 from etl.stages.warehouse.work import Build, State, Work
 

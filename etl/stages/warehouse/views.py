@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.engine.quoting import identifier, literal, paths, qualified
+from etl.models import KINDS
 from etl.project import Project
 from etl.project.settings import Settings
 from etl.sources import Source
@@ -31,6 +32,13 @@ FILES = re.compile(
 _VIEWS = (
     "select view_name, sql from duckdb_views() where database_name = current_database() and schema_name = 'raw' "
     "and not internal"
+)
+
+#: The models that hold rows, and are views: of the files of their partitions.
+FILE_VIEWS = (
+    "select name, sql from duckdb_views() join etl.models on name = schema_name || '.' || view_name "
+    "where database_name = current_database() and not internal and list_contains("
+    f"{literal([name for name, kind in KINDS.items() if kind.is_stored])}, materialized)"
 )
 
 
@@ -104,18 +112,20 @@ def make_view(con: duckdb.DuckDBPyConnection, project: Project, source: Source) 
 
 
 def remake_moved(con: duckdb.DuckDBPyConnection, project: Project) -> None:
-    """Let views read the lake of this project: the data was moved, or build.duckdb is a copy of another's."""
-    for name, sql in con.execute(_VIEWS).fetchall():
-        new, mark = _quoted(project, name), f"/{name}/"
+    """Let views read the files of this project: the data was moved, or build.duckdb is a copy of another's."""
+    views = [(project.lake / name, sql) for name, sql in raw_views(con)]
+    views += [(project.parts / name, sql) for name, sql in file_views(con)]
+    for folder, sql in views:
+        new, mark = _quoted(folder), f"/{folder.name}/"
         files = sql.partition("list_value('")[2]
         old = f"{files.partition(mark)[0]}{mark}"
-        if files and old != new and (project.lake / name).is_dir():
+        if files and old != new and folder.is_dir():
             con.execute(sql.replace(f"'{old}", f"'{new}").replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
 
 
-def _quoted(project: Project, name: str) -> str:
-    """Return how a view begins the paths of the files of a source."""
-    return paths([project.lake / name]).removeprefix("['").removesuffix("']") + "/"
+def _quoted(folder: Path) -> str:
+    """Return how a view begins the paths of the files in a folder."""
+    return paths([folder]).removeprefix("['").removesuffix("']") + "/"
 
 
 def raw_views(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
@@ -123,10 +133,15 @@ def raw_views(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     return con.execute(_VIEWS).fetchall()
 
 
+def file_views(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Return the models whose table is a view of files, each with the SQL of the view."""
+    return con.execute(FILE_VIEWS).fetchall()
+
+
 def is_view(con: duckdb.DuckDBPyConnection, table: str) -> bool:
-    """Return whether a table, as schema.table, is a view over the lake."""
-    schema, _, name = table.partition(".")
-    return schema == "raw" and any(name == view for view, _ in con.execute(_VIEWS).fetchall())
+    """Return whether a table, as schema.table, is a view of files."""
+    names = [f"raw.{name}" for name, _ in raw_views(con)] + [name for name, _ in file_views(con)]
+    return table in names
 
 
 def count_rows(con: duckdb.DuckDBPyConnection, table: str) -> int:
@@ -146,15 +161,16 @@ def drop_raw(con: duckdb.DuckDBPyConnection, source: str) -> None:
     con.execute(f"drop table if exists {kept_rows(source)}")
 
 
-def drop(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Drop a table or a view, if it is there."""
+def drop(con: duckdb.DuckDBPyConnection, name: str, only: str = "") -> None:
+    """Drop a table or a view, if it is there; `only` if it is the one of them that is said."""
     query = " union all ".join(
         f"select '{what}' from duckdb_{what}s() where database_name = current_database() "
         f"and schema_name || '.' || {what}_name = $1"
         for what in ("table", "view")
     )
     for (what,) in con.execute(query, [name]).fetchall():
-        con.execute(f"drop {what} {qualified(name)}")
+        if what == (only or what):
+            con.execute(f"drop {what} {qualified(name)}")
 
 
 def leave_out_views(con: duckdb.DuckDBPyConnection) -> None:

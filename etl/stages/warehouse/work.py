@@ -68,6 +68,8 @@ class Build:
     heard: Heard | None = None
     #: Where models that learn lie that are too large for a row.
     artefacts: Artefacts | None = None
+    #: Where its partitions lie that are files, in a folder of its name; None if they are in its table.
+    parts: Path | None = None
     #: Who builds partitions of it in other processes; None: nobody.
     elsewhere: Elsewhere | None = None
 

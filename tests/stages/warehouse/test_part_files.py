@@ -1,0 +1,265 @@
+"""Models whose partitions are files hold what they would hold as tables, whatever comes and goes."""
+
+import random
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etl.errors import EtlError, ModelError, TransformError
+from etl.ledger import Ledger
+from etl.models.kinds import KINDS, MATERIALIZED
+from etl.project import Project, load_project
+from etl.stages import warehouse
+from etl.stages.published import read_record
+from tests.operations.test_kinds import CONTRACTS, FEED, HEADER
+from tests.stages.warehouse.test_views import DAYS, random_feed
+from tests.support import tiny
+from tests.support.kinds import FILED, IN_FILES, SAMPLES, TRIED
+from tests.support.thorough import examples
+
+LOOSE = CONTRACTS.replace('"day")', '"day", max_withdrawn=9, min_rows_ratio=0)')
+#: The feed alone, without contracts of samples.
+ALONE = re.sub(r"class Counted.*(?=feed = )", "", LOOSE, flags=re.DOTALL)
+DAILY = (
+    "-- materialized: incremental\n-- partition: day\n{}select day, city, count(*) as n from raw.feed group by all"
+)
+LAKE = {"marts/daily.sql": DAILY.format("-- storage: lake\n")}
+ABOVE = {
+    "marts/above.sql": "-- materialized: incremental\n-- partition: day\nselect day, n * 2 as m from marts.daily",
+    "staging/shown.sql": "-- materialized: view\nselect city, n from marts.daily",
+}
+QUERY = "select day::varchar, city, n from marts.daily order by all"
+BOTH = [
+    *(("2024-03-01", city, 1) for city in ("Bonn", "Kiel", "Ulm")),
+    *(("2024-03-02", city, 1) for city in ("Jena", "Kiel", "Ulm")),
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return tiny.once(tmp_path / "a [1], b's", nightly)
+
+
+def nightly(root: Path) -> None:
+    tiny.night(tiny.project(root, ALONE, {**LAKE, **ABOVE}, FEED))
+
+
+def files(project: Project) -> list[str]:
+    return sorted(path.name for path in (project.parts / "marts.daily").glob("*"))
+
+
+def rewrite(project: Project, sql: str) -> None:
+    (project.root / "sql/marts/daily.sql").write_text(sql)
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=examples(3), deadline=None)
+def test_every_model_is_published_the_same(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    chance, root = random.Random(seed), tmp_path_factory.mktemp("kinds")
+    sides = [
+        tiny.project(root / name, LOOSE, {**dict(samples[kind] for kind in TRIED), **more}, {})
+        for name, samples, more in (
+            ("table", SAMPLES, {"marts/daily.sql": DAILY.format(""), **ABOVE}),
+            ("files", IN_FILES, {**LAKE, **ABOVE}),
+        )
+    ]
+    for number in range(4):
+        days = chance.sample(DAYS, chance.choice((1, 1, 2)))
+        text, gone = random_feed(chance, 10 * number), chance.random() < 0.3
+        column = chance.choice(("city", "city", "note"))
+        for side in sides:
+            for day in days:
+                tiny.deliver(side, {f"feed/{day}.csv": text})
+                if gone:
+                    (side.raw / f"feed/{day}.csv").unlink()
+            # a renamed column, and another SQL
+            path = side.sql / "marts/daily.sql"
+            path.write_text(re.sub(r"day, \w+( as city)?,", f"day, {column} as city,", path.read_text()))
+            tiny.night(side)
+        table, filed = (read_record(side.current) for side in sides)
+        assert table and filed
+        assert filed.tables == table.tables
+        named = tiny.ask(sides[1].build, "select file from etl._files where name = 'marts.daily'")
+        assert files(sides[1]) == sorted(name for (name,) in named)
+
+
+def test_its_table_is_a_view_and_a_new_day_touches_its_own_file_alone(tmp_path: Path) -> None:
+    nightly(tmp_path)
+    project = load_project(tmp_path)
+    kinds = "select table_name from information_schema.tables where table_type = 'VIEW' order by 1"
+    assert tiny.published(project, kinds) == [("daily",), ("shown",)]
+    assert tiny.published(project, QUERY) == BOTH
+    before = {name: (project.parts / "marts.daily" / name).stat() for name in files(project)}
+    assert [name[:10] for name in before] == ["2024-03-01", "2024-03-02"]
+
+    tiny.deliver(project, {"feed/2024-03-03.csv": f"{HEADER}1,9,Rom,false,x\n"})
+    tiny.night(project)
+
+    assert tiny.published(project, QUERY) == [*BOTH, ("2024-03-03", "Rom", 1)]
+    after = {name: (project.parts / "marts.daily" / name).stat() for name in files(project)}
+    assert len(after) == 3
+    assert [after[name].st_mtime_ns for name in before] == [stat.st_mtime_ns for stat in before.values()]
+    # the build, and two generations
+    assert [after[name].st_nlink for name in files(project)] == [3, 3, 2]
+    assert [stat.st_mode & 0o222 for stat in after.values()] == [0, 0, 0]
+
+
+def test_a_late_a_corrected_and_a_withdrawn_day_are_seen(project: Project) -> None:
+    tiny.deliver(project, {"feed/2024-02-28.csv": f"{HEADER}1,9,Rom,false,x\n"})
+    tiny.night(project)
+    assert tiny.published(project, QUERY) == [("2024-02-28", "Rom", 1), *BOTH]
+
+    tiny.deliver(project, {"feed/2024-03-02.csv": f"{HEADER}1,9,Rom,false,x\n"})
+    (project.raw / "feed/2024-03-01.csv").unlink()
+    tiny.night(project)
+    assert tiny.published(project, QUERY) == [("2024-02-28", "Rom", 1), ("2024-03-02", "Rom", 1)]
+    assert len(files(project)) == 2
+
+    for path in (project.raw / "feed").iterdir():
+        path.unlink()
+    tiny.night(project)
+    assert tiny.published(project, QUERY) == []
+    assert not project.parts.exists()
+
+
+def test_rows_without_a_date_have_a_file(tmp_path: Path) -> None:
+    sql = f"{LAKE['marts/daily.sql']} union all select null, 'none', 1"
+    project = tiny.project(tmp_path, ALONE, {"marts/daily.sql": sql}, FEED)
+    tiny.night(project)
+
+    assert [name.split("-")[0] for name in files(project)] == ["2024", "2024", "null"]
+    assert tiny.published(project, QUERY) == [*BOTH, (None, "none", 1)]
+
+
+def test_a_night_that_fails_leaves_what_was_there(project: Project) -> None:
+    before, names = tiny.published(project, QUERY), files(project)
+    tiny.deliver(project, {"feed/2024-03-03.csv": f"{HEADER}1,9,Rom,false,x\n"})
+    good = (project.sql / "marts/daily.sql").read_text()
+    rewrite(project, good.replace("count(*) as n", "max(error(city))::int as n"))
+    with pytest.raises(TransformError):
+        tiny.night(project)
+    assert tiny.published(project, QUERY) == before
+    assert tiny.ask(project.build, QUERY) == before
+    assert files(project) == names
+
+    rewrite(project, good)
+    tiny.night(project)
+    assert tiny.published(project, QUERY) == [*before, ("2024-03-03", "Rom", 1)]
+
+
+def test_to_be_files_or_a_table_is_a_change_of_the_model_alone(project: Project) -> None:
+    for text, kind, count in (("", "BASE TABLE", 0), ("-- storage: lake\n", "VIEW", 2)):
+        rewrite(project, DAILY.format(text))
+        planned = tiny.night(project)
+        assert [item for item in tiny.stale(planned) if item.startswith(("extract", "load"))] == []
+        query = "select table_type from information_schema.tables where table_name = 'daily'"
+        assert tiny.ask(project.build, query) == [(kind,)]
+        assert tiny.published(project, QUERY) == BOTH
+        assert len(files(project)) == count
+    rewrite(project, DAILY.format("").replace("incremental", "table").replace("-- partition: day\n", ""))
+    tiny.night(project)
+    assert not project.parts.exists()
+    (project.sql / "marts/daily.sql").unlink()
+
+
+def test_a_file_that_is_gone_is_brought_from_a_generation_or_built_again(project: Project) -> None:
+    names = files(project)
+    shutil.rmtree(project.parts)
+    with warehouse.open_build(project, Ledger(project.ledger), "run-2") as con:
+        assert con.execute(QUERY).fetchall() == BOTH
+    assert files(project) == names
+
+    shutil.rmtree(project.parts)
+    shutil.rmtree(project.generations)
+    with pytest.raises(EtlError, match=r"lacks files of marts\.daily, and no generation has them"):
+        tiny.night(project)
+    tiny.night(project)
+    assert tiny.published(project, QUERY) == BOTH
+
+
+def test_data_that_was_moved_is_read_where_it_is(project: Project, tmp_path: Path) -> None:
+    moved = load_project(project.root.rename(tmp_path / "moved"))
+    assert tiny.published(moved, QUERY) == BOTH
+    tiny.deliver(moved, {"feed/2024-03-03.csv": f"{HEADER}1,9,Rom,false,x\n"})
+    tiny.night(moved)
+
+    assert tiny.published(moved, QUERY) == [*BOTH, ("2024-03-03", "Rom", 1)]
+    assert "b's" not in str(tiny.ask(moved.build, "select sql from duckdb_views()"))
+
+
+def _same(root: Path, *values: str) -> None:
+    rows = " union all ".join(f"select {number} as n, {value} as x" for number, value in enumerate(values))
+    texts = {
+        f"marts/{name}.sql": f"-- materialized: incremental\n-- partition: day\n{line}"
+        f"select day, n, x from raw.feed, ({rows})"
+        for name, line in (("table", ""), ("files", "-- storage: lake\n"))
+    }
+    project = tiny.project(root, ALONE, texts, FEED)
+    tiny.night(project)
+    described = [tiny.published(project, f"from (describe marts.{name})") for name in ("table", "files")]
+    assert described[0] == described[1]
+    record = read_record(project.current)
+    assert record and record.tables["marts.table"] == record.tables["marts.files"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("170141183460469231731687303715884105727::hugeint // 10", "interval '1 month 3 microseconds'"),
+        *("time '10:00:00.123456'", "'12:00:00+03'::timetz", "'a'::enum('a', 'b')", "'\\xAA\\x00'::blob"),
+        *(
+            "{'a': 1, 'b': ['x', null]}",
+            "map {'a': 1}",
+            "[1.5, 'nan'::double, '-0.0'::double]",
+            "'a5f6c5a4-1c1e-4d3a-9d9b-0123456789ab'::uuid",
+        ),
+        *("timestamp_ns '2024-01-01 00:00:00.123456789'", "timestamptz '2024-01-01 00:00:00+02'", "'101'::bit"),
+        *("'{\"a\": 1}'::json", "255::utinyint", "1.10::decimal(4, 2)", "18446744073709551615::ubigint"),
+        *("timestamp_s '2024-01-01 00:00:01'", "timestamp_ms '2024-01-01 00:00:01.5'", "'inf'::float"),
+    ],
+)
+def test_values_come_back_to_the_bit(value: str, tmp_path: Path) -> None:
+    _same(tmp_path, value, "null")
+
+
+def test_an_integer_that_no_file_can_hold_is_told(tmp_path: Path) -> None:
+    sql = LAKE["marts/daily.sql"].replace("count(*)", "170141183460469231731687303715884105727::hugeint")
+    project = tiny.project(tmp_path, ALONE, {"marts/daily.sql": sql}, FEED)
+
+    with pytest.raises(TransformError, match=r"one of n has an integer of more than 38 digits, which `storage"):
+        tiny.night(project)
+
+
+@pytest.mark.parametrize("kind", MATERIALIZED)
+def test_only_a_model_that_is_built_by_partition_can_have_it(kind: str, tmp_path: Path) -> None:
+    file, text = IN_FILES[kind]
+    line = "" if kind in FILED else "-- storage: lake\n"
+    project = tiny.project(tmp_path, ALONE, {file: f"{line}{text}"}, FEED)
+    if kind in FILED:
+        assert KINDS[kind].is_partitioned
+        assert tiny.plan(project).models.models[f"marts.{kind}"].is_in_files
+        return
+    with pytest.raises(ModelError, match=rf"^sql/{file}:1: 'storage' goes with .* and not with {kind}\.$"):
+        tiny.plan(project)
+
+
+@pytest.mark.parametrize(
+    ("select", "said"),
+    [
+        (
+            "select day, n from (select day, sum(id) over (order by day) as n from raw.feed)",
+            "is built in full: a day",
+        ),
+        ("select day, union_value(a := city) as u from raw.feed", "cannot hold the column u: it is UNION"),
+    ],
+)
+def test_what_cannot_be_files_is_told_with_its_line(select: str, said: str, tmp_path: Path) -> None:
+    sql = f"-- materialized: incremental\n-- partition: day\n-- storage: lake\n{select}"
+    project = tiny.project(tmp_path, ALONE, {"marts/daily.sql": sql}, FEED)
+
+    with pytest.raises(ModelError, match=rf"^sql/marts/daily.sql:3: storage: lake .*{said}"):
+        tiny.plan(project)
