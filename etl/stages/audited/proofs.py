@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from etl.engine.quoting import literal, qualified
 from etl.ledger import digest
-from etl.stages.warehouse import Day, count_rows, on_days
+from etl.stages.warehouse import Day, count_rows, on_days, raw_views
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,6 +41,7 @@ class Proofs:
     columns: Mapping[str, str]
     is_trusted: bool = True
     _parts: dict[str, Parts] = field(default_factory=dict)
+    _counts: dict[str, int] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -69,6 +70,12 @@ class Proofs:
         parts = Parts(con=self.con, columns=columns, column=column, asked=asked, meant=list(meant))
         return self._parts.setdefault(asked, parts)
 
+    def count(self, table: str) -> int:
+        """Return how many rows a table has; it is counted once."""
+        if table not in self._counts:
+            self._counts[table] = count_rows(self.con, table, lambda: self._views)
+        return self._counts[table]
+
     def keep(self) -> None:
         """Write what was found; the proofs of checks that nobody asks for any more are dropped."""
         for parts in self._parts.values():
@@ -78,10 +85,14 @@ class Proofs:
     def _counted(self, table: str) -> int:
         """Return how many rows a table has; less than none if they are not those of its partitions."""
         if table not in self._rows:
-            rows = count_rows(self.con, table)
+            rows = self.count(table)
             ((held,),) = self.con.execute(f"select sum(rows) from ({_held(table)})").fetchall()
             self._rows[table] = rows if rows == held else -1
         return self._rows[table]
+
+    @cached_property
+    def _views(self) -> Mapping[str, str]:
+        return dict(raw_views(self.con))
 
     @cached_property
     def _setting(self) -> str:
