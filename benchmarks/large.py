@@ -2,16 +2,19 @@
 
     python benchmarks/large.py --millions 6,60
     python benchmarks/large.py --millions 6 --load view,table
+    python benchmarks/large.py --millions 6 --storage table,lake
 
 Each size is a project of its own: a million rows a day, and marts by day. One new day after another comes, until
 there are five generations. It tells CPU seconds, wall clock and the largest resident set of each night, of its
 publish alone the seconds and the bytes of a generation that are its own, and the bytes of all generations beside
-those of the marts. 60 million rows take 3 GB of raw files, and as much for the rest.
+those of the marts. With `--storage` there is a mart of all lines, as a table or as files. 60 million rows take
+3 GB of raw files, and as much for the rest.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sqlite3
 import sys
@@ -60,6 +63,13 @@ group by all
 """,
     "flags": "select flag, sum(lines)::bigint as lines from marts.lines_daily group by all",
 }
+#: A mart as large as what is delivered, as a table or as files.
+KEPT = """-- materialized: incremental
+-- partition: delivery_date
+{}select delivery_date, order_id, line, part_id, quantity, price_cents, flag, ship_date
+from raw.lines
+"""
+STORAGES = {"": None, "table": KEPT.format(""), "lake": KEPT.format("-- storage: lake\n")}
 DELIVERY = """copy (
     select i // 4 as order_id, 1 + i % 4 as line, 1 + hash(i, {n}) % 200000 as part_id,
         1 + hash(i) % 50 as quantity,
@@ -75,23 +85,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--millions", default="6,60", help="the sizes, with commas between (default 6,60)")
     parser.add_argument("--load", default="view", help="view, table, or both (default view)")
+    parser.add_argument("--storage", default="", help="table, lake, or both: a mart of all lines (default: none)")
     parser.add_argument("--memory", default="4GB", help="the memory_limit of the project (default 4GB)")
     parser.add_argument("--work", type=Path, help="a folder for the projects; default: a temporary one")
     options = parser.parse_args()
     said = []
     for millions in map(int, options.millions.split(",")):
-        for load in options.load.split(","):
+        for load, storage in itertools.product(options.load.split(","), options.storage.split(",")):
             with tempfile.TemporaryDirectory(dir=options.work) as folder:
-                said += nights(Path(folder), millions, load, options.memory)
+                said += nights(Path(folder), millions, load, storage, options.memory)
     print(report(TOLD, [*said, f"memory_limit = {options.memory}; {os.cpu_count()} cores."]))
 
 
-def nights(root: Path, millions: int, load: str, memory: str) -> list[str]:
+def nights(root: Path, millions: int, load: str, storage: str, memory: str) -> list[str]:
     """Measure the nights of one project; return what is to be said of its disk."""
-    write(root, load, memory)
+    write(root, load, storage, memory)
     for number in range(millions):
         deliver(root, number)
-    what = f"{millions} M rows, load={load}"
+    what = f"{millions} M rows, load={load}{f', storage: {storage}' if storage else ''}"
     night(root, f"{what}: the first night")
     for number in range(millions, millions + GENERATIONS - 1):
         deliver(root, number)
@@ -101,12 +112,12 @@ def nights(root: Path, millions: int, load: str, memory: str) -> list[str]:
     return [told(root, what)]
 
 
-def write(root: Path, load: str, memory: str) -> None:
+def write(root: Path, load: str, storage: str, memory: str) -> None:
     """Write the project."""
     texts = {
         "luigi.cfg": f"[etl]\nmemory_limit = {memory}\nkeep_generations = {GENERATIONS}\n",
         "contracts/lines.py": CONTRACTS.format(load=load),
-        **{f"sql/marts/{name}.sql": text for name, text in MARTS.items()},
+        **{f"sql/marts/{name}.sql": text for name, text in {**MARTS, "lines": STORAGES[storage]}.items() if text},
     }
     for name, text in texts.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +151,7 @@ def told(root: Path, what: str) -> str:
     """Return how much of the disk is what: links count once."""
     folders = sorted(path for path in (root / "data/warehouse/generations").iterdir() if path.is_dir())
     sizes = [sum(own(folder).values()) for folder in folders]
-    lake = own(root / "data/lake")
+    lake, parts = own(root / "data/lake"), own(root / "data/warehouse/parts")
     beside: dict[int, int] = {}
     for folder in folders:
         beside |= own(folder)
@@ -148,7 +159,8 @@ def told(root: Path, what: str) -> str:
     return (
         f"{what}: the lake has {sum(lake.values()) / 1e6:,.1f} MB; {len(folders)} generations take "
         f"{extra / 1e6:,.1f} MB beside it, the newest alone {sizes[-1] / 1e6:,.1f} MB; build.duckdb has "
-        f"{(root / 'data/warehouse/build.duckdb').stat().st_size / 1e6:,.1f} MB."
+        f"{(root / 'data/warehouse/build.duckdb').stat().st_size / 1e6:,.1f} MB"
+        f"{f', and the files of marts {sum(parts.values()) / 1e6:,.1f} MB' if parts else ''}."
     )
 
 

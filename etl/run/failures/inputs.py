@@ -169,7 +169,10 @@ class Inputs:
         if not build.is_file():
             return
         is_large = build.stat().st_size > self.left
-        if not (is_large or self.is_personal):
+        models, sources = self.plan.models.models.values(), self.plan.catalog.sources.values()
+        # a view reads files of this project: their rows go along as a table
+        has_views = any(model.is_in_files for model in models) or any(source.is_view for source in sources)
+        if not (is_large or self.is_personal or has_views):
             self._keep(build, _BUILD)
             return self._keep(build.with_name(f"{build.name}.wal"), f"{_BUILD}.wal")
         target = self.folder / _BUILD

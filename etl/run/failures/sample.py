@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from etl import engine
 from etl.engine.quoting import identifier, literal, qualified
 from etl.models import Model, with_values
-from etl.models.kinds import PYTHON
+from etl.models.kinds import KINDS, PYTHON
 from etl.plan import Plan
 from etl.project import Project
 from etl.run.failures.masks import Masks
@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 
 #: So many rows of each table are kept.
 _ROWS = 100_000
-_TABLES = (
-    "select schema_name, table_name from duckdb_tables() where database_name = 'whole' union all "
-    "select schema_name, view_name from duckdb_views() where database_name = 'whole' and schema_name = 'raw'"
+#: The views that hold rows: raw ones over the lake, and those of models whose partitions are files.
+_VIEWS = (
+    "select schema_name, view_name from duckdb_views() where database_name = 'whole' and (schema_name = 'raw' or "
+    "schema_name || '.' || view_name in (select name from whole.etl.models where list_contains("
+    f"{literal([name for name, kind in KINDS.items() if kind.is_stored])}, materialized)))"
 )
+_TABLES = f"select schema_name, table_name from duckdb_tables() where database_name = 'whole' union all {_VIEWS}"
 _COLUMNS = (
     "select column_name, data_type from duckdb_columns() "
     "where database_name = 'whole' and schema_name = ? and table_name = ? order by column_index"
@@ -99,7 +102,7 @@ class Sampling:
             for table in there.intersection(_EMPTIED) if self.personal else ():
                 con.execute(f"delete from {qualified(table)}")
             # they are made again by whoever needs them
-            con.execute("delete from etl._macros")
+            con.execute("delete from etl._macros; delete from etl._files")
             define_own(con)
             for table in tables:
                 self._make(con, table, self._hidden(con, table), found.get(table, ()))
@@ -119,12 +122,11 @@ class Sampling:
     ) -> None:
         size = _size(con, table)
         is_cut = not (self.is_whole or table.startswith("etl.")) and size > _ROWS
-        where = f" where {_within(parts or [(0, _ROWS)])}" if is_cut else ""
+        rows = _part(con, table, parts or [(0, _ROWS)]) if is_cut else f"from whole.{qualified(table)}"
         said = ", ".join(f"{sql} as {identifier(name)}" for name, sql in hidden.items())
         con.execute(f"create schema if not exists {identifier(table.split('.')[0])}")
         con.execute(
-            f"create table {qualified(table)} as select *{f' replace ({said})' if said else ''} "
-            f"from whole.{qualified(table)}{where}"
+            f"create table {qualified(table)} as select *{f' replace ({said})' if said else ''} from ({rows})"
         )
         if is_cut:
             kept = con.execute(f"select count(*) from {qualified(table)}").fetchall()[0][0]
@@ -218,8 +220,18 @@ def _masked(masks: Masks, text: str, type: str) -> str:
     return masks.value(text, type)
 
 
-def _within(parts: Sequence[Rows]) -> str:
-    return " or ".join(f"(rowid >= {first} and rowid < {end})" for first, end in sorted(set(parts)))
+def _part(con: duckdb.DuckDBPyConnection, table: str, parts: Sequence[Rows]) -> str:
+    """Return the SELECT of some rows of a table."""
+    source = f"whole.{qualified(table)}"
+    if tuple(table.split(".", 1)) not in con.execute(_VIEWS).fetchall():
+        return f"from {source} where {_within('rowid', parts)}"
+    # a view has no number of a row
+    numbered = f"select *, row_number() over () - 1 as _etl_row from {source}"
+    return f"select * exclude (_etl_row) from ({numbered}) where {_within('_etl_row', parts)}"
+
+
+def _within(number: str, parts: Sequence[Rows]) -> str:
+    return " or ".join(f"({number} >= {first} and {number} < {end})" for first, end in sorted(set(parts)))
 
 
 def _hiding(name: str, type: str) -> str:
@@ -246,8 +258,7 @@ def _under(plan: Plan, model: Model) -> tuple[list[str], list[str]]:
 
 def _look_at(con: duckdb.DuckDBPyConnection, table: str, first: int, end: int) -> None:
     con.execute(f"create schema if not exists {identifier(table.split('.')[0])}")
-    rows = f"from whole.{qualified(table)} where rowid >= {first} and rowid < {end}"
-    con.execute(f"create or replace view {qualified(table)} as {rows}")
+    con.execute(f"create or replace view {qualified(table)} as {_part(con, table, [(first, end)])}")
 
 
 def _fails(con: duckdb.DuckDBPyConnection, model: Model) -> bool:

@@ -58,13 +58,13 @@ def make(con: duckdb.DuckDBPyConnection, model: Model, todo: Work, parts: Path) 
 
     Return its rows. What was there is not touched, since it may be the same again if the transaction is undone.
     """
-    wheres = ["true"] if todo.full else on_days(model.header.partition, todo.looked_at)
-    if todo.full:
-        drop(con, model.name, "table")
+    # in what a failed run has left, the rows of the view are a table
+    is_full = drop(con, model.name, "table") or todo.full
+    wheres = ["true"] if is_full else on_days(model.header.partition, todo.looked_at)
     made: dict[Day, PartFile] = {}
     for where in wheres:
         made |= _written(con, model, where, parts)
-    gone = "true" if todo.full else " or ".join(on_days("date", todo.looked_at))
+    gone = "true" if is_full else " or ".join(on_days("date", todo.looked_at))
     con.execute(f"delete from etl._files where name = $1 and ({gone})", [model.name])
     if made:
         con.execute(

@@ -166,16 +166,17 @@ def drop_raw(con: duckdb.DuckDBPyConnection, source: str) -> None:
     con.execute(f"drop table if exists {kept_rows(source)}")
 
 
-def drop(con: duckdb.DuckDBPyConnection, name: str, only: str = "") -> None:
-    """Drop a table or a view, if it is there; `only` if it is the one of them that is said."""
+def drop(con: duckdb.DuckDBPyConnection, name: str, only: str = "") -> bool:
+    """Drop a table or a view, or the one of them that `only` says, if it is there; return whether it was."""
     query = " union all ".join(
         f"select '{what}' from duckdb_{what}s() where database_name = current_database() "
         f"and schema_name || '.' || {what}_name = $1"
         for what in ("table", "view")
     )
-    for (what,) in con.execute(query, [name]).fetchall():
-        if what == (only or what):
-            con.execute(f"drop {what} {qualified(name)}")
+    found = [what for (what,) in con.execute(query, [name]).fetchall() if what == (only or what)]
+    for what in found:
+        con.execute(f"drop {what} {qualified(name)}")
+    return bool(found)
 
 
 def leave_out_views(con: duckdb.DuckDBPyConnection) -> None:

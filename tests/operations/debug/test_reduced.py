@@ -246,6 +246,27 @@ def test_of_a_large_warehouse_every_step_fails_again(
     assert done.is_reproduced, f"{done.bundle.message}\n{done.error}"
 
 
+@pytest.mark.parametrize("rows", [16, 100_000])
+@pytest.mark.parametrize("name", ["items", "daily"])
+def test_rows_that_lie_in_files_go_along(
+    name: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.run.failures.sample._ROWS", rows)
+    monkeypatch.setattr("etl.run.failures.bundle._MEGABYTE", 400_000)
+    texts = {
+        "items": "select id, {} as i from marts.daily",
+        "daily": f"{_FILES}select id, {{}} as item, delivery_date from raw.sales",
+    }
+    broken = "case when item = 'pen' then error('no pen') else item end"
+    raw = "".join(f"{n},{'pen' if n == 1_234 else f'book {n}'}\n" for n in range(2_000))
+    case = Case("transform", f"marts.{name}", raw={"sales/2024-03-01.csv": f"id,item\n{raw}"})
+    case.contracts = tiny.CONTRACTS.replace('csv"', 'csv", load="view"')
+    case.sql = {f"marts/{n}.sql": text.format(broken if n == name else "item") for n, text in texts.items()}
+    done = replayed(case, tmp_path)
+    assert done.is_reproduced, f"{done.bundle.message}\n{done.error}"
+
+
+_FILES = "-- materialized: incremental\n-- partition: delivery_date\n-- storage: lake\n"
 _PEN = '''READS = ["raw.sales"]
 
 
