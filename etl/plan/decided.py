@@ -21,7 +21,7 @@ def decided_notes(plan: Plan) -> Iterator[str]:
     Whether a record keeps a changed contract is known once it is taken again.
     """
     for name, held in plan.held.items():
-        for day, delivery in held.items():
+        for day, delivery in held.others.items():
             if delivery.corrections and (note := _note(plan, name, day)):
                 yield f"{name}: {note}"
 

@@ -14,12 +14,13 @@ from etl.ledger.keys import extract_key
 from etl.plan.parked import Parking
 from etl.plan.repeats import Repeats
 from etl.plan.scope import Scope
+from etl.plan.settled import Days, may_settle
 from etl.project import Project
 from etl.project.files import sha256
 from etl.sources import Source
 from etl.stages import lake, raw
-from etl.stages.lake.corrections import corrections_file, corrections_hash
-from etl.stages.raw import Delivery, File, Found
+from etl.stages.lake.corrections import corrections_file, corrections_hash, decided_partitions
+from etl.stages.raw import Delivery, File, Found, Known
 
 #: A file this young may change again within the same time stamp, so its hash is not remembered.
 _SETTLED_NS = 2_000_000_000
@@ -33,7 +34,7 @@ class Taken:
     `outdated` why one stays as an earlier contract or source took it.
     """
 
-    held: dict[date, Delivery]
+    held: Days
     withdrawn: Sequence[date]
     waiting: Mapping[date, str]
     #: Files that are not loaded, with the reason.
@@ -52,9 +53,13 @@ class Taken:
 class Deliveries:
     """The deliveries to hold, by source and partition; and what became of those that were held before."""
 
-    def __init__(self, project: Project, ledger: Ledger, scope: Scope, receipts: Mapping[Key, Receipt]) -> None:
-        self._project, self._scope = project, scope
+    def __init__(
+        self, project: Project, ledger: Ledger, scope: Scope, receipts: Mapping[Key, Receipt], *, run_id: str = ""
+    ) -> None:
+        self._project, self._scope, self._run_id = project, scope, run_id
         self._hashes = ledger.hashes()
+        #: What the hash of each file is known by, by name.
+        self._files = {key[0]: key for key in self._hashes}
         self._new_hashes: list[tuple[str, int, int, int, str]] = []
         self._before: dict[str, dict[date, Receipt]] = {}
         for key, receipt in receipts.items():
@@ -69,9 +74,10 @@ class Deliveries:
 
     def find(self, source: Source) -> Taken:
         """Return what is to be held of one source, and what became of the rest."""
-        found = raw.look(source, source.root(self._project), self._scope.last, time.time_ns())
         known = self._before.get(source.name, {})
         repeats = Repeats(source=source, known=known, definition=partial(self._definition, source))
+        found, settled = self._look(source, known)
+        known = self._before[source.name] = {day: r for day, r in known.items() if day not in settled}
         days, waiting = self._counting(source, found, repeats)
         if source.is_dated:
             held = self._dated(source, days, waiting)
@@ -83,7 +89,7 @@ class Deliveries:
         if source.history:
             held, lost = self._with_earlier(source, held)
         given_up = frozenset(day for day in lost if known[day].details.get("given_up"))
-        again = repeats.by_day(held)
+        again = repeats.by_day(self._days(source, held, settled))
         if source.connector.same_content == "refuse":
             held |= {day: replace(held[day], problem=text) for day, text in again.items()}
         decided = corrections_hash(self._project, source, held)
@@ -91,16 +97,41 @@ class Deliveries:
         held |= {day: replace(held[day], corrections=sha256) for day, sha256 in decided.items()}
         waiting = {d: f"{text}; what was taken before stays" if d in held else text for d, text in waiting.items()}
         return Taken(
-            held=held,
+            held=self._days(source, held, settled),
             withdrawn=gone,
             waiting=waiting,
             left_out=[*found.others, *repeats.left_out],
             repeats=list(again.values()),
-            found=found,
+            found=replace(found, complete=self._days(source, found.complete, settled)),
             lost=lost,
             given_up=given_up,
             outdated=self._outdated.get(source.name, {}),
         )
+
+    def _look(self, source: Source, receipts: Mapping[date, Receipt]) -> tuple[Found, dict[date, Receipt]]:
+        """Return what lies in raw/, but for the partitions that are settled; and the receipts of these."""
+        new = {receipt.key.partition for receipt in receipts.values() if receipt.run_id == self._run_id}
+        candidates = may_settle(
+            self._scope,
+            source,
+            receipts,
+            definition=partial(self._definition, source),
+            hashes={name: self._hashes[key] for name, key in self._files.items()},
+            unsettled=decided_partitions(self._project, source) | self._parking.partitions(source) | new,
+        )
+        known = Known({name: self._files[name][1:] for name in candidates})
+        found = raw.look(source, source.root(self._project), self._scope.last, time.time_ns(), known)
+        return found, dict(candidates[name] for name in known.as_known)
+
+    def _days(self, source: Source, others: Mapping[date, Delivery], settled: Mapping[date, Receipt]) -> Days:
+        def make(day: date) -> Delivery:
+            key = self._files[settled[day].details["file"]]
+            name, size, changed_ns, inode = key
+            path = source.root(self._project) / name
+            file = File(name, path, size, changed_ns, inode=inode, sha256=self._hashes[key])
+            return Delivery(source=source.name, date=day, files=(file,))
+
+        return Days(others, settled, make)
 
     def remember(self) -> None:
         """Store the new hashes, so that an unchanged file is read only once."""

@@ -30,6 +30,10 @@ class Parking:
             return ""
         return why_parked(failed) if failed.content == content(self._project, source, delivery) else ""
 
+    def partitions(self, source: Source) -> set[str]:
+        """Return the partitions of a source that have failed and were not taken since."""
+        return {partition for name, partition in self._failed if name == source.name}
+
     def _is_asked(self, source: Source) -> bool:
         named = (self._scope.sources or "").split(",")
         return self._scope.force or source.name in (self._scope.source, *named)

@@ -102,8 +102,14 @@ class Plan:
 
     def stale_partitions(self, source: str) -> list[Delivery]:
         """Return the deliveries of a source that are to be extracted."""
-        days = self.held[source].items()
-        return [delivery for day, delivery in days if extract_key(source, day) in self.stale]
+        held = self.held[source]
+        return [held[day] for day in self.moving(source) if extract_key(source, day) in self.stale]
+
+    def moving(self, source: str) -> list[date]:
+        """Return the partitions of a source, in order, but for settled ones that nothing is done about."""
+        held = self.held[source]
+        stale = {date.fromisoformat(key.partition) for key in self.stale if key[:2] == ("extract", source)}
+        return sorted(held.others.keys() | (held.settled.keys() & stale))
 
     def is_forced(self, source: str, days: Iterable[date]) -> bool:
         """Return whether any of these deliveries is to be taken as if nothing were known of it."""
@@ -213,7 +219,7 @@ def make_plan(project: Project, ledger: Ledger, scope: Scope, run_id: str = "") 
     catalog, models = definitions(project, ledger)
     _check_scope(scope, catalog)
     receipts = _receipts(project, ledger, catalog, is_run=run_id != "")
-    deliveries = Deliveries(project, ledger, scope, receipts)
+    deliveries = Deliveries(project, ledger, scope, receipts, run_id=run_id)
     found = {name: deliveries.find(source) for name, source in catalog.sources.items()}
     deliveries.remember()
     held = {name: taken.held for name, taken in found.items()}

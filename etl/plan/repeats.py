@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from etl.ledger import Receipt
+from etl.plan.settled import Days
 from etl.sources import Source
 from etl.stages.lake.empty import is_empty
 from etl.stages.raw import Delivery, File
@@ -33,13 +35,13 @@ class Repeats:
         files = self._distinct(delivery, files)
         return delivery if files == delivery.files else replace(delivery, files=files)
 
-    def by_day(self, held: Mapping[date, Delivery]) -> dict[date, str]:
+    def by_day(self, held: Days) -> dict[date, str]:
         """Return the partitions, in order, that hold the content of an earlier one: which file of which."""
         if self.source.connector.same_content == "allow" or not self.source.is_dated:
             return {}
         first: dict[str, File] = {}
         found: dict[date, str] = {}
-        for day in sorted(held):
+        for day in _with_same_content(held):
             for file in held[day].files:
                 before = first.setdefault(file.sha256, file)
                 if before is not file and day not in found and not self._is_empty(day, file):
@@ -81,3 +83,11 @@ class Repeats:
             )
             self._empty[file.sha256] = is_none
         return self._empty[file.sha256]
+
+
+def _with_same_content(held: Days) -> list[date]:
+    """Return the partitions, in order, of which a file has the content of another one."""
+    hashes = [(day, receipt.details["sha256"]) for day, receipt in held.settled.items()]
+    hashes += [(day, file.sha256) for day, delivery in held.others.items() for file in delivery.files]
+    counts = Counter(sha256 for _, sha256 in hashes)
+    return sorted({day for day, sha256 in hashes if counts[sha256] > 1})

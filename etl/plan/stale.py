@@ -13,17 +13,17 @@ from etl.ledger import FAILED, Key, Ledger, Receipt, fingerprint, stamp
 from etl.ledger.keys import AUDIT, BUILD, PUBLISH, extract_key, load_key, transform_key
 from etl.models import LOG_NAMES, PARTITIONS, Models
 from etl.plan.scope import Scope
+from etl.plan.settled import Days
 from etl.plan.views import will_be_view
 from etl.project import Project
 from etl.sources import Catalog, Source
 from etl.stages import lake
 from etl.stages.lake.layout import partition_path
 from etl.stages.published import EXPORT_VERSION, are_files_whole, current, read_hold
-from etl.stages.raw import Delivery
 from etl.stages.warehouse import LAYOUT
 
 #: The deliveries to hold, by source and partition.
-Held = Mapping[str, Mapping[date, Delivery]]
+Held = Mapping[str, Days]
 
 #: What stands between a fingerprint and the run in which an optional model failed.
 _AFTER = " after "
@@ -47,18 +47,9 @@ def fingerprints(
     tables: dict[str, str] = {}
     settings = project.settings
     for name, source in catalog.sources.items():
-        definitions = {v.since: lake.definition(source.at(v.since), settings.timezone) for v in source.variants}
-        days = {}
-        for day, delivery in held[name].items():
-            key = extract_key(name, day)
-            facts = (
-                delivery.file,
-                str(day),
-                delivery.sha256,
-                *filter(None, [delivery.problem, delivery.corrections]),
-            )
-            prints[key] = kept.get(key) or fingerprint(definitions[source.since(day)], *facts)
-            days[str(day)] = prints[key]
+        extracted = _of_partitions(source, held[name], kept, settings.timezone)
+        prints |= extracted
+        days = {key.partition: print for key, print in extracted.items()}
         columns = [(c.name, c.type) for c in source.contract.columns]
         masks = [source.masks] if source.history or source.masks else []
         tables[source.table] = prints[load_key(name)] = fingerprint(
@@ -91,6 +82,18 @@ def fingerprints(
         settings.storage_version,
         *([views, settings.publish_raw] if views else []),
     )
+    return prints
+
+
+def _of_partitions(source: Source, held: Days, kept: Mapping[Key, str], timezone: str) -> dict[Key, str]:
+    """Return the fingerprint of each partition of a source; that of a settled one is in its receipt."""
+    definitions = {v.since: lake.definition(source.at(v.since), timezone) for v in source.variants}
+    prints = {receipt.key: receipt.fingerprint for receipt in held.settled.values()}
+    for day, delivery in held.others.items():
+        key = extract_key(source.name, day)
+        told = filter(None, [delivery.problem, delivery.corrections])
+        facts = (delivery.file, str(day), delivery.sha256, *told)
+        prints[key] = kept.get(key) or fingerprint(definitions[source.since(day)], *facts)
     return prints
 
 
@@ -159,8 +162,10 @@ class Staleness:
         """Return the stale steps with the reason, and those that only `force`, or clearing, makes stale."""
         stale: dict[Key, str] = {}
         forced: set[Key] = set()
-        intact = self.is_build_intact()
+        intact, written = self.is_build_intact(), self._as_written()
         for key in self.prints:
+            if key in written:
+                continue
             reason = self._reason(key, intact)
             if self._is_cleared(key) or (not reason and self._is_forced(key, forced)):
                 forced.add(key)
@@ -210,6 +215,21 @@ class Staleness:
             if self._stamp(base, source, key.partition) != receipt.details[name]:
                 return f"{base} does not hold it as it was written"
         return ""
+
+    def _as_written(self) -> set[Key]:
+        """Return the settled partitions that lake and quarantine hold as they were written."""
+        found: set[Key] = set()
+        for name, held in self.held.items():
+            source, (lake, quarantine) = self.catalog.sources[name], self._bases
+            for receipt in held.settled.values():
+                key, facts = receipt.key, receipt.details
+                # a run that took it again has left another receipt
+                if self.receipts.get(key) is receipt and key not in self.cleared:
+                    day = key.partition
+                    is_whole = self._stamp(lake[1], source, day) == facts[lake[0]]
+                    if is_whole and self._stamp(quarantine[1], source, day) == facts[quarantine[0]]:
+                        found.add(key)
+        return found
 
     def _stamp(self, base: str, source: Source, day: str) -> list[int]:
         """Return the stamp of a partition's file; most have none in quarantine, where no folder has their name."""

@@ -95,7 +95,7 @@ def few_rows_notes(receipts: Sequence[Receipt], run_id: str) -> list[str]:
 
 def all_notes(plan: Plan, receipts: Mapping[Key, Receipt], name: str) -> list[str]:
     """Return all that is to be said of a source's deliveries beside what was taken."""
-    mine = [r for day in plan.held[name] if (r := receipts.get(extract_key(name, day))) is not None]
+    mine = [r for day in plan.moving(name) if (r := receipts.get(extract_key(name, day))) is not None]
     stays = [r for r in mine if r.outcome in ACCEPTED and not plan.is_done(r.key, r)]
     found = [*kept_notes(mine), *few_rows_notes(mine, plan.run_id)]
     if stays:

@@ -77,7 +77,7 @@ def plan_of(project: Project, ledger: Ledger, scope: Scope, run_id: str) -> Plan
 def _forget_refused(plan: Plan) -> None:
     """Delete the records that were refused while accepted rows stay, where nothing is refused any more."""
     for name, source in plan.catalog.sources.items():
-        keys = {day: extract_key(name, day) for day in plan.held[name]}
+        keys = {day: extract_key(name, day) for day in plan.moving(name)}
         kept = (k for k in keys.values() if k in plan.receipts and plan.receipts[k].outcome == "kept")
         refused = {*kept, *plan.stale}
         forget_refused(plan.project, source, [day for day, key in keys.items() if key in refused])

@@ -57,7 +57,7 @@ def see_given(plan: Plan) -> Seen | None:
         return None
     if any(plan.project.data.is_relative_to(folder) for folder in _code(plan.project)):
         return None
-    decided = {name for name, days in plan.held.items() if any(day.corrections for day in days.values())}
+    decided = {name for name, days in plan.held.items() if any(day.corrections for day in days.others.values())}
     if not all((plan.project.corrections / name).is_dir() for name in decided):
         return None
     seen = see(given(plan))

@@ -9,7 +9,7 @@ from datetime import date
 
 from etl.errors import DeliveryError
 from etl.operations.watch.declared import Delivered
-from etl.sources.connectors.connector import File
+from etl.sources.connectors.connector import File, Known
 
 #: No look follows another one sooner, whatever the clock says.
 _LEAST_SECONDS = 0.05
@@ -54,7 +54,7 @@ class Looking:
         """Yield a number for each complete file of a source, which takes less memory than all their names."""
         files: dict[date, list[File]] = defaultdict(list)
         incomplete, now_ns = set[date](), time.time_ns()
-        for day, file, _ in source.connector.look(source.root, source.name, today, now_ns):
+        for day, file, _ in source.connector.look(source.root, source.name, today, now_ns, Known()):
             if day is None or day > today:
                 # one of a later day is taken on that day
                 continue

@@ -11,6 +11,7 @@ from typing import Any
 from etl.ledger import Key, Receipt
 from etl.plan import Plan, Scope
 from etl.plan.deliveries import Taken
+from etl.plan.settled import Days
 from etl.stages.raw import Delivery, File, Found, state
 
 _DATES = ("first", "last")
@@ -49,7 +50,7 @@ def scope_of(facts: Mapping[str, Any]) -> Scope:
 def restored_plan(plan: Plan, facts: Mapping[str, Any], receipts: Mapping[Key, Receipt]) -> Plan:
     """Return a plan that was made of the same code, with what another one of it knew."""
     held = {
-        name: {date.fromisoformat(item["date"]): _delivery(_root(plan, name), name, item) for item in items}
+        name: Days({date.fromisoformat(item["date"]): _delivery(_root(plan, name), name, item) for item in items})
         for name, items in facts["held"].items()
     }
     taken = {name: _taken(item, held[name]) for name, item in facts["taken"].items()}
@@ -110,7 +111,7 @@ def _taken_facts(taken: Taken) -> dict[str, Any]:
     }
 
 
-def _taken(facts: Mapping[str, Any], held: dict[date, Delivery]) -> Taken:
+def _taken(facts: Mapping[str, Any], held: Days) -> Taken:
     return Taken(
         held=held,
         withdrawn=list(map(date.fromisoformat, facts["withdrawn"])),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -57,6 +57,17 @@ class Watched(NamedTuple):
     paths: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Known:
+    """Files that were found before: size, time of the last change and inode, by name below data/raw.
+
+    Who looks again notes the names of those that are `as_known`, and need not yield them.
+    """
+
+    stamps: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    as_known: list[str] = field(default_factory=list)
+
+
 class Connector(Protocol):
     """A way in which the deliveries of a source come.
 
@@ -97,8 +108,12 @@ class Connector(Protocol):
     def claims(self, name: str) -> bool:
         """Return whether a name below data/raw is that of a delivery of this source, or of a marker of one."""
 
-    def look(self, raw: Path, source: str, batch_date: date, now_ns: int) -> Iterator[Seen]:
-        """Yield all that lies there of a source, unread. Raises DeliveryError if a folder cannot be listed."""
+    def look(self, raw: Path, source: str, batch_date: date, now_ns: int, known: Known) -> Iterator[Seen]:
+        """Yield all that lies there of a source, unread, but for what it notes to be as it is `known`.
+
+        Only what is the whole of its date, and waits for nothing, may be noted so. Raises DeliveryError if a
+        folder cannot be listed.
+        """
 
     def watched(self, raw: Path, days: Collection[date], *, is_waiting: bool) -> Watched | None:
         """Return what look() went by, after it found deliveries of these days; some of them wait for something.

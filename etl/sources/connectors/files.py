@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import ContractError
-from etl.sources.connectors.connector import File, Seen, Watched
+from etl.sources.connectors.connector import File, Known, Seen, Watched
 from etl.sources.connectors.pattern import FILE, FilePattern, day_of, file_pattern
 from etl.sources.connectors.versions import newest_versions
 from etl.sources.connectors.walk import Walk
@@ -95,14 +95,15 @@ class Files:
             )
         return any(file_pattern(path).matches(name) for path in (self.path, self.marker) if path)
 
-    def look(self, raw: Path, source: str, batch_date: date, now_ns: int) -> Iterator[Seen]:
+    def look(self, raw: Path, source: str, batch_date: date, now_ns: int, known: Known) -> Iterator[Seen]:
         """Yield the files and what is wrong with others; then why those of a date are not complete, if so.
 
         A name that has the shape of a delivery but no possible date, such as 2013-02-30 or 2013-2-3, is not one.
         """
         files: dict[date, list[File]] = defaultdict(list)
         pattern = file_pattern(self.path)
-        seen = self._matched(raw, source, batch_date)
+        is_whole = not (pattern.is_wild or self.marker or self.settle_seconds)
+        seen = self._matched(raw, source, batch_date, known if is_whole and self.is_dated else Known())
         for each in newest_versions(pattern, seen) if pattern.has_version else seen:
             yield each
             if each.day and each.file:
@@ -111,10 +112,10 @@ class Files:
             for day, found in files.items():
                 yield from (Seen(day, None, problem) for problem in self._unfinished(raw, day, found, now_ns))
 
-    def _matched(self, raw: Path, source: str, batch_date: date) -> Iterator[Seen]:
+    def _matched(self, raw: Path, source: str, batch_date: date, known: Known) -> Iterator[Seen]:
         """Yield the files of every version, and what is wrong with others."""
         is_dated = self.is_dated
-        for match in Walk(raw, source, self.path, self.marker).matches():
+        for match in Walk(raw, source, self.path, self.marker).matches(known):
             day = day_of(match.parts) if is_dated else batch_date
             if day is None and match.problem and not match.is_whole:
                 yield Seen(None, None, match.problem)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from etl.errors import ContractError, DeliveryError
-from etl.sources.connectors.connector import File, Seen, Watched, state_of
+from etl.sources.connectors.connector import File, Known, Seen, Watched, state_of
 from etl.sources.connectors.pattern import file_pattern, is_unfinished
 from etl.sources.fetches.fetch import MODES
 
@@ -113,7 +113,7 @@ class Landed:
         day, _, own = rest.partition("/")
         return source == self.source and bool(_DAY.fullmatch(day)) and self._parts(own) is not None
 
-    def look(self, raw: Path, source: str, batch_date: date, now_ns: int) -> Iterator[Seen]:
+    def look(self, raw: Path, source: str, batch_date: date, now_ns: int, known: Known) -> Iterator[Seen]:
         """Yield the files that count: all of a cursor; else the newest, of a date, or of a name."""
         newest: dict[tuple[date, str], LandedFile] = {}
         for found in sorted(self.landed(raw), key=lambda found: found.stamp):

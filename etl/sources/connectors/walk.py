@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from etl.errors import DeliveryError
-from etl.sources.connectors.connector import File, state_of
+from etl.sources.connectors.connector import File, Known, state_of
 from etl.sources.connectors.pattern import FILE, Segment, file_pattern
 
 #: Control characters, line ends, and bytes that are no UTF-8.
@@ -46,9 +46,11 @@ class Walk:
         is_beside, is_wild = marker.startswith(FILE), file_pattern(files).is_wild
         self._marker_end = marker.removeprefix(FILE) if is_beside and is_wild else ""
         self._marker = file_pattern(marker) if marker and is_wild and not is_beside else None
+        self._known = Known()
 
-    def matches(self) -> Iterator[Match]:
-        """Yield what matches; a marker does not."""
+    def matches(self, known: Known) -> Iterator[Match]:
+        """Yield what matches and is not as it is known; a marker does not."""
+        self._known = known
         return self._below("", 0, {})
 
     def watched(self, folder: str = "", depth: int = 0) -> tuple[frozenset[str], frozenset[str]]:
@@ -65,7 +67,8 @@ class Walk:
     def _below(self, folder: str, depth: int, before: Mapping[str, str]) -> Iterator[Match]:
         segment = self._segments[depth]
         is_last = depth == len(self._segments) - 1
-        for name in [segment.text] if segment.regex is None else self._names(folder):
+        names = [segment.text] if segment.regex is None else self._names(folder)
+        for name in self._changed(folder, names) if is_last and self._known.stamps else names:
             parts = segment.match(name, before)
             if parts is None:
                 if segment.nearly(name):
@@ -81,6 +84,16 @@ class Walk:
                     yield match
             elif match.status is not None:
                 yield from self._below(f"{folder}{name}/", depth + 1, parts)
+
+    def _changed(self, folder: str, names: list[str]) -> Iterator[str]:
+        """Yield the names in a folder that are not those of regular files as they are known; note these."""
+        stamps, as_known = self._known.stamps, self._known.as_known
+        for name in names:
+            known = stamps.get(f"{folder}{name}")
+            if known is not None and known == _regular(f"{self._raw}/{folder}{name}"):
+                as_known.append(f"{folder}{name}")
+            else:
+                yield name
 
     def _match(self, name: str, parts: Mapping[str, str], is_last: bool) -> Match:
         path = f"{self._raw}/{name}"
@@ -126,6 +139,15 @@ class Walk:
                 f"The folder {self._raw}/{folder} cannot be listed: {error.strerror}. Fix its permissions or "
                 "the disk. Until then it is not known what was delivered."
             ) from error
+
+
+def _regular(path: str) -> tuple[int, int, int] | None:
+    """Return the state of a regular file; None of anything else."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return state_of(status) if stat.S_ISREG(status.st_mode) else None
 
 
 def _unfit_name(name: str) -> str:

@@ -12,6 +12,7 @@ import re
 import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from functools import cache
@@ -111,13 +112,32 @@ def corrections_hash(project: Project, source: Source, days: Iterable[date]) -> 
 
     Raises ConfigError for decisions that cannot be read: they are there, and must count.
     """
+    with _explaining(project, source):
+        there = decided_partitions(project, source)
+        files = {day: corrections_file(project, source, day) for day in days} if there else {}
+        return {day: sha256(file) for day, file in files.items() if file.stem in there}
+
+
+def decided_partitions(project: Project, source: Source) -> set[str]:
+    """Return the dates of partitions about which people decided something, and perhaps other names.
+
+    Raises ConfigError for decisions that cannot be read.
+    """
+    with _explaining(project, source):
+        try:
+            names = os.listdir(project.corrections / source.name)
+        except OSError:
+            if os.path.lexists(project.corrections / source.name):
+                raise
+            return set()
+        return {name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl")}
+
+
+@contextmanager
+def _explaining(project: Project, source: Source) -> Iterator[None]:
     try:
-        there = set(os.listdir(project.corrections / source.name))
-        files = {day: corrections_file(project, source, day) for day in days}
-        return {day: sha256(file) for day, file in files.items() if file.name in there}
+        yield
     except OSError as error:
-        if not os.path.lexists(project.corrections / source.name):
-            return {}
         raise ConfigError(
             f"The decisions about {source.name} cannot be read: {sentence(str(error))} Nothing of "
             f"{source.name} is taken without them. Fix the permissions or the disk."

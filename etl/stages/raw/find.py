@@ -11,7 +11,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from etl.sources.connectors.connector import File, state_of
+from etl.sources.connectors.connector import File, Known, state_of
 from etl.sources.source import Source
 
 
@@ -73,15 +73,15 @@ def find(source: Source, raw: Path, batch_date: date) -> dict[date, Delivery]:
     return dict(look(source, raw, batch_date, time.time_ns()).complete)
 
 
-def look(source: Source, raw: Path, batch_date: date, now_ns: int) -> Found:
+def look(source: Source, raw: Path, batch_date: date, now_ns: int, known: Known | None = None) -> Found:
     """Return the deliveries of a source, and those that do not count: all files of one must be complete.
 
-    Raises DeliveryError if a folder cannot be listed.
+    What is noted to be as it is `known` is not among them. Raises DeliveryError if a folder cannot be listed.
     """
     files: dict[date, list[File]] = defaultdict(list)
     problems: dict[date, list[str]] = defaultdict(list)
     others: list[str] = []
-    for day, file, problem in source.connector.look(raw, source.name, batch_date, now_ns):
+    for day, file, problem in source.connector.look(raw, source.name, batch_date, now_ns, known or Known()):
         if day is None:
             others.append(problem)
         elif file is None:
