@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from etl.project import Project
 from etl.run import jobs
 from etl.run.jobs import hosts
 from etl.run.jobs.hosts.processes import Processes
+from tests.support.hosts import CLUSTERS, HOSTS, dask
 from tests.support.projects import REPOSITORY
 
 #: What a worker has of the environment of who started it, beside what it asks the bucket with.
@@ -27,11 +30,20 @@ _ASKED_WITH = ("AWS_", "GOOGLE_", "AZURE_")
 _POWERS = "-dac_override,-dac_read_search"
 
 
-@contextmanager
-def machine(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Have the processes of an executor be on what is as good as another machine; give its folder.
+@dataclass(frozen=True)
+class Machine:
+    """What is as good as another machine: a folder, and how a program is started that may not see the project."""
 
-    They may not even list the project, where the tests are run by root, who may.
+    folder: Path
+    prefix: list[str]
+    environment: Mapping[str, str]
+
+
+@contextmanager
+def machine(project: Project) -> Iterator[Machine]:
+    """Give another machine with the code of a project.
+
+    Its programs may not even list the project, where the tests are run by root, who may.
     """
     folder = Path(tempfile.mkdtemp(prefix="far"))
     for name in ("home", "tmp", "shop"):
@@ -39,25 +51,62 @@ def machine(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     for name in ("luigi.cfg", "contracts"):
         there, here = folder / "shop" / name, project.root / name
         shutil.copytree(here, there) if here.is_dir() else shutil.copy(here, there)
-    powerless: list[str] = []
+    prefix: list[str] = []
     if os.getuid() == 0 and shutil.which("setpriv"):
         project.root.chmod(0)
-        powerless = ["setpriv", f"--inh-caps={_POWERS}", f"--bounding-set={_POWERS}"]
+        prefix = ["setpriv", f"--inh-caps={_POWERS}", f"--bounding-set={_POWERS}"]
     kept = {name: text for name, text in os.environ.items() if name in _KEPT or name.startswith(_ASKED_WITH)}
     places = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "ETL_PROJECT": str(folder / "shop")}
-
-    def start(_: Processes) -> subprocess.Popen[str]:
-        command = [*powerless, sys.executable, "-m", "etl.run.jobs.worker"]
-        environment = {**kept, **places, "PYTHONPATH": str(REPOSITORY)}
-        return subprocess.Popen(command, stdin=-1, stdout=-1, text=True, cwd=folder, env=environment)
-
-    monkeypatch.setattr(Processes, "start", start)
     try:
-        yield folder
+        yield Machine(folder, prefix, {**kept, **places, "PYTHONPATH": str(REPOSITORY)})
     finally:
-        hosts.close_host(project.settings.executor)
         project.root.chmod(0o755)
         shutil.rmtree(folder)
+
+
+@contextmanager
+def processes(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Have the processes of an executor be on another machine; give its folder."""
+    with machine(project) as far:
+
+        def start(_: Processes) -> subprocess.Popen[str]:
+            command = [*far.prefix, sys.executable, "-m", "etl.run.jobs.worker"]
+            return subprocess.Popen(command, stdin=-1, stdout=-1, text=True, cwd=far.folder, env=far.environment)
+
+        monkeypatch.setattr(Processes, "start", start)
+        try:
+            yield far.folder
+        finally:
+            hosts.close_host(project.settings.executor)
+
+
+@contextmanager
+def _dask(project: Project) -> Iterator[tuple[str, Mapping[str, str]]]:
+    with machine(project) as far:
+        environment = {**far.environment, "PYTHONPATH": f"{CLUSTERS}{os.pathsep}{REPOSITORY}"}
+        with dask([*far.prefix, sys.executable], cwd=far.folder, env=environment) as url:
+            yield url, {}
+
+
+@contextmanager
+def _spark(project: Project) -> Iterator[tuple[str, Mapping[str, str]]]:
+    with HOSTS["spark"]() as url, machine(project) as far:
+        python = far.folder / "python"
+        names = ("HOME", "TMPDIR", "ETL_PROJECT")
+        places = [f"{name}={far.environment[name]}" for name in names]
+        # it is told by its own variables where its libraries are
+        command = shlex.join(["env", *places, *far.prefix, sys.executable])
+        python.write_text(f'#!/bin/sh\ncd {shlex.quote(str(far.folder))}\nexec {command} "$@"\n')
+        python.chmod(0o755)
+        yield url, {"PYSPARK_PYTHON": str(python)}
+
+
+#: Clusters whose workers are on another machine than a project, by the name of their module: an address, and what
+#: the environment of a run needs for it.
+FAR_CLUSTERS: dict[str, Callable[[Project], AbstractContextManager[tuple[str, Mapping[str, str]]]]] = {
+    "dask": _dask,
+    "spark": _spark,
+}
 
 
 class Near:

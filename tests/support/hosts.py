@@ -6,9 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,14 +35,17 @@ def _processes() -> Iterator[str]:
     yield "processes://2"
 
 
+def _dask() -> AbstractContextManager[str]:
+    return dask([sys.executable], env={**os.environ, "PYTHONPATH": str(CLUSTERS)})
+
+
 @contextmanager
-def _dask() -> Iterator[str]:
+def dask(python: Sequence[str], **options: Any) -> Iterator[str]:
     """Give a cluster of two workers, in processes of their own."""
     if not (CLUSTERS / "distributed").is_dir():
         pytest.skip("Dask is not here: `make clusters`")
-    pipe, environment = subprocess.PIPE, {**os.environ, "PYTHONPATH": str(CLUSTERS)}
-    command = [sys.executable, "-c", DASK]
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*python, "-c", DASK], stdin=pipe, stdout=pipe, text=True, **options) as process:
         assert process.stdin and process.stdout
         try:
             yield process.stdout.readline().strip()

@@ -44,12 +44,11 @@ def receive(shared: Shared, hashed: str, target: Path) -> str:
 def tidy() -> None:
     """Delete what was not read for long; a job that reads it now has links of its own."""
     folder = _folder()
-    if folder is None:
-        return
-    for entry in os.scandir(folder):
-        with suppress(OSError):
-            if time.time() - entry.stat().st_mtime > _SECONDS:
-                os.unlink(entry.path)
+    for path in folder.iterdir() if folder else ():
+        # another worker may be faster
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _SECONDS:
+                path.unlink()
 
 
 def _folder() -> Path | None:

@@ -1,5 +1,6 @@
 """Workers that share a bucket alone with the run make what the run would make by itself, whatever is delivered."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,13 @@ import pytest
 from etl.errors import EtlError
 from etl.ledger import Ledger, stamp
 from etl.project import Project
+from etl.run.jobs.hosts import SCHEMES
 from tests.run.jobs.test_hosts import made
 from tests.stages.mirrored.conftest import PLACES, url_of
 from tests.support import far, tiny
+from tests.support.hosts import CLUSTERS
+from tests.support.projects import REPOSITORY
+from tests.support.projects import Project as Run
 
 CONTRACTS = """
 import pandera.pandas as pa
@@ -96,7 +101,7 @@ def both(request, tmp_path: Path, monkeypatch) -> Iterator[Both]:
     alone = tiny.project(tmp_path / "alone", CONTRACTS, SQL, {})
     settings = f"threads = 1\nexecutor = {URL}\nshared_lake = {url}\n"
     together = tiny.project(tmp_path / "together", CONTRACTS, SQL, {}, settings)
-    with far.machine(together, monkeypatch):
+    with far.processes(together, monkeypatch):
         yield Both(alone, together)
 
 
@@ -110,8 +115,26 @@ def test_what_workers_elsewhere_make_is_what_the_run_makes_alone(both: Both) -> 
     both.night({"sales/2024-03-01.csv": "id,item\n1,cup\n2,pen\n", "sales/2024-03-05.csv": "id,item\n3,pen\n"})
 
 
+@pytest.mark.parametrize("kind", dict.fromkeys(SCHEMES.values()))
+def test_on_every_cluster_a_bucket_is_enough(kind: str, tmp_path: Path, request, monkeypatch) -> None:
+    if kind == "processes":
+        pytest.skip("they are what the test above has")
+    place = url_of("s3", tmp_path, request, monkeypatch)
+    alone = tiny.project(tmp_path / "alone", CONTRACTS, SQL, RAW)
+    tiny.night(alone)
+    together = tiny.project(tmp_path / "together", CONTRACTS, SQL, RAW)
+    with far.FAR_CLUSTERS[kind](together) as (url, environment):
+        settings = f"[etl]\nthreads = 1\nexecutor = {url}\nshared_lake = {place}\n"
+        together.root.joinpath("luigi.cfg").write_text(settings)
+        asking = {name: text for name, text in os.environ.items() if name.startswith("AWS_")}
+        environment = {**asking, **environment, "PYTHONPATH": f"{CLUSTERS}{os.pathsep}{REPOSITORY}"}
+        night = Run(together.root).published(date="2024-03-31", is_cold=True, **environment)
+    assert night.output.count(f" with 3 partitions on {url}") == len(SQL)
+    assert made_by(together) == made_by(alone)
+
+
 def test_without_the_bucket_they_see_nothing(tmp_path: Path, monkeypatch) -> None:
     project = tiny.project(tmp_path / "shop", CONTRACTS, SQL, RAW, f"threads = 1\nexecutor = {URL}\n")
-    with far.machine(project, monkeypatch), pytest.raises(EtlError):
+    with far.processes(project, monkeypatch), pytest.raises(EtlError):
         tiny.night(project)
     assert not project.lake.exists()
