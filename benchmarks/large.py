@@ -7,8 +7,8 @@
 Each size is a project of its own: a million rows a day, and marts by day. One new day after another comes, until
 there are five generations. It tells CPU seconds, wall clock and the largest resident set of each night, of its
 publish alone the seconds and the bytes of a generation that are its own, and the bytes of all generations beside
-those of the marts. With `--storage` there is a mart of all lines, as a table or as files. 60 million rows take
-3 GB of raw files, and as much for the rest.
+those of the marts. With `--storage` there is a mart of all lines, and all are tables, or files. 60 million rows
+take 3 GB of raw files, and as much for the rest.
 """
 
 from __future__ import annotations
@@ -51,25 +51,24 @@ lines = Source(contract=Line, files="lines/{{date}}.csv", load="{load}")
 MARTS = {
     "lines_daily": """-- materialized: incremental
 -- partition: delivery_date
-select delivery_date, flag, count(*) as lines, sum(quantity) as quantity, sum(price_cents) as price_cents
+{storage}select delivery_date, flag, count(*) as lines, sum(quantity) as quantity, sum(price_cents) as price_cents
 from raw.lines
 group by all
 """,
     "parts_daily": """-- materialized: incremental
 -- partition: delivery_date
-select delivery_date, part_id % 20000 as part_group, count(*) as lines, sum(price_cents) as price_cents
+{storage}select delivery_date, part_id % 20000 as part_group, count(*) as lines, sum(price_cents) as price_cents
 from raw.lines
 group by all
 """,
     "flags": "select flag, sum(lines)::bigint as lines from marts.lines_daily group by all",
 }
-#: A mart as large as what is delivered, as a table or as files.
+#: A mart as large as what is delivered.
 KEPT = """-- materialized: incremental
 -- partition: delivery_date
-{}select delivery_date, order_id, line, part_id, quantity, price_cents, flag, ship_date
+{storage}select delivery_date, order_id, line, part_id, quantity, price_cents, flag, ship_date
 from raw.lines
 """
-STORAGES = {"": None, "table": KEPT.format(""), "lake": KEPT.format("-- storage: lake\n")}
 DELIVERY = """copy (
     select i // 4 as order_id, 1 + i % 4 as line, 1 + hash(i, {n}) % 200000 as part_id,
         1 + hash(i) % 50 as quantity,
@@ -85,7 +84,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--millions", default="6,60", help="the sizes, with commas between (default 6,60)")
     parser.add_argument("--load", default="view", help="view, table, or both (default view)")
-    parser.add_argument("--storage", default="", help="table, lake, or both: a mart of all lines (default: none)")
+    parser.add_argument(
+        "--storage", default="", help="table, lake, or both, with a mart of all lines (default: without)"
+    )
     parser.add_argument("--memory", default="4GB", help="the memory_limit of the project (default 4GB)")
     parser.add_argument("--work", type=Path, help="a folder for the projects; default: a temporary one")
     options = parser.parse_args()
@@ -117,8 +118,10 @@ def write(root: Path, load: str, storage: str, memory: str) -> None:
     texts = {
         "luigi.cfg": f"[etl]\nmemory_limit = {memory}\nkeep_generations = {GENERATIONS}\n",
         "contracts/lines.py": CONTRACTS.format(load=load),
-        **{f"sql/marts/{name}.sql": text for name, text in {**MARTS, "lines": STORAGES[storage]}.items() if text},
     }
+    marts = {**MARTS, "lines": KEPT} if storage else MARTS
+    line = "-- storage: lake\n" if storage == "lake" else ""
+    texts |= {f"sql/marts/{name}.sql": text.format(storage=line) for name, text in marts.items()}
     for name, text in texts.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
