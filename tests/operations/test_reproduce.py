@@ -97,6 +97,23 @@ def test_an_earlier_generation_is_built_with_the_code_and_inputs_of_then(project
     assert different(project, then) == []
 
 
+def test_a_generation_of_before_a_raw_table_became_a_view_is_built_too(project: Project) -> None:
+    then = str(published.current(project))
+    with (project.root / "luigi.cfg").open("a") as config:
+        config.write("view_rows = 3\n")
+    commit(project)
+    grown = load_project(project.root)
+    tiny.deliver(grown, {"sales/2024-03-03.csv": "id,item\n4,cup\n"})
+    night(grown, date(2024, 3, 3))
+    ((kind,),) = tiny.published(
+        grown, "select table_type from information_schema.tables where table_name = 'sales'"
+    )
+    assert kind == "VIEW"
+
+    assert different(grown) == []
+    assert different(grown, then) == []
+
+
 def test_the_first_table_that_comes_out_otherwise_is_the_one_that_others_read(project: Project) -> None:
     record = published.read_record(project.current)
     assert record is not None

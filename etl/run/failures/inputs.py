@@ -28,6 +28,7 @@ from etl.stages.lake.tally import WHY
 from etl.stages.published import read_record
 from etl.stages.published.switching import export_link
 from etl.stages.raw import Delivery
+from etl.stages.warehouse.look import files_of_views
 
 #: The tables of the ledger that steps read.
 _READ = ("receipts", "row_counts", "profiles", "checks", "generations")
@@ -168,11 +169,10 @@ class Inputs:
         build = self.plan.project.build
         if not build.is_file():
             return
-        is_large = build.stat().st_size > self.left
-        models, sources = self.plan.models.models.values(), self.plan.catalog.sources.values()
         # a view reads files of this project: their rows go along as a table
-        has_views = any(model.is_in_files for model in models) or any(source.is_view for source in sources)
-        if not (is_large or self.is_personal or has_views):
+        beside = [file for file in files_of_views(self.plan.project) if file.is_file()]
+        is_large = sum(file.stat().st_size for file in (build, *beside)) > self.left
+        if not (is_large or self.is_personal or beside):
             self._keep(build, _BUILD)
             return self._keep(build.with_name(f"{build.name}.wal"), f"{_BUILD}.wal")
         target = self.folder / _BUILD

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.engine.beside import VARIABLE
-from etl.engine.quoting import literal, named_path, one_path, set_variable
+from etl.engine.quoting import literal, one_path, set_variable
 from etl.project.files import flush, flush_together, link_file, make_read_only
 from etl.project.others import RAW
 from etl.stages.published.raw_files import write_raw
 from etl.stages.warehouse import file_views, kept_rows, leave_out_views, raw_views, reads_kept, set_comments
-from etl.stages.warehouse.views import FILES, TEXT
+from etl.stages.warehouse.views import FILES, files_in
 
 if TYPE_CHECKING:
     import duckdb
@@ -58,21 +58,17 @@ def _publish_view(con: duckdb.DuckDBPyConnection, folder: Path, below: str, tabl
     """Let a view read links to its files, in the folder `below` that of its generation."""
     if found := FILES.search(sql):
         comments = _comments(con, table)
-        links = _linked([named_path(text) for text in _texts(found[1])], folder / below)
+        links = _linked(files_in(sql), folder / below)
         read = f"read_parquet({_beside(folder.name, below, links)}, hive_partitioning = false)"
         made = f"{sql[: found.start()]}{read}{sql[found.end() :]}"
         con.execute(made.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
         set_comments(con, {table: comments})
 
 
-def _texts(sql: str) -> list[str]:
-    return [text.replace("''", "'") for text in TEXT.findall(sql)]
-
-
-def _linked(files: Iterable[str], folder: Path) -> list[str]:
+def _linked(files: Iterable[Path], folder: Path) -> list[str]:
     """Link files into a folder; return their names there: those of the lake are called by their dates."""
     links = []
-    for file in map(Path, files):
+    for file in files:
         _, is_of_lake, day = file.parent.name.rpartition("=")
         links.append(f"{day}.parquet" if is_of_lake else file.name)
         link_file(file, folder / links[-1])

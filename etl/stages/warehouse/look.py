@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl import engine
+from etl.errors import EtlError
 from etl.project import Project
 from etl.stages.warehouse.build import define_own, transaction
+from etl.stages.warehouse.views import file_views, files_in, raw_views
 from etl.stages.warehouse.work import State
 
 if TYPE_CHECKING:
@@ -32,6 +35,19 @@ def look(project: Project) -> Iterator[State | None]:
             _copy(con)
             con.execute(f"detach {engine.BUILD}")
         yield State(con) if is_free else None
+
+
+def files_of_views(project: Project) -> list[Path]:
+    """Return the files that views of build.duckdb read; none of one that cannot be opened."""
+    import duckdb
+
+    with engine.in_memory(project) as con, suppress(duckdb.Error, EtlError):
+        if project.build.exists() and engine.attach_build(project, con):
+            con.execute(f"use {engine.BUILD}")
+            found = [file for _, sql in [*raw_views(con), *file_views(con)] for file in files_in(sql)]
+            con.execute("use memory")
+            return found
+    return []
 
 
 def _copy(con: duckdb.DuckDBPyConnection) -> None:

@@ -12,7 +12,7 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.engine.quoting import identifier, literal, paths, qualified
+from etl.engine.quoting import identifier, literal, named_path, paths, qualified
 from etl.models import KINDS
 from etl.project import Project
 from etl.project.settings import Settings
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import duckdb
 
 #: A text in the SQL of a view.
-TEXT = re.compile(r"'((?:[^']|'')*)'")
+_TEXT = re.compile(r"'((?:[^']|'')*)'")
 #: The files of a view, as DuckDB writes its SQL.
 FILES = re.compile(
-    rf"read_parquet\(list_value\(({TEXT.pattern}(?:, {TEXT.pattern})*)\), \(hive_partitioning = false\)\)"
+    rf"read_parquet\(list_value\(({_TEXT.pattern}(?:, {_TEXT.pattern})*)\), \(hive_partitioning = false\)\)"
 )
 
 _VIEWS = (
@@ -108,6 +108,8 @@ def make_view(con: duckdb.DuckDBPyConnection, project: Project, source: Source) 
         parts.append(lake_rows(source.name, source.columns, source.partition, files))
     if has_kept or not days:
         parts.append(f"select {', '.join(map(identifier, source.columns))} from {kept}")
+    # of a build that is only a part of another one, its rows are in a table
+    drop(con, source.table, only="table")
     con.execute(f"create or replace view {qualified(source.table)} as {' union all '.join(parts)}")
 
 
@@ -136,6 +138,12 @@ def raw_views(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
 def file_views(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     """Return the models whose table is a view of files, each with the SQL of the view."""
     return con.execute(FILE_VIEWS).fetchall()
+
+
+def files_in(sql: str) -> list[Path]:
+    """Return the files that a view reads, by its SQL as DuckDB writes it."""
+    found = FILES.search(sql)
+    return [Path(named_path(text.replace("''", "'"))) for text in _TEXT.findall(found[1])] if found else []
 
 
 def is_view(con: duckdb.DuckDBPyConnection, table: str) -> bool:

@@ -232,6 +232,15 @@ def test_a_step_of_every_kind_fails_again_from_the_moved_folder_alone(name: str,
     assert done.is_reproduced, f"{done.bundle.message}\n{done.error}"
 
 
+@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("extract")])
+def test_a_step_over_a_raw_view_fails_again_too(name: str, tmp_path: Path) -> None:
+    case = CASES[name]()
+    case.settings += "view_rows = 1\n"
+    done = replayed(case, tmp_path)
+    assert done.lacking == []
+    assert done.is_reproduced, f"{done.bundle.message}\n{done.error}"
+
+
 def test_every_format_and_kind_is_among_them() -> None:
     assert set(FORMATS) <= set(MAKERS)
     assert set(KINDS) - {"seed"} <= {*MODELS, "python", "command"}
