@@ -16,6 +16,7 @@ from etl.ledger.rows import (
     digest,
     failed_note,
     fingerprint,
+    fingerprint_of_texts,
     now,
     stamp,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "digest",
     "failed_note",
     "fingerprint",
+    "fingerprint_of_texts",
     "now",
     "stamp",
 ]

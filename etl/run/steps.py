@@ -20,7 +20,7 @@ from etl.plan.personal import personal_columns
 from etl.run import deadline, jobs, nights, recording
 from etl.run.active import ActiveRun
 from etl.run.explaining import explained
-from etl.run.tables import rows_before, table_of, told_form
+from etl.run.tables import held_receipts, rows_before, table_of, told_form
 from etl.stages import audited, lake, published, warehouse
 
 log = logging.getLogger("etl")
@@ -260,10 +260,9 @@ def _arrivals(run: ActiveRun) -> dict[str, list[str]]:
     published_at = max((at for _, _, at, _ in run.ledger.generations()), default="")
     new = {
         name: [
-            f"{name} {day} ({delivery.file})"
-            for day, delivery in plan.held[name].items()
-            if receipts[extract_key(name, day)].finished_at > published_at
-            and receipts[extract_key(name, day)].outcome != "kept"
+            f"{name} {day} ({plan.held[name][day].file})"
+            for day, extracted in held_receipts(plan, name, receipts).items()
+            if extracted.finished_at > published_at and extracted.outcome != "kept"
         ]
         for name in plan.catalog.sources
     }
@@ -273,10 +272,10 @@ def _arrivals(run: ActiveRun) -> dict[str, list[str]]:
 def _warnings(run: ActiveRun) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     receipts = run.ledger.receipts()
-    for source, days in run.plan.held.items():
+    for source in run.plan.held:
         counts = found.setdefault(source, {})
-        for day in days:
-            for rule, count in receipts[extract_key(source, day)].details["warnings"].items():
+        for extracted in held_receipts(run.plan, source, receipts).values():
+            for rule, count in extracted.details["warnings"].items():
                 counts[rule] = counts.get(rule, 0) + count
     return found
 

@@ -17,24 +17,40 @@ from etl.stages import lake, warehouse
 
 def table_of(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> warehouse.Table:
     """Return the raw table of a source as the receipts of its partitions say that it should be."""
-    held: Mapping[date, Receipt] = {day: receipts[extract_key(source, day)] for day in plan.held[source]}
+    held: Mapping[date, Receipt] = held_receipts(plan, source, receipts)
     if not plan.catalog.sources[source].has_dates:
         held = _accepted(source, held, receipts)
     return warehouse.Table(
         source=plan.catalog.sources[source],
         content=plan.fingerprints[load_key(source)],
-        partitions={
-            day: _partition(plan.catalog.sources[source], day, extracted) for day, extracted in held.items()
-        },
+        partitions=warehouse.Partitions(
+            {day: _content(extracted) for day, extracted in held.items()},
+            sum(extracted.details["rows"] for extracted in held.values()),
+            lambda day: _partition(plan.catalog.sources[source], day, held[day]),
+        ),
         kept=frozenset(plan.taken[source].outdated)
         | {day for day, receipt in held.items() if receipt.outcome == "kept"},
-        anew=frozenset(day for day in held if extract_key(source, day) in plan.forced),
+        anew=frozenset(day for day in held if plan.forced and extract_key(source, day) in plan.forced),
         withdrawn=plan.withdrawn[source],
         lost=plan.taken[source].lost,
         given_up=plan.taken[source].given_up,
         allow_withdrawn=source in plan.scope.allow_withdrawn.split(","),
         was_view=False if load_key(source) in plan.forced else was_view(receipts, source) or None,
     )
+
+
+def held_receipts(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> dict[date, Receipt]:
+    """Return the receipt of each partition that is held, in order."""
+    held = plan.held[source]
+    settled = {day: receipts[known.key] for day, known in held.settled.items()}
+    return dict(sorted((settled | {day: receipts[extract_key(source, day)] for day in held.others}).items()))
+
+
+def _content(extracted: Receipt) -> str:
+    """Return what the rows of a partition are known by; those that were kept came with an earlier receipt."""
+    if extracted.outcome == "kept":
+        return str(extracted.details["kept"]["fingerprint"])
+    return extracted.fingerprint
 
 
 def _accepted(
@@ -64,11 +80,9 @@ def rows_before(plan: Plan, source: str, dates: Sequence[date]) -> dict[date, Re
 def _partition(source: Source, day: date, extracted: Receipt) -> warehouse.Partition:
     facts = extracted.details
     sha256 = disguised(facts["sha256"], source.contract)
-    # rows that were kept are those that were loaded with an earlier receipt
-    content = facts["kept"]["fingerprint"] if extracted.outcome == "kept" else extracted.fingerprint
     return warehouse.Partition(
         day,
-        content,
+        _content(extracted),
         facts["file"],
         sha256,
         records=facts["records"],

@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl.errors import LedgerError
-from etl.ledger import VERSION, Check, Key, Ledger, Receipt, Run, Switch, fingerprint, stamp
+from etl.ledger import VERSION, Check, Key, Ledger, Receipt, Run, Switch, fingerprint, fingerprint_of_texts, stamp
 
 EXTRACT = Key("extract", "sales", "2024-03-01")
 
@@ -220,3 +222,8 @@ def test_a_text_that_is_none_is_damage_and_the_next_ledger_is_new(
     assert caplog.messages == []
     assert ledger.receipts() == {}
     assert (ledger.path.parent / "ledger.sqlite.damaged").exists()
+
+
+@given(st.lists(st.tuples(st.text(max_size=9), st.text(max_size=9)), max_size=3))
+def test_the_quick_fingerprint_of_texts_is_the_same(rows: list[tuple[str, ...]]) -> None:
+    assert fingerprint_of_texts(rows) == fingerprint(rows)

@@ -17,6 +17,7 @@ from etl.errors import EtlError
 from etl.ledger import Ledger
 from etl.plan import Scope, deliveries, make_plan
 from etl.project import Project
+from etl.run import tables
 from tests.support import tiny
 
 DAYS = [date(2024, 3, day) for day in range(1, 7)]
@@ -226,3 +227,20 @@ def test_a_plan_by_difference_is_that_of_looking_at_all(
             with monkeypatch.context() as looking:
                 looking.setattr(deliveries, "may_settle", lambda *_, **__: {})
                 assert by_difference == planned(project, scope)
+
+
+def test_a_night_with_one_new_day_makes_nothing_of_those_that_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tiny.project(tmp_path, raw={f"sales/{day}.csv": f"id,item\n{day.day},pen\n" for day in DAYS[:5]})
+    tiny.night(project)
+    tiny.deliver(project, {f"sales/{DAYS[5]}.csv": "id,item\n6,pen\n"})
+    made: list[date] = []
+    make = tables._partition
+    monkeypatch.setattr(tables, "_partition", lambda source, day, one: made.append(day) or make(source, day, one))
+
+    planned = tiny.night(project)
+
+    assert made == [DAYS[5]]
+    assert planned.held["sales"]._made == {}
+    assert tiny.published(project, "select count(*) from raw.sales") == [(6,)]

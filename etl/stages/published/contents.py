@@ -103,9 +103,9 @@ def contents_of(
     tables = sorted(name for (name,) in con.execute(query).fetchall())
     columns = columns_of(con)
     prints = defaultdict(str, {table: columns_print(types) for table, types in columns.items()})
-    parts = held_parts(con)
-    wanted, noted = _parts(parts, prints, tables), _noted(con)
-    hashes = {part: text for part, text in (noted | _built(parts, prints)).items() if part in wanted}
+    parts = [(part, _part(part, prints)) for part in held_parts(con)]
+    wanted, noted = _parts(parts, tables), _noted(con)
+    hashes = {part: text for part, text in (noted | _built(parts)).items() if part in wanted}
     hashes |= _hashed(con, [part for part in wanted if part not in hashes], partitions, columns)
     _note(con, noted, hashes, partitions)
     held: dict[str, dict[Day, str]] = {name: {} for name in tables}
@@ -146,10 +146,10 @@ def _rejects(con: duckdb.DuckDBPyConnection) -> str:
     return f"select {row_hashes(con, 'etl.rejects', kept)} from etl.rejects"
 
 
-def _parts(held: Sequence[Held], prints: Mapping[str, str], tables: Sequence[str]) -> set[_Part]:
+def _parts(parts: Sequence[tuple[Held, _Part]], tables: Sequence[str]) -> set[_Part]:
     """Return all partitions there are; a table that etl knows nothing of is one."""
     there = set(tables)
-    known = {_part(part, prints) for part in held if part.table in there}
+    known = {part for held, part in parts if held.table in there}
     unknown = set(tables) - {part.table for part in known}
     return known | {_Part(name, None, "") for name in unknown}
 
@@ -163,10 +163,10 @@ def _noted(con: duckdb.DuckDBPyConnection) -> dict[_Part, str]:
     return {_Part(*row[:3]): row[3] for row in rows}
 
 
-def _built(held: Sequence[Held], prints: Mapping[str, str]) -> dict[_Part, str]:
+def _built(parts: Sequence[tuple[Held, _Part]]) -> dict[_Part, str]:
     """Return the hashes by which models were compared with what they were when they were built."""
-    looked_at = [part for part in held if re.fullmatch(HASHED, part.version or "")]
-    return {_part(part, prints): part.version for part in looked_at}
+    is_hash = re.compile(HASHED).fullmatch
+    return {part: held.version for held, part in parts if held.version and is_hash(held.version)}
 
 
 def _hashed(

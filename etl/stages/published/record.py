@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from etl.ledger import stamp
 from etl.project.others import RECORD
@@ -20,8 +20,7 @@ _HEAD_CHARACTERS = 2_000
 _KNOWN = 8
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """A partition that a generation holds: the file it came from, and when that was loaded."""
 
     file: str
@@ -122,8 +121,11 @@ def _read(file: str, _: tuple[int, ...]) -> Generation:
 
 def write_record(folder: Path, record: Generation) -> Path:
     """Write the record of a generation into its folder, which is not published yet; return the file."""
-    file = record_file(folder)
-    inputs = {source: {day: vars(item) for day, item in days.items()} for source, days in record.inputs.items()}
+    file, names = record_file(folder), Input._fields
+    inputs = {
+        source: {day: dict(zip(names, item, strict=True)) for day, item in days.items()}
+        for source, days in record.inputs.items()
+    }
     facts = {
         **vars(record),
         "inputs": inputs,

@@ -23,11 +23,12 @@ from etl.stages.warehouse.by_day import copy_by_day, on_days
 from etl.stages.warehouse.command_files import forget_commands
 from etl.stages.warehouse.compact import compact, is_worth_compacting
 from etl.stages.warehouse.content import HASHED, read_hashes
-from etl.stages.warehouse.load import Partition, Table, load
+from etl.stages.warehouse.load import load
 from etl.stages.warehouse.look import look
 from etl.stages.warehouse.macros import define_macros, drop_other_macros
 from etl.stages.warehouse.part_files import tidy_parts
 from etl.stages.warehouse.parts import Held, columns_of, held_parts
+from etl.stages.warehouse.raw_tables import Partition, Partitions, Table
 from etl.stages.warehouse.scrubbing import is_published_outdated, note_published, note_removed, scrub
 from etl.stages.warehouse.transform import build_models, transform
 from etl.stages.warehouse.views import (
@@ -53,6 +54,7 @@ __all__ = [
     "Held",
     "Part",
     "Partition",
+    "Partitions",
     "State",
     "Table",
     "Work",

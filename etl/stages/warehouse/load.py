@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from etl.project import Project
 from etl.sources import Source
 from etl.stages.lake.layout import delete_partition, partition_file
 from etl.stages.warehouse.build import describe, open_build, transaction
+from etl.stages.warehouse.raw_tables import Partition, Table
 from etl.stages.warehouse.scrubbing import note_removed
 from etl.stages.warehouse.snapshots import insert_as_taken
 from etl.stages.warehouse.views import decided, drop_raw, make_view, rows_of
@@ -34,63 +35,6 @@ _MANY_ROWS = 1_000_000
 #: What etl.partitions says of a partition, but for its source and the run.
 _COUNTS = ("records", "rows", "rejected", "discarded", "lines", "skipped")
 _NOTED = ("date", "fingerprint", "file", "sha256", *_COUNTS)
-
-
-@dataclass(frozen=True)
-class Partition:
-    """A partition as raw.<source> should hold it; `fingerprint` is that of its extract receipt.
-
-    `records` are those of its files: `rows` in the lake, and in quarantine the `rejected` and the `discarded`.
-    """
-
-    date: date
-    fingerprint: str
-    file: str
-    sha256: str
-    _: KW_ONLY
-    records: int
-    rows: int
-    rejected: int
-    discarded: int
-    #: Those of its files: of records, each counted as one, and the `skipped` ones.
-    lines: int
-    skipped: int
-    is_refused: bool = False
-    #: Earlier fingerprints of the same rows and rejects, but for what was discarded of these.
-    alike: Sequence[str] = ()
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether it says what there was on its date: all of a refused or wholly rejected one is unknown."""
-        return not self.is_refused and (self.rows > 0 or self.rejected == 0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """raw.<source> as it should be, for the fingerprint `content`.
-
-    The partitions in `anew` are loaded even if they are there; those in `withdrawn` have lost their files. `lost`
-    are snapshots of a history that the lake does not hold any more, and of them `given_up` those whose loss an
-    earlier run has let pass. Those in `kept` were accepted before, perhaps by another contract, and what came in
-    their place is refused.
-    """
-
-    source: Source
-    content: str
-    partitions: Mapping[date, Partition]
-    anew: frozenset[date] = frozenset()
-    kept: frozenset[date] = frozenset()
-    withdrawn: Sequence[date] = ()
-    lost: Sequence[date] = ()
-    given_up: frozenset[date] = frozenset()
-    allow_withdrawn: bool = False
-    #: Whether it was a view over the lake, and so stays one by `load="auto"`; None: as build.duckdb has it.
-    was_view: bool | None = None
-
-    @property
-    def rows(self) -> int:
-        """How many rows its partitions have."""
-        return sum(partition.rows for partition in self.partitions.values())
 
 
 def load(project: Project, tables: Sequence[Table], ledger: Ledger, run_id: str) -> list[Receipt]:
@@ -155,7 +99,9 @@ def _load(con: duckdb.DuckDBPyConnection, project: Project, table: Table, run_id
         query = "select date, fingerprint from etl._loaded where source = ?"
         loaded = dict(con.execute(query, [source.name]).fetchall())
         stale = [
-            p for p in table.partitions.values() if loaded.get(p.date) != p.fingerprint or p.date in table.anew
+            table.partitions[day]
+            for day, content in table.contents.items()
+            if loaded.get(day) != content or day in table.anew
         ]
         told = [p for p in stale if _has_same_rows(table, p, loaded.get(p.date))]
         new = [p for p in stale if p not in told]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from etl.engine.quoting import identifier, qualified
 from etl.errors import few
-from etl.ledger import fingerprint
+from etl.ledger import fingerprint, fingerprint_of_texts
 from etl.models import CLOCKS, LOG_NAMES, PARTITIONS, Model
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ def date_inputs(model: Model, state: State) -> dict[Day, str]:
                 found.setdefault(reached, []).append((table, str(day), part.version))
     for day in state.snapshots(model.snapshots) if parts else ():
         found.setdefault(day, []).append(("snapshot", str(day), ""))
-    return {day: fingerprint(sorted(versions)) for day, versions in found.items()}
+    return {day: fingerprint_of_texts(sorted(versions)) for day, versions in found.items()}
 
 
 def _by_date(model: Model, state: State) -> Work:
