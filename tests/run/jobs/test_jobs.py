@@ -255,6 +255,13 @@ def test_a_job_that_loses_every_process_fails_the_step(project: Project, monkeyp
         list(host.run([job_of(project).text]))
 
 
+def test_a_process_that_cannot_be_started_fails_the_step(project: Project, monkeypatch) -> None:
+    host = Processes(1)
+    monkeypatch.setattr(sys, "executable", str(project.root / "python"))
+    with pytest.raises(StepError, match=r"A worker of processes://1 cannot be started: .*No such file"):
+        list(host.run([job_of(project).text]))
+
+
 def test_processes_wait_for_more_until_the_host_is_closed(project: Project) -> None:
     host, text = Processes(1), job_of(project).text
     list(host.run([text]))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Towns(pa.DataFrameModel):
     town: str
 
 sales = Source(contract=Sales, files="sales/{date}.csv", partition="day", max_reject_ratio=0.5)
+visits = Source(contract=Sales, files="visits/{date}.csv", partition="day", optional=True)
 towns = Source(contract=Towns, files="towns.csv")
 """
 BY_DATE = "-- materialized: incremental\n-- partition: day\n"
@@ -45,6 +47,7 @@ SQL = {
     + "select day, id, town, s._file from raw.sales as s left join raw.towns using (item)",
 }
 RAW = {f"sales/2024-03-0{day}.csv": f"id,item\n{day},book\n7,pen\nx,cup\n8,thing\n9,ink\n" for day in range(1, 4)}
+RAW |= {f"visits/2024-03-0{day}.csv": f"id,item\n{day},book\n" for day in range(1, 3)}
 RAW["towns.csv"] = "item,town\nbook,Oslo\npen,Rome\n"
 URL = "processes://2"
 
@@ -113,6 +116,22 @@ def test_what_workers_elsewhere_make_is_what_the_run_makes_alone(both: Both) -> 
         {"sales/2024-03-01.csv": "id,thing\n3,pen\n", "sales/2024-03-05.csv": "id,thing\n3,pen\n"}, refused=2
     )
     both.night({"sales/2024-03-01.csv": "id,item\n1,cup\n2,pen\n", "sales/2024-03-05.csv": "id,item\n3,pen\n"})
+    # a source that may be refused has a receipt of what stays
+    both.night({"visits/2024-03-01.csv": "id,thing\n3,pen\n", "visits/2024-03-03.csv": "id,item\n3,pen\n"})
+
+
+def test_what_people_decided_counts_there_too(both: Both) -> None:
+    both.night(RAW)
+    for project in (both.alone, both.together):
+        source = tiny.sales(partition="day")
+        tiny.decide(project, source, (4, "x,cup", "11,cup"), (5, "8,thing", "!it is no item"))
+        # reasons alone are written beside what lies in quarantine
+        reasons = [(4, "x,cup", "!no number"), (5, "8,thing", "!it is no item")]
+        tiny.decide(project, source, *reasons, day=date(2024, 3, 2))
+    both.night({})
+    # with the one that was corrected
+    query = "select day, count(*) from marts.towns where day <= '2024-03-02' group by day order by day"
+    assert [count for _, count in tiny.published(both.together, query)] == [4, 3]
 
 
 @pytest.mark.parametrize("kind", dict.fromkeys(SCHEMES.values()))
