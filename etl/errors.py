@@ -4,6 +4,7 @@
     ├── ConfigError        luigi.cfg, the command line or the project folder is wrong
     ├── ContractError      a contract or a source cannot be compiled
     ├── ModelError         a file under sql/ is not a model, an audit or a test of a model
+    │   └── UnsupportedOnSpark  a model's SELECT has what Spark is not known to compute as DuckDB does
     ├── QueryError         the query of `etl sql` is wrong
     ├── AlreadyRunning     another run holds the project
     ├── NoRoom             the disk cannot hold what the run would write
@@ -249,6 +250,12 @@ class ModelError(EtlError):
     """
 
     exit_code = 35
+
+
+class UnsupportedOnSpark(ModelError):
+    """Raised when a model with `engine: spark` has something in its SELECT that is not on the list of what Spark
+    is known to compute as DuckDB does.
+    """
 
 
 class QueryError(EtlError):

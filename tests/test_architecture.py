@@ -41,7 +41,7 @@ LIBRARIES = {
     "engine": {"duckdb", "tenacity"},
     "contract": {"pandera", "pandas", "numpy", "pyarrow", "duckdb"},
     "sources": {"duckdb", "numpy", "pyarrow", "python_calamine", "pandera", "pandas"},
-    "models": {"duckdb"},
+    "models": {"duckdb", "sqlglot"},
     "stages": {
         "duckdb",
         "numpy",

@@ -38,6 +38,8 @@ class Header:
     # In a history, the only columns of which a new value is a new version; or those of which none is.
     versions: tuple[str, ...] = ()
     ignores: tuple[str, ...] = ()
+    # Who computes its SELECT, if a night has it: `spark`; by default DuckDB.
+    engine: str = ""
     # Tables whose changes alone do not build it again, on the author's word.
     tolerates: tuple[str, ...] = ()
     # The class name of the contract, if it does not name the table itself.

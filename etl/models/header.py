@@ -22,6 +22,7 @@ _DOCSTRING = re.compile(r"\s*[rRuU]?(\"{3}|'{3}|\"|').*?\1", re.DOTALL)
 _LIKE = 0.8
 _EXPORTS = ("parquet",)
 _STORAGES = ("lake",)
+_ENGINES = ("spark",)
 _TTL = re.compile(r"[1-9]\d{0,4} (minute|hour|day|week|month|year)s?")
 #: The keys that mean nothing without another one.
 _TOGETHER = {
@@ -308,6 +309,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "features": _names,
     "at": str,
     "storage": _one_of(*_STORAGES),
+    "engine": _one_of(*_ENGINES),
     "export": _one_of(*_EXPORTS),
     "timeout_minutes": _minutes,
     "optional": lambda value: bool(_one_of("yes")(value)),

@@ -56,6 +56,8 @@ class Model:
     description: str = ""
     # Its columns that hold the values of others as they are: (column, ((table, column), ...)).
     passed: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    # With `engine: spark`, its SELECT as Spark computes it.
+    spark: str = ""
     # What it is of a model that learns; see trained/tables.py.
     role: str = ""
     # The column that such a model tells.

@@ -31,6 +31,7 @@ from etl.models.names import table_name
 from etl.models.programs import Program, read_programs
 from etl.models.query import Query, parse
 from etl.models.seeds import read_seeds
+from etl.models.spark_sql import on_spark, reader
 from etl.project.files import project_files
 from etl.project.installed import version_of
 
@@ -49,7 +50,7 @@ _USUAL = "sql"
 
 def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING) -> str:
     """Return a text that changes when a file under sql/, the given tables, DuckDB or this package changes."""
-    digest = hashlib.sha256(f"{version_of('duckdb')} {sorted(map(repr, given))} {context}".encode())
+    digest = hashlib.sha256(f"{version_of('duckdb')} {reader()} {sorted(map(repr, given))} {context}".encode())
     files = project_files(folder, *_SUFFIXES)
     audits = Path(str(contract.__file__)).parent.glob("audit*.py")
     code = (*sorted(audits), *sorted(Path(__file__).parent.rglob("*.py")))
@@ -117,6 +118,7 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
                 wide = queries[name] = widened(queries[name], bound, models)
                 _use(wide, used({*wide.functions, *wide.table_functions}, macros), context)
             models[name] = _model(name, queries[name], bound, dated, models)
+        models |= on_spark(con, models, context.variables)
         make.all(macros)
         columns = bound.all_columns()
         audits = {name: _audit(name, query, bound) for name, query in queries.items() if _is_audit(name)}
@@ -195,9 +197,8 @@ def _check_test(path: Path, file: str) -> None:
     """Raise for a file that is not a test and would silently be left out of the night."""
     if not re.search(r"^\s*--\s*test:", _text(path, file), re.MULTILINE):
         raise ModelError(
-            f"{file}:1: a file called {_TESTS}*.sql holds tests of models, and this one has no line `-- test: "
-            "...`. "
-            "If it is a model, rename the file."
+            f"{file}:1: a file called {_TESTS}*.sql holds tests of models, and this one has no line "
+            "`-- test: ...`. If it is a model, rename the file."
         )
 
 

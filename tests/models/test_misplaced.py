@@ -20,6 +20,7 @@ VALUES = {
     "owner": "ann@example.org",
     "tolerates": "marts.names",
     "ttl": "18 hours",
+    "engine": "spark",
     "references": "carrier = marts.airlines.carrier",
     "accepted_values": "origin = JFK, LGA",
     "row_count": "at least 1",

@@ -8,6 +8,7 @@ from etl.errors import counted
 from etl.plan import Plan
 from etl.run.jobs.handing import FEWEST
 from etl.run.jobs.readable import why_here
+from etl.run.jobs.whole import is_spark
 
 
 def foretold(plan: Plan, expected: Mapping[str, int | None]) -> Iterator[str]:
@@ -17,6 +18,11 @@ def foretold(plan: Plan, expected: Mapping[str, int | None]) -> Iterator[str]:
     """
     url, models = plan.project.settings.executor, plan.models.models
     given, stay = [], []
+    whole = [name for name in expected if models[name].spark]
+    if whole and is_spark(url):
+        yield f"to be computed by {url}, in SQL of Spark: {', '.join(whole)}"
+    elif whole:
+        yield f"built by DuckDB, since {url} is not a Spark: {', '.join(whole)}"
     for name, count in expected.items():
         if not models[name].kind.is_partitioned:
             continue

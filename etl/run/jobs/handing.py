@@ -19,6 +19,7 @@ from etl.run.jobs.extraction import divided, share
 from etl.run.jobs.making import parts_folder
 from etl.run.jobs.part import PartAnswer, PartJob
 from etl.run.jobs.readable import Inputs, Readable, uses, why_here
+from etl.run.jobs.whole import is_spark, make_whole
 from etl.run.jobs.witness import chosen_of, testify_part
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Elsewhere:
     ledger: Ledger
     #: How many partitions of each model were handed out.
     handed: dict[str, int] = field(default_factory=dict)
+    #: The models that Spark has computed as a whole.
+    wholes: set[str] = field(default_factory=set)
     _readable: Readable | None = None
 
     def takes(self, con: duckdb.DuckDBPyConnection, build: Build, days: Iterable[date]) -> list[date]:
@@ -100,8 +103,18 @@ class Elsewhere:
             raise TransformError(f"{model.place} could not be built: {sentence(str(error))}") from error
         self.handed[model.name] = len(days)
 
+    def make(self, con: duckdb.DuckDBPyConnection, build: Build) -> int | None:
+        """Make the table of a model with `engine: spark`; return its rows, or None if no Spark is the executor."""
+        if not build.model.spark or not is_spark(self.project.settings.executor):
+            return None
+        rows = make_whole(self.project, con, build.model, self.plan.run_id)
+        self.wholes.add(build.model.name)
+        return rows
+
     def told(self, model: str) -> str:
         """Return what is to be said of a model beside how it was built; empty if nobody else built any of it."""
+        if model in self.wholes:
+            return f" by {self.project.settings.executor}"
         count = self.handed.get(model)
         return f" with {counted(count, 'partition')} on {self.project.settings.executor}" if count else ""
 

@@ -23,6 +23,11 @@ from etl.stages import lake
 from etl.stages.lake.corrections import corrections_file
 from etl.stages.raw import Delivery
 
+#: So many values of a column are chosen of each table.
+_KEYS = 20
+#: Of these, a value is not found again by its text.
+_INEXACT = ("DOUBLE", "FLOAT")
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -152,6 +157,43 @@ def testify_part(con: duckdb.DuckDBPyConnection, model: Model, day: date, url: s
             "compare versions, libraries and settings of the workers with those here; to do without them, take "
             "[etl] executor out."
         )
+
+
+def testify_keys(con: duckdb.DuckDBPyConnection, model: Model, url: str, run_id: str) -> None:
+    """Build the rows of some values of a column here too. Raises TransformError if the table holds others of them.
+
+    The run's hash chooses the values among those of the table, and among those of the column of the same name of
+    each table that the model reads: one that is lost is seen too.
+    """
+    column = next((name for name, type in model.stored if type not in _INEXACT and "[" not in type), "")
+    where = ""
+    if column:
+        name, texts = identifier(column), _chosen_values(con, model, column, run_id)
+        where = f"where cast({name} as varchar) in ({', '.join(map(literal, texts))})" if texts else "where false"
+    sides = (f"from {qualified(model.name)} {where}", f"from (\n{model.sql}\n) {where}")
+    count = min(_differing(con, model, sides, digits) for digits in (0, 9, 8))
+    if count:
+        values = f"{counted(_KEYS, 'value')} of {column or 'all columns'}"
+        raise TransformError(
+            f"{model.place}: of {values}, {counted(count, 'row')} that "
+            f"{url} has computed differ from what DuckDB computes. Nothing of it is taken. If the SELECT chooses "
+            "between rows, or orders them, by columns that do not tell them apart, name more columns there. Else "
+            "remove `-- engine: spark`, and report it."
+        )
+
+
+def _chosen_values(con: duckdb.DuckDBPyConnection, model: Model, column: str, run_id: str) -> list[str]:
+    """Return some values of a column as text, of the table and of what it is built from."""
+    tables, found = [model.name, *model.reads], []
+    for table in tables:
+        names = {str(row[0]).lower() for row in con.execute(f"describe {qualified(table)}").fetchall()}
+        if column.lower() in names:
+            value = f"cast({identifier(column)} as varchar)"
+            found += con.execute(
+                f"select distinct {value} as v from {qualified(table)} where {value} is not null "
+                f"order by hash({value} || {literal(run_id)}), v limit {_KEYS}"
+            ).fetchall()
+    return sorted({str(value) for (value,) in found})
 
 
 def _differing(con: duckdb.DuckDBPyConnection, model: Model, sides: Sequence[str], digits: int) -> int:

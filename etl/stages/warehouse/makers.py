@@ -26,6 +26,8 @@ def make_view(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: S
 
 def make_table(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> int:
     """Make the table of all rows; return how many there are."""
+    if build.elsewhere and (rows := build.elsewhere.make(con, build)) is not None:
+        return rows
     found = con.execute(f"create or replace table {qualified(build.model.name)} as\n{build.model.sql}").fetchall()
     return int(found[0][0])
 

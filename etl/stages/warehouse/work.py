@@ -44,6 +44,9 @@ class Elsewhere(Protocol):
     def takes(self, con: duckdb.DuckDBPyConnection, build: Build, days: Iterable[date]) -> list[date]:
         """Return those of the partitions of a model that can be built so."""
 
+    def make(self, con: duckdb.DuckDBPyConnection, build: Build) -> int | None:
+        """Make the table of a model that is computed there; return its rows, or None if it is not."""
+
     def insert(self, con: duckdb.DuckDBPyConnection, build: Build, days: Sequence[date]) -> None:
         """Put the rows of such partitions into the table, which has none of them. Raises TransformError."""
 

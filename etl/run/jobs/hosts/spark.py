@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import StepError
@@ -35,6 +36,20 @@ class Spark:
                 yield str(row.answer)
         except Exception as error:
             raise StepError(f"{self.url} could not do a job: {_first(error)}. Look at its web pages.") from None
+
+    def select(self, sql: str, tables: Mapping[str, Path], target: Path, settings: Mapping[str, str]) -> None:
+        """Write the rows of a SELECT over files of Parquet to a folder. Raises StepError if it fails."""
+        try:
+            for name, value in settings.items():
+                self.session.conf.set(name, value)
+            for name, path in tables.items():
+                self.session.read.parquet(path.as_uri()).createOrReplaceTempView(name)
+            self.session.sql(sql).write.mode("overwrite").parquet(target.as_uri())
+        except Exception as error:
+            raise StepError(f"{self.url} could not do it: {_first(error)}. Look at its web pages.") from None
+        finally:
+            for name in tables:
+                self.session.catalog.dropTempView(name)
 
     def close(self) -> None:
         """End the session."""

@@ -1,0 +1,110 @@
+"""Models with `engine: spark`: computed by Spark where there is one, else by DuckDB, with the same content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from etl.errors import TransformError, UnsupportedOnSpark
+from etl.models import Model, read_models
+from etl.models.asked import Header
+from etl.run.jobs import witness
+from tests.support import tiny
+from tests.support.hosts import CLUSTERS, HOSTS
+from tests.support.projects import Project
+
+pytest.importorskip("sqlglot")
+
+CONTRACT = """
+import pandera.pandas as pa
+from etl import Source
+
+class Sales(pa.DataFrameModel):
+    id: int
+    item: str = pa.Field(nullable=True)
+    price: int = pa.Field(ge=0)
+
+sales = Source(contract=Sales, files="sales/{date}.csv")
+"""
+SQL = {
+    "staging/priced.sql": "-- materialized: view\nselect *, price * 2 as dear from raw.sales",
+    "marts/items.sql": "-- engine: spark\n-- unique: item\n"
+    "select item, sum(dear) as dear, avg(price) as mean, count(*) filter (where price > 2) as many, "
+    "max(delivery_date) as newest from staging.priced group by item",
+}
+RAW = {
+    f"sales/2024-03-0{day}.csv": "id,item,price\n" + "".join(f"{n},item {n % 7},{n * day}\n" for n in range(40))
+    for day in (1, 2, 3)
+}
+
+
+def shop(root: Path, executor: str = "") -> Project:
+    tiny.project(root, CONTRACT, SQL, RAW, f"threads = 1\n{f'executor = {executor}' if executor else ''}\n")
+    return Project(root)
+
+
+def rows(project: Project) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(project.warehouse), read_only=True) as con:
+        columns = con.execute("describe marts.items").fetchall()
+        return [*columns, *con.execute("from marts.items order by all").fetchall()]
+
+
+def test_spark_computes_what_duckdb_does(tmp_path: Path) -> None:
+    alone = shop(tmp_path / "alone")
+    assert "spark:" not in alone.published(date="2024-03-31").output
+    with HOSTS["spark"]() as url:
+        away = shop(tmp_path / "away", url)
+        night = away.published(date="2024-03-31", is_cold=True, PYTHONPATH=str(CLUSTERS))
+        assert f" by {url}" in night.output
+        assert rows(away) == rows(alone)
+        assert not list((away.data / ".scratch" / "parts").glob("*"))
+
+
+def test_without_a_spark_duckdb_computes_it(tmp_path: Path) -> None:
+    project = shop(tmp_path / "shop", "processes://2")
+    assert "marts.items" in project.published(date="2024-03-31").output
+    assert len(rows(project)) > 7
+
+
+def test_what_is_not_on_the_list_ends_the_run_before_it_begins(tmp_path: Path) -> None:
+    project = shop(tmp_path / "shop")
+    (project.root / "sql/marts/items.sql").write_text(
+        "-- engine: spark\nselect\n    hash(item) as h\nfrom raw.sales\n"
+    )
+    night = project.nightly(date="2024-03-31")
+    assert night.exit_code == 35
+    assert "sql/marts/items.sql:3: engine: spark has no proof for the function hash()" in night.output
+
+
+@pytest.mark.parametrize("wrong", ["update t set n = n + 1 where k = 'b'", "delete from t where k = 'b'"])
+def test_the_witness_sees_a_row_that_is_another_or_lost(wrong: str) -> None:
+    with duckdb.connect() as con:
+        con.execute("create schema raw; create table raw.given as from (values ('a', 1), ('b', 2)) v(k, n)")
+        con.execute("create table t as select k, sum(n) as n from raw.given group by k")
+        sql = "select k, sum(n) as n from raw.given group by k"
+        columns = (("k", "VARCHAR"), ("n", "HUGEINT"))
+        model = Model(
+            "main.t",
+            "sql/main/t.sql",
+            sql,
+            sql,
+            reads=("raw.given",),
+            columns=columns,
+            header=Header(engine="spark"),
+        )
+        witness.testify_keys(con, model, "spark://x", "run-1")
+        con.execute(wrong)
+        with pytest.raises(TransformError, match="differ from what DuckDB computes"):
+            witness.testify_keys(con, model, "spark://x", "run-1")
+
+
+def test_a_model_that_is_not_a_table_cannot_ask_for_it(tmp_path: Path) -> None:
+    from etl.errors import ModelError
+
+    (tmp_path / "sql" / "marts").mkdir(parents=True)
+    (tmp_path / "sql/marts/x.sql").write_text("-- materialized: view\n-- engine: spark\nselect 1 as x")
+    with pytest.raises(ModelError, match="'engine' goes with materialized: table"):
+        read_models(tmp_path / "sql", [])
+    assert issubclass(UnsupportedOnSpark, ModelError)
