@@ -45,7 +45,8 @@ def _halves(value: str) -> str:
 def _rounded(digits: int) -> str:
     """Return a double with so many digits: what it is in binary decides, and a half goes away from zero.
 
-    format_number() does so but for halves, which it makes even; of these, so many bits hold the fraction.
+    format_number() does so but for halves, which it makes even; of these, so many bits hold the fraction. One that
+    has no fraction DuckDB multiplies and divides again.
     """
     part = "(abs({0}) - floor(abs({0})))"
     raised = f"floor({part} * 1e{digits} + 0.5e0)"
@@ -54,8 +55,8 @@ def _rounded(digits: int) -> str:
     other = f"cast(replace(format_number({{0}}, {digits}), ',', '') as double)"
     scaled = f"{{0}} * {2 ** (digits + 1)}e0"
     return (
-        "case when isnan({0}) or abs({0}) >= 4503599627370496e0 then {0} "
-        f"when {scaled} = floor({scaled}) then {half} else {other} end"
+        f"case when isnan({{0}}) or abs({{0}} * 1e{digits}) = double('Infinity') then {{0}} "
+        f"when abs({{0}}) >= 4503599627370496e0 then {{0}} * 1e{digits} / 1e{digits} when {scaled} = floor({scaled}) then {half} else {other} end"
     )
 
 
