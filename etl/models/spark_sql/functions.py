@@ -45,8 +45,8 @@ def _halves(value: str) -> str:
 def _rounded(digits: int) -> str:
     """Return a double with so many digits: what it is in binary decides, and a half goes away from zero.
 
-    format_number() does so but for halves, which it makes even; of these, so many bits hold the fraction. One that
-    has no fraction DuckDB multiplies and divides again.
+    format_number() does so but for halves, which it makes even; of these, so many bits hold the fraction. What has
+    no fraction, DuckDB multiplies and divides again.
     """
     part = "(abs({0}) - floor(abs({0})))"
     raised = f"floor({part} * 1e{digits} + 0.5e0)"
