@@ -109,8 +109,7 @@ def sentence(text: str) -> str:
 def printable(text: str) -> str:
     """Return a text on one line, with control, format and bidirectional characters and line ends escaped.
 
-    What is escaped is all that Python does not call printable: `\\x1b`, `\\n`, `\\u202e`, and what is half a
-    character. A text without any stays as it is.
+    What is escaped is all that Python does not call printable: `\\x1b`, `\\n`, `\\u202e`, and half a character.
     """
     if text.isprintable():
         return text
@@ -253,9 +252,7 @@ class ModelError(EtlError):
 
 
 class UnsupportedOnSpark(ModelError):
-    """Raised when a model with `engine: spark` has something in its SELECT that is not on the list of what Spark
-    is known to compute as DuckDB does.
-    """
+    """Raised when a model with `engine: spark` has what Spark is not known to compute as DuckDB does."""
 
 
 class QueryError(EtlError):

@@ -31,7 +31,7 @@ from etl.models.names import table_name
 from etl.models.programs import Program, read_programs
 from etl.models.query import Query, parse
 from etl.models.seeds import read_seeds
-from etl.models.spark_sql import on_spark, reader
+from etl.models.spark_sql import on_spark
 from etl.project.files import project_files
 from etl.project.installed import version_of
 
@@ -50,7 +50,7 @@ _USUAL = "sql"
 
 def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING) -> str:
     """Return a text that changes when a file under sql/, the given tables, DuckDB or this package changes."""
-    digest = hashlib.sha256(f"{version_of('duckdb')} {reader()} {sorted(map(repr, given))} {context}".encode())
+    digest = hashlib.sha256(f"{version_of('duckdb')} {sorted(map(repr, given))} {context}".encode())
     files = project_files(folder, *_SUFFIXES)
     audits = Path(str(contract.__file__)).parent.glob("audit*.py")
     code = (*sorted(audits), *sorted(Path(__file__).parent.rglob("*.py")))
@@ -285,9 +285,8 @@ def _rolls_back(query: Query) -> bool:
         is_above = is_above and (not line.strip() or line.lstrip().startswith("--"))
         asked = _ROLLBACK.fullmatch(line)
         if asked and not query.is_audit and not asked[1]:
-            raise query.error(
-                "only an audit in sql/audits can have `-- rollback`. Move what is to be checked there"
-            )
+            what = "only an audit in sql/audits can have `-- rollback`. Move what is to be checked there"
+            raise query.error(what)
         if asked and query.is_audit:
             if not is_above or asked[1]:
                 raise query.error("the line `-- rollback` stands by itself above the SELECT of an audit")

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from etl.project.lazily import lazily
 
 if TYPE_CHECKING:
-    from etl.models.spark_sql.marked import on_spark, reader
+    from etl.models.spark_sql.marked import on_spark
     from etl.models.spark_sql.translate import translated
     from etl.models.spark_sql.types import SESSION, handed_over, spark_type, table_name
 
-__all__ = ["SESSION", "handed_over", "on_spark", "reader", "spark_type", "table_name", "translated"]
+__all__ = ["SESSION", "handed_over", "on_spark", "spark_type", "table_name", "translated"]
 
 #: What is imported when it is asked for: only the translation needs sqlglot.
 _MODULES = {
     "translated": "translate",
-    **dict.fromkeys(("on_spark", "reader"), "marked"),
+    "on_spark": "marked",
     **dict.fromkeys(("SESSION", "handed_over", "spark_type", "table_name"), "types"),
 }
 

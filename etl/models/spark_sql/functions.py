@@ -56,7 +56,8 @@ def _rounded(digits: int) -> str:
     scaled = f"{{0}} * {2 ** (digits + 1)}e0"
     return (
         f"case when isnan({{0}}) or abs({{0}} * 1e{digits}) = double('Infinity') then {{0}} "
-        f"when abs({{0}}) >= 4503599627370496e0 then {{0}} * 1e{digits} / 1e{digits} when {scaled} = floor({scaled}) then {half} else {other} end"
+        f"when abs({{0}}) >= 4503599627370496e0 then {{0}} * 1e{digits} / 1e{digits} "
+        f"when {scaled} = floor({scaled}) then {half} else {other} end"
     )
 
 
@@ -201,7 +202,6 @@ AGGREGATES = [
     ),
     Entry("bool_and(_0)", "bool", "bool_and({0}){W}", in_window=False),
     Entry("bool_or(_0)", "bool", "bool_or({0}){W}", in_window=False),
-    Entry("count_if(_0)", "bool", "cast(count_if({0}){W} as {R})", in_window=False),
     *(
         Entry(
             f"quantile_cont(_0, {p})",

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
 from etl.models.model import Model
 from etl.models.variables import with_values
-from etl.project.installed import version_of
 
 if TYPE_CHECKING:
     import duckdb
-
-
-def reader() -> str:
-    """Return the version of what reads SELECTs for Spark; empty if it is not installed."""
-    try:
-        return version_of("sqlglot")
-    except PackageNotFoundError:
-        return ""
 
 
 def on_spark(
