@@ -40,6 +40,24 @@ CHOICES: dict[type[exp.Expression], str] = {
 }
 #: The places in the SQL of an entry, see Entry.
 _PLACES = re.compile(r"\{(?:([RSW])|(\d)(?::([RD]))?|([#$]\w+))\}")
+#: The parts of an expression that what translates it looks at, and those that say what is so anyway.
+_PARTS = {
+    *(
+        "this",
+        "expression",
+        "expressions",
+        "low",
+        "high",
+        "ifs",
+        "default",
+        "true",
+        "false",
+        "query",
+        "to",
+        "unit",
+    ),
+    *("table", "db", "is_string", "ignore_nulls", "partition_by", "order", "spec", "over", "symmetric"),
+}
 _UNITS = ("second", "minute", "hour", "day", "week", "month", "year")
 _CAST_TO = "Cast to a type by steps that are on the list, or leave the model to DuckDB: remove `-- engine: spark`"
 
@@ -57,6 +75,8 @@ class Expressions:
         """Return an expression in Spark. Raises Refusal for what is not on the list."""
         for kind, make in _MAKERS.items():
             if isinstance(node, kind):
+                if more := {name for name, given in node.args.items() if given} - _PARTS:
+                    raise Refusal(node, f"{shown(node)} ({', '.join(sorted(more))})")
                 return make(self, node)
         return self.entry(node)
 

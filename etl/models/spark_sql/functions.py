@@ -135,6 +135,7 @@ TEXT = [
     Entry("contains(_0, _1)", "str,str", "contains({0}, {1})"),
     Entry("replace(_0, '$sought', '$1')", "str", "replace({0}, {$sought}, {$1})"),
     Entry("_0 like '$like'", "str", "{0} like {$like}"),
+    Entry("_0 not like '$like'", "str", "{0} not like {$like}"),
     Entry("regexp_matches(_0, '$re')", "str", "regexp_like({0}, {$re})"),
     Entry("regexp_replace(_0, '$sub', '$0', 'g')", "str", "regexp_replace({0}, {$sub}, {$0})"),
 ]

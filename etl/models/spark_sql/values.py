@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from sqlglot import exp
 
@@ -25,6 +26,16 @@ class Value(NamedTuple):
     def is_null(self) -> bool:
         """Whether it is the word null, which has no type."""
         return self.literal == "null"
+
+
+class Maker(Protocol):
+    """What translates the expressions of one scope."""
+
+    def value(self, node: exp.Expression) -> Value:
+        """Return an expression in Spark. Raises Refusal for what is not on the list."""
+
+    def values(self, nodes: Sequence[exp.Expression]) -> list[Value]:
+        """Return each of some expressions."""
 
 
 class Refusal(Exception):

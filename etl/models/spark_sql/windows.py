@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from etl.models.spark_sql.values import Refusal, shown
-
-if TYPE_CHECKING:
-    from etl.models.spark_sql.expressions import Expressions
+from etl.models.spark_sql.values import Maker, Refusal, shown
 
 _ARGS = {"this", "partition_by", "order", "spec", "over"}
 _FRAME = {"kind", "start", "start_side", "end", "end_side"}
 
 
-def window(made: Expressions, node: exp.Window) -> str:
+def window(made: Maker, node: exp.Window) -> str:
     """Return the window of a function. Raises Refusal for a kind of it that is not on the list."""
     if more := [name for name, value in node.args.items() if value and name not in _ARGS]:
         raise Refusal(node, f"{shown(node)} ({more[0]})")
@@ -39,7 +35,7 @@ def check_grouped(node: exp.Expression, given: Sequence[object]) -> None:
         )
 
 
-def ordered(made: Expressions, nodes: Sequence[exp.Expression]) -> str:
+def ordered(made: Maker, nodes: Sequence[exp.Expression]) -> str:
     """Return what rows are ordered by, with the place of nulls, which is another one in Spark unsaid."""
     found = []
     for node in nodes:

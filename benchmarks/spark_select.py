@@ -1,0 +1,199 @@
+# ruff: noqa: E501
+"""Generated SELECTs over what is on the list of `-- engine: spark`, by DuckDB and by Spark; exit 1 if any differs.
+
+    python benchmarks/spark_select.py --count 10000 --seed 1
+
+Joins, groups, windows, case, casts and functions over three tables of edge values. Rows are compared exactly, floats
+bit by bit but for the sign of zero; those that come of a sum or an average of floats, to 9 digits. What DuckDB refuses,
+such as an overflow, is counted and not compared; what Spark refuses is told, and no silent difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from etl.errors import EtlError
+from etl.models.spark_sql import translated
+from tests.support import spark_sql as both_ways
+from tests.support.spark_sql import database, hand_over, of_duckdb, rows, spark
+
+#: So many expressions stand in one SELECT.
+ITEMS = 3
+COLUMNS = {
+    "i": ("int", "INTEGER", ["null", "0", "1", "-1", "7", "100", "2147483647", "-2147483648"]),
+    "j": ("int", "BIGINT", ["null", "0", "3", "-7", "9007199254740993"]),
+    "m": ("dec", "DECIMAL(15,2)", ["null", "0", "0.05", "-2.50", "2.25", "9999999999999.99"]),
+    "x": ("flt", "DOUBLE", ["null", "0.0", "-1.5", "2.5", "2.675", "'nan'", "'inf'", "1e10", "0.1"]),
+    "s": ("str", "VARCHAR", ["null", "''", "'UA'", "'ua\n'", "'Straße'", "' a.b '", "'İΣ'", "'12-3'"]),
+    "t": ("str", "VARCHAR", ["null", "'a'", "'UA'", "'x_y'"]),
+    "d": (
+        "date",
+        "DATE",
+        ["null", "'2013-01-31'", "'2012-02-29'", "'1969-12-31'", "'2024-12-30'", "'1582-10-10'"],
+    ),
+    "u": (
+        "ts",
+        "TIMESTAMP",
+        ["null", "'2013-03-10 02:30:00'", "'2013-11-03 01:30:00.5'", "'1969-12-31 23:59:59'"],
+    ),
+    "f": ("bool", "BOOLEAN", ["null", "true", "false"]),
+}
+#: How an expression of each kind is made of others: `<int>` stands for one of that kind.
+GRAMMAR = {
+    "int": ["<int> + 1", "<int> - <int>", "<int> * 2", "<int> % 3", "<int> // 2", "abs(<int>)", "-<int>", "length(<str>)",
+            "cast(<dec> as bigint)", "cast(<flt> as bigint)", "year(<date>)", "extract(month from <ts>)", "isodow(<date>)",
+            "date_diff('day', <date>, <date>)", "coalesce(<int>, 0)", "case when <bool> then <int> else 5 end",
+            "greatest(<int>, 3)", "least(<int>, <int>)", "nullif(<int>, 0)", "cast(<bool> as int)", "hour(<ts>)",
+            "dayofweek(<date>)", "quarter(<date>)"],
+    "dec": ["<dec> + 1", "<dec> * 0.5", "<dec> - <dec>", "round(<dec>, 1)", "abs(<dec>)", "cast(<int> as decimal(18,3))",
+            "coalesce(<dec>, 0)", "case when <bool> then <dec> end", "cast(<dec> as decimal(12,1))", "-<dec>"],
+    "flt": ["<flt> + 1", "<flt> * <int>", "<int> / <int>", "<dec> / <int>", "<flt> / <flt>", "round(<flt>, 2)", "floor(<flt>)",
+            "ceil(<flt>)", "cast(<dec> as double)", "cast(<int> as double)", "coalesce(<flt>, <dec>)", "abs(<flt>)", "round(<flt>)",
+            "case when <bool> then <flt> else <int> end"],
+    "str": ["<str> || 'x'", "lower(<str>)", "trim(<str>)", "left(<str>, 2)", "right(<str>, 1)", "substring(<str>, 2, 3)",
+            "replace(<str>, 'a', 'b')", "coalesce(<str>, <str>)", "case when <bool> then <str> else 'n' end",
+            "regexp_replace(<str>, '[\\s,.]+', '_', 'g')", "cast(<int> as varchar)", "cast(<dec> as varchar)", "cast(<date> as varchar)",
+            "strftime(<date>, '%Y-%m')", "nullif(<str>, '')"],
+    "date": ["<date> + 1", "<date> - 30", "cast(<ts> as date)", "last_day(<date>)", "cast(date_trunc('month', <date>) as date)",
+             "coalesce(<date>, date '2020-02-29')", "greatest(<date>, <date>)"],
+    "ts": ["<date> + interval 1 month", "<ts> - interval 90 minutes", "date_trunc('hour', <ts>)", "date_trunc('week', <ts>)",
+           "cast(<date> as timestamp)", "<ts> + interval 1 day"],
+    "bool": ["<int> > <int>", "<dec> <= <flt>", "<str> = <str>", "<date> < '2013-06-01'", "<bool> and <bool>", "<bool> or <bool>",
+             "not <bool>", "<str> like '%a%'", "<str> is null", "<int> in (1, 7, 100)", "<int> between -1 and 50", "<flt> = <flt>",
+             "<str> is distinct from <str>", "regexp_matches(<str>, '^[A-Z]+$')", "isnan(<flt>)", "isfinite(<flt>)",
+             "starts_with(<str>, 'U')", "<int> not in (3, 7)", "<ts> >= '2013-03-10'", "<str> not like 'U%'"],
+}  # fmt: skip
+AGGREGATES = ["count(*)", "count(<str>)", "count(distinct <int>)", "sum(<int>)", "sum(<dec>)", "avg(<int>)", "avg(<flt>)", "min(<str>)",
+              "max(<date>)", "min(<flt>)", "max(<dec>)", "bool_or(<bool>)", "median(<int>)", "sum(<int>) filter (where <bool>)",
+              "count(*) filter (where <bool>)", "max(<ts>)", "sum(<flt>)"]  # fmt: skip
+WINDOWS = ["row_number()", "rank()", "dense_rank()", "lag(<str>)", "lead(<int>, 2)", "sum(<int>)", "count(*)", "max(<date>)",
+           "first_value(<dec>)", "min(<str>)"]  # fmt: skip
+JOINS = ["join edge.b as b on b.i = a.i", "left join edge.b as b on b.s = a.s and <bool>", "full join edge.b as b on b.d = a.d",
+         "right join edge.b as b on b.t = a.t", "cross join edge.c as b", "left join edge.c as b on <bool>"]  # fmt: skip
+
+
+class Maker:
+    """Makes SELECTs by chance."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+
+    def value(self, kind: str, depth: int, tables: str) -> str:
+        """Return an expression of a kind, nested up to a depth."""
+        if depth <= 0 or self.chance.random() < 0.25:
+            columns = [name for name, (own, *_) in COLUMNS.items() if own == kind]
+            return f"{self.chance.choice(tables)}.{self.chance.choice(columns)}"
+        return f"({self.filled(self.chance.choice(GRAMMAR[kind]), depth - 1, tables)})"
+
+    def filled(self, text: str, depth: int, tables: str) -> str:
+        """Return a text with an expression at each mark."""
+        while "<" in text and (kind := next((k for k in COLUMNS_KINDS if f"<{k}>" in text), "")):
+            text = text.replace(f"<{kind}>", self.value(kind, depth, tables), 1)
+        return text
+
+    def select(self) -> str:
+        """Return a SELECT."""
+        chance = self.chance
+        join = chance.choice(JOINS) if chance.random() < 0.4 else ""
+        tables = "ab" if join else "a"
+        source = "edge.a as a " + self.filled(join, 1, tables)
+        if chance.random() < 0.2:
+            inner = ", ".join(f"{self.filled(f'<{COLUMNS[c][0]}>', 2, 'a')} as {c}" for c in COLUMNS)
+            source = source.replace("edge.a as a", f"(select a.id, {inner} from edge.a as a) as a", 1)
+        where = f" where {self.value('bool', 2, tables)}" if chance.random() < 0.5 else ""
+        shape = chance.choice(["plain", "plain", "group", "window", "distinct", "union"])
+        kinds = [chance.choice(COLUMNS_KINDS) for _ in range(ITEMS)]
+        items = [self.value(kind, 3, tables) for kind in kinds]
+        if shape == "group":
+            kept = [
+                self.value(chance.choice(["int", "str", "date", "bool"]), 2, tables)
+                for _ in range(chance.randint(1, 2))
+            ]
+            made = [self.filled(chance.choice(AGGREGATES), 2, tables) for _ in range(ITEMS)]
+            named = [f"{one} as g{n}" for n, one in enumerate(kept)] + [
+                f"{one} as v{n}" for n, one in enumerate(made)
+            ]
+            having = " having count(*) > 1" if chance.random() < 0.2 else ""
+            return f"select {', '.join(named)} from {source}{where} group by all{having}"
+        if shape == "window":
+            order = f"a.id{', b.id' if join else ''}"
+            over = f"over (partition by {self.value(chance.choice(['str', 'bool', 'int']), 1, tables)} order by {order})"
+            items = [f"{self.filled(chance.choice(WINDOWS), 1, tables)} {over}", *items[1:]]
+        named = [f"{one} as v{n}" for n, one in enumerate(items)]
+        if shape == "distinct":
+            safe = [self.value(chance.choice(["int", "str", "date"]), 2, tables) for _ in range(2)]
+            return (
+                f"select distinct {', '.join(f'{one} as v{n}' for n, one in enumerate(safe))} from {source}{where}"
+            )
+        query = f"select {', '.join(named)} from {source}{where}"
+        return f"{query} union all {query}" if shape == "union" else query
+
+
+COLUMNS_KINDS = list(GRAMMAR)
+
+
+def tables(con: duckdb.DuckDBPyConnection, seed: int) -> None:
+    """Make the three tables, their values by chance."""
+    chance = random.Random(seed)
+    for name, count in (("a", 40), ("b", 12), ("c", 2)):
+        lines = []
+        for number in range(count):
+            values = [f"cast({chance.choice(values)} as {type})" for _, type, values in COLUMNS.values()]
+            lines.append(f"({number}, {', '.join(values)})")
+        names = ", ".join(["id", *COLUMNS])
+        con.execute(f"create table edge.{name} as select * from (values {', '.join(lines)}) t({names})")
+        hand_over(con, f"edge.{name}")
+
+
+def outcome(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, str]:
+    """Return what became of a SELECT, in a word, and what is to be said of it."""
+    try:
+        want = of_duckdb(con, sql)
+    except duckdb.Error as error:
+        return "refused by DuckDB", str(error)
+    try:
+        made = translated(con, sql, "sql/made.sql")
+    except EtlError as error:
+        return "refused at planning", str(error)
+    got = spark().ask(made)
+    if isinstance(got, str):
+        return "refused by Spark", got[:300]
+    is_summed = any(word in sql for word in ("sum(", "avg(", "median("))
+    rounded = [is_summed] * want.num_columns
+    mine, theirs = rows(want, rounded), rows(got, rounded)
+    if mine == theirs:
+        return "the same", ""
+    pairs = [pair for pair in zip(mine, theirs, strict=False) if pair[0] != pair[1]][:2]
+    return "SILENTLY OTHER", f"{len(mine)} rows against {len(theirs)}: {pairs}"
+
+
+def main() -> None:
+    """Compare, and say how many came out how."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    con, maker, found = database(), Maker(options.seed), Counter[str]()
+    tables(con, options.seed)
+    for number in range(1, options.count + 1):
+        sql = maker.select()
+        word, why = outcome(con, sql)
+        found[word] += 1
+        if word in ("SILENTLY OTHER", "refused by Spark", "refused at planning"):
+            print(f"{word}: {sql}\n    {why}", flush=True)
+        if number % 500 == 0:
+            print(number, dict(found), flush=True)
+    print(f"{both_ways.spark().count} questions to Spark: {dict(found)}")
+    sys.exit(1 if found["SILENTLY OTHER"] else 0)
+
+
+if __name__ == "__main__":
+    main()
