@@ -58,6 +58,8 @@ _PARTS = {
     ),
     *("table", "db", "is_string", "ignore_nulls", "partition_by", "order", "spec", "over", "symmetric"),
 }
+#: Some entries write a value more than once: nested in each other, they grow without end.
+_LONGEST = 50_000
 _UNITS = ("second", "minute", "hour", "day", "week", "month", "year")
 _CAST_TO = "Cast to a type by steps that are on the list, or leave the model to DuckDB: remove `-- engine: spark`"
 
@@ -114,7 +116,10 @@ class Expressions:
         type = self.types.one(sql, [value.type for value in given])
         if type is None or (spark_type(type) is None and type != "INTERVAL"):
             raise Refusal(node, f"{shown(node)}, which is {type or 'of no type that is known'}")
-        return Value(f"({self._text(node, found, given, type, behind)})", type)
+        made = self._text(node, found, given, type, behind)
+        if len(made) > _LONGEST:
+            raise Refusal(node, f"{shown(node)}, so deeply nested", "Name its parts in a CTE")
+        return Value(f"({made})", type)
 
     def _text(self, node: exp.Expression, found: Found, given: Sequence[Value], type: str, behind: str) -> str:
         summed = f"decimal(38,{scale_of(given[0].type)})" if given else ""
