@@ -69,7 +69,7 @@ def may_settle(
         facts = receipt.details
         if (
             receipt.outcome == "done"
-            and facts["definition"] == (same or definition(day))
+            and facts.get("definition") == (same or definition(day))
             and hashes.get(facts["file"]) == facts["sha256"]
             and first <= day <= last
             and not facts.get("corrections")

@@ -34,7 +34,8 @@ def copy_by_day(
 ) -> None:
     """Write the rows of each date to its file, whose folder is made; `rows` is a SELECT, `how` has more of COPY.
 
-    Rows without a date have the file of None. The folder `aside` is there for the time of it.
+    Dates may have a file together. Rows without a date have the file of None. The folder `aside` is there for the
+    time of it.
     """
     how = f"format parquet{f', {how}' if how else ''}"
     for file in files.values():
@@ -43,12 +44,15 @@ def copy_by_day(
         where = f" where {on_days(column, [None])[0]}" if column else ""
         con.execute(f"copy (from ({rows}){where}) to {literal(str(files[None]))} ({how})")
     days = sorted(day for day in files if day)
-    for together in (days[start : start + _TOGETHER] for start in range(0, len(days), _TOGETHER)):
-        number = f"list_position({literal(together)}, {identifier(column)}) as _part_number"
+    targets = list(dict.fromkeys(files[day] for day in days))
+    for together in (targets[start : start + _TOGETHER] for start in range(0, len(targets), _TOGETHER)):
+        wanted = [day for day in days if files[day] in together]
+        numbers = [together.index(files[day]) for day in wanted]
+        number = f"{literal(numbers)}[list_position({literal(wanted)}, {identifier(column)})] as _part_number"
         con.execute(
-            f"copy (select *, {number} from ({rows}) where {on_days(column, together)[0]}) "
+            f"copy (select *, {number} from ({rows}) where {on_days(column, wanted)[0]}) "
             f"to {literal(str(aside))} ({how}, partition_by (_part_number), filename_pattern 'part')"
         )
-        for position, day in enumerate(together, 1):
-            os.rename(aside / f"_part_number={position}" / "part0.parquet", files[day])
+        for position, target in enumerate(together):
+            os.rename(aside / f"_part_number={position}" / "part0.parquet", target)
         shutil.rmtree(aside)

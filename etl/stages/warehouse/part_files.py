@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,21 +33,22 @@ from etl.project.files import (
 )
 from etl.project.others import RAW
 from etl.stages.warehouse.by_day import copy_by_day, on_days
+from etl.stages.warehouse.months import scattered, stems
 from etl.stages.warehouse.views import drop
 from etl.stages.warehouse.work import Day, Work
 
 if TYPE_CHECKING:
     import duckdb
 
-#: What a file is called: by its date, and the beginning of the hash of its content.
+#: What a file is called: by its date or month, and the beginning of the hash of its content.
 _HASH = 32
-_OWN = re.compile(rf"(\d{{4,}}-\d\d-\d\d|null)-[0-9a-f]{{{_HASH}}}\.parquet")
+_OWN = re.compile(rf"(\d{{4,}}-\d\d(-\d\d)?|null)-[0-9a-f]{{{_HASH}}}\.parquet")
 #: The folder of files that are not whole yet.
 _NEW = ".new"
 
 
 class PartFile(NamedTuple):
-    """A file of a model's partition: its name, and what is in it."""
+    """The file of a model's partition: its name, the rows of the partition, and the bytes of the whole file."""
 
     name: str
     rows: int
@@ -56,25 +58,63 @@ class PartFile(NamedTuple):
 def make(con: duckdb.DuckDBPyConnection, model: Model, todo: Work, parts: Path) -> int:
     """Write the partitions of `todo`, or all, to files below `parts`; let the table be a view of all there are.
 
-    Return its rows. What was there is not touched, since it may be the same again if the transaction is undone.
+    Those of an old month have a file together. Return its rows. What was there is not touched, since it may be the
+    same again if the transaction is undone.
     """
     # in what a failed run has left, the rows of the view are a table
     is_full = drop(con, model.name, "table") or todo.full
-    wheres = ["true"] if is_full else on_days(model.header.partition, todo.looked_at)
-    made: dict[Day, PartFile] = {}
-    for where in wheres:
-        made |= _written(con, model, where, parts)
-    gone = "true" if is_full else " or ".join(on_days("date", todo.looked_at))
-    con.execute(f"delete from etl._files where name = $1 and ({gone})", [model.name])
-    if made:
+    known = _known(con, model)
+    files = {} if is_full else {day: file for day, file in known.items() if day not in todo.looked_at}
+    kept = dict(files)
+    for where in ["true"] if is_full else on_days(model.header.partition, todo.looked_at):
+        files |= _written(con, model, f"(\n{model.sql}\n) where {where}", parts, files)
+    for days in _torn(known, kept):
+        files |= _together(con, model, parts, files, days)
+    for month in scattered({day: file.name for day, file in files.items()}):
+        files |= _together(con, model, parts, files, month)
+    _note(con, model, known, files)
+    names = sorted({file.name for file in files.values()})
+    rows = _rows(model, [parts / model.name / name for name in names])
+    con.execute(f"create or replace view {qualified(model.name)} as {rows}")
+    return sum(file.rows for file in files.values())
+
+
+def _together(
+    con: duckdb.DuckDBPyConnection, model: Model, parts: Path, files: Mapping[Day, PartFile], days: Sequence[Day]
+) -> dict[Day, PartFile]:
+    """Write partitions again from their files, as few as may be; return the file of each."""
+    there = sorted({parts / model.name / files[day].name for day in days})
+    where = on_days(model.header.partition, days)[0]
+    source = f"read_parquet({paths(there)}, hive_partitioning = false) where {where}"
+    return _written(con, model, source, parts, files)
+
+
+def _known(con: duckdb.DuckDBPyConnection, model: Model) -> dict[Day, PartFile]:
+    """Return the file of each partition."""
+    query = "select date, file, rows, bytes from etl._files where name = $1"
+    return {day: PartFile(*facts) for day, *facts in con.execute(query, [model.name]).fetchall()}
+
+
+def _torn(known: Mapping[Day, PartFile], kept: Mapping[Day, PartFile]) -> list[list[Day]]:
+    """Return the partitions of each file that stay while others of it are replaced."""
+    stay: dict[str, list[Day]] = defaultdict(list)
+    for day, file in kept.items():
+        stay[file.name].append(day)
+    return [stay[name] for name in {known[day].name for day in known.keys() - kept.keys()} if name in stay]
+
+
+def _note(
+    con: duckdb.DuckDBPyConnection, model: Model, known: Mapping[Day, PartFile], files: Mapping[Day, PartFile]
+) -> None:
+    """Let etl._files name the files of a model, which differ from those that it names."""
+    if gone := [day for day, file in known.items() if files.get(day) != file]:
+        where = " or ".join(on_days("date", gone))
+        con.execute(f"delete from etl._files where name = $1 and ({where})", [model.name])
+    if new := {day: file for day, file in files.items() if known.get(day) != file}:
         con.execute(
             "insert into etl._files select $1, unnest($2)::date, unnest($3), unnest($4), unnest($5)",
-            [model.name, list(made), *map(list, zip(*made.values(), strict=True))],
+            [model.name, list(new), *map(list, zip(*new.values(), strict=True))],
         )
-    held = con.execute("select file, rows from etl._files where name = $1 order by all", [model.name]).fetchall()
-    rows = _rows(model, [parts / model.name / name for name, _ in held])
-    con.execute(f"create or replace view {qualified(model.name)} as {rows}")
-    return sum(count for _, count in held)
 
 
 def forget_files(con: duckdb.DuckDBPyConnection, model: str) -> None:
@@ -84,9 +124,9 @@ def forget_files(con: duckdb.DuckDBPyConnection, model: str) -> None:
 
 
 def rows_of(con: duckdb.DuckDBPyConnection, model: Model, parts: Path, days: Sequence[Day] | None) -> str:
-    """Return the rows of partitions (None: all) as SQL, of their files alone."""
+    """Return the rows of partitions (None: all) as SQL, of their files alone, which may have others too."""
     where = "true" if days is None else " or ".join(on_days("date", days))
-    query = f"select file from etl._files where name = $1 and ({where}) order by all"
+    query = f"select distinct file from etl._files where name = $1 and ({where}) order by all"
     files = [parts / model.name / name for (name,) in con.execute(query, [model.name]).fetchall()]
     return f"({_rows(model, files)})"
 
@@ -101,28 +141,32 @@ def _rows(model: Model, files: Sequence[Path]) -> str:
     return f"select {columns} {source}"
 
 
-def _written(con: duckdb.DuckDBPyConnection, model: Model, where: str, parts: Path) -> dict[Day, PartFile]:
-    """Write the rows of the model that keep a condition, a file for each date; return the files."""
+def _written(
+    con: duckdb.DuckDBPyConnection, model: Model, source: str, parts: Path, others: Mapping[Day, PartFile]
+) -> dict[Day, PartFile]:
+    """Write the rows of a FROM to files, one for each date or old month; return the file of each partition.
+
+    The partitions that the table has besides are `others`.
+    """
     columns = ", ".join(
         f"cast({identifier(name)} as {stored_as(type)}) as {identifier(name)}" for name, type in model.stored
     )
     with _aside(parts) as aside:
         staged = aside / "rows.parquet"
         with _explained(model):
-            con.execute(
-                f"copy (select {columns} from (\n{model.sql}\n) where {where}) "
-                f"to {literal(str(staged))} (format parquet)"
-            )
+            con.execute(f"copy (select {columns} from {source}) to {literal(str(staged))} (format parquet)")
         rows, column = f"from read_parquet({paths([staged])}, hive_partitioning = false)", model.header.partition
         query = f"select {identifier(column)}, count(*) {rows} group by all"
         counts: dict[Day, int] = dict(con.execute(query).fetchall())
-        files = {day: aside / f"{day or 'null'}.parquet" for day in counts}
-        if len(files) == 1:
-            os.rename(staged, *files.values())
+        newest = max((day for day in (*counts, *others) if day), default=None)
+        files = {day: aside / f"{stem}.parquet" for day, stem in stems(counts, newest).items()}
+        if len({*files.values()}) == 1:
+            os.rename(staged, next(iter(files.values())))
         else:
             copy_by_day(con, rows, column, files, aside / "by_day")
-        names = _put(files, parts / model.name)
-        return {day: PartFile(names[day].name, rows, names[day].stat().st_size) for day, rows in counts.items()}
+        placed = _put({*files.values()}, parts / model.name)
+        sizes = {file: placed[file].stat().st_size for file in placed}
+        return {day: PartFile(placed[files[day]].name, rows, sizes[files[day]]) for day, rows in counts.items()}
 
 
 @contextmanager
@@ -153,16 +197,16 @@ def _explained(model: Model) -> Iterator[None]:
         ) from error
 
 
-def _put(files: Mapping[Day, Path], folder: Path) -> dict[Day, Path]:
+def _put(files: Collection[Path], folder: Path) -> dict[Path, Path]:
     """Have files on the disk, below a folder and named by their content, where nobody writes to them."""
-    for file in files.values():
+    for file in files:
         make_read_only(file)
-    flush_together(list(files.values()))
+    flush_together(list(files))
     make_folder(folder)
     found = {}
-    for day, file in files.items():
-        found[day] = folder / f"{file.stem}-{sha256(file)[:_HASH]}.parquet"
-        put(file, found[day], is_flushed=True)
+    for file in files:
+        found[file] = folder / f"{file.stem}-{sha256(file)[:_HASH]}.parquet"
+        put(file, found[file], is_flushed=True)
     flush(folder)
     return found
 

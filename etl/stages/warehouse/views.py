@@ -147,9 +147,12 @@ def files_in(sql: str) -> list[Path]:
 
 
 def is_view(con: duckdb.DuckDBPyConnection, table: str) -> bool:
-    """Return whether a table, as schema.table, is a view of files."""
-    names = [f"raw.{name}" for name, _ in raw_views(con)] + [name for name, _ in file_views(con)]
-    return table in names
+    """Return whether a table, as schema.table, is a view: of those that hold rows, one of files."""
+    query = (
+        "select exists(from duckdb_views() where database_name = current_database() and not internal "
+        f"and schema_name || '.' || view_name = {literal(table)})"
+    )
+    return bool(con.execute(query).fetchall()[0][0])
 
 
 def count_rows(

@@ -3,6 +3,7 @@
 import random
 import re
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from etl.operations.diff import compare, request_of
 from etl.project import Project, load_project
 from etl.stages import warehouse
 from etl.stages.published import read_record
+from etl.stages.warehouse.months import MOST
 from tests.operations.test_kinds import CONTRACTS, FEED, HEADER
 from tests.stages.warehouse.test_views import DAYS, random_feed
 from tests.support import tiny
@@ -25,6 +27,7 @@ from tests.support.thorough import examples
 LOOSE = CONTRACTS.replace('"day")', '"day", max_withdrawn=9, min_rows_ratio=0)')
 #: The feed alone, without contracts of samples.
 ALONE = re.sub(r"class Counted.*(?=feed = )", "", LOOSE, flags=re.DOTALL)
+LOOSE_ALONE = ALONE.replace("max_withdrawn=9", "max_withdrawn=99")
 DAILY = (
     "-- materialized: incremental\n-- partition: day\n{}select day, city, count(*) as n from raw.feed group by all"
 )
@@ -86,6 +89,60 @@ def test_every_model_is_published_the_same(seed: int, tmp_path_factory: pytest.T
         assert filed.tables == table.tables
         named = tiny.ask(sides[1].build, "select file from etl._files where name = 'marts.daily'")
         assert files(sides[1]) == sorted(name for (name,) in named)
+
+
+#: Two old months, the one that ends with the last 31 days, and the newest.
+MONTHS = [
+    date(year, month, day) for year, month in ((2023, 12), (2024, 1), (2024, 2), (2024, 3)) for day in range(1, 9)
+]
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=examples(3), deadline=None)
+def test_old_months_are_few_files_with_the_same_rows(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever comes, late, corrected or withdrawn: an old month has few files, and no row is lost or doubled."""
+    chance, root = random.Random(seed), tmp_path_factory.mktemp("months")
+    sides = [
+        tiny.project(root / name, LOOSE_ALONE, {"marts/daily.sql": DAILY.format(line), **ABOVE}, {})
+        for name, line in (("table", ""), ("files", "-- storage: lake\n"))
+    ]
+    days = chance.sample(MONTHS, chance.choice((3, len(MONTHS))))
+    for number in range(4):
+        text, gone = random_feed(chance, 10 * number), chance.random() < 0.3
+        for side in sides:
+            for day in days:
+                tiny.deliver(side, {f"feed/{day}.csv": text})
+                if gone and number:
+                    (side.raw / f"feed/{day}.csv").unlink()
+            tiny.night(side)
+        table, filed = (read_record(side.current) for side in sides)
+        assert table and filed
+        assert filed.tables == table.tables
+        named = dict(tiny.ask(sides[1].build, "select date, file from etl._files"))
+        assert files(sides[1]) == sorted({*named.values()})
+        if max(named, default=date.min) >= date(2024, 3, 1):
+            assert len({name for day, name in named.items() if day.year == 2023}) <= MOST
+        days = chance.sample(MONTHS, chance.choice((1, 2, 6)))
+
+
+def test_a_year_is_read_as_few_files_and_a_correction_writes_its_month_alone(tmp_path: Path) -> None:
+    texts = {f"feed/{day}.csv": f"{HEADER}{day.month},9,Rom,false,x\n" for day in MONTHS}
+    project = tiny.project(tmp_path, ALONE, LAKE, texts)
+    tiny.night(project)
+    # February has ended eight days before the newest
+    assert [name[:-41] for name in files(project)][:3] == ["2023-12", "2024-01", "2024-02-01"]
+    assert len(files(project)) == 2 + 8 + 8
+    before = set(files(project))
+
+    tiny.deliver(project, {"feed/2024-01-03.csv": f"{HEADER}1,9,Ulm,false,x\n"})
+    tiny.night(project)
+
+    named = dict(tiny.ask(project.build, "select date::varchar, file from etl._files"))
+    assert named["2024-01-03"] not in {name for day, name in named.items() if day != "2024-01-03"}
+    assert len({name for day, name in named.items() if day.startswith("2024-01")}) == 2
+    assert len(before - set(files(project))) == 1
+    cities = "select city from marts.daily where day between '2024-01-01' and '2024-01-31' order by day"
+    assert tiny.published(project, cities) == [("Rom",), ("Rom",), ("Ulm",), *[("Rom",)] * 5]
 
 
 def test_its_table_is_a_view_and_a_new_day_touches_its_own_file_alone(tmp_path: Path) -> None:
