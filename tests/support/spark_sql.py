@@ -34,7 +34,7 @@ import json, sys, warnings
 warnings.simplefilter("ignore")
 from pyspark.sql import SparkSession
 settings = json.loads(sys.stdin.readline())
-builder = SparkSession.builder.master("local[2]")
+builder = SparkSession.builder.master("local[1]")
 for name, value in settings.items():
     builder = builder.config(name, value)
 spark = builder.getOrCreate()
@@ -120,8 +120,11 @@ class Spark:
             )
         own = {
             "spark.ui.enabled": "false",
-            "spark.sql.shuffle.partitions": "2",
+            "spark.sql.shuffle.partitions": "1",
             "spark.sql.session.timeZone": ZONE,
+            # each SELECT is asked once over a few rows: what would make it fast costs more than it
+            "spark.sql.adaptive.enabled": "false",
+            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         }
         own |= {"spark.ui.showConsoleProgress": "false", "spark.sql.warehouse.dir": str(self.folder)}
         self._say({**own, **SESSION})

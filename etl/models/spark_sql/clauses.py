@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,18 +161,11 @@ class Clauses:
         if base is None:
             return "", ""
         joins = node.args.get("joins") or []
-        parts = [
-            base.sql(dialect="duckdb", comments=False),
-            *(one.sql(dialect="duckdb", comments=False) for one in joins),
-        ]
-        reads = " ".join(part.strip() if not part.startswith(",") else part for part in parts)
-        made = Expressions(
-            self.types,
-            Scope(self.types, reads, ctes, outer),
-            lambda inner, around: self._query(inner, ctes, around),
-        )
+        # on sees both sides, also where the rows are those of one
+        seen = Scope(self.types, _read([base, *map(_two_sided, joins)]), ctes, outer)
+        made = Expressions(self.types, seen, lambda inner, around: self._query(inner, ctes, around))
         tables = f"from {self._table(base.this, ctes)}"
-        return reads, tables + "".join(self._join(one, made, ctes) for one in joins)
+        return _read([base, *joins]), tables + "".join(self._join(one, made, ctes) for one in joins)
 
     def _join(self, node: exp.Join, made: Expressions, ctes: str) -> str:
         kind, side = str(node.args.get("kind") or "").upper(), str(node.args.get("side") or "").upper()
@@ -238,26 +232,53 @@ class Clauses:
             return _inner(node.expressions[int(one.name) - 1])
         return one
 
+    def _by(self, node: exp.Select, one: exp.Expression, made: Expressions) -> exp.Expression:
+        """Return what rows are ordered by: an alias goes before a column of the same name."""
+        column = one.this
+        if isinstance(column, exp.Literal):
+            item = node.expressions[int(column.name) - 1]
+            column = exp.column(item.alias, quoted=True) if isinstance(item, exp.Alias) else item
+        is_alias = isinstance(column, exp.Column) and not column.table
+        item = made.scope.aliases.get(column.name.lower()) if is_alias else None
+        if item is None:
+            self._check_hidden(one, column, made)
+        elif made.scope.type_of(column) is None:
+            column = item
+        return exp.Ordered(**{**one.args, "this": column.copy()})
+
+    def _check_hidden(self, node: exp.Expression, value: exp.Expression, made: Expressions) -> None:
+        """Raise Refusal for a column that an alias of another value hides: Spark reads the alias."""
+        for column in value.find_all(exp.Column):
+            hides = None if column.table else made.scope.aliases.get(column.name.lower())
+            if hides is not None and not (isinstance(hides, exp.Column) and hides.name == column.name):
+                raise Refusal(node, f"order by {shown(value)}, where {column.name} is an alias too", "Rename it")
+
     def _limit(self, node: exp.Select, limit: exp.Expression, made: Expressions) -> str:
         order, count = node.args.get("order"), limit.args.get("expression")
         number = count.name if isinstance(count, exp.Literal) else ""
         if order is None or not number.isdigit() or set(_given(limit)) - {"expression"}:
             raise Refusal(node, shown(limit), "Write order by, and limit with a number")
-        # here an alias goes before a column of the same name
-        found = []
-        for one in order.expressions:
-            column = one.this
-            is_alias = isinstance(column, exp.Column) and not column.table
-            item = made.scope.aliases.get(column.name.lower()) if is_alias else None
-            if isinstance(column, exp.Literal):
-                item = _inner(node.expressions[int(column.name) - 1])
-            found.append(one if item is None else exp.Ordered(**{**one.args, "this": item.copy()}))
+        found = [self._by(node, one, made) for one in order.expressions]
         return f"order by {ordered(made, found)} limit {number}"
 
 
 def _inner(item: exp.Expression) -> exp.Expression:
     found = item.this if isinstance(item, exp.Alias) else item
     assert isinstance(found, exp.Expression)
+    return found
+
+
+def _read(nodes: Sequence[exp.Expression]) -> str:
+    """Return what a SELECT reads, as DuckDB writes it."""
+    parts = [node.sql(dialect="duckdb", comments=False) for node in nodes]
+    return " ".join(part.strip() if not part.startswith(",") else part for part in parts)
+
+
+def _two_sided(join: exp.Expression) -> exp.Expression:
+    """Return a join of which the columns of both sides are seen."""
+    found = join.copy()
+    if found.args.get("kind") in ("SEMI", "ANTI"):
+        found.set("kind", None)
     return found
 
 

@@ -14,7 +14,7 @@ from etl.models.spark_sql.casts import cast, unasked
 from etl.models.spark_sql.patterns import Found, entries_like
 from etl.models.spark_sql.types import kind_of, quoted, scale_of, spark_type, text
 from etl.models.spark_sql.typing_sql import Types
-from etl.models.spark_sql.values import Refusal, Value, shown
+from etl.models.spark_sql.values import Refusal, Value, is_asked_of_rows, shown
 from etl.models.spark_sql.windows import window
 
 if TYPE_CHECKING:
@@ -264,6 +264,10 @@ def _in(made: Expressions, node: exp.In) -> Value:
     if query is None:
         given, _ = made.alike(node, [node.this, *node.expressions])
         return Value(f"({given[0]} in ({', '.join(given[1:])}))", "BOOLEAN")
+    if not is_asked_of_rows(node):
+        raise Refusal(
+            node, f"{shown(node)} elsewhere than in where, between ands", "Write exists, or join the query"
+        )
     value = made.value(node.this)
     sql, type = made.subquery(query, made.scope)
     if value.type != type and (value.kind != "int" or kind_of(type) != "int"):
@@ -301,6 +305,8 @@ def _window(made: Expressions, node: exp.Window) -> Value:
     if isinstance(inner, exp.Filter):
         behind = f" filter (where {made.value(inner.expression.this).text})"
         inner = inner.this
+    if node.args.get("spec") and not all(one.entry.in_frame for one in entries_like(inner)):
+        raise Refusal(node, f"the frame in {shown(node)}", "Remove it: this function sees its whole partition")
     return made.entry(inner, behind + window(made, node))
 
 

@@ -28,6 +28,8 @@ class Entry:
     #: Whether it stands alone, before `over` only, or in both places.
     alone: bool = True
     in_window: bool = True
+    #: Whether its window may have a frame: Spark has its own for the rest.
+    in_frame: bool = True
 
     @property
     def is_aggregate(self) -> bool:
@@ -219,15 +221,21 @@ AGGREGATES = [
 #: Nothing of these is without a window.
 WINDOWS = [
     *(
-        Entry(f"{name}()", "", f"cast({name}(){{W}} as bigint)", alone=False)
+        Entry(f"{name}()", "", f"cast({name}(){{W}} as bigint)", alone=False, in_frame=False)
         for name in ("row_number", "rank", "dense_rank")
     ),
     *(
-        Entry(f"{name}(_0)", f"{_PLAIN} huge flt tz", f"{name}({{0}}){{W}}", alone=False)
+        Entry(f"{name}(_0)", f"{_PLAIN} huge flt tz", f"{name}({{0}}){{W}}", alone=False, in_frame=False)
         for name in ("lag", "lead")
     ),
     *(
-        Entry(f"{name}(_0, '#1')", f"{_PLAIN} huge flt tz", f"{name}({{0}}, {{#1}}){{W}}", alone=False)
+        Entry(
+            f"{name}(_0, '#1')",
+            f"{_PLAIN} huge flt tz",
+            f"{name}({{0}}, {{#1}}){{W}}",
+            alone=False,
+            in_frame=False,
+        )
         for name in ("lag", "lead")
     ),
     *(

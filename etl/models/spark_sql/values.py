@@ -51,3 +51,13 @@ def shown(node: exp.Expression) -> str:
     """Return an expression as a message names it."""
     sql = node.sql(dialect="duckdb", comments=False)
     return sql if len(sql) <= 80 else f"{sql[:77]}..."
+
+
+def is_asked_of_rows(node: exp.Expression) -> bool:
+    """Return whether a condition stands in where by itself: elsewhere, Spark says false of what is null."""
+    found: exp.Expression | None = node.parent
+    if isinstance(found, exp.Not):
+        found = found.parent
+    while isinstance(found, exp.Paren | exp.And):
+        found = found.parent
+    return isinstance(found, exp.Where)

@@ -60,7 +60,8 @@ def test_windows_are_the_same(edges: Edges, type: str) -> None:
     problems = []
     for frame in FRAMES:
         # without an order DuckDB itself may number rows in another way
-        fixed = [case for case in given if case.entry.alone or ("order by" in frame and "rows" not in frame)]
+        fixed = [case for case in given if case.entry.alone or "order by" in frame]
+        fixed = [case for case in fixed if case.entry.in_frame or "between" not in frame]
         over = [case._replace(sql=f"{case.sql} {frame}") for case in fixed]
         problems += edges.halved(over, f"select g, n, {{}} from {table}")
     assert problems == []

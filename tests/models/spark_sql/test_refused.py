@@ -17,10 +17,11 @@ REFUSED = [
     "list(i order by i)", "string_agg(s, ',')", "count(distinct i) over ()", "sum(i) over (order by i groups 1 preceding)",
     "regexp_matches(s, '(?i)a')", "regexp_replace(s, 'a', 'b')", "regexp_replace(s, 'a*', 'b', 'g')", "log(x)", "i = s::int",
     "d = '2013-1-1'", "strftime(d, '%a')", "isodow(d) + epoch(d)", "date_diff('month', d, d)",
-    "first_value(i ignore nulls) over (order by i)", "sum(i order by i)", "case when i then 1 end", "s || i",
+    "first_value(i ignore nulls) over (order by i)", "lag(i) over (order by i rows between 1 preceding and current row)", "i in (select 1)", "sum(i order by i)", "case when i then 1 end", "s || i",
 ]  # fmt: skip
 QUERIES = [
-    "select i from t limit 3", "select distinct on (i) i from t", "select x, count(*) from t group by x",
+    "select i from t where i in (select j from t) or f", "select i from t where not (f and i in (select i from t))",
+    "select -i as i from t order by i + 1 limit 3", "select i from t limit 3", "select distinct on (i) i from t", "select x, count(*) from t group by x",
     "select distinct x from t", "select i from t union select x from t", "select * exclude (i) from t",
     "with recursive r as (select 1 as n union all select n + 1 from r where n < 5) select n from r",
     "select i from t tablesample 10%", "select i from range(3) r(i)", "select i, i from t", "select i from t natural join t u",
