@@ -77,4 +77,5 @@ class Header:
             *("versions", "ignores"),
         )
         # what was built before there were others is not built again for it
-        return (*(getattr(self, name) for name in names), *([self.storage] if self.storage else []))
+        newer = (self.storage, self.engine)
+        return (*(getattr(self, name) for name in names), *filter(None, newer))

@@ -34,6 +34,7 @@ VALUES = {
     "storage": "lake",
     "export": "parquet",
     "optional": "yes",
+    "engine": "spark",
 }
 SELECTS = [kind for kind in TRIED if KINDS[kind].is_select]
 OWN = sorted({key for kind in KINDS.values() for key in kind.keys})
