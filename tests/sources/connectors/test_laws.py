@@ -26,6 +26,7 @@ from etl.sources.connectors import (
     connector_from,
     connector_to,
 )
+from etl.sources.connectors.connector import Known
 from etl.sources.connectors.files import SAME
 from etl.sources.connectors.landed import Landed
 from etl.sources.connectors.unclaimed import unclaimed
@@ -104,7 +105,7 @@ def test_nothing_is_found_in_no_folder_and_where_it_would_be_is_told(
     dated, snapshot = map(made, texts)
     assert (dated.is_dated, snapshot.is_dated) == (True, False)
     for connector in (dated, snapshot):
-        assert list(connector.look(tmp_path / "none", "sales", DAY, 0)) == []
+        assert list(connector.look(tmp_path / "none", "sales", DAY, 0, Known())) == []
         assert connector.where(DAY)
     assert dated.where(DAY) != dated.where(date(2024, 3, 2))
 

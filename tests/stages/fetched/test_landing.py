@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from etl.sources.connectors.connector import Known
 from etl.sources.connectors.landed import Landed
 from etl.stages.fetched import landing
 from tests.stages.fetched.test_laws import Shop, shop
@@ -19,7 +20,7 @@ def put(root: Path, *names: str) -> None:
 
 
 def taken(root: Path, mode: str) -> list[str]:
-    seen = Landed("orders", mode).look(root, "orders", date(2024, 3, 9), 0)
+    seen = Landed("orders", mode).look(root, "orders", date(2024, 3, 9), 0, Known())
     return [one.file.name for one in seen if one.file]
 
 
