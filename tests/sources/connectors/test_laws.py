@@ -116,10 +116,10 @@ def test_what_lies_where_it_is_looked_for_is_found(texts: tuple[str, str], tmp_p
         path = tmp_path / connector.where(DAY)
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text("id\n1\n")
-        assert [seen.problem for seen in connector.at_once().look(tmp_path, "sales", DAY, 0)] == [""]
+        assert [seen.problem for seen in connector.at_once().look(tmp_path, "sales", DAY, 0, Known())] == [""]
         path.with_name(f"{path.name}.done").touch()
         assert connector.claims(path.relative_to(tmp_path).as_posix())
-        ((day, file, problem),) = list(connector.look(tmp_path, "sales", DAY, 2**62))
+        ((day, file, problem),) = list(connector.look(tmp_path, "sales", DAY, 2**62, Known()))
         assert (day, problem) == (DAY, "")
         assert isinstance(file, File)
         assert (file.path, file.size) == (path, 5)
