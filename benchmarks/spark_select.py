@@ -89,6 +89,11 @@ WINDOWS = ["row_number()", "rank()", "dense_rank()", "lag(<str>)", "lead(<int>, 
 JOINS = ["join edge.b as b on b.i = a.i", "left join edge.b as b on b.s = a.s and <bool>", "full join edge.b as b on b.d = a.d",
          "right join edge.b as b on b.t = a.t", "cross join edge.c as b", "left join edge.c as b on <bool>"]  # fmt: skip
 
+#: Subqueries in where.
+ASKED = ["exists (select 1 from edge.b as z where z.i = a.i and z.j <= a.j)", "a.i in (select i from edge.b)",
+         "not exists (select 1 from edge.b as z where z.s = a.s)", "a.s not in (select t from edge.b where t is not null)",
+         "a.i >= (select min(i) from edge.c)", "(select count(*) from edge.b as z where z.t = a.t) > 0"]  # fmt: skip
+
 
 class Maker:
     """Makes SELECTs by chance."""
@@ -110,6 +115,16 @@ class Maker:
         return text
 
     def select(self) -> str:
+        """Return a SELECT, at times by a CTE."""
+        query = self.query()
+        return f"with made as ({query}) select * from made" if self.chance.random() < 0.15 else query
+
+    def over(self, keys: Sequence[str], tables: str) -> str:
+        """Return a window in which the place of each row is sure."""
+        kind = self.chance.choice(["str", "bool", "int"])
+        return f"over (partition by {self.value(kind, 1, tables)} order by {', '.join(keys)})"
+
+    def query(self) -> str:
         """Return a SELECT."""
         chance = self.chance
         join = chance.choice(JOINS) if chance.random() < 0.4 else ""
@@ -119,7 +134,12 @@ class Maker:
             inner = ", ".join(f"{self.filled(f'<{COLUMNS[c][0]}>', 2, 'a')} as {c}" for c in COLUMNS)
             source = source.replace("edge.a as a", f"(select a.id, {inner} from edge.a as a) as a", 1)
         where = f" where {self.value('bool', 2, tables)}" if chance.random() < 0.5 else ""
-        shape = chance.choice(["plain", "plain", "group", "window", "distinct", "union"])
+        if chance.random() < 0.2:
+            where += f"{' and' if where else ' where'} {self.filled(chance.choice(ASKED), 1, 'a')}"
+        shape = chance.choice(
+            ["plain", "plain", "group", "window", "distinct", "union", "set", "limit", "qualify"]
+        )
+        keys = ["a.id", "b.id"] if join else ["a.id"]
         kinds = [chance.choice(COLUMNS_KINDS) for _ in range(ITEMS)]
         items = [self.value(kind, 2, tables) for kind in kinds]
         if shape == "group":
@@ -134,15 +154,25 @@ class Maker:
             having = " having count(*) > 1" if chance.random() < 0.2 else ""
             return f"select {', '.join(named)} from {source}{where} group by all{having}"
         if shape == "window":
-            order = f"a.id{', b.id' if join else ''}"
-            over = f"over (partition by {self.value(chance.choice(['str', 'bool', 'int']), 1, tables)} order by {order})"
+            over = self.over(keys, tables)
             items = [f"{self.filled(chance.choice(WINDOWS), 1, tables)} {over}", *items[1:]]
         named = [f"{one} as v{n}" for n, one in enumerate(items)]
-        if shape == "distinct":
-            safe = [self.value(chance.choice(["int", "str", "date"]), 2, tables) for _ in range(2)]
+        if shape == "limit":
+            named += [f"{key} as k{n}" for n, key in enumerate(keys)]
+            by = ", ".join(f"k{n} {chance.choice(['', 'desc', 'nulls first'])}" for n in range(len(keys)))
             return (
-                f"select distinct {', '.join(f'{one} as v{n}' for n, one in enumerate(safe))} from {source}{where}"
+                f"select {', '.join(named)} from {source}{where} order by {by} limit {chance.choice([1, 5, 30])}"
             )
+        if shape == "qualify":
+            asked = f"{chance.choice(['row_number', 'rank'])}() {self.over(keys, tables)}"
+            return f"select {', '.join(named)} from {source}{where} qualify {asked} <= {chance.randint(1, 3)}"
+        if shape in ("distinct", "set"):
+            safe = [self.value(chance.choice(["int", "str", "date"]), 2, tables) for _ in range(2)]
+            kept = ", ".join(f"{one} as v{n}" for n, one in enumerate(safe))
+            if shape == "set":
+                word = f"{chance.choice(['union', 'except', 'intersect'])} {chance.choice(['', 'all'])}"
+                return f"select {kept} from {source}{where} {word} select {kept} from {source} where a.id > 9"
+            return f"select distinct {kept} from {source}{where}"
         query = f"select {', '.join(named)} from {source}{where}"
         return f"{query} union all {query}" if shape == "union" else query
 

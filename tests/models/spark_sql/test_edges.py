@@ -25,6 +25,31 @@ FRAMES = [
 ]
 
 
+#: What compares two values, or chooses one of them, as one type.
+COMPARED = [
+    *(f"_0 {sign} _1" for sign in ("=", "<>", "<", "<=", ">", ">=", "is distinct from", "is not distinct from")),
+    *("_0 between _1 and _0", "_0 not between _0 and _1", "_0 in (_1, null)", "_0 not in (_0, _1)"),
+    *("coalesce(_0, _1)", "greatest(_0, _1)", "least(_0, _1)"),
+    *("case when _0 = _1 then _0 else _1 end", "case _0 when _1 then 1 end"),
+]
+#: The kinds that stand beside each other there.
+BESIDE = [
+    *(f"{kind},{kind}" for kind in ("int", "huge", "dec", "flt", "bool", "str", "date", "ts", "tz")),
+    *(
+        "int,huge",
+        "int,dec",
+        "dec,int",
+        "int,flt",
+        "flt,int",
+        "dec,flt",
+        "flt,dec",
+        "huge,flt",
+        "date,ts",
+        "ts,date",
+    ),
+]
+
+
 @pytest.fixture(scope="module")
 def edges() -> Edges:
     spark()
@@ -34,6 +59,11 @@ def edges() -> Edges:
 @pytest.mark.parametrize("entries", [ARITHMETIC, LOGIC, TEXT, TIME], ids=["arithmetic", "logic", "text", "time"])
 def test_functions_of_one_row_are_the_same(edges: Edges, entries: list[Entry]) -> None:
     assert list(edges.differing(entries)) == []
+
+
+@pytest.mark.parametrize("kinds", BESIDE)
+def test_comparisons_are_the_same(edges: Edges, kinds: str) -> None:
+    assert list(edges.differing([Entry(sql, kinds, "") for sql in COMPARED])) == []
 
 
 def by_type(entries: list[Entry]) -> dict[str, list[Case]]:
