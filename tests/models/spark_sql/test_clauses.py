@@ -112,6 +112,68 @@ WHERES = [
     "select 1 as one, 'x' as three",
 ]  # fmt: skip
 
+#: Literals, whose types DuckDB finds by their values and by what stands beside them.
+LITERALS = [
+    "select k * 1000 as a1, k + 2147483 as a2, k / 2 as a3, k // 2 as a4, k % 2 as a5, -k % 2 as a6, k - 0.5 as a7, k * 0.1 as a8, m * 0.1 as a9, m * m as a10, m / 3 as a11, m + 1 as a12, m - 0.001 as a13 from edge.a",
+    "select k::tinyint + 1 as a1, k::tinyint * 2 as a2, k::smallint + 1 as a3, k::smallint * k as a4, k::tinyint * k::smallint as a5, 1 + 2 as a6, 0.1 + 0.2 as a7, 1 / 3 as a8, 7 // 2 as a9, -7 // 2 as a10, -7 % 3 as a11, 2.50 * 2.00 as a12, 1e0 / 3 as a13 from edge.a",
+    "select k + 2147483648 as a1, 3000000000 * 2 as a2, k * 1.5e0 as a3, 100000000000000000000 + k as a4, round(2.5) as a5, round(-2.5, 0) as a6, round(m, 1) as a7, round(1.005e0, 2) as a8 from edge.a",
+    "select case when k > 1 then 1 else 2.5 end as a1, case when k > 1 then 'a' end as a2, coalesce(k, 0.5) as a3, coalesce(m, 0) as a4, greatest(k, 1.5) as a5, least(k, null) as a6, coalesce(null, k) as a7, case k when 1 then 'x' when null then 'y' else 'z' end as a8, nullif(k, 1) as a9, if(k > 1, 1, 0) as a10 from edge.a",
+    "select d + 1 as a1, d - 1 as a2, d + interval 1 month as a3, d - interval '1' day as a4, d - date '2013-01-01' as a5, date_trunc('month', d) as a6, extract(year from d) as a7, year(d) * 100 + month(d) as a8, strftime(d, '%Y-%m') as a9, cast(d as varchar) || 'x' as a10, cast(d as timestamp) as a11 from edge.a",
+    r"""select 'it''s' as a1, 'a\b' as a2, 'a"b' as a3, s || '\n' as a4, s || '''' as a5, replace(s, '\', 'x') as a6, 'ß' || s as a7, s like '%' as a8, s like '_' as a9, substring(s, 1, 0) as a10, left(s, 0) as a11 from edge.a""",
+]  # fmt: skip
+#: Subqueries that read the rows around them, also where they find none.
+CORRELATED = [
+    "select k, (select b.s from edge.b as b where b.k = a.k and b.s = 'a') as t from edge.a as a",
+    "select k, coalesce((select sum(m) from edge.b as b where b.k = a.k), 0) as t from edge.a as a",
+    "select k, (select count(*) from edge.b as b where b.s < a.s) as t from edge.a as a",
+    "select k, (select count(*) + 1 from edge.b as b where b.k = a.k) as t from edge.a as a",
+    "select k, (select count(*) from edge.b as b where b.k = a.k having count(*) > 0) as t from edge.a as a",
+    "select k, (select sum(m) is null from edge.b as b where b.k = a.k) as t from edge.a as a",
+    "select k, (select coalesce(max(m), -1) from edge.b as b where b.k = a.k) as t from edge.a as a",
+    "select k from edge.a as a where 0 = (select count(*) from edge.b as b where b.k = a.k)",
+    "select k from edge.a as a where (select max(m) from edge.b as b where b.k = a.k) is null",
+    "select k from edge.a as a where exists (select max(m) from edge.b as b where b.k = a.k)",
+    "select k from edge.a as a where not exists (select count(*) from edge.b as b where b.k = a.k)",
+    "select k from edge.a as a where exists (select k from edge.b as b where b.k = a.k group by k having count(*) > 1)",
+    "select k from edge.a as a where exists (select 1 from edge.b as b where b.k = a.k order by b.m limit 1)",
+    "select k from edge.a as a where k in (select max(k) from edge.b as b where b.s = a.s)",
+    "select k from edge.a as a where k not in (select count(*) from edge.b as b where b.s = a.s)",
+]  # fmt: skip
+#: Clauses within each other, names of tables hidden and not.
+NESTED = [
+    "select k+1 as j from edge.a where j > 1",
+    "select *, k + 1 as j from edge.a",
+    "select a.*, b.s as t from edge.a as a join edge.b as b using (k)",
+    "select * from edge.a join edge.b using (k, s, m, d)",
+    'select "K", a."s" as "Odd Name", edge.a.m from edge.a',
+    "select A.K as x from edge.A as A where EXISTS (select 1 from edge.B as b where B.k = a.K)",
+    "select k from edge.a where k = (select max(k) from edge.b where k < 5)",
+    "select k, (select m from edge.none where k > 5) as t from edge.a",
+    "select k, (select max(k) from (select k from edge.b where s = 'a') as x) as t from edge.a",
+    "select x.k, y.n from (select k from edge.a order by k, s limit 3) as x left join (select k, count(*) as n from edge.b group by k) as y on x.k = y.k",
+    "select k, sum(m) over (order by k) as c, sum(m) over (order by k rows between unbounded preceding and current row) as c2 from (select distinct k, m from edge.a where k is not null) as x",
+    "select k, avg(m) over (partition by k) as c, count(*) over (partition by s, k) as n, first_value(s) over (partition by k order by s, m) as f, last_value(s) over (partition by k order by s, m) as l, lag(m, 2) over (order by k, s, m) as g from edge.a",
+    "select distinct k, count(*) over (partition by k) as n from edge.a",
+    "select distinct k from edge.a where k in (select k from edge.b)",
+    "select count(*) as n from edge.a where false group by k",
+    "select count(*) as n, 1 as one from edge.a where false",
+    "select max(k) as k from edge.a where false having count(*) = 0",
+    "select 'x' as w, k, count(*) as n from edge.a group by all",
+    "select k, 'x' as w from edge.a group by k",
+    "select k from edge.a union all (select k from edge.b order by k limit 1)",
+    "(select k from edge.a) union all (select k from edge.b)",
+    "with a as (select 1 as k), b as (select k from a) select a.k, b.k as j from a, b",
+    "with edge as (select 5 as k) select edge.k from edge",
+    "select a.k from edge.a a, edge.b b where a.k = b.k and a.s = b.s or a.m > 5",
+    "select a.k, b.k as j, c.k as i from edge.a as a left join edge.b as b on a.k = b.k full join edge.none as c on c.k = b.k",
+    "select a.k, b.k as j from edge.a as a left join edge.b as b on a.k = b.k and a.m > 0 where b.k is null",
+    "select a.k, b.k as j from edge.a as a right join edge.b as b on false",
+    "select a.k, b.k as j from edge.a as a full join edge.b as b on a.k = b.k and a.k > 2",
+    "select k, s from edge.a anti join edge.b using (k, s)",
+    "select median(k) as a1, quantile_cont(k, 0.9) as a2, avg(k::double) as a3, sum(m::double) as a4, count(m::double) as a5 from edge.a",
+    "select sum(k) over (order by d) as a, max(s) over (order by s desc) as b, rank() over (order by m desc nulls last) as c from edge.a",
+]  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def con() -> duckdb.DuckDBPyConnection:
@@ -128,8 +190,20 @@ def con() -> duckdb.DuckDBPyConnection:
 
 @pytest.mark.parametrize(
     "queries",
-    [WHERES, JOINS, GROUPS, WINDOWS, ORDERS, SETS, SUBQUERIES, ALIASES],
-    ids=["where", "join", "group", "window", "order", "set", "subquery", "alias"],
+    [WHERES, JOINS, GROUPS, WINDOWS, ORDERS, SETS, SUBQUERIES, ALIASES, LITERALS, CORRELATED, NESTED],
+    ids=[
+        "where",
+        "join",
+        "group",
+        "window",
+        "order",
+        "set",
+        "subquery",
+        "alias",
+        "literal",
+        "correlated",
+        "nested",
+    ],
 )
 def test_a_clause_is_the_same(con: duckdb.DuckDBPyConnection, queries: list[str]) -> None:
     assert {sql: found for sql in queries if (found := both(con, sql))} == {}
