@@ -28,8 +28,9 @@ def table_of(plan: Plan, source: str, receipts: Mapping[Key, Receipt]) -> wareho
             sum(extracted.details["rows"] for extracted in held.values()),
             lambda day: _partition(plan.catalog.sources[source], day, held[day]),
         ),
+        # a snapshot that stands in for one that is refused may be of an earlier contract too
         kept=frozenset(plan.taken[source].outdated)
-        | {day for day, receipt in held.items() if receipt.outcome == "kept"},
+        | {day for day, receipt in held.items() if receipt.outcome == "kept" or day not in plan.held[source]},
         anew=frozenset(day for day in held if plan.forced and extract_key(source, day) in plan.forced),
         withdrawn=plan.withdrawn[source],
         lost=plan.taken[source].lost,

@@ -160,6 +160,19 @@ def test_readers_get_what_a_refusal_has_kept_of_an_earlier_contract(tmp_path: Pa
     assert tiny.published(project, query) == [(1, None, DAYS[0]), (2, "red", DAYS[1])]
 
 
+@pytest.mark.parametrize("load", ["table", "view"])
+def test_a_snapshot_stays_when_the_next_one_does_not_keep_a_changed_contract(load: str, tmp_path: Path) -> None:
+    """The rows in the lake are of the contract of before: as a refused one, they lack a column."""
+    text = VIEW.replace("sales/{date}.csv", "sales.csv").replace('"view"', f'"{load}", optional=True')
+    project = tiny.project(tmp_path, text, raw={"sales.csv": "id,item\n1,book\n"})
+    tiny.night(project)
+    (tmp_path / "contracts/all.py").write_text(text.replace("\n    item:", "\n    colour: str\n    item:"))
+    tiny.deliver(project, {"sales.csv": "id,item\n2,pen\n"})
+    tiny.night(project, date(2024, 4, 1))
+
+    assert tiny.published(project, "select id, colour, item from raw.sales") == [(1, None, "book")]
+
+
 def test_when_a_row_was_loaded_is_said_by_a_view_too(tmp_path: Path) -> None:
     project = tiny.project(tmp_path, raw={"sales/2024-03-01.csv": tiny.HEADER + "1,book,1\n"})
     load(project, tiny.sales(load="view"))

@@ -141,8 +141,8 @@ class Sending:
         for name, hashed in made.items():
             if problem := self.shared.receive(hashed, written[name]):
                 raise StepError(
-                    f"A worker of {self._url} has sent {name}: {problem} Nothing of its job is taken. Run again: it "
-                    "is made again."
+                    f"A worker of {self._url} has sent {name}: {problem} Nothing of its job is taken. Run again: "
+                    "it is made again."
                 )
         return written
 
