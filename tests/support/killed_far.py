@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
+
 from etl.project import load_project
 from etl.run import jobs
 from etl.run.jobs.shared.objects import Shared
@@ -56,7 +58,7 @@ def _run(
         sys.audit("os.mkdir", below)
         send(shared, *arguments)
 
-    Shared.send = counted  # type: ignore[method-assign]
+    pytest.MonkeyPatch().setattr(Shared, "send", counted)
     kill_before(before, below)
     what(given)
     os._exit(0)

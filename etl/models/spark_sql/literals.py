@@ -29,7 +29,7 @@ def is_time(value: str) -> bool:
 
 
 def plain(value: str) -> str | None:
-    """Return a text that is no pattern, as SQL of Spark."""
+    """Return a text that is not a pattern, as SQL of Spark."""
     return text(value)
 
 
@@ -51,7 +51,7 @@ def like(value: str) -> str | None:
 def regex(value: str) -> str | None:
     """Return a regular expression as Java writes it; None if one engine may understand it in another way.
 
-    `$` is the end of all text, not that of a line before it, and \\s no vertical tab.
+    `$` is the end of all text, not that of a line before it, and \\s matches no vertical tab.
     """
     starts, ends = value.startswith("^"), value.endswith("$") and not value.endswith("\\$")
     inner, made, at = value[starts : len(value) - ends], [], 0

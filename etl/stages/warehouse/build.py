@@ -20,7 +20,7 @@ from etl.ledger.keys import BUILD, transform_key
 from etl.project import Project
 from etl.stages.lake.layout import REJECTS
 from etl.stages.warehouse.command_files import forget
-from etl.stages.warehouse.part_files import mend_parts
+from etl.stages.warehouse.part_files import restore_parts
 from etl.stages.warehouse.views import drop, drop_raw, remake_moved
 
 if TYPE_CHECKING:
@@ -123,16 +123,16 @@ def _opened(project: Project, ledger: Ledger, run_id: str) -> Iterator[duckdb.Du
         is_small = not project.build.exists() and _lake_bytes(ledger) < _SMALL_BYTES
         with engine.building(project, not is_counted_on, is_small) as con:
             define_own(con)
-            _mend(con, project, ledger)
+            _restore(con, project, ledger)
             remake_moved(con, project)
             yield con
     finally:
         note_stamp(project, ledger, run_id)
 
 
-def _mend(con: duckdb.DuckDBPyConnection, project: Project, ledger: Ledger) -> None:
+def _restore(con: duckdb.DuckDBPyConnection, project: Project, ledger: Ledger) -> None:
     """Have the files of models' partitions. Raises StepError if some are lost: the next run builds them again."""
-    if lost := mend_parts(con, project):
+    if lost := restore_parts(con, project):
         for name in lost:
             drop_model(con, name)
         ledger.forget(map(transform_key, lost))

@@ -211,7 +211,7 @@ def _put(files: Collection[Path], folder: Path) -> dict[Path, Path]:
     return found
 
 
-def mend_parts(con: duckdb.DuckDBPyConnection, project: Project) -> list[str]:
+def restore_parts(con: duckdb.DuckDBPyConnection, project: Project) -> list[str]:
     """Have each file that build.duckdb names, from a generation if need be; return models that still lack one."""
     query = "select name, file, bytes from etl._files group by all order by all"
     lost, held = set(), {}

@@ -139,7 +139,7 @@ def test_of_a_loss_it_stays_a_view(shop: Project, lose: Callable[[Project], None
     assert forms(shop) == ["VIEW"] * 2
 
 
-def test_what_is_cleared_is_decided_anew(shop: Project) -> None:
+def test_what_is_cleared_is_decided_again(shop: Project) -> None:
     grown(shop)
     (shop.raw / "sales/2024-03-01.csv").unlink()
     tiny.night(shop)

@@ -219,7 +219,7 @@ def test_to_be_files_or_a_table_is_a_change_of_the_model_alone(project: Project)
         assert tiny.published(project, query) == [(kind,)]
         assert tiny.published(project, QUERY) == [*BOTH, ("2024-03-04", "Rom", 2)]
         assert len(files(project)) == count
-        # a day came, or nothing changed; that it is a view now is no difference
+        # a day came, or nothing changed; to be a view now does not count as a difference
         for item in compare(project, request_of(project, "previous", "current")):
             assert not item.schema, item.table
     rewrite(project, DAILY.format("").replace("incremental", "table").replace("-- partition: day\n", ""))

@@ -63,5 +63,5 @@ class Shared:
         return ""
 
     def delete(self, hashes: Iterable[str]) -> None:
-        """Delete objects; one that is not there is no error."""
+        """Delete objects; those that are not there are passed over."""
         self.place.delete([f"{self.folder}/{hashed}" for hashed in hashes])
