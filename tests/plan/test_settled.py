@@ -1,16 +1,17 @@
 """Partitions that stay as they are cost no look of their own; a plan that skips them is that of looking at all."""
 
 import os
+import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from etl.errors import EtlError
@@ -18,7 +19,10 @@ from etl.ledger import Ledger
 from etl.plan import Scope, deliveries, make_plan
 from etl.project import Project
 from etl.run import tables
+from etl.sources.formats import FORMATS
+from tests.sources.formats.makers import MAKERS
 from tests.support import tiny
+from tests.support.thorough import examples
 
 DAYS = [date(2024, 3, day) for day in range(1, 7)]
 LAST = date(2024, 3, 31)
@@ -35,6 +39,12 @@ SOURCES = {
     "skip": 'files="sales/{date}.csv", empty="skip"',
     "history": 'files="sales.csv", history=True',
 }
+
+
+#: Where the formats of this process begin.
+_FIRST = random.randrange(len(FORMATS))
+#: What writes a file of rows.
+Write = Callable[..., bytes]
 
 
 @pytest.fixture(autouse=True)
@@ -83,11 +93,11 @@ def path_of(project: Project, how: str, day: date) -> Path:
     return project.raw / names.get(how, f"sales/{day}.csv")
 
 
-def deliver(path: Path, text: str) -> None:
+def deliver(path: Path, content: bytes) -> None:
     """Put a file there, as a sender does, whatever was there before."""
     take_away(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_bytes(content)
     path.with_name(f"{path.name}.done").touch()
 
 
@@ -101,7 +111,7 @@ def same_size_and_time(path: Path) -> None:
     """Another content that only the time of the inode's change tells."""
     if path.is_file():
         status = path.stat()
-        path.write_text(path.read_text().replace("p", "q"))
+        path.write_bytes(path.read_bytes().replace(b"p", b"q"))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
@@ -122,13 +132,16 @@ def folder(path: Path) -> None:
     path.mkdir(parents=True)
 
 
-#: What may become of the file of a date from one night to the next.
+#: What a sender may put in the place of the file of a date.
+CONTENTS: dict[str, Callable[[Path, Write], bytes]] = {
+    "new content": lambda path, write: write([len(str(path)), path.stem]),
+    "content of others": lambda path, write: write([1, "pen"]),
+    "a bad record": lambda path, write: write(["x", "pen"]),
+    "empty": lambda path, write: b"",
+    "no records": lambda path, write: write(),
+}
+#: What else may become of it from one night to the next.
 OF_FILES: dict[str, Callable[[Path], object]] = {
-    "new content": lambda path: deliver(path, f"id,item\n{len(str(path))},{path.stem}\n"),
-    "content of others": lambda path: deliver(path, "id,item\n1,pen\n"),
-    "a bad record": lambda path: deliver(path, "id,item\nx,pen\n"),
-    "empty": lambda path: deliver(path, ""),
-    "no records": lambda path: deliver(path, "id,item\n"),
     "gone": take_away,
     "touched": lambda path: path.exists() and path.touch(),
     "same size and time": same_size_and_time,
@@ -168,7 +181,7 @@ def lose(project: Project, base: Path, partition: str) -> None:
 
 def contract(project: Project, name: str, partition: str) -> None:
     path = project.contracts / "all.py"
-    path.write_text(path.read_text().replace("unique=True", "unique=True, ge=0"))
+    path.write_text(path.read_text().replace("int = pa.Field(", "int = pa.Field(ge=0, "))
 
 
 #: What may become of all else that a plan goes by.
@@ -191,34 +204,56 @@ SCOPES = [
 ]
 
 
+def write(name: str, *rows: Sequence[Any]) -> bytes:
+    """Return a file of a format."""
+    return MAKERS[name].write(["id", "item"], rows)
+
+
+def format_of(how: str) -> str:
+    """Return the format of a kind of source: each time another one, and over all kinds every one."""
+    if how == "history":
+        return "Csv"
+    return [*FORMATS][([*SOURCES].index(how) + _FIRST) % len(FORMATS)]
+
+
 @cache
-def begun(how: str) -> Callable[[Path], object]:
+def begun(how: str, name: str) -> Callable[[Path], object]:
     """Return what makes a project with such a source, after a night."""
 
     def make(root: Path) -> None:
-        contracts = tiny.CONTRACTS.replace('files="sales/{date}.csv"', SOURCES[how])
-        project = tiny.project(root, contracts, raw={})
+        fmt = MAKERS[name].fmt(["id", "item"])
+        contracts = f"from etl.sources.formats import *\n{tiny.CONTRACTS}".replace(
+            'files="sales/{date}.csv"', f"{SOURCES[how]}, format={fmt!r}"
+        )
+        if tells_changes := getattr(fmt, "tells_changes", False):
+            contracts = contracts.replace("unique=True", "lt=99")
+        project = tiny.project(root, contracts, {} if tells_changes else tiny.SQL, raw={})
         for day in DAYS[:5]:
-            deliver(path_of(project, how, day), f"id,item\n{day.day},pen\n{'x,pen' * (day.day == 2)}\n")
+            rows = [[day.day, "pen"], *[["x", "pen"]] * (day.day == 2)]
+            deliver(path_of(project, how, day), write(name, *rows))
         tiny.night(project)
 
     return make
 
 
 @pytest.mark.parametrize("how", SOURCES)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(4), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_plan_by_difference_is_that_of_looking_at_all(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, how: str, data: st.DataObject
 ) -> None:
-    project = tiny.once(tmp_path_factory.mktemp("project"), begun(how))
+    name = format_of(how)
+    note(name)
+    project = tiny.once(tmp_path_factory.mktemp("project"), begun(how, name))
     # a copy has other inodes
     assert planned(project, Scope(LAST))
     for _ in range(2):
-        changes = st.tuples(st.sampled_from([*OF_FILES, *OF_OTHERS]), st.sampled_from(DAYS))
+        changes = st.tuples(st.sampled_from([*CONTENTS, *OF_FILES, *OF_OTHERS]), st.sampled_from(DAYS))
         for change, day in data.draw(st.lists(changes, max_size=4)):
             path = path_of(project, how, day)
-            if change in OF_FILES:
+            if change in CONTENTS:
+                deliver(path, CONTENTS[change](path, partial(write, name)))
+            elif change in OF_FILES:
                 OF_FILES[change](path)
             else:
                 OF_OTHERS[change](project, str(path.relative_to(project.raw)), str(day))

@@ -51,7 +51,6 @@ NEWEST = {
     "marts/{name}.sql": "-- materialized: merge\n-- key: id\n-- order: day\n"
     "select try_cast(id as bigint) as id, max({day}) as day from raw.{name} group by all"
 }
-
 VIEW = {
     "staging/{name}.sql": "-- materialized: view\nselect id, _file from raw.{name}",
     "audits/{name}.sql": "-- warn: so many\nselect id from raw.{name} where try_cast(id as bigint) > 5",
@@ -183,6 +182,12 @@ class Side:
         query = "select (columns(* exclude _loaded_at))::varchar from raw.{} order by all"
         return {name: con.execute(query.format(name)).fetchall() for (name,) in con.execute(names).fetchall()}
 
+    def close(self) -> None:
+        """Close what analysts have open."""
+        for con, _ in self.opened:
+            con.close()
+        self.opened.clear()
+
 
 def _in_file(columns: Mapping[str, str]) -> list[str]:
     """Return the columns as the sender calls them."""
@@ -201,8 +206,7 @@ def sides(root: Path, feeds: Sequence[Feed], settings: str) -> Iterator[list[Sid
         yield found
     finally:
         for side in found:
-            for con, _ in side.opened:
-                con.close()
+            side.close()
 
 
 def assert_same(sides: Sequence[Side], publish_raw: str = "links") -> None:

@@ -56,6 +56,7 @@ class Shared:
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         if not self.place.receive(f"{self.folder}/{hashed}", target):
+            target.unlink(missing_ok=True)
             return f"{self.named(hashed)} is not there any more."
         if sha256(target) != hashed:
             target.unlink()

@@ -128,6 +128,8 @@ def test_what_the_lake_does_not_hold_is_deleted_and_nothing_else(shop: Shop) -> 
     assert held == lake
     assert list(other.there()) == ["0" * 64]
     assert shared.place.read("objects/mirror.duckdb")
+    assert shared.receive("1" * 64, shop.project.scratch / "file").endswith("is not there any more.")
+    assert not (shop.project.scratch / "file").exists()
     # a run that shares nothing asks for nothing
     shop.monkeypatch.setattr(Shared, "there", lambda self: pytest.fail("it was asked"))
     forget(shop.project, ledger)
