@@ -19,7 +19,7 @@ from etl.contract.metadata import RAW_KEYS
 from etl.contract.numerals import PLAIN
 from etl.errors import ContractError, EtlError, sentence, unknown
 from etl.project.files import project_files
-from etl.project.installed import version_of
+from etl.project.installed import digest_of_code, version_of
 
 #: What is imported, by contracts folder: its catalog_key().
 _imported: dict[Path, str] = {}
@@ -31,11 +31,11 @@ _registered: set[str] = set()
 
 def catalog_key(folder: Path) -> str:
     """Return a text that changes when a contract file, pandera or the compiler changes."""
-    digest = hashlib.sha256(f"{version_of('pandera')} {sys.version_info[:2]}".encode())
     compiler = Path(__file__).parent
-    for base in (folder, compiler, compiler.parent / "sources"):
-        for path in project_files(base, ".py"):
-            digest.update(f"\0{path.relative_to(base)}\0".encode() + path.read_bytes())
+    code = digest_of_code(compiler, compiler.parent / "sources")
+    digest = hashlib.sha256(f"{version_of('pandera')} {sys.version_info[:2]} {code}".encode())
+    for path in project_files(folder, ".py"):
+        digest.update(f"\0{path.relative_to(folder)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
 

@@ -1,6 +1,7 @@
 """DuckDB: the only room that opens a connection, and the one helper that quotes. It knows no source."""
 
 from etl.engine.beside import check_reads_only, show_beside
+from etl.engine.blank import bare_cursor, blank_database
 from etl.engine.connections import (
     BUILD,
     REBUILT,
@@ -18,7 +19,7 @@ from etl.engine.connections import (
     set_session,
 )
 from etl.engine.retries import is_transient, retried
-from etl.engine.shared import bare_cursor, close_shared_memory, in_shared_memory
+from etl.engine.shared import close_shared_memory, in_shared_memory
 
 __all__ = [
     "BUILD",
@@ -27,6 +28,7 @@ __all__ = [
     "attach_build",
     "attach_new",
     "bare_cursor",
+    "blank_database",
     "building",
     "check_reads_only",
     "check_storage_version",

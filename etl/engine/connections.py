@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING
 
 from etl.engine.beside import beside_build, show_beside
+from etl.engine.blank import blank_database
 from etl.engine.limits import watched
 from etl.engine.quoting import literal, qualified, set_variable
 from etl.errors import ConfigError, EtlError, StepError, sentence
@@ -133,11 +134,11 @@ def check_storage_version(project: Project) -> None:
     """Raise ConfigError if the installed DuckDB does not know the storage version of [etl]."""
     import duckdb
 
-    with duckdb.connect() as con:
-        try:
-            con.execute(f"attach ':memory:' as x (storage_version {literal(project.settings.storage_version)})")
-        except duckdb.Error as error:
-            raise _not_opened(project, error) from error
+    try:
+        with blank_database(f"storage_version {literal(project.settings.storage_version)}"):
+            pass
+    except duckdb.Error as error:
+        raise _not_opened(project, error) from error
 
 
 def attach_build(project: Project, con: duckdb.DuckDBPyConnection) -> bool:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from etl.engine.connections import in_memory, open_in_memory, set_session
@@ -51,21 +50,6 @@ def in_shared_memory(project: Project) -> Iterator[duckdb.DuckDBPyConnection]:
         close_shared_memory()
         raise
     shared.is_used = False
-
-
-def bare_cursor() -> duckdb.DuckDBPyConnection:
-    """Return a connection to an in-memory database for what is compiled: without files, settings and threads.
-
-    What is temporary in it goes when the connection is closed; nothing else is to be made.
-    """
-    return _bare(os.getpid()).cursor()
-
-
-@cache
-def _bare(_: int) -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    return duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": "1"})
 
 
 def close_shared_memory() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from etl import contract
 from etl.contract.audit import BATCH_DATE, Audit
 from etl.contract.audit_kinds import check_tables
+from etl.engine.blank import blank_database
 from etl.engine.quoting import set_variable
 from etl.errors import ModelError
 from etl.models.binding import Bound, with_columns
@@ -33,7 +34,7 @@ from etl.models.query import Query, parse
 from etl.models.seeds import read_seeds
 from etl.models.spark_sql import on_spark
 from etl.project.files import project_files
-from etl.project.installed import version_of
+from etl.project.installed import digest_of_code, version_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,16 +51,13 @@ _USUAL = "sql"
 
 def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING) -> str:
     """Return a text that changes when a file under sql/, the given tables, DuckDB or this package changes."""
-    digest = hashlib.sha256(f"{version_of('duckdb')} {sorted(map(repr, given))} {context}".encode())
-    files = project_files(folder, *_SUFFIXES)
-    audits = Path(str(contract.__file__)).parent.glob("audit*.py")
-    code = (*sorted(audits), *sorted(Path(__file__).parent.rglob("*.py")))
-    for path in (*code, *files):
+    code = digest_of_code(Path(str(contract.__file__)).parent, Path(__file__).parent)
+    digest = hashlib.sha256(f"{version_of('duckdb')} {code} {sorted(map(repr, given))} {context}".encode())
+    for path in project_files(folder, *_SUFFIXES):
         digest.update(f"\0{path.relative_to(path.parents[1])}\0".encode())
         content = b"" if is_test(path) else path.read_bytes()
         digest.update(content)
-        # our own code speaks of libraries and commands too, and uses none of those
-        if path.suffix == ".py" and path.is_relative_to(folder) and (used := beside(folder, content)):
+        if path.suffix == ".py" and (used := beside(folder, content)):
             digest.update(f"\0{used}".encode())
     return digest.hexdigest()
 
@@ -75,14 +73,12 @@ def read_models(folder: Path, given: Sequence[Given], context: Context = NOTHING
     Raises ModelError naming file and line for text that is not exactly one SELECT, a table or a column that is
     not there, a wrong header, a seed that does not keep its contract, and a circle of models.
     """
-    import duckdb
-
     if not folder.is_dir() and folder.name != _USUAL:
         raise ModelError(f"The folder of the models, {folder}, does not exist. Set [etl] sql in luigi.cfg.")
     for path in (path for path in project_files(folder, *_SUFFIXES) if path.suffix not in _SUFFIXES):
         file, suffix = f"{folder.name}/{path.relative_to(folder).as_posix()}", path.suffix
         raise ModelError(f"{file}: nothing reads a file with the suffix {suffix}. Rename it to {suffix.lower()}.")
-    with duckdb.connect(":memory:", config={"threads": 1}) as con:
+    with blank_database() as con:
         for variable, value in context.variables.items():
             con.execute(set_variable(variable, value))
         bound = Bound(con, given)

@@ -1,11 +1,13 @@
-"""The versions of installed libraries."""
+"""The versions of installed libraries, and the code of this package."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
 from functools import cache
+from pathlib import Path
 
 
 @cache
@@ -26,3 +28,16 @@ def version_of(name: str) -> str:
     from importlib.metadata import version
 
     return version(name)
+
+
+@cache
+def digest_of_code(*folders: Path) -> str:
+    """Return a hash of the Python files below folders of this package, as they were when it was first asked for.
+
+    A process that goes on while the package is replaced goes on with the code that it has.
+    """
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(f"\0{path.relative_to(folder.parent)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()

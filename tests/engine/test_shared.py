@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
-from etl.engine import bare_cursor, close_shared_memory, in_shared_memory
+from etl.engine import close_shared_memory, in_shared_memory
 from etl.project import Project
 from tests.support import tiny
 
@@ -92,14 +91,3 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     original = shared.open_in_memory
     monkeypatch.setattr(shared, "open_in_memory", lambda project: opened.append(original(project)) or opened[-1])
     return opened
-
-
-def test_what_is_compiled_has_a_connection_of_its_own_without_files(tmp_path: Path) -> None:
-    with bare_cursor() as one, bare_cursor() as other:
-        one.execute("create temp table contract (i integer)")
-        other.execute("create temp table contract (t varchar)")
-        assert one.execute("describe contract").fetchall()[0][:2] == ("i", "INTEGER")
-        with pytest.raises(duckdb.PermissionException):
-            other.execute(f"copy contract to '{tmp_path}/x.csv'")
-    with bare_cursor() as con, pytest.raises(duckdb.CatalogException):
-        con.execute("from contract")

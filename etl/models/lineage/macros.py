@@ -10,7 +10,7 @@ from etl.models.lineage.parser import Node, Parser
 
 _DEFINED = (
     "select function_name, parameters, macro_definition, function_type = 'table_macro' from duckdb_functions() "
-    "where not internal and function_type in ('macro', 'table_macro')"
+    "where database_name = current_database() and function_type in ('macro', 'table_macro')"
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from etl.engine.blank import blank_database
 from etl.models import LOG, Audit, Model, Models
 from etl.models.kinds import Derived
 from etl.models.lineage.columns import Expression, Made, Origin, Origins, Traced, Untraceable, unique
@@ -18,8 +19,6 @@ def read_lineage(
     catalog: Catalog, models: Models, raw: str = "data/raw", fetched: str = "data/fetched"
 ) -> Lineage:
     """Return the lineage of all columns of a project; `raw` and `fetched` are how their folders are shown."""
-    import duckdb
-
     tables = {
         source.table: _source(source, raw if source.fetch is None else fetched)
         for source in catalog.sources.values()
@@ -27,7 +26,7 @@ def read_lineage(
     tables |= {log.name: Traced({name: Made((Origin(log.name, name),)) for name, _ in log.columns}) for log in LOG}
     columns = {name: list(table.columns) for name, table in tables.items()}
     items: list[Model | Audit] = [*models.models.values(), *models.audits.values()]
-    with duckdb.connect(":memory:", config={"threads": 1}) as con:
+    with blank_database() as con:
         reader = _Reader(Parser(con), catalog, items)
         for item in items:
             tables |= reader.read(item, columns)

@@ -17,6 +17,7 @@ from etl.operations.watch.waker import WAKERS
 from etl.operations.watch.watching import Watch
 from etl.project import Project
 from etl.project.settings import Settings
+from etl.sources.connectors.connector import Known
 from etl.sources.connectors.files import Files
 from tests.support import tiny
 
@@ -58,7 +59,7 @@ class World:
         found = {}
         for name, files in KINDS.items():
             days = defaultdict(list)
-            seen = list(files.look(self.project.raw, name, self.project.today(), int(self.now * 1e9)))
+            seen = list(files.look(self.project.raw, name, self.project.today(), int(self.now * 1e9), Known()))
             for day, file, _ in seen:
                 days[day].append(file)
             for day, several in days.items():
