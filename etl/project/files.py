@@ -126,7 +126,9 @@ def restrict_files(mask: int) -> None:
 
 def make_read_only(path: Path) -> None:
     """Let nobody write to a file; who may read it stays as the umask left it."""
-    path.chmod(path.stat().st_mode & 0o444)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode != mode & 0o444:
+        path.chmod(mode & 0o444)
 
 
 def sha256(path: Path, inside: Path | None = None) -> str:

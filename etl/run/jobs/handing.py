@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from etl.engine.parquet_types import stored_as
-from etl.engine.quoting import identifier, paths, qualified
+from etl.engine.quoting import qualified
 from etl.errors import StepError, TransformError, counted, sentence
 from etl.ledger import Ledger
 from etl.project import Project
@@ -21,12 +21,15 @@ from etl.run.jobs.part import PartAnswer, PartJob
 from etl.run.jobs.readable import Inputs, Readable, uses, why_here
 from etl.run.jobs.whole import is_spark, make_whole
 from etl.run.jobs.witness import chosen_of, testify_part
+from etl.stages.warehouse.part_writing import rows_in
+from etl.stages.warehouse.staged import Staged
 
 if TYPE_CHECKING:
     import duckdb
 
     from etl.plan import Plan
     from etl.stages.warehouse import Build
+    from etl.stages.warehouse.work import Day
 
 #: Fewer partitions are built by the run: it does one of them anyway, as a witness.
 FEWEST = 2
@@ -59,17 +62,14 @@ class Elsewhere:
 
     def takes(self, con: duckdb.DuckDBPyConnection, build: Build, days: Iterable[date]) -> list[date]:
         """Return those of the partitions of a model that jobs can build."""
-        sources, models = self.plan.catalog.sources, self.plan.models
-        if why_here(build.model, models, sources):
+        if why_here(build.model, self.plan.models, self.plan.catalog.sources):
             return []
-        inputs, readable = Inputs.of(build.model, models, sources), self._files(con)
-        if not all(readable.is_same(source, readable.days(source)) for source in inputs.whole):
+        inputs = self._inputs(con, build)
+        if not all(table.is_same(table.days()) for table in inputs.whole):
             return []
-        daily = replace(inputs, whole=[])
+        daily = inputs.of_dates
         found = [
-            day
-            for day in sorted(days)
-            if all(readable.is_same(source, needed) for source, needed in daily.needed(readable, [day]))
+            day for day in sorted(days) if all(table.is_same(needed) for table, needed in daily.needed([day]))
         ]
         return found if len(found) >= FEWEST else []
 
@@ -79,29 +79,43 @@ class Elsewhere:
         One of them is built here too. Raises TransformError if a worker is not as it must be, or its rows are not
         those that are built here.
         """
+        daily = self._inputs(con, build).of_dates
+        sized = [
+            Part(day, sum(table.size(each) for table, needed in daily.needed([day]) for each in needed))
+            for day in days
+        ]
+        made = self._made(con, build, [[part.date for part in job] for job in divided(sized)])
+        con.execute(
+            f"insert into {qualified(build.model.name)} by name "
+            f"{rows_in(build.model.stored, [one.path for one in made])}"
+        )
+        for one in made:
+            one.path.unlink(missing_ok=True)
+
+    def files(
+        self, con: duckdb.DuckDBPyConnection, build: Build, together: Sequence[Sequence[Day]]
+    ) -> list[Staged]:
+        """Return the files of partitions that takes() returned, one for each that are together; see insert()."""
+        return self._made(con, build, [[day for day in days if day] for days in together])
+
+    def _made(
+        self, con: duckdb.DuckDBPyConnection, build: Build, together: Sequence[Sequence[date]]
+    ) -> list[Staged]:
+        """Return the file of each job, when the witness has seen one of their partitions."""
         model, url = build.model, self.project.settings.executor
-        jobs = list(self._jobs(con, build, days))
+        days = sorted(day for given in together for day in given)
+        jobs = list(self._jobs(con, build, together))
         try:
             answers = [PartAnswer.of(text) for text in giving.answers(self.project, self.ledger, jobs)]
-            for answer in answers:
-                self._check(build, answer)
-            files = [parts_folder(self.project) / job.target for job in jobs]
-            columns = ", ".join(
-                f"cast({identifier(name)} as {type}) as {identifier(name)}" for name, type in model.stored
-            )
-            con.execute(
-                f"insert into {qualified(model.name)} by name "
-                f"select {columns} from read_parquet({paths(files)}, hive_partitioning = false)"
-            )
+            made = [self._checked(build, answer) for answer in answers]
             chosen = days[chosen_of(self.plan.run_id, len(days))]
-            testify_part(con, model, chosen, url)
-            for file in files:
-                file.unlink(missing_ok=True)
+            testify_part(con, model, rows_in(model.stored, [one.path for one in made]), chosen, url)
         except TransformError:
             raise
         except StepError as error:
             raise TransformError(f"{model.place} could not be built: {sentence(str(error))}") from error
         self.handed[model.name] = len(days)
+        return made
 
     def make(self, con: duckdb.DuckDBPyConnection, build: Build) -> int | None:
         """Make the table of a model with `engine: spark`; return its rows, or None if no Spark is the executor."""
@@ -125,29 +139,24 @@ class Elsewhere:
             self._readable = Readable(con=con, project=self.project, receipts=receipts, outdated=outdated)
         return self._readable
 
-    def _jobs(self, con: duckdb.DuckDBPyConnection, build: Build, days: Sequence[date]) -> Iterator[PartJob]:
-        """Yield the jobs of partitions: as many of them together as deliveries are."""
-        model, models, readable = build.model, self.plan.models, self._files(con)
-        inputs = Inputs.of(model, models, self.plan.catalog.sources)
-        daily = replace(inputs, whole=[])
-        sized = [
-            Part(
-                day,
-                sum(readable.size(source, d) for source, needed in daily.needed(readable, [day]) for d in needed),
-            )
-            for day in days
-        ]
-        for together in divided(sized):
-            given = [part.date for part in together]
+    def _inputs(self, con: duckdb.DuckDBPyConnection, build: Build) -> Inputs:
+        return Inputs.of(build.model, self.plan.models, self.plan.catalog.sources, self._files(con))
+
+    def _jobs(
+        self, con: duckdb.DuckDBPyConnection, build: Build, together: Sequence[Sequence[date]]
+    ) -> Iterator[PartJob]:
+        """Yield the jobs of partitions, each of those that are together."""
+        model, inputs = build.model, self._inputs(con, build)
+        for days in together:
             yield PartJob(
                 project=self.project.identity,
                 model=model.name,
                 sql=model.sql,
-                columns=[(name, stored_as(type, is_wide=True)) for name, type in model.stored],
+                columns=[(name, stored_as(type, is_wide=not build.parts)) for name, type in model.stored],
                 partition=model.header.partition,
-                days=[str(day) for day in given],
-                uses=uses(model, models),
-                tables=[readable.read(source, needed) for source, needed in inputs.needed(readable, given)],
+                days=[str(day) for day in days],
+                uses=uses(model, self.plan.models),
+                tables=[table.read(needed) for table, needed in inputs.needed(days)],
                 memory_limit=share(self.project),
                 worker=self._alike,
             )
@@ -156,8 +165,8 @@ class Elsewhere:
     def _alike(self) -> Mapping[str, str]:
         return alike.machine(self.project)
 
-    def _check(self, build: Build, answer: PartAnswer) -> None:
-        """Raise TransformError, or what DuckDB said there, for an answer that is no receipt of a file here."""
+    def _checked(self, build: Build, answer: PartAnswer) -> Staged:
+        """Return the file of an answer. Raises TransformError, or what DuckDB said there, if it is not here."""
         import duckdb
 
         model, url = build.model, self.project.settings.executor
@@ -174,3 +183,4 @@ class Elsewhere:
                 f"{model.place} could not be built: {file}, which a worker of {url} has made, is not here, or "
                 "holds something else here. Does every worker see the same folders?"
             )
+        return Staged(file, sha256=answer.sha256)

@@ -1,4 +1,4 @@
-"""Building partitions of a model from files of the lake, in whatever process."""
+"""Building partitions of a model from files of the lake and of other models, in whatever process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from etl import engine
 from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import EtlError, StepError
 from etl.project import Project
-from etl.project.files import sha256, written_aside
+from etl.project.files import make_read_only, sha256, written_aside
 from etl.run.jobs.part import Input, PartAnswer, PartJob, Read
 from etl.stages.warehouse import views
+from etl.stages.warehouse.part_writing import copy_in_order, rows_in
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,7 +27,7 @@ def parts_folder(project: Project) -> Path:
 def changed_input(project: Project, job: PartJob) -> str:
     """Return what is not as the run found it, of all the files that a job reads; empty if all are."""
     for file in (file for table in job.tables for file in table.files):
-        path = project.lake / file.path
+        path = project.data / file.path
         try:
             if path.stat().st_size == file.size and sha256(path) == file.sha256:
                 continue
@@ -47,10 +48,10 @@ def make_part(project: Project, aside: Project, job: PartJob) -> PartAnswer:
         con.execute("set threads = 1")
         _define(con, project, job)
         rows = f"select * from (\n{job.sql}\n) where {identifier(job.partition)} in ({_days(job.days)})"
-        columns = ", ".join(f"cast({identifier(c)} as {type}) as {identifier(c)}" for c, type in job.columns)
         with written_aside(target, aside.scratch) as path:
-            copy = f"copy (select {columns} from (from ({rows}) order by all) as r) to {literal(str(path))}"
-            ((count,),) = con.execute(f"{copy} (format parquet)").fetchall()
+            count = copy_in_order(con, f"({rows})", job.columns, path)
+            # who takes it in may be somebody else
+            make_read_only(path)
             made = PartAnswer(target=job.target, rows=count, size=path.stat().st_size, sha256=sha256(path))
     return made
 
@@ -85,6 +86,10 @@ def _define_table(con: duckdb.DuckDBPyConnection, project: Project, table: Read)
         columns = ", ".join(f"{identifier(name)} {type}" for name, type in table.columns.items())
         con.execute(f"create table {qualified(table.name)} ({columns})")
         return
+    if table.is_model:
+        rows = rows_in(table.columns.items(), _paths(project, table.files))
+        con.execute(f"create view {qualified(table.name)} as {rows}")
+        return
     source = table.name.partition(".")[2]
     con.execute(
         "insert into etl.partitions select $1, unnest($2)::date, make_timestamptz(unnest($3::bigint[]))",
@@ -95,4 +100,4 @@ def _define_table(con: duckdb.DuckDBPyConnection, project: Project, table: Read)
 
 
 def _paths(project: Project, files: Iterable[Input]) -> list[Path]:
-    return [project.lake / file.path for file in files]
+    return [project.data / file.path for file in files]

@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 
 
 class Input(NamedTuple):
-    """A file of the lake, as the run found it, and when its rows were loaded, in microseconds since 1970."""
+    """A file below the folder of the data, as the run found it.
+
+    One of the lake has its partition, and when its rows were loaded, in microseconds since 1970.
+    """
 
     path: str
     day: str
@@ -20,12 +23,13 @@ class Input(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A raw table as a job reads it: its columns with their types, the one of its partition, and the files."""
+    """A table as a job reads it: its columns with their types, that of a raw table's partition, and the files."""
 
     name: str
     columns: Mapping[str, str]
     partition: str
     files: Sequence[Input]
+    is_model: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +66,8 @@ class PartJob:
     def of(cls, facts: Mapping[str, Any]) -> PartJob:
         """Return the job of which the text holds these facts."""
         tables = [
-            Read(name, columns, partition, [Input(*file) for file in files])
-            for name, columns, partition, files in facts["tables"]
+            Read(name, columns, partition, [Input(*file) for file in files], is_model)
+            for name, columns, partition, files, is_model in facts["tables"]
         ]
         pairs = {name: [tuple(pair) for pair in facts[name]] for name in ("columns", "uses")}
         return cls(**{**facts, **pairs, "tables": tables})

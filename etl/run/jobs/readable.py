@@ -1,12 +1,15 @@
-"""What a job may read: files of the lake that are what build.duckdb holds. What reads more is built by the run."""
+"""What a job may read: files that are what build.duckdb holds. What reads more is built by the run."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from etl.engine.parquet_types import refused
 from etl.ledger import Key, Receipt, stamp
@@ -18,6 +21,9 @@ from etl.project.files import sha256
 from etl.run.jobs.part import Input, Read
 from etl.sources import Source
 from etl.stages.lake.layout import partition_file
+from etl.stages.warehouse import part_files
+from etl.stages.warehouse.part_writing import PartFile
+from etl.stages.warehouse.work import Day
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,11 +36,11 @@ def why_here(model: Model, models: Models, sources: Mapping[str, Source]) -> str
     """Return why jobs cannot build partitions of a model, as what it does; empty if they can."""
     if not (model.kind.is_partitioned and model.by_date):
         return f"is built in full: {model.why_full}" if model.why_full else "is not built by date"
-    if model.is_in_files:
-        return "has its partitions in files, which the run writes"
     for table in sorted(stored(model.reads, models.models)):
         source = sources.get(table.removeprefix("raw."))
         if table in models.models:
+            if models.models[table].is_in_files:
+                continue
             return f"reads {table}, which is a table and no files"
         if source is None or source.table != table:
             return f"reads {table}, which the run keeps"
@@ -68,88 +74,171 @@ class _Loaded:
     loaded_at: int
 
 
+class Table(Protocol):
+    """A table that jobs can read, since it is files."""
+
+    def days(self) -> Sequence[Day]:
+        """Return the partitions with rows, in order."""
+
+    def is_same(self, days: Iterable[Day]) -> bool:
+        """Return whether the files of partitions hold what build.duckdb has of them."""
+
+    def size(self, day: Day) -> int:
+        """Return the bytes of a partition."""
+
+    def read(self, days: Iterable[Day]) -> Read:
+        """Return how a job reads these partitions."""
+
+
 @dataclass(kw_only=True)
 class Readable:
-    """The files of the lake that raw tables were loaded from, as far as they are still the same."""
+    """What jobs of a run can read of build.duckdb."""
 
     con: duckdb.DuckDBPyConnection
     project: Project
     receipts: Mapping[Key, Receipt]
     #: The partitions of each source that stay as an earlier contract accepted them.
     outdated: Mapping[str, Iterable[date]]
-    _loaded: dict[str, dict[date, _Loaded]] = field(default_factory=dict)
-    _inputs: dict[tuple[str, date], Input] = field(default_factory=dict)
+    _raw: dict[str, Table] = field(default_factory=dict)
+    #: The hashes of files, which are never written to.
+    _hashes: dict[Path, str] = field(default_factory=dict)
 
-    def days(self, source: Source) -> list[date]:
-        """Return the partitions with rows, in order."""
-        return sorted(day for day, held in self._held(source).items() if held.rows)
+    def raw(self, source: Source) -> Table:
+        """Return the raw table of a source, whose files are in the lake."""
+        if source.name not in self._raw:
+            self._raw[source.name] = _Raw(readable=self, source=source)
+        return self._raw[source.name]
 
-    def is_same(self, source: Source, days: Iterable[date]) -> bool:
-        """Return whether the files of partitions hold what was loaded of them, by receipts and stamps."""
-        return all(self._is_same(source, day) for day in days)
+    def parts(self, model: Model) -> Table:
+        """Return the table of a model whose partitions are files, as it is now."""
+        return _Parts(readable=self, model=model, files=part_files.known(self.con, model.name))
 
-    def size(self, source: Source, day: date) -> int:
-        """Return the bytes of the file of a partition."""
-        return int(self._receipt(source, day).details["lake"][0])
+    def input(self, file: Path, size: int, day: str = "", loaded_at: int = 0) -> Input:
+        """Return a file as a job is told of it."""
+        return Input(str(file.relative_to(self.project.data)), day, loaded_at, size, self.hash(file))
 
-    def read(self, source: Source, days: Iterable[date]) -> Read:
-        """Return how a job reads these partitions of a source."""
-        return Read(source.table, source.columns, source.partition, [self._input(source, day) for day in days])
+    def hash(self, file: Path) -> str:
+        """Return the hash of a file."""
+        if file not in self._hashes:
+            self._hashes[file] = sha256(file)
+        return self._hashes[file]
 
-    def _held(self, source: Source) -> dict[date, _Loaded]:
-        if source.name not in self._loaded:
-            query = (
-                "select l.date, fingerprint, coalesce(rows, 0), epoch_us(loaded_at) from etl._loaded as l "
-                "left join etl.partitions as p on p.source = l.source and p.date = l.date where l.source = $1"
-            )
-            self._loaded[source.name] = {
-                day: _Loaded(fingerprint=text, rows=rows, loaded_at=loaded_at)
-                for day, text, rows, loaded_at in self.con.execute(query, [source.name]).fetchall()
-            }
-        return self._loaded[source.name]
 
-    def _is_same(self, source: Source, day: date) -> bool:
-        receipt = self.receipts.get(extract_key(source.name, day))
+@dataclass(kw_only=True)
+class _Raw:
+    """A raw table, as far as the files of the lake that it was loaded from are still the same."""
+
+    readable: Readable
+    source: Source
+
+    def days(self) -> Sequence[Day]:
+        return sorted(day for day, held in self._held.items() if held.rows)
+
+    def is_same(self, days: Iterable[Day]) -> bool:
+        return all(self._is_same(day) for day in days if day)
+
+    def size(self, day: Day) -> int:
+        assert day
+        return int(self._receipt(day).details["lake"][0])
+
+    def read(self, days: Iterable[Day]) -> Read:
+        files = [
+            self.readable.input(self._file(day), self.size(day), str(day), self._held[day].loaded_at)
+            for day in days
+            if day
+        ]
+        return Read(self.source.table, self.source.columns, self.source.partition, files)
+
+    @cached_property
+    def _held(self) -> Mapping[date, _Loaded]:
+        query = (
+            "select l.date, fingerprint, coalesce(rows, 0), epoch_us(loaded_at) from etl._loaded as l "
+            "left join etl.partitions as p on p.source = l.source and p.date = l.date where l.source = $1"
+        )
+        rows = self.readable.con.execute(query, [self.source.name]).fetchall()
+        return {day: _Loaded(fingerprint=text, rows=count, loaded_at=at) for day, text, count, at in rows}
+
+    def _is_same(self, day: date) -> bool:
+        receipt = self.readable.receipts.get(extract_key(self.source.name, day))
         return (
             receipt is not None
             and receipt.outcome == "done"
-            and receipt.fingerprint == self._held(source)[day].fingerprint
-            and day not in self.outdated.get(source.name, ())
-            and receipt.details.get("lake") == stamp(partition_file(self.project.lake, source, day))
+            and receipt.fingerprint == self._held[day].fingerprint
+            and day not in self.readable.outdated.get(self.source.name, ())
+            and receipt.details.get("lake") == stamp(self._file(day))
         )
 
-    def _receipt(self, source: Source, day: date) -> Receipt:
-        return self.receipts[extract_key(source.name, day)]
+    def _receipt(self, day: date) -> Receipt:
+        return self.readable.receipts[extract_key(self.source.name, day)]
 
-    def _input(self, source: Source, day: date) -> Input:
-        if (source.name, day) not in self._inputs:
-            file, loaded = partition_file(self.project.lake, source, day), self._held(source)[day]
-            name = str(file.relative_to(self.project.lake))
-            found = Input(name, str(day), loaded.loaded_at, self.size(source, day), sha256(file))
-            self._inputs[source.name, day] = found
-        return self._inputs[source.name, day]
+    def _file(self, day: date) -> Path:
+        return partition_file(self.readable.project.lake, self.source, day)
+
+
+@dataclass(kw_only=True)
+class _Parts:
+    """The table of a model whose partitions are files, several of them together where months are old."""
+
+    readable: Readable
+    model: Model
+    files: Mapping[Day, PartFile]
+
+    def days(self) -> Sequence[Day]:
+        return sorted(self.files, key=lambda day: (day is None, day or date.min))
+
+    def is_same(self, days: Iterable[Day]) -> bool:
+        # its name says what a file holds
+        return all(part_files.is_named(self._path(day), self.readable.hash(self._path(day))) for day in days)
+
+    def size(self, day: Day) -> int:
+        return self.files[day].bytes // self._together[self.files[day].name]
+
+    def read(self, days: Iterable[Day]) -> Read:
+        sizes = {self._path(day): self.files[day].bytes for day in days}
+        files = [self.readable.input(file, sizes[file]) for file in sorted(sizes)]
+        return Read(self.model.name, dict(self.model.stored), "", files, is_model=True)
+
+    @cached_property
+    def _together(self) -> Mapping[str, int]:
+        return Counter(file.name for file in self.files.values())
+
+    def _path(self, day: Day) -> Path:
+        return self.readable.project.parts / self.model.name / self.files[day].name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """The sources that a model reads: by date, with so many days before each, or all of them."""
+    """The tables that a model reads: by date, with so many days before each, or all of them."""
 
-    by_date: Sequence[Source]
-    whole: Sequence[Source]
+    by_date: Sequence[Table]
+    whole: Sequence[Table]
     lookback: int
 
     @classmethod
-    def of(cls, model: Model, models: Models, sources: Mapping[str, Source]) -> Inputs:
+    def of(cls, model: Model, models: Models, sources: Mapping[str, Source], readable: Readable) -> Inputs:
         """Return the inputs of a model for which why_here() says nothing."""
-        names = sorted(stored(model.reads, models.models))
-        found = [(name in model.by_date, sources[name.removeprefix("raw.")]) for name in names]
-        daily, whole = ([source for is_daily, source in found if is_daily is wanted] for wanted in (True, False))
+        known = models.models
+        tables = {
+            name: readable.parts(known[name])
+            if name in known
+            else readable.raw(sources[name.removeprefix("raw.")])
+            for name in sorted(stored(model.reads, known))
+        }
+        daily, whole = (
+            [table for name, table in tables.items() if (name in model.by_date) is wanted]
+            for wanted in (True, False)
+        )
         return cls(by_date=daily, whole=whole, lookback=model.header.lookback)
 
-    def needed(self, readable: Readable, days: Iterable[date]) -> Iterator[tuple[Source, list[date]]]:
-        """Yield each source with its partitions that partitions of the model are built from."""
+    @property
+    def of_dates(self) -> Inputs:
+        """The inputs of which other partitions are read by each."""
+        return replace(self, whole=[])
+
+    def needed(self, days: Iterable[date]) -> Iterator[tuple[Table, Sequence[Day]]]:
+        """Yield each table with its partitions that partitions of the model are built from."""
         reached = {day - timedelta(back) for day in days for back in range(self.lookback + 1)}
-        for source in self.by_date:
-            yield source, [day for day in readable.days(source) if day in reached]
-        for source in self.whole:
-            yield source, readable.days(source)
+        for table in self.by_date:
+            yield table, [day for day in table.days() if day in reached]
+        for table in self.whole:
+            yield table, table.days()

@@ -134,13 +134,13 @@ def _number(project: Project, theirs: Path, ours: Path, what: str) -> str:
     return counted(count, what) if count else ""
 
 
-def testify_part(con: duckdb.DuckDBPyConnection, model: Model, day: date, url: str) -> None:
-    """Build a partition of a model here too. Raises TransformError if its table holds other rows of it.
+def testify_part(con: duckdb.DuckDBPyConnection, model: Model, rows: str, day: date, url: str) -> None:
+    """Build a partition of a model here too. Raises TransformError if `rows`, a SELECT, has other rows of it.
 
     Floating-point numbers are compared to 9 digits: sums of them depend on the order of rows.
     """
     where = f"where {identifier(model.header.partition)} = {literal(day)}"
-    sides = (f"from {qualified(model.name)} {where}", f"from (\n{model.sql}\n) {where}")
+    sides = (f"from ({rows}) {where}", f"from (\n{model.sql}\n) {where}")
     before = con.execute("select current_setting('threads')").fetchall()[0][0]
     # as a worker does it, so that rows come in the same order
     con.execute("set threads = 1")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import TYPE_CHECKING
 
-from etl.engine.quoting import identifier, literal, qualified
+from etl.engine.quoting import identifier, qualified
 from etl.engine.row_hashes import row_hashes
 from etl.stages.warehouse import part_files
+from etl.stages.warehouse.away import away_and_here
 from etl.stages.warehouse.by_day import on_days
 from etl.stages.warehouse.content import is_hashed, read_hashes
 from etl.stages.warehouse.work import NOTHING, Build, Day, Part, State, Work
@@ -21,38 +21,21 @@ def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State)
     """Make the table: all of it, or the partitions of `todo`; return its rows if they are known."""
     model, table = build.model, qualified(build.model.name)
     if build.parts:
-        return part_files.make(con, model, todo, build.parts)
+        return part_files.make(con, build, todo, state)
     if todo.full:
         part_files.forget_files(con, model.name)
-    column = model.header.partition
-    days = {day for day in (state.date_inputs(model) if todo.full else todo.looked_at) if day}
-    away = build.elsewhere.takes(con, build, days) if build.elsewhere else []
+    away, wheres = away_and_here(con, build, todo, state, is_full=todo.full)
     if todo.full and not away:
         return int(con.execute(f"create or replace table {table} as\n{model.sql}").fetchall()[0][0])
     if todo.full:
         con.execute(f"create or replace table {table} as\n{model.sql}\nwith no data")
-        wheres = _beyond(column, away)
     else:
-        con.execute(f"delete from {table} where {' or '.join(on_days(column, todo.looked_at))}")
-        wheres = on_days(column, [day for day in todo.looked_at if day not in away])
+        con.execute(f"delete from {table} where {' or '.join(on_days(model.header.partition, todo.looked_at))}")
     if build.elsewhere and away:
         build.elsewhere.insert(con, build, away)
     for where in wheres:
         con.execute(f"insert into {table} by name select * from (\n{model.sql}\n) where {where}")
     return None
-
-
-def _beyond(column: str, days: Sequence[date]) -> list[str]:
-    """Return conditions of which a row keeps one that is of none of the days, which ascend: few scan anything."""
-    name, first, last = identifier(column), days[0], days[-1]
-    found = [f"{name} is null", f"{name} < {literal(first)}", f"{name} > {literal(last)}"]
-    if last.toordinal() - first.toordinal() < len(days):
-        return found
-    return [*found, f"{name} between {literal(first)} and {literal(last)} and {name} not in {_listed(days)}"]
-
-
-def _listed(days: Sequence[date]) -> str:
-    return f"({', '.join(map(literal, days))})"
 
 
 def parts(

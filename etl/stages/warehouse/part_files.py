@@ -11,72 +11,81 @@ import os
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from etl.engine.parquet_types import may_be_wide, stored_as
-from etl.engine.quoting import identifier, literal, paths, qualified
+from etl.engine.parquet_types import may_be_wide
+from etl.engine.quoting import qualified
 from etl.errors import TransformError
 from etl.models import Model
 from etl.project import Project
-from etl.project.files import (
-    flush,
-    flush_together,
-    link_file,
-    make_folder,
-    make_read_only,
-    private,
-    put,
-    sha256,
-)
+from etl.project.files import flush, link_file, make_folder, private, sha256
 from etl.project.others import RAW
-from etl.stages.warehouse.by_day import copy_by_day, on_days
-from etl.stages.warehouse.months import scattered, stems
+from etl.stages.warehouse.away import away_and_here, wanted_days
+from etl.stages.warehouse.by_day import on_days
+from etl.stages.warehouse.months import scattered
+from etl.stages.warehouse.part_writing import HASH, PartFile, placed, rows_in, staged, together
+from etl.stages.warehouse.staged import Staged
 from etl.stages.warehouse.views import drop
-from etl.stages.warehouse.work import Day, Work
+from etl.stages.warehouse.work import Build, Day, State, Work
 
 if TYPE_CHECKING:
     import duckdb
 
 #: What a file is called: by its date or month, and the beginning of the hash of its content.
-_HASH = 32
-_OWN = re.compile(rf"(\d{{4,}}-\d\d(-\d\d)?|null)-[0-9a-f]{{{_HASH}}}\.parquet")
+_OWN = re.compile(rf"(\d{{4,}}-\d\d(-\d\d)?|null)-[0-9a-f]{{{HASH}}}\.parquet")
 #: The folder of files that are not whole yet.
 _NEW = ".new"
 
 
-class PartFile(NamedTuple):
-    """The file of a model's partition: its name, the rows of the partition, and the bytes of the whole file."""
-
-    name: str
-    rows: int
-    bytes: int
-
-
-def make(con: duckdb.DuckDBPyConnection, model: Model, todo: Work, parts: Path) -> int:
-    """Write the partitions of `todo`, or all, to files below `parts`; let the table be a view of all there are.
+def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> int:
+    """Write the partitions of `todo`, or all, to files; let the table be a view of all there are.
 
     Those of an old month have a file together. Return its rows. What was there is not touched, since it may be the
     same again if the transaction is undone.
     """
+    model, parts = build.model, build.parts
+    assert parts
     # in what a failed run has left, the rows of the view are a table
     is_full = drop(con, model.name, "table") or todo.full
-    known = _known(con, model)
-    files = {} if is_full else {day: file for day, file in known.items() if day not in todo.looked_at}
+    before = known(con, model.name)
+    files = {} if is_full else {day: file for day, file in before.items() if day not in todo.looked_at}
     kept = dict(files)
-    for where in ["true"] if is_full else on_days(model.header.partition, todo.looked_at):
-        files |= _written(con, model, f"(\n{model.sql}\n) where {where}", parts, files)
-    for days in _torn(known, kept):
+    with _aside(parts) as aside, _explained(model):
+        new = list(_staged(con, build, todo, state, aside, is_full=is_full))
+        files |= placed(con, model, new, parts / model.name, aside, files)
+    for days in _torn(before, kept):
         files |= _together(con, model, parts, files, days)
     for month in scattered({day: file.name for day, file in files.items()}):
         files |= _together(con, model, parts, files, month)
-    _note(con, model, known, files)
+    _note(con, model, before, files)
     names = sorted({file.name for file in files.values()})
-    rows = _rows(model, [parts / model.name / name for name in names])
+    rows = rows_in(model.stored, [parts / model.name / name for name in names])
     con.execute(f"create or replace view {qualified(model.name)} as {rows}")
     return sum(file.rows for file in files.values())
+
+
+def _staged(
+    con: duckdb.DuckDBPyConnection,
+    build: Build,
+    todo: Work,
+    state: State,
+    aside: Path,
+    *,
+    is_full: bool,
+) -> Iterator[Staged]:
+    """Yield files with the rows of partitions that jobs have built, and the run."""
+    model = build.model
+    others = [] if is_full else [day for day in known(con, model.name) if day not in todo.looked_at]
+    away, wheres = away_and_here(con, build, todo, state, is_full=is_full)
+    if build.elsewhere and away:
+        yield from build.elsewhere.files(con, build, together(away, others))
+    days = [day for day in wanted_days(build, todo, state, is_full=is_full) if day not in away]
+    for number, where in enumerate(wheres):
+        path = aside / f"{number}.parquet"
+        yield staged(con, model, f"(\n{model.sql}\n) where {where}", path, days, others)
 
 
 def _together(
@@ -84,33 +93,34 @@ def _together(
 ) -> dict[Day, PartFile]:
     """Write partitions again from their files, as few as may be; return the file of each."""
     there = sorted({parts / model.name / files[day].name for day in days})
-    where = on_days(model.header.partition, days)[0]
-    source = f"read_parquet({paths(there)}, hive_partitioning = false) where {where}"
-    return _written(con, model, source, parts, files)
+    rows = f"({rows_in(model.stored, there)}) where {on_days(model.header.partition, days)[0]}"
+    with _aside(parts) as aside:
+        new = staged(con, model, rows, aside / "rows.parquet", days, list(files))
+        return placed(con, model, [new], parts / model.name, aside, files)
 
 
-def _known(con: duckdb.DuckDBPyConnection, model: Model) -> dict[Day, PartFile]:
+def known(con: duckdb.DuckDBPyConnection, model: str) -> dict[Day, PartFile]:
     """Return the file of each partition."""
     query = "select date, file, rows, bytes from etl._files where name = $1"
-    return {day: PartFile(*facts) for day, *facts in con.execute(query, [model.name]).fetchall()}
+    return {day: PartFile(*facts) for day, *facts in con.execute(query, [model]).fetchall()}
 
 
-def _torn(known: Mapping[Day, PartFile], kept: Mapping[Day, PartFile]) -> list[list[Day]]:
+def _torn(before: Mapping[Day, PartFile], kept: Mapping[Day, PartFile]) -> list[list[Day]]:
     """Return the partitions of each file that stay while others of it are replaced."""
     stay: dict[str, list[Day]] = defaultdict(list)
     for day, file in kept.items():
         stay[file.name].append(day)
-    return [stay[name] for name in {known[day].name for day in known.keys() - kept.keys()} if name in stay]
+    return [stay[name] for name in {before[day].name for day in before.keys() - kept.keys()} if name in stay]
 
 
 def _note(
-    con: duckdb.DuckDBPyConnection, model: Model, known: Mapping[Day, PartFile], files: Mapping[Day, PartFile]
+    con: duckdb.DuckDBPyConnection, model: Model, before: Mapping[Day, PartFile], files: Mapping[Day, PartFile]
 ) -> None:
     """Let etl._files name the files of a model, which differ from those that it names."""
-    if gone := [day for day, file in known.items() if files.get(day) != file]:
+    if gone := [day for day, file in before.items() if files.get(day) != file]:
         where = " or ".join(on_days("date", gone))
         con.execute(f"delete from etl._files where name = $1 and ({where})", [model.name])
-    if new := {day: file for day, file in files.items() if known.get(day) != file}:
+    if new := {day: file for day, file in files.items() if before.get(day) != file}:
         con.execute(
             "insert into etl._files select $1, unnest($2)::date, unnest($3), unnest($4), unnest($5)",
             [model.name, list(new), *map(list, zip(*new.values(), strict=True))],
@@ -128,45 +138,7 @@ def rows_of(con: duckdb.DuckDBPyConnection, model: Model, parts: Path, days: Seq
     where = "true" if days is None else " or ".join(on_days("date", days))
     query = f"select distinct file from etl._files where name = $1 and ({where}) order by all"
     files = [parts / model.name / name for (name,) in con.execute(query, [model.name]).fetchall()]
-    return f"({_rows(model, files)})"
-
-
-def _rows(model: Model, files: Sequence[Path]) -> str:
-    """Return the SELECT of the rows in files, with the columns and types of the table."""
-    value = "r.{}" if files else "null"
-    columns = ", ".join(
-        f"cast({value.format(identifier(name))} as {type}) as {identifier(name)}" for name, type in model.stored
-    )
-    source = f"from read_parquet({paths(files)}, hive_partitioning = false) as r" if files else "where false"
-    return f"select {columns} {source}"
-
-
-def _written(
-    con: duckdb.DuckDBPyConnection, model: Model, source: str, parts: Path, others: Mapping[Day, PartFile]
-) -> dict[Day, PartFile]:
-    """Write the rows of a FROM to files, one for each date or old month; return the file of each partition.
-
-    The partitions that the table has besides are `others`.
-    """
-    columns = ", ".join(
-        f"cast({identifier(name)} as {stored_as(type)}) as {identifier(name)}" for name, type in model.stored
-    )
-    with _aside(parts) as aside:
-        staged = aside / "rows.parquet"
-        with _explained(model):
-            con.execute(f"copy (select {columns} from {source}) to {literal(str(staged))} (format parquet)")
-        rows, column = f"from read_parquet({paths([staged])}, hive_partitioning = false)", model.header.partition
-        query = f"select {identifier(column)}, count(*) {rows} group by all"
-        counts: dict[Day, int] = dict(con.execute(query).fetchall())
-        newest = max((day for day in (*counts, *others) if day), default=None)
-        files = {day: aside / f"{stem}.parquet" for day, stem in stems(counts, newest).items()}
-        if len({*files.values()}) == 1:
-            os.rename(staged, next(iter(files.values())))
-        else:
-            copy_by_day(con, rows, column, files, aside / "by_day")
-        placed = _put({*files.values()}, parts / model.name)
-        sizes = {file: placed[file].stat().st_size for file in placed}
-        return {day: PartFile(placed[files[day]].name, rows, sizes[files[day]]) for day, rows in counts.items()}
+    return f"({rows_in(model.stored, files)})"
 
 
 @contextmanager
@@ -187,7 +159,7 @@ def _explained(model: Model) -> Iterator[None]:
 
     try:
         yield
-    except duckdb.ConversionException as error:
+    except duckdb.Error as error:
         wide = [name for name, type in model.stored if may_be_wide(type)]
         if not wide or "DECIMAL(38,0)" not in str(error):
             raise
@@ -195,20 +167,6 @@ def _explained(model: Model) -> Iterator[None]:
             f"{model.place} could not be built: one of {', '.join(wide)} has an integer of more than 38 digits, "
             "which `storage: lake` cannot hold. Cast the column to text or DOUBLE, or remove the line."
         ) from error
-
-
-def _put(files: Collection[Path], folder: Path) -> dict[Path, Path]:
-    """Have files on the disk, below a folder and named by their content, where nobody writes to them."""
-    for file in files:
-        make_read_only(file)
-    flush_together(list(files))
-    make_folder(folder)
-    found = {}
-    for file in files:
-        found[file] = folder / f"{file.stem}-{sha256(file)[:_HASH]}.parquet"
-        put(file, found[file], is_flushed=True)
-    flush(folder)
-    return found
 
 
 def restore_parts(con: duckdb.DuckDBPyConnection, project: Project) -> list[str]:
@@ -232,10 +190,15 @@ def _sizes(folder: Path) -> dict[str, int]:
         return {}
 
 
+def is_named(file: Path, sha256: str) -> bool:
+    """Return whether the name of a file says that it has this hash."""
+    return sha256.startswith(file.stem[-HASH:])
+
+
 def _brought(project: Project, file: Path, size: int) -> bool:
     """Have a file as the same one that a generation has; return whether one has it."""
     for found in sorted(project.generations.glob(f"[!.]*/{RAW}/*/{file.parent.name}/{file.name}"), reverse=True):
-        if found.stat().st_size == size and sha256(found).startswith(file.stem[-_HASH:]):
+        if found.stat().st_size == size and is_named(file, sha256(found)):
             file.unlink(missing_ok=True)
             link_file(found, file)
             flush(file.parent)

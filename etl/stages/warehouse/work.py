@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from etl.stages.trained.artefact import Artefacts
     from etl.stages.trained.heard import Heard
+    from etl.stages.warehouse.staged import Staged
 
 #: A partition; None is that of the rows whose partition column is null.
 Day = date | None
@@ -49,6 +50,11 @@ class Elsewhere(Protocol):
 
     def insert(self, con: duckdb.DuckDBPyConnection, build: Build, days: Sequence[date]) -> None:
         """Put the rows of such partitions into the table, which has none of them. Raises TransformError."""
+
+    def files(
+        self, con: duckdb.DuckDBPyConnection, build: Build, together: Sequence[Sequence[Day]]
+    ) -> list[Staged]:
+        """Return files of such partitions, one for those that are together. Raises TransformError."""
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,10 @@ class Sales(pa.DataFrameModel):
 
 """
 SQL = {
-    "marts/daily.sql": "-- materialized: incremental\n-- partition: delivery_date\n"
+    "marts/daily.sql": "-- materialized: incremental\n-- partition: delivery_date\n-- storage: lake\n"
     "select delivery_date, item, sum(price) as price from raw.s0 group by all",
+    "marts/above.sql": "-- materialized: incremental\n-- partition: delivery_date\n"
+    "select delivery_date, sum(price) as price from marts.daily group by all",
     "marts/first.sql": "-- materialized: incremental\n-- partition: delivery_date\n"
     "select s1.* exclude (_file, _loaded_at), town.price as dear "
     "from raw.s1 left join raw.towns as town using (id)",
@@ -72,10 +74,10 @@ def made(project: Project) -> Mapping[str, str]:
 
 
 def built(project: Project) -> Mapping[str, object]:
-    """Return the columns with their types, and the hash of the rows in any order, of each model."""
-    found: dict[str, object] = {}
+    """Return the columns with their types, the hash of the rows in any order, and the files of each model."""
+    found: dict[str, object] = {"files": sorted(file.name for file in project.data.rglob("parts/*/*.parquet"))}
     with duckdb.connect(str(project.warehouse), read_only=True) as con:
-        for name in ("marts.daily", "marts.first"):
+        for name in (file.removesuffix(".sql").replace("/", ".") for file in SQL):
             columns = [row[:2] for row in con.execute(f"describe {name}").fetchall()]
             hashed = con.execute(f"select {row_hashes(con, name, columns)} from {name}").fetchall()
             found[name] = (columns, hashed)

@@ -37,7 +37,7 @@ def read_by(project: Project, job: Job | PartJob) -> Iterator[Given]:
     """
     if isinstance(job, PartJob):
         for one in (file for table in job.tables for file in table.files):
-            yield Given(f"lake/{one.path}", project.lake / one.path, one.sha256)
+            yield Given(one.path, project.data / one.path, one.sha256)
         return
     for delivery in job.deliveries:
         for raw in delivery.files:

@@ -1,4 +1,4 @@
-"""Objects that no partition of the lake needs any more: deleted by a run at its end, while it has the lock."""
+"""Objects that no partition needs any more: deleted by a run at its end, while it has the lock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def note_used(project: Project, ledger: Ledger) -> None:
 
 
 def forget(project: Project, ledger: Ledger) -> None:
-    """Delete all objects but those of the lake as it is; the caller has the lock, and no job is under way.
+    """Delete all objects but those of partitions as they are; the caller has the lock, and no job is under way.
 
     What a worker of a run that was killed still sends is deleted by the next one. A failure is said in the log.
     """
@@ -57,3 +57,4 @@ def forget(project: Project, ledger: Ledger) -> None:
 
 def _partitions(project: Project) -> Iterator[Path]:
     yield from project.lake.glob("*/*/data.parquet")
+    yield from project.parts.glob("*/*.parquet")

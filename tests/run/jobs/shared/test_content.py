@@ -42,7 +42,9 @@ towns = Source(contract=Towns, files="towns.csv")
 """
 BY_DATE = "-- materialized: incremental\n-- partition: day\n"
 SQL = {
-    "marts/daily.sql": BY_DATE + "select day, item, count(*) as sales from raw.sales group by all",
+    "marts/daily.sql": BY_DATE
+    + "-- storage: lake\nselect day, item, count(*) as sales from raw.sales group by all",
+    "marts/above.sql": BY_DATE + "select day, sum(sales) as sales from marts.daily group by all",
     "marts/towns.sql": BY_DATE
     + "select day, id, town, s._file from raw.sales as s left join raw.towns using (item)",
 }
@@ -87,7 +89,8 @@ def made_by(project: Project) -> dict[str, Any]:
     ledger.close()
     order = "order by all"
     tables = {
-        n: tiny.published(project, f"from {n} {order}") for n in ("marts.daily", "marts.towns", "etl.rejects")
+        n: tiny.published(project, f"from {n} {order}")
+        for n in ("marts.daily", "marts.above", "marts.towns", "etl.rejects")
     }
     tables["etl.rejects"] = [row[:-1] for row in tables["etl.rejects"]]
     return {"files": made(project), "receipts": receipts, "tables": tables}
