@@ -22,6 +22,7 @@ from tests.support.projects import (
     tools,
     undisturbed,
 )
+from tests.support.thorough import EVERY, examples, sampled
 
 __all__ = [
     "airport",
@@ -48,8 +49,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # the speed of a machine is no property of the code
-settings.register_profile("etl", deadline=None, print_blob=True)
+settings.register_profile("etl", deadline=None, print_blob=True, max_examples=examples(100))
 settings.load_profile("etl")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "sampled: of its cases a third is run, others each time; ETL_TEST_EVERY=1: all"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # whoever names a case wants that one
+    if not EVERY and not any("[" in argument for argument in config.args):
+        left = sampled(items, config.getoption("randomly_seed", 0))
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left])
+        items[:] = [item for item in items if item.nodeid not in left]
 
 
 @pytest.fixture(autouse=True)

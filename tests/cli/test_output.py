@@ -20,6 +20,8 @@ from tests.support import calls, tiny
 from tests.support.calls import CALLS, IN_A_PROCESS
 from tests.support.projects import environment
 
+pytestmark = pytest.mark.sampled
+
 ESCAPE = re.compile(r"\x1b\[[\d;]*m")
 
 

@@ -20,6 +20,8 @@ from etl.ledger.profiles import Row
 from etl.stages.audited import profile_table
 from tests.support.thorough import examples
 
+pytestmark = pytest.mark.sampled
+
 PAST = 28
 Draw = Callable[[random.Random], Any]
 

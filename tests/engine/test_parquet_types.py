@@ -12,6 +12,8 @@ from etl.errors import ConfigError
 from tests.support import tiny
 from tests.support.thorough import examples
 
+pytestmark = pytest.mark.sampled
+
 #: Values of each type, its limits among them.
 VALUES = {
     "ARRAY": ["[1, 2]::int[2]"],

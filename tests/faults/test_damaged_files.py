@@ -10,6 +10,8 @@ import pytest
 from tests.faults.faults import assert_as, assert_whole
 from tests.support.projects import copied
 
+pytestmark = pytest.mark.sampled
+
 PARQUET = "orders/delivery_date=2018-05-24/data.parquet"
 
 

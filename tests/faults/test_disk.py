@@ -14,6 +14,8 @@ import pytest
 from tests.faults.faults import assert_as, assert_whole, disturbed
 from tests.support import projects
 
+pytestmark = pytest.mark.sampled
+
 CORRECTION = "1|2018-05-27|book|Doha, Qatar\n"
 
 

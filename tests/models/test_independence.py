@@ -11,6 +11,8 @@ import pytest
 from etl.errors import ModelError
 from etl.models import Given, Model, read_models
 
+pytestmark = pytest.mark.sampled
+
 DAYS = ["2024-03-01", "2024-03-02", "2024-03-03"]
 GIVEN = [
     Given("raw.sales", (("day", "DATE"), ("shop", "VARCHAR"), ("item", "VARCHAR"), ("price", "BIGINT")), "day"),

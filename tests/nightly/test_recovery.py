@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.sampled
+
 PLACES = ["lake", "quarantine", "warehouse", "warehouse.duckdb", "ledger.sqlite*"]
 
 

@@ -25,6 +25,8 @@ from etl.project import Project
 from etl.reports.query import ask
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 with duckdb.connect() as con:
     #: Every type of DuckDB, by the name of its column in test_all_types(), which has its extremes and a null.
     TYPES = {name: type for name, type, *_ in con.execute("describe from test_all_types()").fetchall()}

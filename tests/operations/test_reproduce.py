@@ -14,6 +14,8 @@ from etl.project import Project, load_project
 from etl.stages import published
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 CONTRACTS = (
     tiny.CONTRACTS
     + """

@@ -14,6 +14,8 @@ from etl.project import Project
 from etl.reports.summary import notes, summary
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 
 def shop(root: Path, options: str, raw: dict[str, str], files: str = "sales/{date}/*") -> Project:
     """A project whose sales come with other options."""

@@ -29,6 +29,8 @@ from tests.support import publishers, tiny
 from tests.support.receivers import http
 from tests.support.told import night
 
+pytestmark = pytest.mark.sampled
+
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 COLUMNS = "id bigint, item varchar"

@@ -17,6 +17,8 @@ from etl.run import deadline
 from tests.run.test_recording import STAGES, make, named, night, rows
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe")
 
 

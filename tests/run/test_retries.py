@@ -20,6 +20,8 @@ from tests.run.test_recording import STAGES, make, named, night, rows
 from tests.support import tiny
 from tests.support.kinds import SAMPLES
 
+pytestmark = pytest.mark.sampled
+
 PASSING = [
     OSError(errno.ESTALE, "Stale file handle"),
     duckdb.IOException("IO Error: Could not read: Input/output error"),

@@ -23,6 +23,8 @@ from tests.support.projects import environment
 from tests.support.receivers import http
 from tests.support.told import Told, night, step, telling_to
 
+pytestmark = pytest.mark.sampled
+
 SALES = 'sales = Source(contract=Sales, files="sales/{date}.csv"'
 USAGE = namedtuple("USAGE", "total used free")
 

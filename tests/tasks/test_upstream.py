@@ -21,6 +21,8 @@ from etl.tasks import makers
 from tests.support import tiny, warm
 from tests.support.projects import environment, wait_for
 
+pytestmark = pytest.mark.sampled
+
 NIGHT = "2024-03-31"
 CONTRACTS = """
 import pandera.pandas as pa

@@ -11,6 +11,8 @@ from tests.support import stores, tiny, warm
 from tests.support.projects import environment, wait_for
 from tests.tasks.test_waits import LATE, SQL, TODAY, states, window
 
+pytestmark = pytest.mark.sampled
+
 CONTRACTS = """
 import os
 from pathlib import Path

@@ -9,6 +9,8 @@ from etl.models.spark_sql.functions import AGGREGATES, ARITHMETIC, LOGIC, TEXT, 
 from tests.support.spark_edges import Edges, grouped
 from tests.support.spark_sql import TYPES, Case, both, cases, hand_over, spark
 
+pytestmark = pytest.mark.sampled
+
 pytest.importorskip("sqlglot")
 
 #: Windows of all shapes that are on the list, over the table of groups.

@@ -28,6 +28,8 @@ from etl.stages import lake
 from tests.sources.formats.makers import MAKERS
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 LAST = date(2024, 3, 31)
 COLUMNS = ["id", "item", "price"]
 ROWS: list[list[Any]] = [[1, "book", 9], ["x", "pen", 2]]

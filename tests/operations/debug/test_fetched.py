@@ -10,6 +10,8 @@ from tests.operations.debug.test_debug import Case, fail_at, moved
 from tests.support import shops
 from tests.support.senders import MAKERS, Row
 
+pytestmark = pytest.mark.sampled
+
 FIRST: list[Row] = [(1, "book", "2024-02-01 10:00:00"), (2, "cup", "2024-02-01 10:00:00")]
 THEN: list[Row] = [FIRST[0], (2, "pen", "2024-02-04 09:00:00"), (3, None, "2024-02-04 09:00:00")]
 #: A pen breaks the contract.

@@ -25,6 +25,8 @@ from tests.operations.debug.test_debug import CASES, COLUMNS, LAST, Case, buildi
 from tests.sources.formats.makers import MAKERS
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 CANARY = "Canary"
 KEY = "0123456789abcdefghij"
 

@@ -13,6 +13,8 @@ from tests.sources.formats.makers import MAKERS
 from tests.support import tiny
 from tests.support.thorough import examples
 
+pytestmark = pytest.mark.sampled
+
 COLUMNS = ["id", "item", "price"]
 SUFFIXES = {"Excel": "xlsx", "Json": "json", "JsonLines": "jsonl", "Parquet": "parquet", "Xml": "xml"}
 LAW = settings(

@@ -26,6 +26,8 @@ from etl.sources.sniff import dialect, sample
 from tests.support import tiny
 from tests.support.thorough import examples
 
+pytestmark = pytest.mark.sampled
+
 ORDERS = Path(etl.__file__).parent.parent / "data" / "raw" / "orders"
 
 

@@ -19,6 +19,8 @@ from etl.sources.sniff.proposals import proposed_dates, proposed_number
 from tests.support import tiny
 from tests.support.thorough import examples
 
+pytestmark = pytest.mark.sampled
+
 
 @pytest.mark.parametrize(
     ("texts", "said", "plain"),

@@ -23,6 +23,8 @@ from tests.sources.formats.makers import MAKERS, Maker
 from tests.support import tiny
 from tests.support.thorough import examples
 
+pytestmark = pytest.mark.sampled
+
 COLUMNS = ["id", "item", "price"]
 ROWS: list[list[Any]] = [[1, "book", Decimal("9.50")], [2, None, None], [3, "pen, é <&>", Decimal(2)]]
 #: Each breaks one rule.

@@ -10,6 +10,8 @@ import pytest
 from etl.errors import UnreadableError
 from tests.sources.formats.makers import MAKERS, Maker
 
+pytestmark = pytest.mark.sampled
+
 #: Linear work is 4 times as much, quadratic 16 times; what is small may be anything.
 MOST_TIMES, SMALL_SECONDS = 9, 0.1
 #: Linear work passes the first time, or on a busy machine the second; quadratic work never does.

@@ -11,6 +11,8 @@ from etl.sources.formats.fixed_width import FixedWidth
 from tests.sources.formats.conftest import taken_apart
 from tests.sources.formats.makers import MAKERS
 
+pytestmark = pytest.mark.sampled
+
 COLUMNS = ["id", "wkt"]
 #: Longer than any format takes by itself.
 LONG = "0123456789" * 850_000

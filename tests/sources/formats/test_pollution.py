@@ -13,6 +13,8 @@ from etl.ledger import Receipt
 from tests.support import pollution, tiny
 from tests.support.pollution import COLUMNS, Polluted, Sheet
 
+pytestmark = pytest.mark.sampled
+
 CONTRACT = Contract("Lights", tuple(Column(name, "VARCHAR", True) for name in COLUMNS))
 _BASE = Sheet()
 

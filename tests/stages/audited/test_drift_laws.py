@@ -22,6 +22,8 @@ from etl.stages.audited import profile_table
 from etl.stages.audited.measured import Asked, as_json, measured
 from tests.support.thorough import examples
 
+pytestmark = pytest.mark.sampled
+
 FIRST = date(2024, 1, 1)
 #: By its limit in the grammar, each measure with the least limit that can be written, and one that is usual.
 MEASURES = {

@@ -21,6 +21,8 @@ from tests.support import tiny
 from tests.support.kinds import SAMPLES, TRIED
 from tests.support.thorough import examples
 
+pytestmark = pytest.mark.sampled
+
 #: By type, what values are drawn, how one is written as SQL, and as text in a profile.
 DRAWN: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], str]]] = {
     **{

@@ -25,6 +25,8 @@ from etl.stages.fetched import copying, manifests
 from etl.stages.fetched.kinds import bucket as bucket_kind
 from tests.support import azure, google, stores, tiny
 
+pytestmark = pytest.mark.sampled
+
 DAY = date(2024, 3, 2)
 CONTRACT = """
 import pandera.pandas as pa

@@ -26,6 +26,8 @@ from tests.support.pages import PAGES
 from tests.support.senders import MAKERS, Row
 from tests.support.shops import DAY, Shop
 
+pytestmark = pytest.mark.sampled
+
 ROWS: Sequence[Row] = [
     (1, "book", "2024-02-01 10:00:00"),
     (2, None, "2024-02-01 10:00:00"),
@@ -339,9 +341,7 @@ def test_its_options_are_fields_with_a_comment_each_and_rows_of_a_page(name: str
     assert [option for option in given if options.row(kind, option) not in pages] == []
 
 
-@pytest.mark.parametrize("text", ["2 h", "0 hours", "-1 hours", "forever", ""])
-@pytest.mark.parametrize("name", FETCHES)
-def test_a_time_limit_is_a_time(name: str, text: str, shop: Shop) -> None:
-    if type(shop.source.fetch).__name__ == name:
+def test_a_time_limit_is_a_time(shop: Shop) -> None:
+    for text in ("2 h", "0 hours", "-1 hours", "forever", ""):
         with pytest.raises(ContractError, match="is not a time such as"):
             replace(shop.source.fetch, time_limit=text)

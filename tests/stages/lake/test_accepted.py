@@ -12,6 +12,8 @@ from etl.project import Project
 from etl.reports.summary import summary
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 CONTRACTS = """
 import pandera.pandas as pa
 from etl import Csv, JsonLines, Source

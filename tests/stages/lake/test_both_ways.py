@@ -14,6 +14,8 @@ from etl.sources import Source
 from tests.support import both_ways
 from tests.support.thorough import examples
 
+pytestmark = pytest.mark.sampled
+
 
 @given(random=st.randoms(use_true_random=False))
 @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

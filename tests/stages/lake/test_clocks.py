@@ -15,6 +15,8 @@ from etl.errors import ContractError
 from etl.sources.formats import Csv
 from tests.support import roads, tiny
 
+pytestmark = pytest.mark.sampled
+
 ZONED = "TIMESTAMP WITH TIME ZONE"
 BERLIN = "Europe/Berlin"
 LOCAL = ["2024-03-31 01:30:00", "2024-03-31 02:30:00", "2024-03-31 03:30:00", "2024-10-27 02:30:00"]

@@ -18,6 +18,8 @@ from etl.stages.lake import in_blocks
 from etl.stages.lake.judge import Judge
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 
 @pytest.fixture(autouse=True)
 def everything(monkeypatch: pytest.MonkeyPatch) -> None:

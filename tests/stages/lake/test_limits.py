@@ -18,6 +18,8 @@ from tests.support import tiny
 from tests.support.hangs import HANGS
 from tests.support.roads import ROADS
 
+pytestmark = pytest.mark.sampled
+
 
 @pytest.mark.parametrize("how", ("relation", "stubborn"))
 def test_what_is_taken_is_kept_and_the_rest_is_named(

@@ -18,6 +18,8 @@ from etl.sources.formats import FORMATS, Csv, Excel, FixedWidth, Format, format_
 from etl.stages.lake import empty
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 Row = tuple[str, str, str]
 
 #: A record that stands where a line is skipped, among others that are where they belong.

@@ -17,6 +17,8 @@ from etl.sources import Source
 from etl.sources.formats import Csv
 from tests.support import both_ways, roads, tiny
 
+pytestmark = pytest.mark.sampled
+
 MONEY = Number(negative=("after", "brackets"), units=("$", "€"), signs=(("DR", "-"),))
 AMOUNT = Column("x", "DECIMAL(12,2)", True, number=MONEY)
 FLAGGED = (

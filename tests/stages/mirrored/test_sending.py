@@ -19,6 +19,8 @@ from tests.stages.mirrored.conftest import Mirrored
 from tests.support import tiny
 from tests.support.kills import kill_before
 
+pytestmark = pytest.mark.sampled
+
 #: More than a push asks of a mirror.
 MOST = 40
 NEXT = {"sales/2024-03-03.csv": "id,item\n4,cup\n"}

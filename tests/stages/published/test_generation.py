@@ -18,6 +18,8 @@ from etl.stages import published, warehouse
 from etl.stages.published import retention
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:

@@ -18,6 +18,8 @@ from etl.stages import published
 from tests.stages.trained import small
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 MODEL = "select model_version, cut_off, trained_until, trained_rows, params, libraries, artefact from ml.guess"
 DECISIONS = (
     "select decided_for, champion, challenger, judged_days, verdict, why from ml.guess_decisions order by number"

@@ -15,6 +15,8 @@ from etl.models import Context, Given, Models, Promised, models_key, read_models
 from tests.stages.warehouse.small import Warehouse
 from tests.support.thorough import examples
 
+pytestmark = pytest.mark.sampled
+
 RAW = [Given("raw.sales", (("day", "DATE"), ("price", "BIGINT")), "day")]
 COLUMNS = (("day", "DATE"), ("price", "BIGINT"))
 CONTEXT = Context({"factor": "3"}, {"marts.x": Promised(COLUMNS)})

@@ -19,6 +19,8 @@ from etl.engine.row_hashes import row_hashes
 from etl.stages.warehouse.content import read_hashes
 from tests.support.thorough import examples
 
+pytestmark = pytest.mark.sampled
+
 ZERO, HIGH = r"\x00", r"\x80"
 #: Values of each type that has no parts, all different.
 VALUES = {

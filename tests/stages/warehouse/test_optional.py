@@ -18,6 +18,8 @@ from etl.stages.warehouse import Build, define_own
 from etl.stages.warehouse.optional import Failures
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 #: Fails as long as there is a sale 13.
 OPTIONAL = """-- optional: yes
 {header}select delivery_date, item, count(*) as sales from raw.sales

@@ -11,6 +11,8 @@ from etl.models import Context, Given, Promised
 from etl.stages.warehouse import transaction
 from tests.stages.warehouse.small import Warehouse
 
+pytestmark = pytest.mark.sampled
+
 RAW = [Given("raw.sales", (("day", "DATE"), ("price", "BIGINT")), "day")]
 CONTEXT = Context({"factor": "3"}, {"marts.x": Promised((("day", "DATE"), ("price", "BIGINT")))})
 PROGRAM = """# owner: ann

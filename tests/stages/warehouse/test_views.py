@@ -27,6 +27,8 @@ from tests.support.both_ways import EDGES, OTHERS, TYPES
 from tests.support.kinds import SAMPLES, TRIED
 from tests.support.thorough import examples
 
+pytestmark = pytest.mark.sampled
+
 DAYS = [date(2024, 3, day) for day in (1, 2, 3)]
 VIEW = tiny.CONTRACTS.replace('"sales/{date}.csv"', '"sales/{date}.csv", load="view"')
 

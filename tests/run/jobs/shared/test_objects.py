@@ -16,6 +16,8 @@ from etl.run.jobs.shared.texts import Order, Reply
 from tests.run.jobs.shared.conftest import Shop
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 
 def lose(shared: Shared, hashed: str) -> None:
     shared.delete([hashed])

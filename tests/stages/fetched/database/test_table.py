@@ -8,6 +8,8 @@ from etl.errors import FetchError
 from tests.support import databases as db
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 CREATE = "create table orders (id int primary key, item varchar(20), updated_at timestamp null)"
 ORDERS = """
 class Order(pa.DataFrameModel):
