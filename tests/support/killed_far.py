@@ -34,7 +34,6 @@ def is_killed(what: Callable[[str], object], given: str, below: str, before: int
 
 def order(text: str) -> None:
     """Do an order, as a worker."""
-    tempfile.tempdir = os.environ["TMPDIR"]
     jobs.run_job(text)
 
 
@@ -50,7 +49,10 @@ def extraction(root: str) -> None:
 def _run(
     what: Callable[[str], object], given: str, below: str, before: int, environment: Mapping[str, str]
 ) -> None:
+    # the server was started in the environment of another test
+    os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None
     send: Any = Shared.send
 
     def counted(shared: Shared, *arguments: Any) -> None:
