@@ -32,8 +32,9 @@ def is_killed(what: Callable[[str], object], given: str, below: str, before: int
     return process.exitcode != 0
 
 
-def order(text: str) -> None:
-    """Do an order, as a worker."""
+def order(text: str, below: str) -> None:
+    """Do an order, as a worker that has its temporary files below a folder."""
+    tempfile.tempdir = os.environ["TMPDIR"] = below
     jobs.run_job(text)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,10 @@ def check_objects(shop: Shop) -> None:
 def test_a_worker_that_is_killed_leaves_whole_objects_and_nothing_in_place(shop: Shop, tmp_path: Path) -> None:
     shop.extract()
     first, text, below = shop.files(), shop.texts[0], tmp_path / "far"
-    shop.monkeypatch.setenv("TMPDIR", str(below))
     for number in range(1, MOST, STEP):
         shutil.rmtree(below, ignore_errors=True)
         below.mkdir()
-        was_killed = killed_far.is_killed(killed_far.order, text, str(below), number)
+        was_killed = killed_far.is_killed(partial(killed_far.order, below=str(below)), text, str(below), number)
         check_objects(shop)
         assert shop.files() == first
         if not was_killed:
