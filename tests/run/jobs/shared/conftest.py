@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from etl.ledger import Ledger, Receipt
+from etl.ledger import Ledger, Receipt, fingerprint
 from etl.project import Project
 from etl.project.files import sha256
 from etl.run import jobs
 from etl.run.jobs import hosts
 from etl.run.jobs.shared.objects import Shared
+from etl.sources import Source
+from etl.stages.raw import Delivery
 from tests.stages.mirrored.conftest import PLACES, url_of
 from tests.support import far, tiny
 
@@ -36,16 +38,15 @@ class Shop:
         """Its objects."""
         return Shared.of(self.project, Ledger(self.project.ledger))
 
-    def extract(self, **options: Any) -> list[Receipt]:
+    def extract(self, source: Source | None = None, **options: Any) -> list[Receipt]:
         """Take all deliveries, as a run does; `before` and `after` are called around each job."""
         host = far.Near(**options)
         self.monkeypatch.setitem(hosts._open, (os.getpid(), URL), host)
-        source = tiny.sales(max_reject_ratio=1.0)
-        deliveries = [
-            replace(one, files=tuple(replace(file, sha256=sha256(file.path)) for file in one.files))
-            for one in tiny.found(self.project, source)
-        ]
-        content = {delivery.date: f"content {delivery.date}" for delivery in deliveries}
+        source = source or tiny.sales(max_reject_ratio=1.0)
+        deliveries = hashed(self.project, source)
+        content = {
+            delivery.date: fingerprint([file.sha256 for file in delivery.files], "") for delivery in deliveries
+        }
         ledger = Ledger(self.project.ledger)
         try:
             return jobs.extract(self.project, source, deliveries, content, ledger, "run-1")
@@ -58,6 +59,14 @@ class Shop:
         bases = (self.project.lake, self.project.quarantine)
         found = [path for base in bases for path in base.rglob("*") if path.is_file()]
         return {str(path.relative_to(self.project.data)): path.read_bytes() for path in found}
+
+
+def hashed(project: Project, source: Source) -> list[Delivery]:
+    """Return the deliveries of a source, as a plan has them."""
+    return [
+        replace(one, files=tuple(replace(file, sha256=sha256(file.path)) for file in one.files))
+        for one in tiny.found(project, source)
+    ]
 
 
 @pytest.fixture(params=PLACES)

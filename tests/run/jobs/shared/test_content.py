@@ -10,15 +10,19 @@ from typing import Any
 import pytest
 
 from etl.errors import EtlError
-from etl.ledger import Ledger, stamp
+from etl.ledger import Ledger, Receipt, stamp
 from etl.project import Project
 from etl.run.jobs.hosts import SCHEMES
+from etl.sources.formats import FORMATS
+from tests.run.jobs.shared.conftest import Shop, hashed
 from tests.run.jobs.test_hosts import made
+from tests.sources.formats.makers import MAKERS
 from tests.stages.mirrored.conftest import PLACES, url_of
 from tests.support import far, tiny
 from tests.support.hosts import CLUSTERS
 from tests.support.projects import REPOSITORY
 from tests.support.projects import Project as Run
+from tests.support.thorough import EVERY
 
 CONTRACTS = """
 import pandera.pandas as pa
@@ -52,6 +56,8 @@ RAW = {f"sales/2024-03-0{day}.csv": f"id,item\n{day},book\n7,pen\nx,cup\n8,thing
 RAW |= {f"visits/2024-03-0{day}.csv": f"id,item\n{day},book\n" for day in range(1, 3)}
 RAW["towns.csv"] = "item,town\nbook,Oslo\npen,Rome\n"
 URL = "processes://2"
+#: A folder and a bucket; each kind of bucket does jobs in test_objects.py too.
+TRIED = PLACES if EVERY else ("file", "s3")
 
 
 @dataclass
@@ -81,9 +87,7 @@ def made_by(project: Project) -> dict[str, Any]:
     receipts = {}
     for key, receipt in ledger.receipts().items():
         if key.step == "extract":
-            facts = {name: fact for name, fact in receipt.details.items() if name not in ("lake", "quarantine")}
-            facts.pop("kept", None)
-            receipts[key] = (receipt.outcome, receipt.fingerprint, facts)
+            receipts[key] = told(receipt)
             for base in ("lake", "quarantine"):
                 assert receipt.details[base] == _stamp(project.data / base / key.name, key.partition)
     ledger.close()
@@ -101,7 +105,7 @@ def _stamp(folder: Path, day: str) -> list[int]:
     return stamp(found[0]) if found else []
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=TRIED)
 def both(request, tmp_path: Path, monkeypatch) -> Iterator[Both]:
     url = url_of(request.param, tmp_path, request, monkeypatch)
     alone = tiny.project(tmp_path / "alone", CONTRACTS, SQL, {})
@@ -123,6 +127,7 @@ def test_what_workers_elsewhere_make_is_what_the_run_makes_alone(both: Both) -> 
     both.night({"visits/2024-03-01.csv": "id,thing\n3,pen\n", "visits/2024-03-03.csv": "id,item\n3,pen\n"})
 
 
+@pytest.mark.parametrize("both", TRIED if EVERY else TRIED[:1], indirect=True)
 def test_what_people_decided_counts_there_too(both: Both) -> None:
     both.night(RAW)
     for project in (both.alone, both.together):
@@ -135,6 +140,35 @@ def test_what_people_decided_counts_there_too(both: Both) -> None:
     # with the one that was corrected
     query = "select day, count(*) from marts.towns where day <= '2024-03-02' group by day order by day"
     assert [count for _, count in tiny.published(both.together, query)] == [4, 3]
+
+
+@pytest.mark.parametrize("shop", TRIED, indirect=True)
+def test_of_every_format_rows_and_rejects_are_those_that_the_run_takes_itself(shop: Shop, tmp_path: Path) -> None:
+    columns = ["id", "item", "price"]
+    rows = ([[1, "book", 2], ["x", "pen", 3], [3, None, -1]], [[4, "ink", 5]])
+    makers = {f"s{number}": MAKERS[name] for number, name in enumerate(MAKERS if EVERY else FORMATS)}
+    raw = {
+        f"{name}/2024-03-0{day}.dat": maker.write(columns, each)
+        for name, maker in makers.items()
+        for day, each in enumerate(rows, 1)
+    }
+    alone = tiny.project(tmp_path / "alone", raw=raw)
+    tiny.deliver(shop.project, raw)
+    for name, maker in makers.items():
+        facts = {"name": name, "files": f"{name}/{{date}}.dat", "format": maker.fmt(columns)}
+        source = tiny.sales(max_reject_ratio=1.0, **facts)
+        mine, theirs = tiny.take(alone, source, hashed(alone, source)), shop.extract(source)
+        assert [*map(told, theirs)] == [*map(told, mine)]
+        # a worker has done it
+        assert len(shop.texts) == 2
+    assert made(shop.project) == made(alone)
+    assert len(made(alone)) == 3 * len(makers)
+
+
+def told(receipt: Receipt) -> tuple[Any, ...]:
+    """Return what a receipt says, but for the stamps of the files."""
+    facts = {name: fact for name, fact in receipt.details.items() if name not in ("lake", "quarantine", "kept")}
+    return receipt.key, receipt.outcome, receipt.fingerprint, facts
 
 
 @pytest.mark.parametrize("kind", sorted({*SCHEMES.values()} - {"processes"}))
