@@ -28,7 +28,7 @@ from tests.operations.test_reproduce import commit, git, night
 from tests.sources.formats.makers import MAKERS
 from tests.stages.warehouse.test_load_laws import NEWEST, PHASES, READERS, Feed, Side, assert_same, sides
 from tests.support import tiny
-from tests.support.thorough import EVERY, examples
+from tests.support.thorough import EVERY
 
 URL = "processes://1"
 LAST = date(2024, 12, 31)
@@ -150,7 +150,7 @@ def say(command: Command, side: Side, feed: Feed, day: date) -> Any:
 
 
 @given(data=st.data())
-@settings(max_examples=examples(1), deadline=None, suppress_health_check=[*HealthCheck], phases=PHASES)
+@settings(max_examples=10 if EVERY else 1, deadline=None, suppress_health_check=[*HealthCheck], phases=PHASES)
 def test_what_a_command_leaves_does_not_depend_on_how_raw_tables_are_held(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

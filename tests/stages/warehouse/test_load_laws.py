@@ -21,7 +21,7 @@ from etl.stages.lake import partition_folders
 from etl.stages.published import FILE, read_record
 from tests.sources.formats.makers import MAKERS, Maker
 from tests.support import tiny
-from tests.support.thorough import examples
+from tests.support.thorough import EVERY
 
 #: What a contract says, one version after the other: more columns, another name, another type, fewer columns.
 VERSIONS = (
@@ -235,7 +235,7 @@ def drawn(data: st.DataObject, publish_raw: str) -> Iterator[Feed]:
 
 
 @given(data=st.data())
-@settings(max_examples=examples(1), deadline=None, suppress_health_check=[*HealthCheck], phases=PHASES)
+@settings(max_examples=10 if EVERY else 1, deadline=None, suppress_health_check=[*HealthCheck], phases=PHASES)
 def test_what_is_published_does_not_depend_on_how_raw_tables_are_held(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
