@@ -14,7 +14,7 @@ AT_LEAST, ONE_OF = 4, 3
 
 def examples(number: int) -> int:
     """Return how many random examples a test tries, of so many that are worth it."""
-    return number * 10 if EVERY else max(3, number // 3)
+    return number * 10 if EVERY else max(min(number, 3), number // 3)
 
 
 def sampled(items: Iterable[pytest.Item], seed: int) -> set[str]:

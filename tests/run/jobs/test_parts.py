@@ -184,8 +184,8 @@ def held(project: Project) -> dict[str, tuple[object, ...]]:
 
 def names_of_files(project: Project) -> list[str]:
     """Return the files of partitions, named by their content; of what has clock times the dates alone."""
-    names = sorted(str(file.relative_to(project.parts)) for file in project.parts.rglob("*.parquet"))
-    return [name[:-40] if name.startswith("marts.viewed") else name for name in names]
+    names = (str(file.relative_to(project.parts)) for file in project.parts.rglob("*.parquet"))
+    return sorted(name[:-40] if name.startswith("marts.viewed") else name for name in names)
 
 
 def both(tmp_path: Path, in_files: Collection[str] = ()) -> tuple[Project, Project]:
