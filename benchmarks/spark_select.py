@@ -3,10 +3,13 @@
 
     python benchmarks/spark_select.py --count 10000 --seed 1
 
-Joins, groups, windows, case, casts and functions over three tables of edge values. Rows are compared exactly, floats
-bit by bit but for the sign of zero; to 9 digits in a SELECT with a sum, an average or a median. What DuckDB refuses,
-such as an overflow, is counted and not compared, as is what would be a very long text for Spark; what Spark refuses is
-told, and no silent difference. Many SELECTs are one job of Spark, which gives each value as text.
+Joins, groups, windows, case, casts and functions over three tables of edge values, in a zone whose clocks change. Rows
+are compared exactly, floats bit by bit but for the sign of zero; to 9 digits in a SELECT with a sum, an average or a
+quantile. What DuckDB refuses, such as an overflow, is counted and not compared, as is what would be a very long text
+for Spark; what Spark refuses is told, and no silent difference.
+
+Many SELECTs are one job of Spark, which gives each value as text and computes the next ones while these are compared.
+To compile them costs most: of ten jobs, one is compiled as in a night, and Spark interprets the others.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ import random
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +39,8 @@ from tests.support.spark_sql import database, hand_over, of_duckdb, rows, spark
 ITEMS = 3
 #: So many SELECTs are one job of Spark.
 TOGETHER = 12
+#: One of so many jobs is compiled.
+COMPILED = 10
 #: Longer ones are left out: nested expressions are written more than once for Spark, and it compiles each.
 LONGEST = 6_000
 COLUMNS = {
@@ -53,6 +59,18 @@ COLUMNS = {
         "ts",
         "TIMESTAMP",
         ["null", "'2013-03-10 02:30:00'", "'2013-11-03 01:30:00.5'", "'1969-12-31 23:59:59'"],
+    ),
+    "z": (
+        "tz",
+        "TIMESTAMP WITH TIME ZONE",
+        # in New York, clocks go forward at the first, and the next two have one hour on them
+        [
+            "null",
+            "'2013-03-10 07:30:00+00'",
+            "'2013-11-03 05:30:00+00'",
+            "'2013-11-03 06:30:00+00'",
+            "'1969-12-31 23:59:59.5+00'",
+        ],
     ),
     "f": ("bool", "BOOLEAN", ["null", "true", "false"]),
 }
@@ -76,18 +94,33 @@ GRAMMAR = {
              "coalesce(<date>, date '2020-02-29')", "greatest(<date>, <date>)"],
     "ts": ["<date> + interval 1 month", "<ts> - interval 90 minutes", "date_trunc('hour', <ts>)", "date_trunc('week', <ts>)",
            "cast(<date> as timestamp)", "<ts> + interval 1 day"],
+    "tz": ["coalesce(<tz>, <tz>)", "greatest(<tz>, <tz>)", "least(<tz>, <tz>)", "case when <bool> then <tz> end",
+           "case when <bool> then <tz> else <tz> end"],
     "bool": ["<int> > <int>", "<dec> <= <flt>", "<str> = <str>", "<date> < '2013-06-01'", "<bool> and <bool>", "<bool> or <bool>",
              "not <bool>", "<str> like '%a%'", "<str> is null", "<int> in (1, 7, 100)", "<int> between -1 and 50", "<flt> = <flt>",
              "<str> is distinct from <str>", "regexp_matches(<str>, '^[A-Z]+$')", "isnan(<flt>)", "isfinite(<flt>)",
-             "starts_with(<str>, 'U')", "<int> not in (3, 7)", "<ts> >= '2013-03-10'", "<str> not like 'U%'"],
+             "starts_with(<str>, 'U')", "<int> not in (3, 7)", "<ts> >= '2013-03-10'", "<str> not like 'U%'",
+             "<tz> < <tz>", "<tz> is null", "<tz> is not distinct from <tz>", "<tz> between <tz> and <tz>", "<ts> > <date>"],
 }  # fmt: skip
 AGGREGATES = ["count(*)", "count(<str>)", "count(distinct <int>)", "sum(<int>)", "sum(<dec>)", "avg(<int>)", "avg(<flt>)", "min(<str>)",
-              "max(<date>)", "min(<flt>)", "max(<dec>)", "bool_or(<bool>)", "median(<int>)", "sum(<int>) filter (where <bool>)",
-              "count(*) filter (where <bool>)", "max(<ts>)", "sum(<flt>)"]  # fmt: skip
-WINDOWS = ["row_number()", "rank()", "dense_rank()", "lag(<str>)", "lead(<int>, 2)", "sum(<int>)", "count(*)", "max(<date>)",
-           "first_value(<dec>)", "min(<str>)"]  # fmt: skip
+              "max(<date>)", "min(<flt>)", "max(<dec>)", "bool_or(<bool>)", "bool_and(<bool>)", "median(<int>)", "median(<flt>)",
+              "quantile_cont(<int>, 0.25)", "quantile_cont(<flt>, 0.9)", "quantile_cont(<int>, 0.99)", "max(<ts>)", "min(<tz>)",
+              "count(<tz>)", "count(distinct <str>)", "count(distinct <date>)", "sum(<flt>)", "avg(<dec>)"]  # fmt: skip
+WINDOWS = ["row_number()", "rank()", "dense_rank()", "lag(<str>)", "lead(<int>, 2)", "lag(<tz>)"]
+#: These may have a frame.
+FRAMED = ["sum(<int>)", "count(*)", "max(<date>)", "first_value(<dec>)", "last_value(<str>)", "min(<str>)", "max(<tz>)",
+          "count(<int>)", "sum(<dec>)", "avg(<int>)", "min(<flt>)"]  # fmt: skip
+FRAMES = ["", "rows between 1 preceding and current row", "rows between unbounded preceding and 1 following",
+          "rows between current row and unbounded following", "rows between 2 preceding and 1 preceding",
+          "rows between 1 following and 3 following", "rows unbounded preceding",
+          "range between unbounded preceding and unbounded following",
+          "range between unbounded preceding and current row"]  # fmt: skip
 JOINS = ["join edge.b as b on b.i = a.i", "left join edge.b as b on b.s = a.s and <bool>", "full join edge.b as b on b.d = a.d",
-         "right join edge.b as b on b.t = a.t", "cross join edge.c as b", "left join edge.c as b on <bool>"]  # fmt: skip
+         "right join edge.b as b on b.t = a.t", "cross join edge.c as b", "left join edge.c as b on <bool>",
+         "left join edge.b as b on b.z = a.z"]  # fmt: skip
+#: Of these, the rows are those of one side.
+HALVES = ["semi join edge.b as b on b.i = a.i", "anti join edge.b as b on b.s = a.s", "semi join edge.b as b on b.d <= a.d and <bool>",
+          "anti join edge.b as b on b.z = a.z and <bool>"]  # fmt: skip
 
 #: Subqueries in where.
 ASKED = ["exists (select 1 from edge.b as z where z.i = a.i and z.j <= a.j)", "a.i in (select i from edge.b)",
@@ -119,17 +152,33 @@ class Maker:
         query = self.query()
         return f"with made as ({query}) select * from made" if self.chance.random() < 0.15 else query
 
-    def over(self, keys: Sequence[str], tables: str) -> str:
+    def over(self, keys: Sequence[str], tables: str, frame: str = "") -> str:
         """Return a window in which the place of each row is sure."""
-        kind = self.chance.choice(["str", "bool", "int"])
-        return f"over (partition by {self.value(kind, 1, tables)} order by {', '.join(keys)})"
+        kind = self.chance.choice(["str", "bool", "int", "date", "tz"])
+        by = ", ".join(f"{key}{self.chance.choice(['', ' desc', ' nulls first'])}" for key in keys)
+        parts = self.chance.choice([f"partition by {self.value(kind, 1, tables)} ", ""])
+        return f"over ({parts}order by {by} {frame})"
+
+    def windowed(self, keys: Sequence[str], tables: str) -> str:
+        """Return a function of a window, with a frame if it may have one."""
+        if self.chance.random() < 0.4:
+            return f"{self.filled(self.chance.choice(WINDOWS), 1, tables)} {self.over(keys, tables)}"
+        frame = self.chance.choice(FRAMES)
+        return f"{self.filled(self.chance.choice(FRAMED), 1, tables)} {self.over(keys, tables, frame)}"
+
+    def aggregate(self, tables: str) -> str:
+        """Return an aggregate, at times of some rows."""
+        filter = " filter (where <bool>)" if self.chance.random() < 0.25 else ""
+        return self.filled(self.chance.choice(AGGREGATES) + filter, 2, tables)
 
     def query(self) -> str:
         """Return a SELECT."""
         chance = self.chance
         join = chance.choice(JOINS) if chance.random() < 0.4 else ""
         tables = "ab" if join else "a"
-        source = "edge.a as a " + self.filled(join, 1, tables)
+        if not join and chance.random() < 0.15:
+            join = chance.choice(HALVES)
+        source = "edge.a as a " + self.filled(join, 1, "ab")
         if chance.random() < 0.2:
             inner = ", ".join(f"{self.filled(f'<{COLUMNS[c][0]}>', 2, 'a')} as {c}" for c in COLUMNS)
             source = source.replace("edge.a as a", f"(select a.id, {inner} from edge.a as a) as a", 1)
@@ -139,23 +188,22 @@ class Maker:
         shape = chance.choice(
             ["plain", "plain", "group", "window", "distinct", "union", "set", "limit", "qualify"]
         )
-        keys = ["a.id", "b.id"] if join else ["a.id"]
+        keys = [f"{table}.id" for table in tables]
         kinds = [chance.choice(COLUMNS_KINDS) for _ in range(ITEMS)]
         items = [self.value(kind, 2, tables) for kind in kinds]
         if shape == "group":
             kept = [
-                self.value(chance.choice(["int", "str", "date", "bool"]), 2, tables)
+                self.value(chance.choice(["int", "str", "date", "bool", "tz"]), 2, tables)
                 for _ in range(chance.randint(1, 2))
             ]
-            made = [self.filled(chance.choice(AGGREGATES), 2, tables) for _ in range(ITEMS)]
+            made = [self.aggregate(tables) for _ in range(ITEMS)]
             named = [f"{one} as g{n}" for n, one in enumerate(kept)] + [
                 f"{one} as v{n}" for n, one in enumerate(made)
             ]
             having = " having count(*) > 1" if chance.random() < 0.2 else ""
             return f"select {', '.join(named)} from {source}{where} group by all{having}"
         if shape == "window":
-            over = self.over(keys, tables)
-            items = [f"{self.filled(chance.choice(WINDOWS), 1, tables)} {over}", *items[1:]]
+            items = [self.windowed(keys, tables), *items[1:]]
         named = [f"{one} as v{n}" for n, one in enumerate(items)]
         if shape == "limit":
             named += [f"{key} as k{n}" for n, key in enumerate(keys)]
@@ -167,7 +215,10 @@ class Maker:
             asked = f"{chance.choice(['row_number', 'rank'])}() {self.over(keys, tables)}"
             return f"select {', '.join(named)} from {source}{where} qualify {asked} <= {chance.randint(1, 3)}"
         if shape in ("distinct", "set"):
-            safe = [self.value(chance.choice(["int", "str", "date"]), 2, tables) for _ in range(2)]
+            safe = [
+                self.value(chance.choice(["int", "str", "date", "dec", "ts", "tz", "bool"]), 2, tables)
+                for _ in range(2)
+            ]
             kept = ", ".join(f"{one} as v{n}" for n, one in enumerate(safe))
             if shape == "set":
                 word = f"{chance.choice(['union', 'except', 'intersect'])} {chance.choice(['', 'all'])}"
@@ -178,6 +229,7 @@ class Maker:
 
 
 COLUMNS_KINDS = list(GRAMMAR)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def tables(con: duckdb.DuckDBPyConnection, seed: int) -> None:
@@ -224,7 +276,7 @@ def compared(batch: Sequence[Asked]) -> Iterator[Outcome]:
         return
     parts = []
     for number, one in enumerate(batch):
-        texts = ", ".join(f"cast(`{name}` as string)" for name in one.want.column_names)
+        texts = ", ".join(written(field) for field in one.want.schema)
         parts.append(f"select {number} as q, array({texts}) as r from ({one.made})")
     got = spark().ask(" union all ".join(parts))
     if isinstance(got, str) and len(batch) > 1:
@@ -240,6 +292,12 @@ def compared(batch: Sequence[Asked]) -> Iterator[Outcome]:
         yield from (difference(one, found[number]) for number, one in enumerate(batch))
 
 
+def written(field: pyarrow.Field) -> str:
+    """Return a column as text; an instant by its number, since an hour is there twice when clocks go back."""
+    is_instant = pyarrow.types.is_timestamp(field.type) and field.type.tz
+    return f"cast({f'unix_micros(`{field.name}`)' if is_instant else f'`{field.name}`'} as string)"
+
+
 def difference(one: Asked, found: Sequence[Sequence[str | None]]) -> Outcome:
     """Return whether the rows of Spark, each value as text, are those of DuckDB."""
     columns = zip(*found, strict=True) if found else [()] * one.want.num_columns
@@ -247,7 +305,9 @@ def difference(one: Asked, found: Sequence[Sequence[str | None]]) -> Outcome:
         pyarrow.array([None if v is None else read(v, field.type) for v in column], field.type)
         for column, field in zip(columns, one.want.schema, strict=True)
     ]
-    rounded = [any(word in one.sql for word in ("sum(", "avg(", "median("))] * one.want.num_columns
+    rounded = [
+        any(word in one.sql for word in ("sum(", "avg(", "median(", "quantile_cont("))
+    ] * one.want.num_columns
     mine, theirs = rows(one.want, rounded), rows(pyarrow.table(made, schema=one.want.schema), rounded)
     if mine == theirs:
         return "the same", one.sql, ""
@@ -267,24 +327,56 @@ def read(text: str, type: pyarrow.DataType) -> object:
         return Decimal(text)
     if pyarrow.types.is_date(type):
         return date.fromisoformat(text)
-    return datetime.fromisoformat(text) if pyarrow.types.is_timestamp(type) else text
+    if pyarrow.types.is_timestamp(type):
+        return EPOCH + timedelta(microseconds=int(text)) if type.tz else datetime.fromisoformat(text)
+    return text
 
 
-def outcomes(con: duckdb.DuckDBPyConnection, maker: Maker, count: int, until: float) -> Iterator[Outcome]:
-    """Yield what became of so many SELECTs, or of as many as fit into the time."""
+def batches(con: duckdb.DuckDBPyConnection, selects: Iterable[str]) -> Iterator[list[Asked] | Outcome]:
+    """Yield SELECTs that can be compared, some at a time, and what became of each other one."""
     batch: list[Asked] = []
-    for _ in range(count):
-        if time.monotonic() > until:
-            break
-        one = asked(con, maker.select())
+    for sql in selects:
+        one = asked(con, sql)
         if not isinstance(one, Asked):
             yield one
             continue
         batch.append(one)
         if len(batch) == TOGETHER:
-            yield from compared(batch)
+            yield batch
             batch = []
-    yield from compared(batch)
+    yield batch
+
+
+def computed(batch: Sequence[Asked], number: int) -> list[Outcome]:
+    """Return what became of the SELECTs of a job, compiled if it is its turn."""
+    if number % COMPILED < 2:
+        is_compiled = number % COMPILED == 0
+        spark().ask(f"set spark.sql.codegen.wholeStage = {str(is_compiled).lower()}")
+        spark().ask(f"set spark.sql.codegen.factoryMode = {'FALLBACK' if is_compiled else 'NO_CODEGEN'}")
+    return list(compared(batch))
+
+
+def outcomes(con: duckdb.DuckDBPyConnection, selects: Iterable[str]) -> Iterator[Outcome]:
+    """Yield what became of SELECTs; Spark computes some, while DuckDB does the next ones."""
+    job: Future[list[Outcome]] | None = None
+    number = 0
+    with ThreadPoolExecutor(1) as away:
+        for one in batches(con, selects):
+            if isinstance(one, tuple):
+                yield one
+                continue
+            before, job = job, away.submit(computed, one, number)
+            number += 1
+            yield from before.result() if before else ()
+        yield from job.result() if job else ()
+
+
+def drawn(maker: Maker, count: int, until: float) -> Iterator[str]:
+    """Yield so many SELECTs, or as many as fit into the time."""
+    for _ in range(count):
+        if time.monotonic() > until:
+            break
+        yield maker.select()
 
 
 def main() -> None:
@@ -297,7 +389,7 @@ def main() -> None:
     con, maker, found = database(), Maker(options.seed), Counter[str]()
     tables(con, options.seed)
     until = time.monotonic() + options.minutes * 60
-    for number, (word, sql, why) in enumerate(outcomes(con, maker, options.count, until), 1):
+    for number, (word, sql, why) in enumerate(outcomes(con, drawn(maker, options.count, until)), 1):
         found[word] += 1
         if word in ("SILENTLY OTHER", "refused by Spark", "refused at planning"):
             print(f"{word}: {sql}\n    {why}", flush=True)

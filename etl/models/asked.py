@@ -61,7 +61,7 @@ class Header:
     # Of a feature set: the features that its rows get, and the expression of the moment of each row.
     features: tuple[str, ...] = ()
     at: str = ""
-    # `lake`: its partitions are files, and its table is a view of them.
+    # `lake`: its rows are in files, and its table is a view of them.
     storage: str = ""
     # `parquet`: the table goes to the lake too.
     export: str = ""

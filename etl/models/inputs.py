@@ -38,14 +38,14 @@ def with_inputs(
 
 
 def check_storage(model: Model, lines: Mapping[str, int]) -> None:
-    """Raise ModelError for a model whose partitions are to be files, and that is not built by partition.
+    """Raise ModelError for a model whose rows are to be in files, of a column that Parquet cannot hold.
 
-    So too for one with a column that Parquet cannot hold.
+    So too for one that has partitions, and is not built by them.
     """
     if not model.is_in_files:
         return
     place = f"{model.file}:{lines['storage']}: storage: {model.header.storage}"
-    if not model.by_date:
+    if model.kind.is_partitioned and not model.by_date:
         raise ModelError(
             f"{place} is for models that are built by partition, and {model.name} is built in full: "
             f"{model.why_full}. Change the SELECT, or remove the line."

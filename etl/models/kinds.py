@@ -178,7 +178,7 @@ def versioned(model: Selected) -> tuple[str, ...]:
 
 
 VIEW = Kind(name="view", is_stored=False)
-TABLE = Kind(name="table", takes=("engine",))
+TABLE = Kind(name="table", takes=("storage", "engine"))
 INCREMENTAL = Kind(
     name="incremental", needs=("partition",), takes=("lookback", "tolerates", "storage"), is_partitioned=True
 )

@@ -76,7 +76,7 @@ class Model:
 
     @property
     def is_in_files(self) -> bool:
-        """Whether its partitions are files, and its table is a view of them."""
+        """Whether its rows are in files, one a partition if it has some, and its table is a view of them."""
         return bool(self.header.storage)
 
     @property

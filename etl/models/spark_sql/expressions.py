@@ -301,13 +301,14 @@ def _filter(made: Expressions, node: exp.Filter) -> Value:
 
 
 def _window(made: Expressions, node: exp.Window) -> Value:
-    inner, behind = node.this, ""
+    inner = node.this
     if isinstance(inner, exp.Filter):
-        behind = f" filter (where {made.value(inner.expression.this).text})"
-        inner = inner.this
+        raise Refusal(
+            node, f"{shown(node)}, a filter with a window", "Write sum(case when ... then x end) over (...)"
+        )
     if node.args.get("spec") and not all(one.entry.in_frame for one in entries_like(inner)):
         raise Refusal(node, f"the frame in {shown(node)}", "Remove it: this function sees its whole partition")
-    return made.entry(inner, behind + window(made, node))
+    return made.entry(inner, window(made, node))
 
 
 def _is(made: Expressions, node: exp.Is) -> Value:

@@ -39,9 +39,9 @@ def why_here(model: Model, models: Models, sources: Mapping[str, Source]) -> str
     for table in sorted(stored(model.reads, models.models)):
         source = sources.get(table.removeprefix("raw."))
         if table in models.models:
-            if models.models[table].is_in_files:
+            if models.models[table].is_in_files and models.models[table].kind.is_partitioned:
                 continue
-            return f"reads {table}, which is a table and no files"
+            return f"reads {table}, which is a table and no partitions in files"
         if source is None or source.table != table:
             return f"reads {table}, which the run keeps"
         if source.history:

@@ -17,11 +17,13 @@ from etl.project import Project
 from etl.run.jobs.hosts import host_of
 from etl.run.jobs.making import parts_folder
 from etl.run.jobs.witness import testify_keys
+from etl.stages.warehouse import part_files
 
 if TYPE_CHECKING:
     import duckdb
 
     from etl.run.jobs.hosts.spark import Spark
+    from etl.stages.warehouse import Build
 
 #: The addresses of a Spark.
 _SPARK = ("spark:", "sc:")
@@ -32,12 +34,12 @@ def is_spark(url: str) -> bool:
     return url.startswith(_SPARK)
 
 
-def make_whole(project: Project, con: duckdb.DuckDBPyConnection, model: Model, run_id: str) -> int:
-    """Make the table of a model from what Spark computes; return its rows.
+def make_whole(project: Project, con: duckdb.DuckDBPyConnection, build: Build, run_id: str) -> int:
+    """Make the table, or the file, of a model from what Spark computes; return its rows.
 
     Those of some keys are computed here too. Raises TransformError if they differ, or Spark fails.
     """
-    url = project.settings.executor
+    model, url = build.model, project.settings.executor
     with _folder(project, model) as folder:
         inputs = {table_name(table): _exported(con, table, folder) for table in model.reads}
         target = folder / "output"
@@ -47,7 +49,7 @@ def make_whole(project: Project, con: duckdb.DuckDBPyConnection, model: Model, r
             cast("Spark", host_of(url)).select(model.spark, inputs, target, settings)
         except StepError as error:
             raise TransformError(f"{model.place} could not be built: {sentence(str(error))}") from error
-        rows = _taken(con, model, target)
+        rows = _taken(con, build, target)
     testify_keys(con, model, url, run_id)
     return rows
 
@@ -76,8 +78,9 @@ def _exported(con: duckdb.DuckDBPyConnection, table: str, folder: Path) -> Path:
     return path
 
 
-def _taken(con: duckdb.DuckDBPyConnection, model: Model, folder: Path) -> int:
-    """Make the table of the rows in the files of a folder; return how many there are."""
+def _taken(con: duckdb.DuckDBPyConnection, build: Build, folder: Path) -> int:
+    """Make the table, or the file, of the rows in the files of a folder; return how many there are."""
+    model = build.model
     files: Sequence[Path] = sorted(folder.glob("*.parquet"))
     if not (folder / "_SUCCESS").is_file() or not files:
         raise TransformError(
@@ -85,7 +88,9 @@ def _taken(con: duckdb.DuckDBPyConnection, model: Model, folder: Path) -> int:
             "Does every worker see the same folders?"
         )
     columns = ", ".join(f"cast({identifier(name)} as {type}) as {identifier(name)}" for name, type in model.stored)
+    query = f"select {columns} from read_parquet({paths(files)}, hive_partitioning = false)"
+    if build.parts:
+        return part_files.make_whole(con, build, query)
     # in order, so that the same rows make the same table
-    query = f"select {columns} from read_parquet({paths(files)}, hive_partitioning = false) order by all"
-    found = con.execute(f"create or replace table {qualified(model.name)} as {query}").fetchall()
+    found = con.execute(f"create or replace table {qualified(model.name)} as {query} order by all").fetchall()
     return int(found[0][0])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from etl.engine.quoting import qualified
 from etl.models import with_values
 from etl.models.kinds import COMMAND, INCREMENTAL, MERGE, PYTHON, SCD2, TABLE, VIEW
-from etl.stages.warehouse import command, history, incremental, merge, program
+from etl.stages.warehouse import command, history, incremental, merge, part_files, program
 from etl.stages.warehouse.work import Build, State, Work
 
 if TYPE_CHECKING:
@@ -25,9 +25,13 @@ def make_view(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: S
 
 
 def make_table(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> int:
-    """Make the table of all rows; return how many there are."""
+    """Make the table of all rows, or a view of the file of them; return how many there are."""
+    if build.model.name in state.filed and not build.parts:
+        part_files.forget_files(con, build.model.name)
     if build.elsewhere and (rows := build.elsewhere.make(con, build)) is not None:
         return rows
+    if build.parts:
+        return part_files.make_whole(con, build)
     found = con.execute(f"create or replace table {qualified(build.model.name)} as\n{build.model.sql}").fetchall()
     return int(found[0][0])
 

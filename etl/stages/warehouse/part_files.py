@@ -1,8 +1,9 @@
-"""Models whose partitions are files: Parquet that is written once, and a view of the files that etl._files names.
+"""Models whose rows are in files: Parquet that is written once, and a view of the files that etl._files names.
 
 A file has the hash of its content in its name: under this name nothing else is found, wherever it comes from. It
 is on the disk before the transaction that names it, and is removed when the build names it no more. A view names
-its files, never a pattern: what etl._files does not name is not there.
+its files, never a pattern: what etl._files does not name is not there. Each partition has a file; of a model that
+has none, all rows are in one, as if they had no date.
 """
 
 from __future__ import annotations
@@ -60,6 +61,29 @@ def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State)
         files |= _together(con, model, parts, files, days)
     for month in scattered({day: file.name for day, file in files.items()}):
         files |= _together(con, model, parts, files, month)
+    return _shown(con, build, before, files)
+
+
+def make_whole(con: duckdb.DuckDBPyConnection, build: Build, rows: str = "") -> int:
+    """Write all rows of a model without partitions to one file; let the table be a view of it. Return its rows.
+
+    `rows` is a SELECT of them, if its own was computed elsewhere.
+    """
+    model, parts = build.model, build.parts
+    assert parts
+    drop(con, model.name, "table")
+    with _aside(parts) as aside, _explained(model):
+        new = staged(con, model, f"(\n{rows or model.sql}\n)", aside / "rows.parquet", [None], [])
+        files = placed(con, model, [new], parts / model.name, aside, [])
+    return _shown(con, build, known(con, model.name), files)
+
+
+def _shown(
+    con: duckdb.DuckDBPyConnection, build: Build, before: Mapping[Day, PartFile], files: Mapping[Day, PartFile]
+) -> int:
+    """Let the table be a view of files, which etl._files names then; return its rows."""
+    model, parts = build.model, build.parts
+    assert parts
     _note(con, model, before, files)
     names = sorted({file.name for file in files.values()})
     rows = rows_in(model.stored, [parts / model.name / name for name in names])

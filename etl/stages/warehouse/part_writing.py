@@ -137,7 +137,7 @@ def _newest(days: Collection[Day]) -> Day:
 
 def _held(con: duckdb.DuckDBPyConnection, model: Model, given: Sequence[Staged]) -> Mapping[Path, dict[Day, int]]:
     """Return the rows of each partition in each file."""
-    column = identifier(model.header.partition)
+    column = identifier(model.header.partition) if model.kind.is_partitioned else "null::date"
     found: dict[Path, dict[Day, int]] = {one.path: {} for one in given}
     # the name of the column is no model's own
     file, source = identifier("file of rows"), paths(list(found))

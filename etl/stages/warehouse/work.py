@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -77,7 +78,7 @@ class Build:
     heard: Heard | None = None
     #: Where models that learn lie that are too large for a row.
     artefacts: Artefacts | None = None
-    #: Where its partitions lie that are files, in a folder of its name; None if they are in its table.
+    #: Where its rows lie that are in files, in a folder of its name; None if they are in its table.
     parts: Path | None = None
     #: Who builds partitions of it in other processes; None: nobody.
     elsewhere: Elsewhere | None = None
@@ -167,6 +168,11 @@ class State:
             for name, *values in rows
         }
         self.raw = dict(self.con.execute("select 'raw.' || source, content from etl._tables").fetchall())
+
+    @cached_property
+    def filed(self) -> set[str]:
+        """The models whose rows are in files."""
+        return {name for (name,) in self.con.execute("select distinct name from etl._files").fetchall()}
 
     def version(self, table: str) -> str:
         """Return the version of all of a stored table; of one of the log, of all in it that is no clock."""

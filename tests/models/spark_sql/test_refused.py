@@ -14,7 +14,7 @@ pytest.importorskip("sqlglot")
 REFUSED = [
     "hash(s)", "upper(s)", "s like 'a!%' escape '!'", "s ilike 'a'", "i between symmetric 1 and 2",
     "i = any (select 1)", "try_cast(s as int)", "cast(s as int)", "x::varchar", "cast(x as decimal(9, 2))", "s[1:2]",
-    "list(i order by i)", "string_agg(s, ',')", "count(distinct i) over ()", "sum(i) over (order by i groups 1 preceding)",
+    "list(i order by i)", "string_agg(s, ',')", "count(distinct i) over ()", "sum(i) filter (where f) over ()", "sum(i) over (order by i groups 1 preceding)",
     "regexp_matches(s, '(?i)a')", "regexp_replace(s, 'a', 'b')", "regexp_replace(s, 'a*', 'b', 'g')", "log(x)", "i = s::int",
     "d = '2013-1-1'", "strftime(d, '%a')", "isodow(d) + epoch(d)", "date_diff('month', d, d)",
     "first_value(i ignore nulls) over (order by i)", "lag(i) over (order by i rows between 1 preceding and current row)", "i in (select 1)", "sum(i order by i)", "case when i then 1 end", "s || i",

@@ -33,6 +33,8 @@ SQL = {
     "marts/items.sql": "-- engine: spark\n-- unique: item\n"
     "select item, sum(dear) as dear, avg(price) as mean, count(*) filter (where price > 2) as many, "
     "max(delivery_date) as newest from staging.priced group by item",
+    "marts/filed.sql": "-- engine: spark\n-- storage: lake\n"
+    "select item, sum(dear) as dear, count(*) as many from staging.priced group by item",
 }
 RAW = {
     f"sales/2024-03-0{day}.csv": "id,item,price\n" + "".join(f"{n},item {n % 7},{n * day}\n" for n in range(40))
@@ -47,8 +49,9 @@ def shop(root: Path, executor: str = "") -> Project:
 
 def rows(project: Project) -> list[tuple[object, ...]]:
     with duckdb.connect(str(project.warehouse), read_only=True) as con:
-        columns = con.execute("describe marts.items").fetchall()
-        return [*columns, *con.execute("from marts.items order by all").fetchall()]
+        tables = ("marts.items", "marts.filed")
+        described = [row for table in tables for row in con.execute(f"describe {table}").fetchall()]
+        return [*described, *(row for t in tables for row in con.execute(f"from {t} order by all").fetchall())]
 
 
 def test_spark_computes_what_duckdb_does(tmp_path: Path) -> None:
@@ -60,6 +63,7 @@ def test_spark_computes_what_duckdb_does(tmp_path: Path) -> None:
         assert f" by {url}" in night.output
         assert rows(away) == rows(alone)
         assert not list((away.data / ".scratch" / "parts").glob("*"))
+        assert len(list(away.data.glob("warehouse/parts/marts.filed/*.parquet"))) == 1
 
 
 def test_without_a_spark_duckdb_computes_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etl.errors import EtlError, ModelError, TransformError
 from etl.ledger import Ledger
-from etl.models.kinds import KINDS, MATERIALIZED
+from etl.models.kinds import MATERIALIZED
 from etl.operations.diff import compare, request_of
 from etl.project import Project, load_project
 from etl.stages import warehouse
@@ -225,8 +225,12 @@ def test_to_be_files_or_a_table_is_a_change_of_the_model_alone(project: Project)
         # a day came, or nothing changed; to be a view now does not count as a difference
         for item in compare(project, request_of(project, "previous", "current")):
             assert not item.schema, item.table
-    rewrite(project, DAILY.format("").replace("incremental", "table").replace("-- partition: day\n", ""))
-    tiny.night(project)
+    whole = DAILY.replace("incremental", "table").replace("-- partition: day\n", "")
+    for text, count in (("", 0), ("-- storage: lake\n", 1), ("", 0)):
+        rewrite(project, whole.format(text))
+        tiny.night(project)
+        assert len(files(project)) == count
+        assert tiny.published(project, QUERY) == [*BOTH, ("2024-03-04", "Rom", 2)]
     assert not project.parts.exists()
 
 
@@ -303,12 +307,11 @@ def test_an_integer_that_no_file_can_hold_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", MATERIALIZED)
-def test_only_a_model_that_is_built_by_partition_can_have_it(kind: str, tmp_path: Path) -> None:
+def test_only_some_kinds_can_have_it(kind: str, tmp_path: Path) -> None:
     file, text = IN_FILES[kind]
     line = "" if kind in FILED else "-- storage: lake\n"
     project = tiny.project(tmp_path, ALONE, {file: f"{line}{text}"}, FEED)
     if kind in FILED:
-        assert KINDS[kind].is_partitioned
         assert tiny.plan(project).models.models[f"marts.{kind}"].is_in_files
         return
     with pytest.raises(ModelError, match=rf"^sql/{file}:1: 'storage' goes with .* and not with {kind}\.$"):
