@@ -19,6 +19,7 @@ from etl.ledger.rows import (
     fingerprint_of_texts,
     now,
     stamp,
+    witness_of,
 )
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "fingerprint_of_texts",
     "now",
     "stamp",
+    "witness_of",
 ]

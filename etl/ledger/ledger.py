@@ -172,6 +172,20 @@ class Ledger:
                 [(name, found.query, json.dumps(found.rows)) for name, found in (offending or {}).items()],
             )
 
+    def put_check(self, check: Check) -> None:
+        """Record the result of one check beside those of the others; it replaces the one of its name."""
+        row = (*vars(check).values(),)
+        with self._explaining(), self._open() as con:
+            con.execute(
+                "insert or replace into checks values (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*row[:5], json.dumps(row[5]), *row[6:]),
+            )
+            con.execute(
+                "insert or replace into check_history "
+                "select run_id, name, table_name, severity, passed, failing from checks where name = ?",
+                (check.name,),
+            )
+
     def offending(self, name: str) -> Offending:
         """Return the SELECT and the offending rows of a check; none if it is not a SELECT or does not exist."""
         query = "select query, rows from offending where name = ?"

@@ -107,6 +107,11 @@ class Check:
     fingerprint: str
 
 
+def witness_of(model: str) -> str:
+    """Return the name of the check that compares what Spark has computed of a model with what DuckDB computes."""
+    return f"{model}.witness"
+
+
 class Offending(NamedTuple):
     """The SELECT of a check, and the offending rows that it found: at most KEPT_ROWS of them."""
 

@@ -121,7 +121,7 @@ class Elsewhere:
         """Make the table of a model with `engine: spark`; return its rows, or None if no Spark is the executor."""
         if not build.model.spark or not is_spark(self.project.settings.executor):
             return None
-        rows = make_whole(self.project, con, build, self.plan.run_id)
+        rows = make_whole(self.project, con, build, self.ledger, self.plan.run_id)
         self.wholes.add(build.model.name)
         return rows
 

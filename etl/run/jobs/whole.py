@@ -9,11 +9,13 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, cast
 
-from etl.engine.quoting import identifier, literal, paths, qualified
+from etl.engine.quoting import identifier, paths, qualified
 from etl.errors import StepError, TransformError, sentence
+from etl.ledger import Ledger
 from etl.models import Model
-from etl.models.spark_sql import SESSION, handed_over, spark_type, table_name
+from etl.models.spark_sql import SESSION, table_name
 from etl.project import Project
+from etl.run.jobs.given import given
 from etl.run.jobs.hosts import host_of
 from etl.run.jobs.making import parts_folder
 from etl.run.jobs.witness import testify_keys
@@ -34,14 +36,14 @@ def is_spark(url: str) -> bool:
     return url.startswith(_SPARK)
 
 
-def make_whole(project: Project, con: duckdb.DuckDBPyConnection, build: Build, run_id: str) -> int:
+def make_whole(project: Project, con: duckdb.DuckDBPyConnection, build: Build, ledger: Ledger, run_id: str) -> int:
     """Make the table, or the file, of a model from what Spark computes; return its rows.
 
     Those of some keys are computed here too. Raises TransformError if they differ, or Spark fails.
     """
     model, url = build.model, project.settings.executor
     with _folder(project, model) as folder:
-        inputs = {table_name(table): _exported(con, table, folder) for table in model.reads}
+        inputs = {table_name(table): given(con, table, model.spark, folder) for table in model.reads}
         target = folder / "output"
         ((zone,),) = con.execute("select current_setting('TimeZone')").fetchall()
         try:
@@ -50,7 +52,7 @@ def make_whole(project: Project, con: duckdb.DuckDBPyConnection, build: Build, r
         except StepError as error:
             raise TransformError(f"{model.place} could not be built: {sentence(str(error))}") from error
         rows = _taken(con, build, target)
-    testify_keys(con, model, url, run_id)
+    testify_keys(con, build, ledger, run_id, url=url)
     return rows
 
 
@@ -63,19 +65,6 @@ def _folder(project: Project, model: Model) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _exported(con: duckdb.DuckDBPyConnection, table: str, folder: Path) -> Path:
-    """Write what Spark may read of a table to a file: its columns of types that both have."""
-    path = folder / f"{table}.parquet"
-    columns = [(str(row[0]), str(row[1])) for row in con.execute(f"describe {qualified(table)}").fetchall()]
-    items = ", ".join(
-        f"cast({identifier(name)} as {handed_over(type)}) as {identifier(name)}"
-        for name, type in columns
-        if spark_type(type)
-    )
-    con.execute(f"copy (select {items} from {qualified(table)}) to {literal(str(path))} (format parquet)")
-    return path
 
 
 def _taken(con: duckdb.DuckDBPyConnection, build: Build, folder: Path) -> int:

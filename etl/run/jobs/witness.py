@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from etl import engine
 from etl.engine.quoting import identifier, literal, qualified
 from etl.errors import EtlError, StepError, TransformError, counted, sentence
-from etl.ledger import Ledger, Receipt
+from etl.ledger import Check, Ledger, Receipt, witness_of
 from etl.models import Model
 from etl.project import Project
 from etl.project.files import copy_file, sha256
@@ -30,6 +30,8 @@ _INEXACT = ("DOUBLE", "FLOAT")
 
 if TYPE_CHECKING:
     import duckdb
+
+    from etl.stages.warehouse import Build
 
 
 def chosen_of(run_id: str, count: int) -> int:
@@ -159,12 +161,14 @@ def testify_part(con: duckdb.DuckDBPyConnection, model: Model, rows: str, day: d
         )
 
 
-def testify_keys(con: duckdb.DuckDBPyConnection, model: Model, url: str, run_id: str) -> None:
+def testify_keys(con: duckdb.DuckDBPyConnection, build: Build, ledger: Ledger, run_id: str, *, url: str) -> None:
     """Build the rows of some values of a column here too. Raises TransformError if the table holds others of them.
 
-    The run's hash chooses the values among those of the table, and among those of the column of the same name of
-    each table that the model reads: one that is lost is seen too.
+    What comes out is a check of error severity in the ledger. The run's hash chooses the values among those of the
+    table, and among those of the column of the same name of each table that the model reads: one that is lost is
+    seen too.
     """
+    model = build.model
     column = next((name for name, type in model.stored if type not in _INEXACT and "[" not in type), "")
     where = ""
     if column:
@@ -172,8 +176,21 @@ def testify_keys(con: duckdb.DuckDBPyConnection, model: Model, url: str, run_id:
         where = f"where cast({name} as varchar) in ({', '.join(map(literal, texts))})" if texts else "where false"
     sides = (f"from {qualified(model.name)} {where}", f"from (\n{model.sql}\n) {where}")
     count = min(_differing(con, model, sides, digits) for digits in (0, 9, 8))
+    values = f"{counted(_KEYS, 'value')} of {column or 'all columns'}"
+    ledger.put_check(
+        Check(
+            name=witness_of(model.name),
+            table_name=model.name,
+            severity="error",
+            passed=not count,
+            failing=count,
+            # the values may be personal data
+            examples=[f"of {values}, {counted(count, 'row')} of {url} differ from what DuckDB computes"],
+            run_id=run_id,
+            fingerprint=build.content,
+        )
+    )
     if count:
-        values = f"{counted(_KEYS, 'value')} of {column or 'all columns'}"
         raise TransformError(
             f"{model.place}: of {values}, {counted(count, 'row')} that "
             f"{url} has computed differ from what DuckDB computes. Nothing of it is taken. If the SELECT chooses "

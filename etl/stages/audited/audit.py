@@ -17,7 +17,7 @@ from etl.stages.audited.candidate import Candidate
 from etl.stages.audited.checks import Asked, Checks
 from etl.stages.audited.contracts import check_contract
 from etl.stages.audited.counts import RowCounts
-from etl.stages.audited.laws import check_raw
+from etl.stages.audited.laws import check_raw, check_witnesses
 from etl.stages.audited.personal import Personal
 from etl.stages.audited.profiled import NightProfiles
 from etl.stages.audited.proofs import Proofs
@@ -67,6 +67,7 @@ def audit(project: Project, candidate: Candidate, ledger: Ledger, run_id: str, c
         check_tables(checks, project, candidate, audits, row_counts, profiles)
         for source in candidate.sources:
             check_raw(checks, source, candidate)
+        check_witnesses(checks, candidate, ledger.checks())
         failed = [check for check in checks.done if not check.passed and check.severity == "error"]
         row_counts.record(ledger, has_passed=not failed)
         profiles.record(has_passed=not failed)

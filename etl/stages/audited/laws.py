@@ -1,10 +1,12 @@
-"""The laws over what was loaded: nothing lost; and the warnings of raw rows, as extraction counted them."""
+"""The law over what was loaded: nothing lost. What was found before the audit: warnings of raw rows, witnesses."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from etl.contract import PythonRule, Rule
 from etl.contract.spelling import grouped_columns, thousands_rule
-from etl.ledger import Offending
+from etl.ledger import Check, Offending, witness_of
 from etl.sources import Source
 from etl.stages.audited.candidate import Candidate
 from etl.stages.audited.checks import Checks, rule_asked
@@ -54,6 +56,14 @@ def _check_nothing_lost(checks: Checks, source: Source, content: str) -> None:
         f"{discarded:,} discarded, {given_up:,} in etl.rejects"
     )
     checks.add(f"{source.table}.nothing_lost", source.table, "error", lost, [example] if lost else [], content)
+
+
+def check_witnesses(checks: Checks, candidate: Candidate, results: Mapping[str, Check]) -> None:
+    """Take over what the witness said of each model that Spark has computed, and that is still as it was then."""
+    for model in candidate.models:
+        found = results.get(witness_of(model))
+        if found and found.passed and found.fingerprint == candidate.tables.get(model):
+            checks.keep(found)
 
 
 def _reads_masked(rule: Rule, source: Source) -> bool:

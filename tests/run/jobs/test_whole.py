@@ -8,9 +8,13 @@ import duckdb
 import pytest
 
 from etl.errors import TransformError, UnsupportedOnSpark
+from etl.ledger import Check, Ledger
+from etl.ledger.history import History
+from etl.ledger.keys import transform_key
 from etl.models import Model, read_models
 from etl.models.asked import Header
 from etl.run.jobs import witness
+from etl.stages.warehouse import Build
 from tests.support import tiny
 from tests.support.hosts import CLUSTERS, HOSTS
 from tests.support.projects import Project
@@ -35,6 +39,8 @@ SQL = {
     "max(delivery_date) as newest from staging.priced group by item",
     "marts/filed.sql": "-- engine: spark\n-- storage: lake\n"
     "select item, sum(dear) as dear, count(*) as many from staging.priced group by item",
+    # it reads the file of that one, where it lies
+    "marts/again.sql": "-- engine: spark\nselect item, dear + 1 as dear from marts.filed",
 }
 RAW = {
     f"sales/2024-03-0{day}.csv": "id,item,price\n" + "".join(f"{n},item {n % 7},{n * day}\n" for n in range(40))
@@ -49,7 +55,7 @@ def shop(root: Path, executor: str = "") -> Project:
 
 def rows(project: Project) -> list[tuple[object, ...]]:
     with duckdb.connect(str(project.warehouse), read_only=True) as con:
-        tables = ("marts.items", "marts.filed")
+        tables = ("marts.items", "marts.filed", "marts.again")
         described = [row for table in tables for row in con.execute(f"describe {table}").fetchall()]
         return [*described, *(row for t in tables for row in con.execute(f"from {t} order by all").fetchall())]
 
@@ -64,6 +70,9 @@ def test_spark_computes_what_duckdb_does(tmp_path: Path) -> None:
         assert rows(away) == rows(alone)
         assert not list((away.data / ".scratch" / "parts").glob("*"))
         assert len(list(away.data.glob("warehouse/parts/marts.filed/*.parquet"))) == 1
+        with duckdb.connect(str(away.warehouse), read_only=True) as con:
+            said = con.execute("select name, passed from etl.checks where name like '%.witness' order by all")
+            assert said.fetchall() == [(f"marts.{name}.witness", True) for name in ("again", "filed", "items")]
 
 
 def test_without_a_spark_duckdb_computes_it(tmp_path: Path) -> None:
@@ -83,25 +92,59 @@ def test_what_is_not_on_the_list_ends_the_run_before_it_begins(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("wrong", ["update t set n = n + 1 where k = 'b'", "delete from t where k = 'b'"])
-def test_the_witness_sees_a_row_that_is_another_or_lost(wrong: str) -> None:
+def test_the_witness_sees_a_row_that_is_another_or_lost(wrong: str, tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
     with duckdb.connect() as con:
         con.execute("create schema raw; create table raw.given as from (values ('a', 1), ('b', 2)) v(k, n)")
         con.execute("create table t as select k, sum(n) as n from raw.given group by k")
         sql = "select k, sum(n) as n from raw.given group by k"
-        columns = (("k", "VARCHAR"), ("n", "HUGEINT"))
         model = Model(
             "main.t",
             "sql/main/t.sql",
             sql,
             sql,
             reads=("raw.given",),
-            columns=columns,
+            columns=(("k", "VARCHAR"), ("n", "HUGEINT")),
             header=Header(engine="spark"),
         )
-        witness.testify_keys(con, model, "spark://x", "run-1")
+        build = Build(model, "this content", "")
+        witness.testify_keys(con, build, ledger, "run-1", url="spark://x")
+        assert ledger.checks()["main.t.witness"].passed
         con.execute(wrong)
         with pytest.raises(TransformError, match="differ from what DuckDB computes"):
-            witness.testify_keys(con, model, "spark://x", "run-1")
+            witness.testify_keys(con, build, ledger, "run-2", url="spark://x")
+    check = ledger.checks()["main.t.witness"]
+    assert (check.table_name, check.severity, check.passed) == ("main.t", "error", False)
+    assert check.failing == (2 if "update" in wrong else 1)
+    assert [(row.run_id, row.passed) for row in History(ledger).checks()] == [("run-1", True), ("run-2", False)]
+    assert "20 values of k" in check.examples[0]
+    assert "'b'" not in check.examples[0]
+
+
+def test_the_audit_takes_over_what_the_witness_said_of_a_table_that_is_still_the_same(tmp_path: Path) -> None:
+    project = tiny.project(tmp_path, CONTRACT, {"marts/items.sql": "select item from raw.sales"}, RAW)
+    tiny.night(project)
+    ledger, query = Ledger(project.ledger), "select name, passed from etl.checks where table_name = 'marts.items'"
+    receipt = ledger.receipt(transform_key("marts.items"))
+    assert receipt
+    said = Check(
+        name="marts.items.witness",
+        table_name="marts.items",
+        severity="error",
+        passed=True,
+        failing=0,
+        examples=[],
+        run_id="run-1",
+        fingerprint=receipt.fingerprint,
+    )
+    for sql, found in (("select 1 as n", [(said.name, True)]), ("select 2 as n", [(said.name, True)])):
+        ledger.put_check(said)
+        (project.sql / "marts/other.sql").write_text(sql)
+        tiny.night(project)
+        assert tiny.published(project, query) == found
+    (project.sql / "marts/items.sql").write_text("select item, price from raw.sales")
+    tiny.night(project)
+    assert tiny.published(project, query) == []
 
 
 def test_a_model_that_is_not_a_table_cannot_ask_for_it(tmp_path: Path) -> None:

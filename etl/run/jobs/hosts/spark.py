@@ -37,13 +37,16 @@ class Spark:
         except Exception as error:
             raise StepError(f"{self.url} could not do a job: {_first(error)}. Look at its web pages.") from None
 
-    def select(self, sql: str, tables: Mapping[str, Path], target: Path, settings: Mapping[str, str]) -> None:
+    def select(
+        self, sql: str, tables: Mapping[str, Sequence[Path]], target: Path, settings: Mapping[str, str]
+    ) -> None:
         """Write the rows of a SELECT over files of Parquet to a folder. Raises StepError if it fails."""
         try:
             for name, value in settings.items():
                 self.session.conf.set(name, value)
-            for name, path in tables.items():
-                self.session.read.parquet(path.as_uri()).createOrReplaceTempView(name)
+            for name, files in tables.items():
+                read = self.session.read.parquet(*(file.as_uri() for file in files))
+                read.createOrReplaceTempView(name)
             self.session.sql(sql).write.mode("overwrite").parquet(target.as_uri())
         except Exception as error:
             raise StepError(f"{self.url} could not do it: {_first(error)}. Look at its web pages.") from None
