@@ -52,7 +52,9 @@ def link_file(source: Path, target: Path) -> str:
 
     Return `linked`, `cloned` or `copied`; a copy has the permissions of its original.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    # many are linked into one folder
+    if not os.path.isdir(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
         return "linked"

@@ -25,6 +25,7 @@ from etl.stages.warehouse import (
     on_days,
     read_hashes,
     row_hashes,
+    rows_of_days,
     transaction,
 )
 
@@ -181,6 +182,7 @@ def _hashed(
         by_table[part.table].append(part)
     selects = [
         _select(
+            con,
             table,
             row_hashes(con, table, columns[table]),
             partitions.get(table, ""),
@@ -196,11 +198,12 @@ def _hashed(
     return {part: rows.get((part.table, part.day), _NO_ROWS) for found in by_table.values() for part in found}
 
 
-def _select(table: str, hashes: str, partition: str, days: Sequence[Day]) -> str:
+def _select(con: duckdb.DuckDBPyConnection, table: str, hashes: str, partition: str, days: Sequence[Day]) -> str:
     """Return a query for the hashes of some partitions of a table, or of all of a table that has none."""
-    name, source = literal(table), qualified(table)
+    name = literal(table)
     if not partition:
-        return f"select {name}, null::date, {hashes} from {source}"
+        return f"select {name}, null::date, {hashes} from {qualified(table)}"
+    source = rows_of_days(con, table, days)
     where = " or ".join(on_days(partition, days))
     return f"select {name}, {identifier(partition)}, {hashes} from {source} where {where} group by 2"
 

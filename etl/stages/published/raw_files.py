@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from etl.project.others import RAW
@@ -16,13 +17,17 @@ def raw_manifest(generation: Path) -> Path:
     return generation / _MANIFEST
 
 
-def write_raw(generation: Path, folder: Path) -> list[Path]:
-    """Write down the files in a folder of a generation that is being made; return them, and what was written."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    sizes = {str(path.relative_to(generation)): path.stat().st_size for path in files}
+def write_raw(generation: Path, folder: Path) -> Path:
+    """Write down the files in the folders below one of a new generation; return what was written."""
+    sizes: dict[str, int] = {}
+    for below in sorted(path for path in folder.iterdir() if path.is_dir()):
+        with os.scandir(below) as entries:
+            found = {entry.name: entry.stat().st_size for entry in entries}
+        name = below.relative_to(generation)
+        sizes |= {f"{name}/{file}": found[file] for file in sorted(found)}
     manifest = raw_manifest(generation)
     manifest.write_text(json.dumps(sizes), encoding="utf-8")
-    return [*files, manifest]
+    return manifest
 
 
 def read_raw(generation: Path) -> dict[str, int]:

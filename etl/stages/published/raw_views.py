@@ -6,7 +6,7 @@ night, which take no room for as long as others have them too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from etl.project import Project
 
 _COMMENTS = """
-select '', comment from duckdb_views()
-where database_name = current_database() and schema_name || '.' || view_name = $1
+select schema_name || '.' || view_name as name, '', comment from duckdb_views()
+where database_name = current_database() and list_contains($1, name)
 union all
-select column_name, comment from duckdb_columns()
-where database_name = current_database() and schema_name || '.' || table_name = $1"""
+select schema_name || '.' || table_name as name, column_name, comment from duckdb_columns()
+where database_name = current_database() and list_contains($1, name)"""
 
 
 def publish_views(project: Project, con: duckdb.DuckDBPyConnection, place: Path, name: str) -> None:
@@ -41,37 +41,43 @@ def publish_views(project: Project, con: duckdb.DuckDBPyConnection, place: Path,
         leave_out_views(con)
     folder = place / RAW / name
     con.execute(set_variable(name, one_path(folder)))
-    for source, sql in raw_views(con):
-        _publish_view(con, folder, source, f"raw.{source}", sql)
+    raw, models = raw_views(con), file_views(con)
+    views = {f"raw.{source}": (source, sql) for source, sql in raw} | {name: (name, sql) for name, sql in models}
+    comments, copied = _comments(con, list(views)), list[Path]()
+    for below, sql in views.values():
+        copied += _publish_view(con, folder, below, sql)
+    for source, sql in raw:
         if not reads_kept(source, sql):
             con.execute(f"drop table if exists {kept_rows(source)}")
-    for model, sql in file_views(con):
-        _publish_view(con, folder, model, model, sql)
+    set_comments(con, comments)
     if folder.is_dir():
-        *files, manifest = write_raw(place, folder)
+        manifest = write_raw(place, folder)
         make_read_only(manifest)
-        flush_together([*files, manifest, *{file.parent for file in files}, folder, folder.parent])
+        folders = [folder / below for below, _ in views.values() if (folder / below).is_dir()]
+        # what is linked is on the disk since it was written
+        flush_together([*copied, manifest, *folders, folder, folder.parent])
         flush(place)
 
 
-def _publish_view(con: duckdb.DuckDBPyConnection, folder: Path, below: str, table: str, sql: str) -> None:
-    """Let a view read links to its files, in the folder `below` that of its generation."""
-    if found := FILES.search(sql):
-        comments = _comments(con, table)
-        links = _linked(files_in(sql), folder / below)
-        read = f"read_parquet({_beside(folder.name, below, links)}, hive_partitioning = false)"
-        made = f"{sql[: found.start()]}{read}{sql[found.end() :]}"
-        con.execute(made.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
-        set_comments(con, {table: comments})
+def _publish_view(con: duckdb.DuckDBPyConnection, folder: Path, below: str, sql: str) -> list[Path]:
+    """Let a view read links to its files, in a folder of that of its generation; return those that are copies."""
+    found = FILES.search(sql)
+    if not found:
+        return []
+    links = _linked(files_in(sql), folder / below)
+    read = f"read_parquet({_beside(folder.name, below, list(links))}, hive_partitioning = false)"
+    made = f"{sql[: found.start()]}{read}{sql[found.end() :]}"
+    con.execute(made.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
+    return [folder / below / link for link, how in links.items() if how != "linked"]
 
 
-def _linked(files: Iterable[Path], folder: Path) -> list[str]:
-    """Link files into a folder; return their names there: those of the lake are called by their dates."""
-    links = []
+def _linked(files: Iterable[Path], folder: Path) -> dict[str, str]:
+    """Link files into a folder; return the names there, with how: those of the lake are called by their dates."""
+    links = {}
     for file in files:
         _, is_of_lake, day = file.parent.name.rpartition("=")
-        links.append(f"{day}.parquet" if is_of_lake else file.name)
-        link_file(file, folder / links[-1])
+        link = f"{day}.parquet" if is_of_lake else file.name
+        links[link] = link_file(file, folder / link)
     return links
 
 
@@ -88,6 +94,10 @@ def _beside(name: str, source: str, links: Iterable[str]) -> str:
     return f"string_split(replace({literal(chr(10).join(f'>{link}' for link in links))}, '>', {base}), chr(10))"
 
 
-def _comments(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
-    """Return the comments of a view, and of its columns."""
-    return {column: text for column, text in con.execute(_COMMENTS, [table]).fetchall() if text}
+def _comments(con: duckdb.DuckDBPyConnection, views: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the comments of views, and of their columns."""
+    found: dict[str, dict[str, str]] = {name: {} for name in views}
+    for name, column, text in con.execute(_COMMENTS, [views]).fetchall():
+        if text:
+            found[name][column] = text
+    return found

@@ -40,6 +40,7 @@ from etl.stages.warehouse.views import (
     leave_out_views,
     raw_views,
     reads_kept,
+    rows_of_days,
 )
 from etl.stages.warehouse.work import Build, Built, Day, Part, State, Work, date_inputs, work
 
@@ -91,6 +92,7 @@ __all__ = [
     "reads_kept",
     "remove_obsolete",
     "row_hashes",
+    "rows_of_days",
     "scrub",
     "set_comments",
     "tidy_parts",

@@ -224,7 +224,8 @@ def _brought(project: Project, file: Path, size: int) -> bool:
     for found in sorted(project.generations.glob(f"[!.]*/{RAW}/*/{file.parent.name}/{file.name}"), reverse=True):
         if found.stat().st_size == size and is_named(file, sha256(found)):
             file.unlink(missing_ok=True)
-            link_file(found, file)
+            if link_file(found, file) != "linked":
+                flush(file)
             flush(file.parent)
             return True
     return False

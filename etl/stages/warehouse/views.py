@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ _TEXT = re.compile(r"'((?:[^']|'')*)'")
 FILES = re.compile(
     rf"read_parquet\(list_value\(({_TEXT.pattern}(?:, {_TEXT.pattern})*)\), \(hive_partitioning = false\)\)"
 )
+
+_NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
+#: What stands before the SELECT of a view, as DuckDB writes it.
+_MADE = re.compile(rf"CREATE VIEW {_NAME}\.{_NAME} AS ")
 
 _VIEWS = (
     "select view_name, sql from duckdb_views() where database_name = current_database() and schema_name = 'raw' "
@@ -144,6 +149,29 @@ def files_in(sql: str) -> list[Path]:
     """Return the files that a view reads, by its SQL as DuckDB writes it."""
     found = FILES.search(sql)
     return [Path(named_path(text.replace("''", "'"))) for text in _TEXT.findall(found[1])] if found else []
+
+
+def rows_of_days(con: duckdb.DuckDBPyConnection, table: str, days: Sequence[date | None]) -> str:
+    """Return the rows of partitions of a table as SQL, which may have others too: of a view, those of their files.
+
+    The view itself would open the files of all partitions.
+    """
+    views = [(f"raw.{name}", sql) for name, sql in raw_views(con)] + file_views(con)
+    sql = dict(views).get(table, "")
+    query = (
+        "select distinct file from etl._files where name = $1 and list_contains($2, coalesce(date::varchar, ''))"
+    )
+    named = {name for (name,) in con.execute(query, [table, [str(day or "") for day in days]]).fetchall()}
+    # a partition of the lake is a folder of its date
+    folders = {str(day) for day in days if day}
+    files = [
+        file for file in files_in(sql) if file.name in named or file.parent.name.rpartition("=")[2] in folders
+    ]
+    found, made = FILES.search(sql), _MADE.match(sql)
+    if not files or not found or not made:
+        return qualified(table)
+    read = f"read_parquet({paths(files)}, hive_partitioning = false)"
+    return f"({sql[made.end() : found.start()]}{read}{sql[found.end() :].rstrip(';')})"
 
 
 def is_view(con: duckdb.DuckDBPyConnection, table: str) -> bool:

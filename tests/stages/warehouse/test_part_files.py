@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from etl.engine.quoting import literal
 from etl.errors import EtlError, ModelError, TransformError
 from etl.ledger import Ledger
 from etl.models.kinds import MATERIALIZED
@@ -41,6 +42,9 @@ BOTH = [
     *(("2024-03-01", city, 1) for city in ("Bonn", "Kiel", "Ulm")),
     *(("2024-03-02", city, 1) for city in ("Jena", "Kiel", "Ulm")),
 ]
+
+
+DAYS_OF_FEED = [date(2024, 3, 1), date(2024, 3, 2)]
 
 
 @pytest.fixture
@@ -185,6 +189,24 @@ def test_a_late_a_corrected_and_a_withdrawn_day_are_seen(project: Project) -> No
     tiny.night(project)
     assert tiny.published(project, QUERY) == []
     assert not project.parts.exists()
+
+
+def test_the_rows_of_a_day_are_read_from_their_files_alone(tmp_path: Path) -> None:
+    sql = f"{LAKE['marts/daily.sql']} union all select null, 'none', 1"
+    contracts = ALONE.replace('"day",', '"day", load="view",')
+    project = tiny.project(tmp_path / "a [1], b's", contracts, {"marts/daily.sql": sql}, FEED)
+    tiny.night(project)
+    with warehouse.open_build(project, Ledger(project.ledger), "run-2") as con:
+        for table, days in (("raw.feed", DAYS_OF_FEED), ("marts.daily", [*DAYS_OF_FEED, None])):
+            assert len(con.execute(f"from {table}").fetchall()) > 2
+            for day in days:
+                rows = warehouse.rows_of_days(con, table, [day])
+                where = f"where day is not distinct from {literal(day)} order by all"
+                assert (
+                    con.execute(f"from {rows} {where}").fetchall()
+                    == con.execute(f"from {table} {where}").fetchall()
+                )
+                assert rows.count(".parquet") == 1
 
 
 def test_rows_without_a_date_have_a_file(tmp_path: Path) -> None:
