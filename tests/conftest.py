@@ -67,6 +67,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item.nodeid not in left]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    seed = config.getoption("randomly_seed", 0)
+    if not EVERY:
+        terminalreporter.write_line(f"chosen by --randomly-seed={seed}; ETL_TEST_EVERY=1 runs every case")
+
+
 @pytest.fixture(autouse=True)
 def _no_project_around(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ETL_PROJECT", raising=False)
