@@ -137,20 +137,30 @@ def benchmark(work: Path, options: argparse.Namespace) -> str:
 
 def _tpch(work: Path, raw: Path, scale: float, load: str) -> tuple[Domain, list[Path]]:
     """Return TPC-H at a scale, delivered to `raw`, and the files of its answers."""
-    extension = str(environment(work / "tpch-environment", ["duckdb-extension-tpch"]) / "bin" / "python")
-    made = work / f"tpch-{scale:g}"
-    if not made.exists():
-        print(f"generating TPC-H at scale {scale:g} ...", file=sys.stderr, flush=True)
-        half = made.with_suffix(".half")
-        _answers(extension, "generate", str(scale), str(half))
-        half.rename(made)
+    made = tpch_files(work, scale)
     deliver(made, raw)
     answers = [work / f"answers-{scale:g}.json"]
     _answers(sys.executable, "answer", str(made), str(answers[0]))
     if scale == PUBLISHED_SCALE:
         answers.append(work / "answers-published.json")
-        _answers(extension, "published", str(answers[1]))
+        _answers(_extension(work), "published", str(answers[1]))
     return tpch(raw, load), answers
+
+
+def tpch_files(work: Path, scale: float) -> Path:
+    """Return a folder with the raw files of TPC-H at a scale, which are made if they are not there."""
+    made = work / f"tpch-{scale:g}"
+    if not made.exists():
+        print(f"generating TPC-H at scale {scale:g} ...", file=sys.stderr, flush=True)
+        half = made.with_suffix(".half")
+        _answers(_extension(work), "generate", str(scale), str(half))
+        half.rename(made)
+    return made
+
+
+def _extension(work: Path) -> str:
+    """Return a Python with the generator of TPC-H."""
+    return str(environment(work / "tpch-environment", ["duckdb-extension-tpch"]) / "bin" / "python")
 
 
 def _answers(interpreter: str, *arguments: str) -> str:
