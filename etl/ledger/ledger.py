@@ -34,6 +34,9 @@ from etl.ledger.rows import (
 )
 from etl.ledger.spent import ADD_SPENT
 
+_INTO_CHECKS = "into checks values (?, ?, ?, ?, ?, ?, ?, ?)"
+_CHECK_HISTORY = "run_id, name, table_name, severity, passed, failing"
+_NOTE_CHECKS = f"insert or replace into check_history select {_CHECK_HISTORY} from checks"
 #: What takes the place of a message that may quote personal data.
 REMOVED = "(removed, since it may quote personal data that was masked or withdrawn)"
 
@@ -141,8 +144,7 @@ class Ledger:
 
     def problems(self, run_id: str) -> list[tuple[str, str]]:
         """Return step and message of everything that failed in a run, in order."""
-        query = "select step, message from problems where run_id = ? order by rowid"
-        return [(row[0], row[1]) for row in self._all(query, (run_id,))]
+        return self._all("select step, message from problems where run_id = ? order by rowid", (run_id,))
 
     def note_problem(self, run_id: str, step: str, message: str) -> None:
         """Record that a step failed."""
@@ -155,17 +157,10 @@ class Ledger:
 
     def replace_checks(self, checks: Iterable[Check], offending: Mapping[str, Offending] | None = None) -> None:
         """Make `checks` the only ones, with what is in `offending`; a check that is not keeps what it had."""
-        rows = [(*vars(check).values(),) for check in checks]
         with self._explaining(), self._open() as con:
             con.execute("delete from checks")
-            con.executemany(
-                "insert into checks values (?, ?, ?, ?, ?, ?, ?, ?)",
-                [(*row[:5], json.dumps(row[5]), *row[6:]) for row in rows],
-            )
-            con.execute(
-                "insert or replace into check_history "
-                "select run_id, name, table_name, severity, passed, failing from checks"
-            )
+            con.executemany(f"insert {_INTO_CHECKS}", [check.row for check in checks])
+            con.execute(_NOTE_CHECKS)
             con.execute("delete from offending where name not in (select name from checks)")
             con.executemany(
                 "insert or replace into offending values (?, ?, ?)",
@@ -174,17 +169,8 @@ class Ledger:
 
     def put_check(self, check: Check) -> None:
         """Record the result of one check beside those of the others; it replaces the one of its name."""
-        row = (*vars(check).values(),)
-        with self._explaining(), self._open() as con:
-            con.execute(
-                "insert or replace into checks values (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row[:5], json.dumps(row[5]), *row[6:]),
-            )
-            con.execute(
-                "insert or replace into check_history "
-                "select run_id, name, table_name, severity, passed, failing from checks where name = ?",
-                (check.name,),
-            )
+        put, note = f"insert or replace {_INTO_CHECKS}", f"{_NOTE_CHECKS} where name = ?"
+        self.change((put, [check.row]), (note, [(check.name,)]))
 
     def offending(self, name: str) -> Offending:
         """Return the SELECT and the offending rows of a check; none if it is not a SELECT or does not exist."""

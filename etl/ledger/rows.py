@@ -106,6 +106,12 @@ class Check:
     run_id: str
     fingerprint: str
 
+    @property
+    def row(self) -> tuple[object, ...]:
+        """The values of its row, in the order of the table's columns."""
+        values = (*vars(self).values(),)
+        return (*values[:5], json.dumps(self.examples), *values[6:])
+
 
 def witness_of(model: str) -> str:
     """Return the name of the check that compares what Spark has computed of a model with what DuckDB computes."""
