@@ -2,6 +2,8 @@
 PYTHON ?= python3
 UNTIL ?= 2013-01-31
 DATE ?=
+# a third of what the tests take is waiting
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BIN := .venv/bin
 COG := PYTHONPATH=docs:. $(BIN)/cog
 PAGES := README.md docs/*.md
@@ -19,7 +21,7 @@ nightly: .venv/installed
 	@echo "  $(BIN)/etl sql 'select airline_name, count(*) as flights, avg(arr_delay_minutes) as avg_arr_delay_minutes from marts.flights group by all order by flights desc'"
 
 test: .venv/installed .venv/oldest-client
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -32,7 +32,7 @@ _registered: set[str] = set()
 def catalog_key(folder: Path) -> str:
     """Return a text that changes when a contract file, pandera or the compiler changes."""
     compiler = Path(__file__).parent
-    code = digest_of_code(compiler, compiler.parent / "sources")
+    code = [digest_of_code(folder) for folder in (compiler, compiler.parent / "sources")]
     digest = hashlib.sha256(f"{version_of('pandera')} {sys.version_info[:2]} {code}".encode())
     for path in project_files(folder, ".py"):
         digest.update(f"\0{path.relative_to(folder)}\0".encode() + path.read_bytes())

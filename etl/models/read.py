@@ -51,7 +51,7 @@ _USUAL = "sql"
 
 def models_key(folder: Path, given: Iterable[Given], context: Context = NOTHING) -> str:
     """Return a text that changes when a file under sql/, the given tables, DuckDB or this package changes."""
-    code = digest_of_code(Path(str(contract.__file__)).parent, Path(__file__).parent)
+    code = [digest_of_code(Path(str(module)).parent) for module in (contract.__file__, __file__)]
     digest = hashlib.sha256(f"{version_of('duckdb')} {code} {sorted(map(repr, given))} {context}".encode())
     for path in project_files(folder, *_SUFFIXES):
         digest.update(f"\0{path.relative_to(path.parents[1])}\0".encode())

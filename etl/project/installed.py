@@ -31,13 +31,12 @@ def version_of(name: str) -> str:
 
 
 @cache
-def digest_of_code(*folders: Path) -> str:
-    """Return a hash of the Python files below folders of this package, as they were when it was first asked for.
+def digest_of_code(folder: Path) -> str:
+    """Return a hash of the Python files below a folder of this package, as they were when it was first asked for.
 
     A process that goes on while the package is replaced goes on with the code that it has.
     """
     digest = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(f"\0{path.relative_to(folder.parent)}\0".encode() + path.read_bytes())
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"\0{path.relative_to(folder.parent)}\0".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -13,6 +13,8 @@ from tests.support.everything import written
 from tests.support.projects import environment
 from tests.support.receivers import http
 
+pytestmark = pytest.mark.sampled
+
 SECRETS = {
     "ETL_MASK_KEY": "canary-mask-key-7f3a",
     "DATABASE_PASSWORD": "canary-password-91bc",

@@ -19,6 +19,7 @@ from etl.stages.warehouse import (
     HASHED,
     Day,
     Held,
+    all_views,
     columns_of,
     columns_print,
     held_parts,
@@ -180,16 +181,11 @@ def _hashed(
     by_table: dict[str, list[_Part]] = defaultdict(list)
     for part in parts:
         by_table[part.table].append(part)
-    selects = [
-        _select(
-            con,
-            table,
-            row_hashes(con, table, columns[table]),
-            partitions.get(table, ""),
-            [part.day for part in found],
-        )
-        for table, found in by_table.items()
-    ]
+    views, selects = all_views(con), []
+    for table, found in by_table.items():
+        days, partition = [part.day for part in found], partitions.get(table, "")
+        source = rows_of_days(con, table, views[table], days) if partition and table in views else qualified(table)
+        selects.append(_select(table, source, row_hashes(con, table, columns[table]), partition, days))
     rows: dict[tuple[str, Day], str] = {}
     for start in range(0, len(selects), _TOGETHER):
         query = " union all ".join(selects[start : start + _TOGETHER])
@@ -198,12 +194,11 @@ def _hashed(
     return {part: rows.get((part.table, part.day), _NO_ROWS) for found in by_table.values() for part in found}
 
 
-def _select(con: duckdb.DuckDBPyConnection, table: str, hashes: str, partition: str, days: Sequence[Day]) -> str:
+def _select(table: str, source: str, hashes: str, partition: str, days: Sequence[Day]) -> str:
     """Return a query for the hashes of some partitions of a table, or of all of a table that has none."""
     name = literal(table)
     if not partition:
-        return f"select {name}, null::date, {hashes} from {qualified(table)}"
-    source = rows_of_days(con, table, days)
+        return f"select {name}, null::date, {hashes} from {source}"
     where = " or ".join(on_days(partition, days))
     return f"select {name}, {identifier(partition)}, {hashes} from {source} where {where} group by 2"
 

@@ -33,6 +33,7 @@ from etl.stages.warehouse.scrubbing import is_published_outdated, note_published
 from etl.stages.warehouse.transform import build_models, transform
 from etl.stages.warehouse.views import (
     FILE_VIEWS,
+    all_views,
     count_rows,
     file_views,
     is_view,
@@ -59,6 +60,7 @@ __all__ = [
     "State",
     "Table",
     "Work",
+    "all_views",
     "build_models",
     "close_build",
     "columns_of",

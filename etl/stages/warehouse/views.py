@@ -151,13 +151,16 @@ def files_in(sql: str) -> list[Path]:
     return [Path(named_path(text.replace("''", "'"))) for text in _TEXT.findall(found[1])] if found else []
 
 
-def rows_of_days(con: duckdb.DuckDBPyConnection, table: str, days: Sequence[date | None]) -> str:
-    """Return the rows of partitions of a table as SQL, which may have others too: of a view, those of their files.
+def all_views(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the SQL of each table that is a view of files, raw or of a model."""
+    return {f"raw.{name}": sql for name, sql in raw_views(con)} | dict(file_views(con))
 
-    The view itself would open the files of all partitions.
+
+def rows_of_days(con: duckdb.DuckDBPyConnection, table: str, sql: str, days: Sequence[date | None]) -> str:
+    """Return the rows of partitions of a view as SQL, which may have others too: those of their files.
+
+    The view itself, whose SQL is given, would open the files of all partitions.
     """
-    views = [(f"raw.{name}", sql) for name, sql in raw_views(con)] + file_views(con)
-    sql = dict(views).get(table, "")
     query = (
         "select distinct file from etl._files where name = $1 and list_contains($2, coalesce(date::varchar, ''))"
     )

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.spark_sql import both, database, hand_over, spark
 
+pytestmark = pytest.mark.sampled
+
 pytest.importorskip("sqlglot")
 
 #: Nulls, the same row twice, keys of only one side, and texts that sort by bytes.

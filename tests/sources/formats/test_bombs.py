@@ -17,6 +17,8 @@ from tests.sources.formats.bombs import BOMBS, zipped
 from tests.sources.formats.makers import MAKERS
 from tests.support import tiny
 
+pytestmark = pytest.mark.sampled
+
 #: What a process may take at most for a file of 1 MB, all libraries included.
 BOUND_MB = 1000
 #: What a child may ask for, so that a bomb that goes off takes down no more than its child.

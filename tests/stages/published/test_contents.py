@@ -68,9 +68,9 @@ def test_only_what_is_new_is_hashed(project: Project, monkeypatch: pytest.Monkey
     read: list[str] = []
     select = contents._select
 
-    def noting(con: object, table: str, hashes: str, partition: str, days: list[object]) -> str:
+    def noting(table: str, source: str, hashes: str, partition: str, days: list[object]) -> str:
         read.extend(f"{table} {day}" for day in days)
-        return select(con, table, hashes, partition, days)
+        return select(table, source, hashes, partition, days)
 
     monkeypatch.setattr(contents, "_select", noting)
     tiny.deliver(project, {"sales/2024-03-03.csv": "id,item\n4,cup\n"})
