@@ -132,6 +132,13 @@ def folder(path: Path) -> None:
     path.mkdir(parents=True)
 
 
+def second_file(path: Path) -> None:
+    """The same content as another version of the date, or as another date."""
+    other = path.with_name(f"{path.name[:-5]}2.csv")
+    if path.is_file() and other != path:
+        shutil.copy(path, other)
+
+
 #: What a sender may put in the place of the file of a date.
 CONTENTS: dict[str, Callable[[Path, Write], bytes]] = {
     "new content": lambda path, write: write([len(str(path)), path.stem]),
@@ -149,7 +156,7 @@ OF_FILES: dict[str, Callable[[Path], object]] = {
     "link": link,
     "folder": folder,
     "renamed": lambda path: path.is_file() and path.replace(path.with_name(f"{path.name}.gone")),
-    "second file": lambda path: path.is_file() and shutil.copy(path, f"{str(path)[:-5]}2.csv"),
+    "second file": second_file,
     "not marked": lambda path: path.with_name(f"{path.name}.done").unlink(missing_ok=True),
 }
 
