@@ -200,7 +200,7 @@ def test_the_rows_of_a_day_are_read_from_their_files_alone(tmp_path: Path) -> No
         for table, days in (("raw.feed", DAYS_OF_FEED), ("marts.daily", [*DAYS_OF_FEED, None])):
             assert len(con.execute(f"from {table}").fetchall()) > 2
             for day in days:
-                rows = warehouse.rows_of_days(con, table, [day])
+                rows = warehouse.rows_of_days(con, table, warehouse.all_views(con)[table], [day])
                 where = f"where day is not distinct from {literal(day)} order by all"
                 assert (
                     con.execute(f"from {rows} {where}").fetchall()
