@@ -139,7 +139,7 @@ def _held(con: duckdb.DuckDBPyConnection, model: Model, given: Sequence[Staged])
     """Return the rows of each partition in each file."""
     column = identifier(model.header.partition) if model.kind.is_partitioned else "null::date"
     found: dict[Path, dict[Day, int]] = {one.path: {} for one in given}
-    # the name of the column is no model's own
+    # no model has a column of this name by accident
     file, source = identifier("file of rows"), paths(list(found))
     query = (
         f"select {file}, {column}, count(*) "
