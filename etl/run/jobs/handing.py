@@ -79,12 +79,7 @@ class Elsewhere:
         One of them is built here too. Raises TransformError if a worker is not as it must be, or its rows are not
         those that are built here.
         """
-        daily = self._inputs(con, build).of_dates
-        sized = [
-            Part(day, sum(table.size(each) for table, needed in daily.needed([day]) for each in needed))
-            for day in days
-        ]
-        made = self._made(con, build, [[part.date for part in job] for job in divided(sized)])
+        made = self._made(con, build, self._divided(con, build, days))
         con.execute(
             f"insert into {qualified(build.model.name)} by name "
             f"{rows_in(build.model.stored, [one.path for one in made])}"
@@ -95,8 +90,21 @@ class Elsewhere:
     def files(
         self, con: duckdb.DuckDBPyConnection, build: Build, together: Sequence[Sequence[Day]]
     ) -> list[Staged]:
-        """Return the files of partitions that takes() returned, one for each that are together; see insert()."""
-        return self._made(con, build, [[day for day in days if day] for days in together])
+        """Return the files of partitions that takes() returned; see insert().
+
+        Those that are together have one, if it is not much that they are built from.
+        """
+        dated = ([day for day in days if day] for days in together)
+        return self._made(con, build, [job for days in dated for job in self._divided(con, build, days)])
+
+    def _divided(self, con: duckdb.DuckDBPyConnection, build: Build, days: Sequence[date]) -> list[list[date]]:
+        """Return the partitions of each job."""
+        daily = self._inputs(con, build).of_dates
+        sized = [
+            Part(day, sum(table.size(each) for table, needed in daily.needed([day]) for each in needed))
+            for day in days
+        ]
+        return [[part.date for part in job] for job in divided(sized)]
 
     def _made(
         self, con: duckdb.DuckDBPyConnection, build: Build, together: Sequence[Sequence[date]]

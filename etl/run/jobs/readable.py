@@ -22,7 +22,7 @@ from etl.run.jobs.part import Input, Read
 from etl.sources import Source
 from etl.stages.lake.layout import partition_file
 from etl.stages.warehouse import part_files
-from etl.stages.warehouse.part_writing import PartFile
+from etl.stages.warehouse.staged import PartFile
 from etl.stages.warehouse.work import Day
 
 if TYPE_CHECKING:

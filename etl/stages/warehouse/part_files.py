@@ -26,9 +26,9 @@ from etl.project.files import flush, link_file, make_folder, private, sha256
 from etl.project.others import RAW
 from etl.stages.warehouse.away import away_and_here, wanted_days
 from etl.stages.warehouse.by_day import on_days
-from etl.stages.warehouse.months import scattered
-from etl.stages.warehouse.part_writing import HASH, PartFile, placed, rows_in, staged, together
-from etl.stages.warehouse.staged import Staged
+from etl.stages.warehouse.months import scattered, stems
+from etl.stages.warehouse.part_writing import HASH, newest_of, placed, rows_in, staged, together
+from etl.stages.warehouse.staged import PartFile, Staged
 from etl.stages.warehouse.views import drop
 from etl.stages.warehouse.work import Build, Day, State, Work
 
@@ -44,8 +44,8 @@ _NEW = ".new"
 def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State) -> int:
     """Write the partitions of `todo`, or all, to files; let the table be a view of all there are.
 
-    Those of an old month have a file together. Return its rows. What was there is not touched, since it may be the
-    same again if the transaction is undone.
+    Small ones of an old month have a file together. Return its rows. What was there is not touched, since it may
+    be the same again if the transaction is undone.
     """
     model, parts = build.model, build.parts
     assert parts
@@ -59,7 +59,7 @@ def make(con: duckdb.DuckDBPyConnection, build: Build, todo: Work, state: State)
         files |= placed(con, model, new, parts / model.name, aside, files)
     for days in _torn(before, kept):
         files |= _together(con, model, parts, files, days)
-    for month in scattered({day: file.name for day, file in files.items()}):
+    for month in scattered(files):
         files |= _together(con, model, parts, files, month)
     return _shown(con, build, before, files)
 
@@ -73,7 +73,7 @@ def make_whole(con: duckdb.DuckDBPyConnection, build: Build, rows: str = "") -> 
     assert parts
     drop(con, model.name, "table")
     with _aside(parts) as aside, _explained(model):
-        new = staged(con, model, f"(\n{rows or model.sql}\n)", aside / "rows.parquet", [None], [])
+        new = staged(con, model, f"(\n{rows or model.sql}\n)", aside / "rows.parquet", is_ordered=True)
         files = placed(con, model, [new], parts / model.name, aside, [])
     return _shown(con, build, known(con, model.name), files)
 
@@ -109,17 +109,18 @@ def _staged(
     days = [day for day in wanted_days(build, todo, state, is_full=is_full) if day not in away]
     for number, where in enumerate(wheres):
         path = aside / f"{number}.parquet"
-        yield staged(con, model, f"(\n{model.sql}\n) where {where}", path, days, others)
+        yield staged(con, model, f"(\n{model.sql}\n) where {where}", path, is_ordered=len(days) == 1)
 
 
 def _together(
     con: duckdb.DuckDBPyConnection, model: Model, parts: Path, files: Mapping[Day, PartFile], days: Sequence[Day]
 ) -> dict[Day, PartFile]:
-    """Write partitions again from their files, as few as may be; return the file of each."""
+    """Write partitions again from their files, to as few as may be; return the file of each."""
     there = sorted({parts / model.name / files[day].name for day in days})
     rows = f"({rows_in(model.stored, there)}) where {on_days(model.header.partition, days)[0]}"
+    names = stems({day: files[day].rows for day in days}, newest_of(files))
     with _aside(parts) as aside:
-        new = staged(con, model, rows, aside / "rows.parquet", days, list(files))
+        new = staged(con, model, rows, aside / "rows.parquet", is_ordered=len({*names.values()}) == 1)
         return placed(con, model, [new], parts / model.name, aside, files)
 
 

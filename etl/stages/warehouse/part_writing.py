@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from etl.engine.parquet_types import stored_as
 from etl.engine.quoting import identifier, literal, paths
@@ -17,7 +18,7 @@ from etl.models import Model
 from etl.project.files import flush, flush_together, make_folder, make_read_only, put, sha256
 from etl.stages.warehouse.by_day import copy_by_day, on_days
 from etl.stages.warehouse.months import stems
-from etl.stages.warehouse.staged import Staged
+from etl.stages.warehouse.staged import PartFile, Staged
 from etl.stages.warehouse.work import Day
 
 if TYPE_CHECKING:
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
 
 #: So much of the hash of its content is in the name of a file.
 HASH = 32
-
-
-class PartFile(NamedTuple):
-    """The file of a model's partition: its name, the rows of the partition, and the bytes of the whole file."""
-
-    name: str
-    rows: int
-    bytes: int
 
 
 def parquet_columns(model: Model) -> list[tuple[str, str]]:
@@ -52,20 +45,9 @@ def copy_in_order(
     return int(found.fetchall()[0][0])
 
 
-def staged(
-    con: duckdb.DuckDBPyConnection,
-    model: Model,
-    rows: str,
-    path: Path,
-    days: Collection[Day],
-    others: Sequence[Day],
-) -> Staged:
-    """Write the rows of a FROM to a file: in order if those of `days` have one file together, else as they come.
-
-    The partitions that the table has besides are `others`.
-    """
-    columns, newest = parquet_columns(model), _newest([*days, *others])
-    is_ordered = len({*stems(days, newest).values()}) <= 1
+def staged(con: duckdb.DuckDBPyConnection, model: Model, rows: str, path: Path, *, is_ordered: bool) -> Staged:
+    """Write the rows of a FROM to a file: in order if it can be the one of its partitions, else as they come."""
+    columns = parquet_columns(model)
     if is_ordered:
         copy_in_order(con, rows, columns, path)
     else:
@@ -74,9 +56,9 @@ def staged(
 
 
 def together(days: Collection[Day], others: Collection[Day]) -> list[list[Day]]:
-    """Return the partitions of each file that those of `days` would have, if all of them have rows."""
+    """Return the partitions of each file that those of `days` would have, if they are small."""
     found: dict[str, list[Day]] = defaultdict(list)
-    for day, stem in stems(days, _newest([*days, *others])).items():
+    for day, stem in stems(dict.fromkeys(days, 0), newest_of([*days, *others])).items():
         found[stem].append(day)
     return list(found.values())
 
@@ -89,9 +71,10 @@ def placed(
     aside: Path,
     others: Collection[Day],
 ) -> dict[Day, PartFile]:
-    """Have all rows of staged files in a folder, a file for each date or old month; return that of each partition.
+    """Have all rows of staged files in a folder; return the file of each partition.
 
-    A staged file that is what its partitions need is only renamed. The folder `aside` is private.
+    Each has its own, or small ones of an old month have one together. A staged file that is what its partitions
+    need is only renamed. The folder `aside` is private.
     """
     held = _held(con, model, given)
     counts: dict[Day, int] = defaultdict(int)
@@ -99,7 +82,7 @@ def placed(
         for day, count in rows.items():
             counts[day] += count
     wanted: dict[str, dict[Day, int]] = defaultdict(dict)
-    for day, stem in stems(counts, _newest([*counts, *others])).items():
+    for day, stem in stems(counts, newest_of([*counts, *others])).items():
         wanted[stem][day] = counts[day]
     ready = {
         stem: one for stem, days in wanted.items() for one in given if one.is_ordered and held[one.path] == days
@@ -116,6 +99,11 @@ def placed(
     }
 
 
+def newest_of(days: Collection[Day]) -> date | None:
+    """Return the newest of partitions, if any has a date."""
+    return max((day for day in days if day), default=None)
+
+
 def rows_in(columns: Iterable[tuple[str, str]], files: Sequence[Path]) -> str:
     """Return the SELECT of the rows in files, with the columns and types of a table."""
     value = "r.{}" if files else "null"
@@ -129,10 +117,6 @@ def rows_in(columns: Iterable[tuple[str, str]], files: Sequence[Path]) -> str:
 def _as_stored(columns: Sequence[tuple[str, str]], rows: str) -> str:
     casts = ", ".join(f"cast({identifier(name)} as {type}) as {identifier(name)}" for name, type in columns)
     return f"select {casts} from {rows}"
-
-
-def _newest(days: Collection[Day]) -> Day:
-    return max((day for day in days if day), default=None)
 
 
 def _held(con: duckdb.DuckDBPyConnection, model: Model, given: Sequence[Staged]) -> Mapping[Path, dict[Day, int]]:

@@ -1,4 +1,4 @@
-"""Rows of partitions in files, before these are in place."""
+"""Rows of partitions in files, before these are in place and then."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ class Staged(NamedTuple):
     path: Path
     is_ordered: bool = True
     sha256: str = ""
+
+
+class PartFile(NamedTuple):
+    """The file of a model's partition: its name, the rows of the partition, and the bytes of the whole file."""
+
+    name: str
+    rows: int
+    bytes: int

@@ -18,7 +18,7 @@ from etl.operations.diff import compare, request_of
 from etl.project import Project, load_project
 from etl.stages import warehouse
 from etl.stages.published import read_record
-from etl.stages.warehouse.months import MOST
+from etl.stages.warehouse import months
 from tests.operations.test_kinds import CONTRACTS, FEED, HEADER
 from tests.stages.warehouse.test_views import DAYS, random_feed
 from tests.support import tiny
@@ -106,9 +106,18 @@ MONTHS = [
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=10 if EVERY else 1, deadline=None)
 def test_old_months_are_few_files_with_the_same_rows(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Whatever comes, late, corrected or withdrawn: an old month has few files, and no row is lost or doubled."""
+    """Whatever comes, late, corrected or withdrawn: an old month has few files, and no row is lost or doubled.
+
+    One of large partitions has a file for each.
+    """
     assume(seed)
     chance, root = random.Random(seed), tmp_path_factory.mktemp("months")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(months, "SMALL", chance.choice((3, months.SMALL)))
+        nights_of_months(chance, root)
+
+
+def nights_of_months(chance: random.Random, root: Path) -> None:
     sides = [
         tiny.project(root / name, LOOSE_ALONE, {"marts/daily.sql": DAILY.format(line), **ABOVE}, {})
         for name, line in (("table", ""), ("files", "-- storage: lake\n"))
@@ -125,10 +134,13 @@ def test_old_months_are_few_files_with_the_same_rows(seed: int, tmp_path_factory
         table, filed = (read_record(side.current) for side in sides)
         assert table and filed
         assert filed.tables == table.tables
-        named = dict(tiny.ask(sides[1].build, "select date, file from etl._files"))
-        assert files(sides[1]) == sorted({*named.values()})
-        if max(named, default=date.min) >= date(2024, 3, 1):
-            assert len({name for day, name in named.items() if day.year == 2023}) <= MOST
+        query = "select date, file, rows from etl._files"
+        named = {day: (name, rows) for day, name, rows in tiny.ask(sides[1].build, query)}
+        assert files(sides[1]) == sorted({name for name, _ in named.values()})
+        old = [file for day, file in named.items() if day and day.year == 2023]
+        if max(filter(None, named), default=date.min) >= date(2024, 3, 1):
+            is_small = sum(rows for _, rows in old) < months.SMALL * len(old)
+            assert not is_small or len({name for name, _ in old}) <= months.MOST
         days = chance.sample(MONTHS, chance.choice((1, 2, 6)))
 
 
@@ -150,6 +162,29 @@ def test_a_year_is_read_as_few_files_and_a_correction_writes_its_month_alone(tmp
     assert len(before - set(files(project))) == 1
     cities = "select city from marts.daily where day between '2024-01-01' and '2024-01-31' order by day"
     assert tiny.published(project, cities) == [("Rom",), ("Rom",), ("Ulm",), *[("Rom",)] * 5]
+
+
+def test_partitions_of_many_rows_stay_as_they_are_when_their_month_is_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(months, "SMALL", 2)
+    texts = {
+        f"feed/{day}.csv": HEADER + "".join(f"{number},9,{day:%A}{number},false,x\n" for number in range(2))
+        for day in MONTHS
+    }
+    project = tiny.project(
+        tmp_path, ALONE, LAKE, {name: text for name, text in texts.items() if name < "feed/2024-03"}
+    )
+    tiny.night(project)
+    before = {name: (project.parts / "marts.daily" / name).stat().st_ino for name in files(project)}
+    assert [name[:-41] for name in before] == [str(day) for day in MONTHS if day.month != 3]
+
+    tiny.deliver(project, texts)
+    tiny.night(project)
+
+    after = {name: (project.parts / "marts.daily" / name).stat().st_ino for name in files(project)}
+    assert len(after) == len(MONTHS)
+    assert after.items() >= before.items()
 
 
 def test_its_table_is_a_view_and_a_new_day_touches_its_own_file_alone(tmp_path: Path) -> None:
