@@ -121,6 +121,12 @@ def private(folder: Path) -> Path:
     return folder
 
 
+def emptied(folder: Path) -> Path:
+    """Return a folder that is nobody else's to look into, and has nothing in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return private(folder)
+
+
 def restrict_files(mask: int) -> None:
     """Take the permissions in `mask` from all files that this process makes from now on."""
     os.umask(os.umask(0o777) | mask)

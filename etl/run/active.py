@@ -6,7 +6,6 @@ import atexit
 import gc
 import logging
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -23,7 +22,7 @@ from etl.ledger.run_log import RunLog
 from etl.ledger.spent import Meter
 from etl.plan.scope import Scope
 from etl.project import Project, load_project
-from etl.project.files import private
+from etl.project.files import emptied
 from etl.project.git import commit_of, is_committed
 from etl.run import display, recording, stopping, telling, waits
 from etl.run.origin import new_run_id, origin_of, versions
@@ -315,8 +314,7 @@ def _begin(project: Project, run_id: str, asked: Scope | None, is_whole: bool, l
 
         planned.end_earlier(project, ledger, killed)
     # whoever wrote here is gone: this process has the lock
-    shutil.rmtree(project.scratch, ignore_errors=True)
-    private(project.scratch)
+    emptied(project.scratch)
     known = versions()
     row = Run(run_id, str(scope.last), now(), pid=os.getpid(), git_commit=commit_of(project), versions=known)
     run = ActiveRun(

@@ -11,6 +11,7 @@ from etl.ledger import Key, Ledger, Receipt
 from etl.ledger.keys import PUBLISH, UNDELIVERED, UNFETCHED
 from etl.plan import Plan
 from etl.project import Project
+from etl.project.files import emptied
 from etl.reports.summary import all_notes, summary
 from etl.stages.warehouse import close_build
 
@@ -18,9 +19,10 @@ __all__ = ["close", "outcome_of", "summary", "totals"]
 
 
 def close(project: Project) -> None:
-    """Close the databases that were kept open from step to step."""
+    """Close the databases that were kept open from step to step, and remove what a lost worker has left."""
     close_build(project)
     engine.close_shared_memory()
+    emptied(project.scratch)
 
 
 def outcome_of(

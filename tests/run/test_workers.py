@@ -9,7 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from etl.run.active import active_run, new_run_id
 from etl.run.workers import batch_size, memory_share
+from tests.support import tiny
 
 CODE = """
 import multiprocessing, os, sys, time
@@ -42,6 +44,16 @@ def test_a_parent_ends_without_its_workers(seconds: float, code: int, said: str)
         timeout=30,
     )
     assert (done.returncode, done.stdout) == (code, said), done.stderr
+
+
+def test_what_a_lost_worker_has_left_is_removed_at_the_end_of_the_run(tmp_path: Path) -> None:
+    project = tiny.project(tmp_path)
+    run = active_run(project.identity, new_run_id(), None, True)
+    left = project.scratch / "job-of-a-lost-worker" / "half.parquet"
+    left.parent.mkdir()
+    left.touch()
+    run.finish()
+    assert list(project.scratch.iterdir()) == []
 
 
 @given(st.lists(st.integers(0, 1_000), min_size=1), st.integers(1, 16))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.errors import FetchError
 from etl.project import Project
-from etl.project.files import copy_file, make_read_only, private, put, write_file, written_aside
+from etl.project.files import copy_file, emptied, make_read_only, private, put, write_file, written_aside
 from etl.project.secret import without_secrets
 from etl.sources import Source
 from etl.sources.connectors.landed import PART, Landed
@@ -209,8 +209,7 @@ def began(project: Project, source: Source, question: str) -> datetime:
         age = datetime.now(UTC) - started
         if known["question"] == question and timedelta(0) <= age < timedelta(hours=_GOES_ON_HOURS):
             return started
-    shutil.rmtree(folder, ignore_errors=True)
-    private(folder)
+    emptied(folder)
     now = datetime.now(UTC)
     write_file(note, json.dumps({"question": question, "started": now.isoformat()}))
     return now

@@ -22,7 +22,7 @@ from etl.engine.quoting import qualified
 from etl.errors import TransformError
 from etl.models import Model
 from etl.project import Project
-from etl.project.files import flush, link_file, make_folder, private, sha256
+from etl.project.files import emptied, flush, link_file, make_folder, sha256
 from etl.project.others import RAW
 from etl.stages.warehouse.away import away_and_here, wanted_days
 from etl.stages.warehouse.by_day import on_days
@@ -170,9 +170,8 @@ def rows_of(con: duckdb.DuckDBPyConnection, model: Model, parts: Path, days: Seq
 def _aside(parts: Path) -> Iterator[Path]:
     """Give an empty folder, which is removed."""
     make_folder(parts)
-    shutil.rmtree(parts / _NEW, ignore_errors=True)
     try:
-        yield private(parts / _NEW)
+        yield emptied(parts / _NEW)
     finally:
         shutil.rmtree(parts / _NEW, ignore_errors=True)
 
