@@ -14,8 +14,6 @@ from etl.stages.warehouse.views import files_in, reads_kept
 if TYPE_CHECKING:
     import duckdb
 
-#: What Spark takes for patterns in a path, or writes in another way.
-_UNSURE = re.compile(r"[^\w./-]")
 #: All columns of a table, in SQL of Spark.
 _STAR = re.compile(r"(?:\bselect|\bdistinct|,|`\.)\s*\*", re.IGNORECASE)
 
@@ -29,7 +27,7 @@ def given(con: duckdb.DuckDBPyConnection, table: str, sql: str, folder: Path) ->
     files = _own(con, table)
     needs_all = _STAR.search(sql) is not None
     needed = {name: type for name, type in columns.items() if needs_all or f"`{name}`" in sql}
-    if files and not any(_UNSURE.search(str(file)) for file in files) and _is_alike(con, files, needed):
+    if files and _is_alike(con, files, needed):
         return files
     return [_exported(con, table, columns, folder)]
 

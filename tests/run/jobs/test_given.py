@@ -11,6 +11,7 @@ import pytest
 from etl.models.spark_sql import spark_type
 from etl.run.jobs.given import given
 from etl.stages.warehouse.part_writing import rows_in
+from tests.support import tiny
 from tests.support.spark_sql import VALUES
 
 #: A column of each type that both have, and of some that Spark lacks.
@@ -75,11 +76,17 @@ def test_only_what_the_select_needs_decides(
 
 
 def test_what_is_no_view_of_files_alone_is_copied(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    file = tmp_path / "a [1].parquet"
-    con.execute(f"copy (select 1 as k) to '{file}' (format parquet)")
-    filed(con, [file], [("k", "INTEGER")])
     copy = [tmp_path / "marts.t.parquet"]
-    # Spark would take the name for a pattern
+    con.execute("create table marts.t as select 1 as k")
     assert given(con, "marts.t", "select `k` from t", tmp_path) == copy
-    con.execute("drop view marts.t; create table marts.t as select 1 as k")
-    assert given(con, "marts.t", "select `k` from t", tmp_path) == copy
+
+
+@pytest.mark.parametrize("columns", ["`id`", "`item`, `delivery_date`", "`id`, `_file`"])
+def test_of_a_raw_view_the_files_of_the_lake_are_given(columns: str, tmp_path: Path) -> None:
+    contracts = tiny.CONTRACTS.replace("{date}.csv\"", "{date}.csv\", load=\"view\"")
+    project = tiny.project(tmp_path / "a [1], b's", contracts, {}, tiny.SALES)
+    tiny.night(project)
+    with duckdb.connect(str(project.build), read_only=True) as con:
+        found = given(con, "raw.sales", f"select {columns} from `etl__raw__sales`", tmp_path)
+    assert sorted(found) == sorted(project.lake.rglob("*.parquet"))
+    assert len(found) == 2

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 _LOCAL = "spark://local-cluster"
+#: What Spark takes for a pattern in the path of a file.
+_PATTERN = re.compile(r"[\[\]{}*?,\\^!]")
 
 
 @dataclass
@@ -45,9 +47,10 @@ class Spark:
             for name, value in settings.items():
                 self.session.conf.set(name, value)
             for name, files in tables.items():
-                read = self.session.read.parquet(*(file.as_uri() for file in files))
+                # it reads no address: `%20` would be the name of a file
+                read = self.session.read.parquet(*(_literally(file) for file in files))
                 read.createOrReplaceTempView(name)
-            self.session.sql(sql).write.mode("overwrite").parquet(target.as_uri())
+            self.session.sql(sql).write.mode("overwrite").parquet(f"file:{target}")
         except Exception as error:
             raise StepError(f"{self.url} could not do it: {_first(error)}. Look at its web pages.") from None
         finally:
@@ -92,6 +95,10 @@ def open_host(url: str) -> Spark:
         return Spark(url, builder.master(url).getOrCreate())
     except Exception as error:
         raise StepError(f"{url} does not answer: {_first(error)}. Is it running?") from None
+
+
+def _literally(file: Path) -> str:
+    return "file:" + _PATTERN.sub(r"\\\g<0>", str(file))
 
 
 def _first(error: Exception) -> str:
