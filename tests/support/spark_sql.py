@@ -125,6 +125,12 @@ class Spark:
             # each SELECT is asked once over a few rows: what would make it fast costs more than it
             "spark.sql.adaptive.enabled": "false",
             "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+            # it keeps plans and classes of a thousand SELECTs, and has no room for anything else then
+            "spark.driver.memory": "2g",
+            "spark.sql.codegen.cache.maxEntries": "10",
+            "spark.sql.ui.retainedExecutions": "1",
+            "spark.ui.retainedJobs": "1",
+            "spark.ui.retainedStages": "1",
         }
         own |= {"spark.ui.showConsoleProgress": "false", "spark.sql.warehouse.dir": str(self.folder)}
         self._say({**own, **SESSION})
