@@ -113,7 +113,7 @@ LOGIC = [
 
 _BEFORE, _BEHIND = r"^\\p{Zs}+", r"\\p{Zs}+\\z"
 
-_NEW = "[\u1c89\ua7cb\ua7cc\ua7da\ua7dc\U00010d50-\U00010d65]"
+_NEW = "[\u1c89\ua7cb\ua7cc\ua7ce\ua7d2\ua7d4\ua7da\ua7dc\U00010d50-\U00010d65\U00016ea0-\U00016eb8]"
 
 TEXT = [
     Entry("length(_0)", "str", "cast(length({0}) as bigint)"),

@@ -83,7 +83,7 @@ def test_what_is_no_view_of_files_alone_is_copied(con: duckdb.DuckDBPyConnection
 
 @pytest.mark.parametrize("columns", ["`id`", "`item`, `delivery_date`", "`id`, `_file`"])
 def test_of_a_raw_view_the_files_of_the_lake_are_given(columns: str, tmp_path: Path) -> None:
-    contracts = tiny.CONTRACTS.replace("{date}.csv\"", "{date}.csv\", load=\"view\"")
+    contracts = tiny.CONTRACTS.replace('{date}.csv"', '{date}.csv", load="view"')
     project = tiny.project(tmp_path / "a [1], b's", contracts, {}, tiny.SALES)
     tiny.night(project)
     with duckdb.connect(str(project.build), read_only=True) as con:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
 
-from etl.errors import TransformError, UnsupportedOnSpark
+from etl.errors import StepError, TransformError, UnsupportedOnSpark
 from etl.ledger import Check, Ledger
 from etl.ledger.history import History
 from etl.ledger.keys import transform_key
 from etl.models import Model, read_models
 from etl.models.asked import Header
 from etl.run.jobs import witness
+from etl.run.jobs.hosts.spark import Spark
 from etl.stages.warehouse import Build
 from tests.support import tiny
 from tests.support.hosts import CLUSTERS, HOSTS
@@ -74,6 +76,13 @@ def test_spark_computes_what_duckdb_does(tmp_path: Path) -> None:
         with duckdb.connect(str(away.warehouse), read_only=True) as con:
             said = con.execute("select name, passed from etl.checks where name like '%.witness' order by all")
             assert said.fetchall() == [(f"marts.{name}.witness", True) for name in ("again", "filed", "items")]
+
+
+@pytest.mark.parametrize("version", ["3.5.8", "4.4.0", "4.10.1", "5.0.0-preview1"])
+def test_a_spark_that_nobody_has_compared_is_refused(version: str, tmp_path: Path) -> None:
+    spark = Spark("spark://master:7077", SimpleNamespace(version=version))
+    with pytest.raises(StepError, match=f"7077 is Spark {version}. What .* with Spark 4.0 to 4.3 only"):
+        spark.select("select 1", {}, tmp_path, {})
 
 
 def test_without_a_spark_duckdb_computes_it(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 _LOCAL = "spark://local-cluster"
+#: The versions of Spark with which all on the list of `engine: spark` was compared, from the first to the last.
+_COMPARED = ("4.0", "4.3")
 #: What Spark takes for a pattern in the path of a file.
 _PATTERN = re.compile(r"[\[\]{}*?,\\^!]")
 
@@ -42,7 +44,11 @@ class Spark:
     def select(
         self, sql: str, tables: Mapping[str, Sequence[Path]], target: Path, settings: Mapping[str, str]
     ) -> None:
-        """Write the rows of a SELECT over files of Parquet to a folder. Raises StepError if it fails."""
+        """Write the rows of a SELECT over files of Parquet to a folder.
+
+        Raises StepError if it fails, or for a version of Spark that nobody has compared with DuckDB.
+        """
+        self._check_compared()
         try:
             for name, value in settings.items():
                 self.session.conf.set(name, value)
@@ -56,6 +62,15 @@ class Spark:
         finally:
             for name in tables:
                 self.session.catalog.dropTempView(name)
+
+    def _check_compared(self) -> None:
+        version = str(self.session.version)
+        numbers = [tuple(map(int, re.findall(r"\d+", text)[:2])) for text in (*_COMPARED, version)]
+        if not numbers[0] <= numbers[2] <= numbers[1]:
+            raise StepError(
+                f"{self.url} is Spark {version}. What `-- engine: spark` may say was compared with Spark "
+                f"{' to '.join(_COMPARED)} only. Use one of these, or remove the line."
+            )
 
     def close(self) -> None:
         """End the session."""
