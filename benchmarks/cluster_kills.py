@@ -5,8 +5,9 @@
 As soak.py, whose deliveries change and whose hashes decide. A kill is SIGKILL to a worker, to the run, or to all.
 A night of which a worker was lost has to end by itself with exit code 0; after one that was killed, the next has
 to; and what is published must be what a project without an executor publishes. `dask` begins a cluster of two
-workers, which Dask begins again; workers of `spark://local-cluster` are begun again by Spark. Exit code 0 if all
-of that holds.
+workers, which Dask begins again; workers of `spark://local-cluster` are begun again by Spark. With `--files`, the
+partitions of models are files, which jobs make, and runs are killed while they take them in. Exit code 0 if all of
+that holds.
 """
 
 from __future__ import annotations
@@ -61,6 +62,12 @@ class Attacked(Lane):
                 start_new_session=True,
             )
 
+    def store_in_files(self) -> None:
+        """Let models by date have files of partitions."""
+        line = "-- materialized: incremental\n"
+        for file in (self.root / "sql").rglob("*.sql"):
+            file.write_text(file.read_text().replace(line, f"{line}-- storage: lake\n"))
+
     def attack(self, is_long: bool, tally: Tally) -> bool:
         """Kill something of a night at a random moment; return whether the night was done all the same."""
         process, whom = self.start(self.random.choice((1, 1, 2))), self.random.choice(WHOM)
@@ -95,6 +102,7 @@ def main() -> None:
     """Kill until there were enough kills or the time is up; exit 1 if anything was not as it must be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--executor", default="processes://2", help="an address, or dask")
+    parser.add_argument("--files", action="store_true", help="models by date have `storage: lake`")
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=None)
@@ -106,6 +114,8 @@ def main() -> None:
         own = Attacked(lane.root, lane.texts, lane.random, lane.state, cluster=cluster)
         with (own.root / "luigi.cfg").open("a") as settings:
             settings.write(f"executor = {url}\n")
+        if options.files:
+            own.store_in_files()
         tally = Tally()
         disturb(own, wanted, tally, options.kills, time.monotonic() + options.minutes * 60)
     kinds = ("lost", "doubled", "other content", "nights lost with a worker", "left behind", "manual steps")
