@@ -1,5 +1,6 @@
 """Models whose partitions are files go the whole way: with every kind that can, and with all operations."""
 
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -23,6 +24,7 @@ from etl.reports.query import ask
 from etl.reports.tables import known_tables
 from etl.stages import published
 from etl.stages.mirrored.contents import Hashes, contents
+from etl.stages.warehouse import months
 from tests.operations.test_kinds import CONTRACTS, FEED, HEADER
 from tests.operations.test_reproduce import commit, git, night
 from tests.support import tiny
@@ -193,36 +195,57 @@ def test_a_candidate_that_is_set_aside_has_files_of_its_own(project: Project) ->
         assert ask(f"from {table} order by all", published.candidate(project))[1] == rows(project, table)
 
 
-def test_a_night_that_is_killed_leaves_what_was_there_or_all_of_the_new(project: Project) -> None:
-    before = every(project)
-    tiny.deliver(project, THIRD)
-    seen, at = set(), 1
+def in_january(root: Path) -> None:
+    """Publish days of the newest month, each of which has a file of its own."""
+    days = {f"feed/2024-01-0{day}.csv": f"{HEADER}{day},{day},Ulm,false,a\n" for day in range(1, months.MOST + 2)}
+    tiny.night(tiny.project(root, CONTRACTS, dict(map(exported, TRIED)), days))
+
+
+#: What was published, and what comes: a day alone, or one by which a month is old, and has one file from then on.
+NIGHTS = {
+    "a new day": (published_twice, THIRD),
+    "a month becomes a file": (in_january, {"feed/2024-03-10.csv": f"{HEADER}91,9,Rom,false,g\n"}),
+}
+
+
+@pytest.mark.parametrize("name", NIGHTS)
+def test_a_night_that_is_killed_leaves_what_was_there_or_all_of_the_new(name: str, tmp_path: Path) -> None:
+    make, new = NIGHTS[name]
+    project = tiny.once(tmp_path / "a [1], b's", make)
+    before, files = every(project), len(list(project.parts.rglob("*.parquet")))
+    tiny.deliver(project, new)
+    seen, at = [], 1
     while is_killed(project, at):
-        found = every(project)
-        seen.add(found == before)
+        seen.append(every(project))
         at += 7
     assert at < MOST
-    tiny.night(project)
     after = every(project)
-    assert seen == {True, False} or seen == {True}
     assert all(len(after[table]) > len(before[table]) for table in TABLES)
-    named = tiny.ask(project.build, "select name || '/' || file from etl._files order by all")
+    assert before in seen
+    assert all(found in (before, after) for found in seen)
+    tiny.night(project)
+    assert every(project) == after
+    named = tiny.ask(project.build, "select distinct name || '/' || file from etl._files order by all")
     there = sorted(str(path.relative_to(project.parts)) for path in project.parts.rglob("*.parquet"))
-    assert there == [name for (name,) in named]
+    assert there == [each for (each,) in named]
     assert not (project.parts / ".new").exists()
+    # of each month one
+    assert name == "a new day" or len(there) < files
 
 
 def is_killed(project: Project, at: int) -> bool:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    process = context.Process(target=_night, args=(str(project.root), at))
+    # a run that has the number of another one publishes nothing
+    process = context.Process(target=_night, args=(str(project.root), at, next(tiny.numbers)))
     process.start()
     process.join()
     return process.exitcode == -signal.SIGKILL
 
 
-def _night(root: str, at: int) -> None:
+def _night(root: str, at: int, number: int) -> None:
     project = load_project(root)
+    tiny.numbers = itertools.count(number)
     try:
         kill_before(at, str(project.data))
         tiny.night(project)

@@ -66,7 +66,8 @@ CONTRACT = Contract(
 )
 HEADER = "id,item,price\n"
 
-_numbers = itertools.count()
+#: No two runs of a project have the same.
+numbers = itertools.count()
 
 
 def project(
@@ -156,7 +157,7 @@ def rejects_of(project: Project, day: date = DAY, columns: str = "line, rule, te
 
 def plan(project: Project, last: date = date(2024, 3, 31), **scope: Any) -> Plan:
     """Plan a night."""
-    return make_plan(project, Ledger(project.ledger), Scope(last, **scope), f"run-{next(_numbers):04}")
+    return make_plan(project, Ledger(project.ledger), Scope(last, **scope), f"run-{next(numbers):04}")
 
 
 def night(project: Project, last: date = date(2024, 3, 31), git_commit: str = "", **scope: Any) -> Plan:
