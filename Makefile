@@ -75,8 +75,8 @@ servers: .venv/installed .venv/azurite
 clusters: .venv/installed
 	ls .venv/cluster/distributed || $(BIN)/python $(INSTALL) --constraint constraints.txt --target .venv/cluster distributed \
 		|| echo "no Dask"
-	command -v java && { ls .venv/cluster/pyspark \
-		|| $(BIN)/python $(INSTALL) --constraint constraints.txt --target .venv/cluster --upgrade pyspark; } || echo "no Spark"
+	command -v java && { ls .venv/cluster/pyspark .venv/cluster/grpc_status || $(BIN)/python $(INSTALL) --constraint constraints.txt \
+		--target .venv/cluster --upgrade pyspark grpcio grpcio-status googleapis-common-protos zstandard; } || echo "no Spark"
 
 # what looks at the files of deploy/; what cannot be had is said, and its tests are skipped
 linters: .venv/installed

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 import etl
+from tests.support.projects import free_port
 
 #: Where `make clusters` puts their libraries: whoever imports pandera would import them too.
 CLUSTERS = Path(etl.__file__).parent.parent / ".venv" / "cluster"
@@ -61,9 +64,39 @@ def _spark() -> Iterator[str]:
     yield "spark://local-cluster"
 
 
-#: A host of each kind, by the name of its module.
+@contextmanager
+def _connect() -> Iterator[str]:
+    """Give a server of Spark Connect with two workers."""
+    if not all((CLUSTERS / name).is_dir() for name in ("pyspark", "grpc")) or shutil.which("java") is None:
+        pytest.skip("Spark Connect is not here: `make clusters`, which needs Java")
+    port, submit = free_port(), CLUSTERS / "pyspark" / "bin" / "spark-submit"
+    settings = ("ui.enabled=false", "connect.grpc.binding.address=127.0.0.1", f"connect.grpc.binding.port={port}")
+    what = ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
+    command = [str(submit), "--master", "local-cluster[2,1,1024]"]
+    command += [word for setting in settings for word in ("--conf", f"spark.{setting}")]
+    path = os.pathsep.join([str(Path(etl.__file__).parent.parent), str(CLUSTERS)])
+    own = {"PYTHONPATH": path, "PYSPARK_PYTHON": sys.executable, "SPARK_HOME": str(CLUSTERS / "pyspark")}
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen([*command, *what], stdout=quiet, stderr=quiet, env={**os.environ, **own}) as process:
+        try:
+            while process.poll() is None and not _listens(port):
+                time.sleep(0.1)
+            yield f"sc://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+#: A host of each kind, by what its address begins with.
 HOSTS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "processes": _processes,
     "dask": _dask,
     "spark": _spark,
+    "sc": _connect,
 }
+#: Those that compute SQL of Spark.
+SPARKS = ("spark", "sc")

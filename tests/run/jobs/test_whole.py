@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import sys
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import duckdb
 import pytest
@@ -15,11 +18,12 @@ from etl.ledger.keys import transform_key
 from etl.models import Model, read_models
 from etl.models.asked import Header
 from etl.run.jobs import witness
-from etl.run.jobs.hosts.spark import Spark
+from etl.run.jobs.hosts.spark import Spark, open_host
 from etl.stages.warehouse import Build
 from tests.support import tiny
-from tests.support.hosts import CLUSTERS, HOSTS
+from tests.support.hosts import CLUSTERS, HOSTS, SPARKS
 from tests.support.projects import Project
+from tests.support.thorough import EVERY
 
 pytest.importorskip("sqlglot")
 
@@ -62,10 +66,12 @@ def rows(project: Project) -> list[tuple[object, ...]]:
         return [*described, *(row for t in tables for row in con.execute(f"from {t} order by all").fetchall())]
 
 
-def test_spark_computes_what_duckdb_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", SPARKS if EVERY else ["either"])
+def test_spark_computes_what_duckdb_does(kind: str, tmp_path: Path) -> None:
+    kind = random.choice(SPARKS) if kind == "either" else kind
     alone = shop(tmp_path / "alone")
     assert "spark:" not in alone.published(date="2024-03-31").output
-    with HOSTS["spark"]() as url:
+    with HOSTS[kind]() as url:
         # what means something to Spark in a path
         away = shop(tmp_path / "a [1], b's {é}*%20=x", url)
         night = away.published(date="2024-03-31", is_cold=True, PYTHONPATH=str(CLUSTERS))
@@ -83,6 +89,20 @@ def test_a_spark_that_nobody_has_compared_is_refused(version: str, tmp_path: Pat
     spark = Spark("spark://master:7077", SimpleNamespace(version=version))
     with pytest.raises(StepError, match=f"7077 is Spark {version}. What .* with Spark 4.0 to 4.3 only"):
         spark.select("select 1", {}, tmp_path, {})
+
+
+def test_a_library_that_spark_connect_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> None:
+        raise ImportError("[PACKAGE_NOT_INSTALLED] grpcio >= 1.67.0 must be installed; however, it was not found.")
+
+    builder = MagicMock()
+    builder.appName.return_value.config.return_value.remote = refuse
+    monkeypatch.setitem(sys.modules, "pyspark", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "pyspark.sql", SimpleNamespace(SparkSession=SimpleNamespace(builder=builder)))
+    with pytest.raises(
+        StepError, match=r"^sc://there needs more: .*grpcio .* Install it: pip install 'etl\[spark\]'"
+    ):
+        open_host("sc://there")
 
 
 def test_without_a_spark_duckdb_computes_it(tmp_path: Path) -> None:

@@ -108,6 +108,9 @@ def open_host(url: str) -> Spark:
             builder = builder.config("spark.ui.enabled", "false")
             return Spark(url, builder.master("local-cluster[2,1,1024]").getOrCreate())
         return Spark(url, builder.master(url).getOrCreate())
+    except ImportError as error:
+        # Spark Connect has libraries of its own
+        raise StepError(f"{url} needs more: {_first(error)}. Install it: pip install 'etl[spark]'") from None
     except Exception as error:
         raise StepError(f"{url} does not answer: {_first(error)}. Is it running?") from None
 
