@@ -19,10 +19,12 @@ __all__ = ["close", "outcome_of", "summary", "totals"]
 
 
 def close(project: Project) -> None:
-    """Close the databases that were kept open from step to step, and remove what a lost worker has left."""
+    """Close the databases that were kept open from step to step; remove what lost workers of an executor left."""
     close_build(project)
     engine.close_shared_memory()
-    emptied(project.scratch)
+    # others may spill there, which the beginning of a run alone disturbs
+    if project.settings.executor:
+        emptied(project.scratch)
 
 
 def outcome_of(

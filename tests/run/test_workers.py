@@ -47,7 +47,7 @@ def test_a_parent_ends_without_its_workers(seconds: float, code: int, said: str)
 
 
 def test_what_a_lost_worker_has_left_is_removed_at_the_end_of_the_run(tmp_path: Path) -> None:
-    project = tiny.project(tmp_path)
+    project = tiny.project(tmp_path, settings="executor = processes://2")
     run = active_run(project.identity, new_run_id(), None, True)
     left = project.scratch / "job-of-a-lost-worker" / "half.parquet"
     left.parent.mkdir()
