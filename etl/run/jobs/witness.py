@@ -194,8 +194,9 @@ def testify_keys(con: duckdb.DuckDBPyConnection, build: Build, ledger: Ledger, r
         raise TransformError(
             f"{model.place}: of {values}, {counted(count, 'row')} that "
             f"{url} has computed differ from what DuckDB computes. Nothing of it is taken. If the SELECT chooses "
-            "between rows, or orders them, by columns that do not tell them apart, name more columns there. Else "
-            "remove `-- engine: spark`, and report it."
+            "between rows, or orders them, by columns that do not tell them apart, name more columns there. If it "
+            "sums floating-point numbers that cancel out, such as a balance, cast them to a DECIMAL. Else remove "
+            "`-- engine: spark`, and report it."
         )
 
 
