@@ -20,7 +20,7 @@ from etl.project import Project
 from etl.run import jobs
 from etl.run.jobs import hosts
 from etl.run.jobs.hosts.processes import Processes
-from tests.support.hosts import CLUSTERS, HOSTS, dask
+from tests.support.hosts import CLUSTERS, HOSTS, connect, dask
 from tests.support.projects import REPOSITORY
 
 #: What a worker has of the environment of who started it, beside what it asks the bucket with.
@@ -91,21 +91,32 @@ def _dask(project: Project) -> Iterator[tuple[str, Mapping[str, str]]]:
 @contextmanager
 def _spark(project: Project) -> Iterator[tuple[str, Mapping[str, str]]]:
     with HOSTS["spark"]() as url, machine(project) as far:
-        python = far.folder / "python"
-        names = ("HOME", "TMPDIR", "ETL_PROJECT")
-        places = [f"{name}={far.environment[name]}" for name in names]
-        # it is told by its own variables where its libraries are
-        command = shlex.join(["env", *places, *far.prefix, sys.executable])
-        python.write_text(f'#!/bin/sh\ncd {shlex.quote(str(far.folder))}\nexec {command} "$@"\n')
-        python.chmod(0o755)
-        yield url, {"PYSPARK_PYTHON": str(python)}
+        yield url, {"PYSPARK_PYTHON": _python(far)}
 
 
-#: Clusters whose workers are on another machine than a project, by the name of their module: an address, and what
-#: the environment of a run needs for it.
+@contextmanager
+def _connect(project: Project) -> Iterator[tuple[str, Mapping[str, str]]]:
+    # what it starts is told by the server, not by the run
+    with machine(project) as far, connect(_python(far)) as url:
+        yield url, {}
+
+
+def _python(far: Machine) -> str:
+    """Return a program that is the Python of a machine; its own variables tell it where its libraries are."""
+    python = far.folder / "python"
+    places = [f"{name}={far.environment[name]}" for name in ("HOME", "TMPDIR", "ETL_PROJECT")]
+    command = shlex.join(["env", *places, *far.prefix, sys.executable])
+    python.write_text(f'#!/bin/sh\ncd {shlex.quote(str(far.folder))}\nexec {command} "$@"\n')
+    python.chmod(0o755)
+    return str(python)
+
+
+#: Clusters whose workers are on another machine than a project, by what their address begins with: an address,
+#: and what the environment of a run needs for it.
 FAR_CLUSTERS: dict[str, Callable[[Project], AbstractContextManager[tuple[str, Mapping[str, str]]]]] = {
     "dask": _dask,
     "spark": _spark,
+    "sc": _connect,
 }
 
 

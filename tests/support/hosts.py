@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -16,7 +17,9 @@ from typing import Any
 import pytest
 
 import etl
+from etl.run.jobs.hosts import SCHEMES
 from tests.support.projects import free_port
+from tests.support.thorough import EVERY
 
 #: Where `make clusters` puts their libraries: whoever imports pandera would import them too.
 CLUSTERS = Path(etl.__file__).parent.parent / ".venv" / "cluster"
@@ -59,23 +62,25 @@ def dask(python: Sequence[str], **options: Any) -> Iterator[str]:
 @contextmanager
 def _spark() -> Iterator[str]:
     """Give two workers that the driver starts."""
-    if not (CLUSTERS / "pyspark").is_dir() or shutil.which("java") is None:
-        pytest.skip("Spark is not here: `make clusters`, which needs Java")
+    _need_spark()
     yield "spark://local-cluster"
 
 
+def _connect() -> AbstractContextManager[str]:
+    return connect(sys.executable)
+
+
 @contextmanager
-def _connect() -> Iterator[str]:
-    """Give a server of Spark Connect with two workers."""
-    if not all((CLUSTERS / name).is_dir() for name in ("pyspark", "grpc")) or shutil.which("java") is None:
-        pytest.skip("Spark Connect is not here: `make clusters`, which needs Java")
+def connect(python: str) -> Iterator[str]:
+    """Give a server of Spark Connect with two workers, whose Python is a program."""
+    _need_spark("grpc_status")
     port, submit = free_port(), CLUSTERS / "pyspark" / "bin" / "spark-submit"
     settings = ("ui.enabled=false", "connect.grpc.binding.address=127.0.0.1", f"connect.grpc.binding.port={port}")
     what = ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
     command = [str(submit), "--master", "local-cluster[2,1,1024]"]
     command += [word for setting in settings for word in ("--conf", f"spark.{setting}")]
     path = os.pathsep.join([str(Path(etl.__file__).parent.parent), str(CLUSTERS)])
-    own = {"PYTHONPATH": path, "PYSPARK_PYTHON": sys.executable, "SPARK_HOME": str(CLUSTERS / "pyspark")}
+    own = {"PYTHONPATH": path, "PYSPARK_PYTHON": python, "SPARK_HOME": str(CLUSTERS / "pyspark")}
     quiet = subprocess.DEVNULL
     with subprocess.Popen([*command, *what], stdout=quiet, stderr=quiet, env={**os.environ, **own}) as process:
         try:
@@ -84,6 +89,11 @@ def _connect() -> Iterator[str]:
             yield f"sc://127.0.0.1:{port}"
         finally:
             process.terminate()
+
+
+def _need_spark(*more: str) -> None:
+    if not all((CLUSTERS / name).is_dir() for name in ("pyspark", *more)) or shutil.which("java") is None:
+        pytest.skip("Spark is not here: `make clusters`, which needs Java")
 
 
 def _listens(port: int) -> bool:
@@ -98,5 +108,12 @@ HOSTS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "spark": _spark,
     "sc": _connect,
 }
+#: What tests of every kind go through: the modules of hosts; with ETL_TEST_EVERY=1 all beginnings of addresses.
+KINDS = tuple(SCHEMES) if EVERY else tuple(dict.fromkeys(SCHEMES.values()))
 #: Those that compute SQL of Spark.
-SPARKS = ("spark", "sc")
+SPARKS = [kind for kind in KINDS if SCHEMES[kind] == "spark"]
+
+
+def scheme_of(kind: str) -> str:
+    """Return what the address of a kind begins with; of a module one of those that it opens, others each time."""
+    return kind if EVERY else random.choice([scheme for scheme, module in SCHEMES.items() if module == kind])

@@ -8,11 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from etl.run.jobs.hosts import SCHEMES
 from etl.stages.warehouse import row_hashes
 from tests.sources.formats.makers import MAKERS, Maker
 from tests.support import tiny
-from tests.support.hosts import CLUSTERS, HOSTS
+from tests.support.hosts import CLUSTERS, HOSTS, KINDS, scheme_of
 from tests.support.projects import Project
 from tests.support.thorough import EVERY
 
@@ -86,12 +85,12 @@ def built(project: Project) -> Mapping[str, object]:
     return found
 
 
-@pytest.mark.parametrize("kind", SCHEMES if EVERY else dict.fromkeys(SCHEMES.values()))
+@pytest.mark.parametrize("kind", KINDS)
 def test_on_every_host_every_format_ends_in_the_same_content(kind: str, tmp_path: Path) -> None:
-    # a cluster is given the same jobs: in the suite by one kind of address, and of some formats, others each time
-    kind = kind if EVERY else random.choice([scheme for scheme, module in SCHEMES.items() if module == kind])
+    kind = scheme_of(kind)
     if kind not in HOSTS:
         pytest.fail(f"{kind} has no host for tests. Add one to tests/support/hosts.py.")
+    # a cluster is given the same jobs: in the suite some formats, others each time
     makers = [*MAKERS.values()]
     if kind != "processes" and not EVERY:
         # the first two are what models read

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,9 +20,8 @@ from etl.run.jobs import witness
 from etl.run.jobs.hosts.spark import Spark, open_host
 from etl.stages.warehouse import Build
 from tests.support import tiny
-from tests.support.hosts import CLUSTERS, HOSTS, SPARKS
+from tests.support.hosts import CLUSTERS, HOSTS, SPARKS, scheme_of
 from tests.support.projects import Project
-from tests.support.thorough import EVERY
 
 pytest.importorskip("sqlglot")
 
@@ -66,12 +64,11 @@ def rows(project: Project) -> list[tuple[object, ...]]:
         return [*described, *(row for t in tables for row in con.execute(f"from {t} order by all").fetchall())]
 
 
-@pytest.mark.parametrize("kind", SPARKS if EVERY else ["either"])
+@pytest.mark.parametrize("kind", SPARKS)
 def test_spark_computes_what_duckdb_does(kind: str, tmp_path: Path) -> None:
-    kind = random.choice(SPARKS) if kind == "either" else kind
     alone = shop(tmp_path / "alone")
     assert "spark:" not in alone.published(date="2024-03-31").output
-    with HOSTS[kind]() as url:
+    with HOSTS[scheme_of(kind)]() as url:
         # what means something to Spark in a path
         away = shop(tmp_path / "a [1], b's {é}*%20=x", url)
         night = away.published(date="2024-03-31", is_cold=True, PYTHONPATH=str(CLUSTERS))
